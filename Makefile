@@ -1,0 +1,33 @@
+# Everything is installed inside this folder: .tools (uv, where there is none), .venv, .nox, .demo.
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+
+# Resolving as of a date gives everyone the same versions, without a lock file.
+AIRFLOW := 3.3.2
+AIRFLOW_AS_OF := 2026-11-20
+OLDEST_AIRFLOW := 2.11.2
+OLDEST_AIRFLOW_AS_OF := 2026-05-15
+
+.PHONY: help
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet uv
+
+# $(1) the environment's folder, $(2) the version of Airflow, $(3) resolve as of, $(4) dependency groups
+define environment
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with: make PYTHON=/path/to/python3.11")'
+	$(UV) venv --quiet --clear --python $(PYTHON) $(1)
+	$(UV) pip install --quiet --python $(1) --exclude-newer $(3) --editable . "apache-airflow==$(2)" $(4)
+	@$(UV) pip install --quiet --python $(1) --exclude-newer $(3) --group mariadb 2>/dev/null \
+		|| echo "The MariaDB driver does not build here (it needs a C compiler and libmariadb-dev): its tests will be skipped."
+	@touch $(1)/.complete
+endef
+
+.venv/.complete: pyproject.toml Makefile | $(filter .tools/bin/uv,$(UV))
+	$(call environment,.venv,$(AIRFLOW),$(AIRFLOW_AS_OF),--group test --group lint)
+
+.venv-oldest/.complete: pyproject.toml Makefile | $(filter .tools/bin/uv,$(UV))
+	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),$(OLDEST_AIRFLOW_AS_OF),--group test)

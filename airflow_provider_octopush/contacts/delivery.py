@@ -1,0 +1,246 @@
+"""
+Chunks → requests → exactly one outcome for each contact.
+
+A refused chunk is split until the contacts that are refused stand alone, so that one bad contact does not sink the
+others. The same splitting finds the number of contacts that the API takes in one request, which is not documented.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_octopush.api import STATUSES
+from airflow_provider_octopush.contacts.mapping import Contact, Rejection, Stage
+from airflow_provider_octopush.contacts.retry import REPEATED, Backoff
+from airflow_provider_octopush.exceptions import OctopushError, OctopushRequestError
+
+log = logging.getLogger(__name__)
+
+#: Posts one chunk of payloads and returns the answer's items; raises a subclass of OctopushError.
+Post = Callable[[Sequence[Mapping[str, str]]], list[dict[str, Any]]]
+
+#: The 4xx that can be about a contact, or about how many there are. All others are about the request itself.
+CONTENT_REFUSED = frozenset({400, 409, 413, 414, 422})
+
+#: So many single contacts refused alike, with nothing accepted in between, raise the question whether the request
+#: itself is refused.
+ALIKE_REFUSALS = 10
+
+_NOT_DIGITS = re.compile(r"\D+", re.ASCII)
+
+
+@dataclass
+class Delivered:
+    """
+    What became of the contacts of one chunk.
+
+    :param confirmed: ``added``, ``updated``, ``skipped`` or ``other`` → number of contacts.
+    :param rejections: the contacts that were refused, or that the answer does not mention.
+    :param unknown_statuses: statuses that this provider does not know → number of contacts, all counted as ``other``.
+    """
+
+    confirmed: Counter[str] = field(default_factory=Counter)
+    rejections: list[Rejection] = field(default_factory=list)
+    unknown_statuses: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Delivered) -> None:
+        """Count another's contacts here too."""
+        self.confirmed.update(other.confirmed)
+        self.rejections.extend(other.rejections)
+        self.unknown_statuses.update(other.unknown_statuses)
+
+
+class Delivery:
+    """
+    Delivers chunks, and keeps what was learned for the chunks to come.
+
+    :param post: posts one chunk.
+    :param backoff: how often and how late a request is repeated that failed in passing.
+    """
+
+    def __init__(self, post: Post, backoff: Backoff) -> None:
+        self._post = post
+        self._backoff = backoff
+        self._largest: int | None = None
+        self._accepted: Contact | None = None
+        self._alike: tuple[object, ...] = ()
+        self._alike_count = 0
+        self.requests = 0
+        self.retries = 0
+
+    def deliver(self, chunk: Sequence[Contact]) -> Delivered:
+        """
+        Send contacts until each has an outcome.
+
+        :param chunk: contacts with different numbers.
+        :return: exactly one outcome for each of them.
+        :raises OctopushError: when the request itself is refused, or the server keeps failing; what became of the
+            chunk is then not known.
+        """
+        delivered = Delivered()
+        parts = deque(self._cut(chunk))
+        accepted_sizes: list[int] = []
+        refused_sizes: list[int] = []
+        while parts:
+            part = parts.popleft()
+            try:
+                delivered.add(self._send(part))
+            except OctopushRequestError as error:
+                if error.status_code not in CONTENT_REFUSED:
+                    raise
+                if error.status_code == 413:
+                    self._learn_largest((len(part) + 1) // 2)
+                if len(part) > 1:
+                    refused_sizes.append(len(part))
+                    parts.extendleft(reversed(_halves(part)))
+                else:
+                    delivered.rejections.append(_refusal(part[0], error))
+                    if self._is_suspicious(error):
+                        self._make_sure_that_contacts_are_refused(error, parts, delivered)
+            else:
+                accepted_sizes.append(len(part))
+        if refused_sizes and not any(r.stage is Stage.REFUSED for r in delivered.rejections):
+            # No contact was to blame, so it was their number.
+            self._learn_largest(max(accepted_sizes))
+        return delivered
+
+    def _cut(self, chunk: Sequence[Contact]) -> list[Sequence[Contact]]:
+        largest = self._largest or len(chunk)
+        parts = -(-len(chunk) // largest)
+        bounds = [len(chunk) * i // parts for i in range(parts + 1)]
+        return [chunk[start:stop] for start, stop in itertools.pairwise(bounds)]
+
+    def _learn_largest(self, size: int) -> None:
+        size = max(size, 1)
+        if self._largest is None or size < self._largest:
+            self._largest = size
+            log.warning("Octopush refuses larger requests: sending at most %d contacts in one from here on", size)
+
+    def _send(self, part: Sequence[Contact]) -> Delivered:
+        delivered = _match(part, self._post_repeatedly(part))
+        self._accepted = part[0]
+        self._alike_count = 0
+        return delivered
+
+    def _post_repeatedly(self, part: Sequence[Contact]) -> list[dict[str, Any]]:
+        payloads = [contact.payload for contact in part]
+        attempt = 1
+        while True:
+            self.requests += 1
+            try:
+                return self._post(payloads)
+            except REPEATED as error:
+                if attempt > self._backoff.retries:
+                    raise
+                delay = self._backoff.delay(attempt, error.retry_after)
+                log.warning(
+                    "attempt %d of %d failed, the next one in %.1f s: %s",
+                    attempt,
+                    self._backoff.retries + 1,
+                    delay,
+                    error,
+                )
+                self._backoff.sleep(delay)
+                attempt += 1
+                self.retries += 1
+
+    def _is_suspicious(self, error: OctopushError) -> bool:
+        alike = _what_was_said(error)
+        self._alike_count = self._alike_count + 1 if alike == self._alike else 1
+        self._alike = alike
+        return self._alike_count >= ALIKE_REFUSALS
+
+    def _make_sure_that_contacts_are_refused(
+        self, error: OctopushRequestError, parts: deque[Sequence[Contact]], delivered: Delivered
+    ) -> None:
+        """
+        Find out whether it is the request itself that is refused, whatever contact it holds.
+
+        A contact that was accepted before is the proof when it is accepted again, which changes nothing on the list.
+        Where none was accepted yet, contacts from all over the rest of the chunk are tried one by one.
+
+        :raises OctopushRequestError: when everything is refused alike.
+        """
+        if self._accepted is not None:
+            try:
+                self._send([self._accepted])
+            except OctopushRequestError:
+                raise self._request_itself_is_refused(error) from None
+            return
+        rest = [contact for part in parts for contact in part]
+        if len(rest) < ALIKE_REFUSALS:
+            return
+        parts.clear()
+        tried = [len(rest) * i // ALIKE_REFUSALS for i in range(ALIKE_REFUSALS)]
+        for position, index in enumerate(tried):
+            try:
+                delivered.add(self._send([rest[index]]))
+            except OctopushRequestError as other:
+                if other.status_code not in CONTENT_REFUSED:
+                    raise
+                delivered.rejections.append(_refusal(rest[index], other))
+                if _what_was_said(other) == _what_was_said(error):
+                    continue
+            del tried[position + 1 :]
+            break
+        else:
+            raise self._request_itself_is_refused(error)
+        parts.append([contact for index, contact in enumerate(rest) if index not in tried])
+
+    def _request_itself_is_refused(self, error: OctopushRequestError) -> OctopushRequestError:
+        return OctopushRequestError(
+            "Octopush refuses every request alike, down to single contacts, so it is not the contacts: "
+            f"check list_name, tag_name and the options. {error}",
+            status_code=error.status_code,
+            code=error.code,
+            message=error.message,
+        )
+
+
+def _what_was_said(error: OctopushError) -> tuple[object, ...]:
+    return error.status_code, error.code, error.message
+
+
+def _halves(part: Sequence[Contact]) -> list[Sequence[Contact]]:
+    middle = len(part) // 2
+    return [part[:middle], part[middle:]]
+
+
+def _refusal(contact: Contact, error: OctopushError) -> Rejection:
+    said = [f"code {error.code}"] if error.code is not None else [f"HTTP {error.status_code}"]
+    if error.message is not None:
+        said.append(error.message)
+    return Rejection(
+        contact.row,
+        Stage.REFUSED,
+        f"refused by Octopush: {': '.join(said)}",
+        contact.values,
+        error.code,
+        error.message,
+    )
+
+
+def _match(part: Sequence[Contact], items: Sequence[Mapping[str, Any]]) -> Delivered:
+    """Give each contact the status that the answer has for its number; by digits, as the order is not documented."""
+    statuses: dict[str, str] = {}
+    for item in items:
+        statuses.setdefault(_NOT_DIGITS.sub("", item["phone_number"]), item["status"])
+    delivered = Delivered()
+    for contact in part:
+        status = statuses.get(contact.payload["phone_number"][1:])
+        if status is None:
+            delivered.rejections.append(
+                Rejection(contact.row, Stage.UNCONFIRMED, "not in Octopush's answer", contact.values)
+            )
+        elif status in STATUSES:
+            delivered.confirmed[status] += 1
+        else:
+            delivered.confirmed["other"] += 1
+            delivered.unknown_statuses[status] += 1
+    return delivered

@@ -1,0 +1,165 @@
+"""A DataFrame → contacts and rejections, one of either for each of its rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from airflow_provider_octopush.api import CONTACT_FIELDS
+from airflow_provider_octopush.contacts.text import to_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_octopush.contacts.phone import PhoneReader
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Contact:
+    """
+    A row that can be sent.
+
+    :param row: the row's number in the whole input, from 1.
+    :param number: the digits of the canonical phone number, which is what makes two contacts the same.
+    :param payload: what is sent: ``phone_number`` and the fields that have a value.
+    :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
+    """
+
+    row: int
+    number: int
+    payload: dict[str, str]
+    values: tuple[object, ...]
+
+
+class Stage(StrEnum):
+    """Where a row's way to the list ended."""
+
+    INVALID = "invalid"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(slots=True)
+class Rejection:
+    """
+    A row that is not on the list, or of which nobody knows whether it is.
+
+    :param row: the row's number in the whole input, from 1.
+    :param stage: where its way ended.
+    :param reason: why, in words that hold nothing of the row itself.
+    :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
+    :param code: the API's own code, where the API refused the contact.
+    :param message: the API's own message, where the API refused the contact.
+    """
+
+    row: int
+    stage: Stage
+    reason: str
+    values: tuple[object, ...]
+    code: int | None = None
+    message: str | None = None
+
+
+class ColumnError(LookupError):
+    """The rows do not have a column that is asked for: correct ``columns`` or the query, a retry changes nothing."""
+
+
+class ContactMapper:
+    """
+    Turns rows into contacts.
+
+    :param columns: contact field → name of the column that feeds it. A field that is not named is fed by the column of
+        its own name, if there is one. Names are compared exactly first, then without regard to upper and lower case.
+    :param phone_reader: turns the column of ``phone_number`` into E.164.
+    :raises ValueError: when ``columns`` names a field that Octopush does not have.
+    """
+
+    def __init__(self, columns: Mapping[str, str], phone_reader: PhoneReader) -> None:
+        check_fields(columns)
+        self._columns = columns
+        self._phone_reader = phone_reader
+        self._unused_columns: set[str] = set()
+
+    #: The contact's fields, in the order of :attr:`Contact.values`.
+    fields = CONTACT_FIELDS
+
+    def map(self, frame: pd.DataFrame, first_row: int) -> Iterator[Contact | Rejection]:
+        """
+        Turn each row into a contact, or into a rejection that says why it cannot be one.
+
+        :param frame: rows; more columns than are needed do no harm.
+        :param first_row: the number of the frame's first row in the whole input.
+        :raises ColumnError: when a column that is asked for is not there.
+        """
+        positions = self._positions([str(name) for name in frame.columns])
+        nothing = [None] * len(frame)
+        values_of_fields = [
+            nothing if position is None else frame.iloc[:, position].tolist()
+            for position in map(positions.get, CONTACT_FIELDS)
+        ]
+        for row, values in enumerate(zip(*values_of_fields, strict=True), first_row):
+            yield self._map_row(row, values)
+
+    def _map_row(self, row: int, values: tuple[object, ...]) -> Contact | Rejection:
+        phone_number = self._phone_reader.read(values[0])
+        if not isinstance(phone_number, str):
+            return Rejection(row, Stage.INVALID, phone_number.value, values)
+        payload = {"phone_number": phone_number}
+        for field, value in zip(CONTACT_FIELDS[1:], values[1:], strict=True):
+            try:
+                text = to_text(value)
+            except ValueError as error:
+                return Rejection(row, Stage.INVALID, f"{field}: {error}", values)
+            if text is not None:
+                payload[field] = text
+        return Contact(row, int(phone_number[1:]), payload, values)
+
+    def _positions(self, names: list[str]) -> dict[str, int]:
+        positions = {}
+        for field in CONTACT_FIELDS:
+            asked_for = field in self._columns or field == "phone_number"
+            name = self._columns.get(field, field)
+            found = [i for i, other in enumerate(names) if other == name] or [
+                i for i, other in enumerate(names) if other.casefold() == name.casefold()
+            ]
+            there = ", ".join(map(repr, names)) or "none"
+            if len(found) > 1:
+                raise ColumnError(
+                    f"{field} is fed by column {name!r}, which is there {len(found)} times; the columns are {there}: "
+                    "give each its own name in the query"
+                )
+            if not found and asked_for:
+                raise ColumnError(
+                    f"{field} is fed by column {name!r}, which is not there; the columns are {there}: "
+                    f"say which one it is with columns={{{field!r}: …}}"
+                )
+            if found:
+                positions[field] = found[0]
+        unused = [
+            name for i, name in enumerate(names) if i not in positions.values() and name not in self._unused_columns
+        ]
+        if unused:
+            self._unused_columns.update(unused)
+            log.info("columns that feed no field of a contact: %s", ", ".join(map(repr, unused)))
+        return positions
+
+
+def check_fields(columns: Mapping[str, str]) -> None:
+    """
+    Check the names of fields in ``columns``.
+
+    :param columns: contact field → name of the column that feeds it.
+    :raises ValueError: when it names a field that Octopush does not have.
+    """
+    unknown = [field for field in columns if field not in CONTACT_FIELDS]
+    if unknown:
+        raise ValueError(
+            f"columns names {', '.join(map(repr, unknown))}, which is no field of a contact: "
+            f"write one of {', '.join(CONTACT_FIELDS)}, and the column's name as its value"
+        )

@@ -1,0 +1,106 @@
+"""A value of a warehouse's row → the text that a person would write for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import math
+import numbers
+import uuid
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+
+def to_text(value: object) -> str | None:
+    """
+    Write a value as a person would: ``7.0`` as ``7``, a date in ISO 8601, never ``nan`` or ``None``.
+
+    Text stays exactly as it is.
+
+    :param value: what a database or a DataFrame holds: text, a number, a boolean, a date or time, a UUID.
+    :return: None when the value is missing: None, NaN, NaT, ``pandas.NA``, empty or blank text.
+    :raises ValueError: when there is no sensible text for the value; says why, never what the value is.
+    """
+    convert = _CONVERTERS.get(type(value))
+    if convert is None:
+        convert = next((convert for kind, convert in _CONVERTERS.items() if isinstance(value, kind)), None)
+    if convert is None:
+        raise ValueError(f"a value of type {type(value).__name__} has no text form")
+    return convert(value)
+
+
+def is_missing(value: object) -> bool:
+    """
+    Tell whether a value stands for "nothing there".
+
+    :param value: anything that a row can hold.
+    :return: True for None, NaN, NaT, ``pandas.NA``, empty or blank text; False for all else.
+    """
+    try:
+        return to_text(value) is None
+    except ValueError:
+        return False
+
+
+def _text(value: str) -> str | None:
+    if not value or value.isspace():
+        return None
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("text that is not valid Unicode") from None
+    return str.__str__(value)
+
+
+def _integer(value: numbers.Integral) -> str:
+    return str(int(value))
+
+
+def _float(value: float) -> str | None:
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        raise ValueError("an infinite number has no text form")
+    # str is the shortest text that reads back as this very number; Decimal writes it without an exponent.
+    return f"{decimal.Decimal(str(value)):f}".removesuffix(".0")
+
+
+def _decimal(value: decimal.Decimal) -> str | None:
+    if value.is_nan():
+        return None
+    if value.is_infinite():
+        raise ValueError("an infinite number has no text form")
+    return f"{value:f}"
+
+
+def _iso(value: dt.date | dt.time) -> str:
+    return value.isoformat()
+
+
+def _nothing(_: object) -> None:
+    return None
+
+
+# Looked up by the exact type first; the order matters to the subclasses only: bool is an int, a datetime a date,
+# and NaT claims to be a datetime.
+_CONVERTERS: dict[type, Callable[..., str | None]] = {
+    str: _text,
+    type(None): _nothing,
+    type(pd.NA): _nothing,
+    type(pd.NaT): _nothing,
+    bool: lambda value: "true" if value else "false",
+    np.bool_: lambda value: "true" if value else "false",
+    int: _integer,
+    np.integer: _integer,
+    float: _float,
+    np.floating: _float,
+    decimal.Decimal: _decimal,
+    dt.datetime: _iso,
+    dt.date: _iso,
+    dt.time: _iso,
+    np.datetime64: lambda value: to_text(pd.Timestamp(value)),
+    uuid.UUID: str,
+}

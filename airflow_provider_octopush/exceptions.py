@@ -1,0 +1,56 @@
+"""What can go wrong between this provider and Octopush: one class for each thing a caller would do next."""
+
+from __future__ import annotations
+
+
+class OctopushError(Exception):
+    """
+    Base of everything that this provider raises about Octopush.
+
+    The text never holds the login, the key, or a value of a contact.
+
+    :param text: what happened, to what, and the next step.
+    :param status_code: the HTTP status of the answer; None when there was none.
+    :param code: the API's own ``code``; None when the answer had none.
+    :param message: the API's own ``message``, with contacts and credentials masked; None when the answer had none.
+    :param retry_after: seconds that the server asked to wait; None when it did not ask.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        status_code: int | None = None,
+        code: int | None = None,
+        message: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.status_code = status_code
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+
+
+class OctopushConnectionConfigError(OctopushError, ValueError):
+    """The Airflow connection is incomplete or wrong: correct it, a retry changes nothing."""
+
+
+class OctopushCredentialsError(OctopushError):
+    """Octopush refused the login or the key: correct the connection, a retry changes nothing."""
+
+
+class OctopushRequestError(OctopushError):
+    """Octopush refused this request (a 4xx): change what is sent, a retry changes nothing."""
+
+
+class OctopushRateLimitError(OctopushError):
+    """Octopush asked to slow down (429): wait :attr:`retry_after` seconds, then send the same again."""
+
+
+class OctopushServerError(OctopushError):
+    """The server or the network failed and nobody knows whether the request was carried out: send it again."""
+
+
+class OctopushAnswerError(OctopushError):
+    """A request succeeded, but its answer is not the documented one: what happened to it is not known."""

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Tell Airflow what this package provides; the keys are those of Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "airflow-provider-octopush",
+        "name": "Octopush",
+        "description": "`Octopush <https://www.octopush.com/>`__ SMS: lists in step with a warehouse.",
+        "integrations": [
+            {
+                "integration-name": "Octopush",
+                "external-doc-url": "https://dev.octopush.com/",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": "Octopush",
+                "python-modules": ["airflow_provider_octopush.hooks.octopush"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "Octopush",
+                "python-modules": ["airflow_provider_octopush.operators.contacts"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": "octopush",
+                "hook-class-name": "airflow_provider_octopush.hooks.octopush.OctopushHook",
+                "hook-name": "Octopush",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port", "extra"],
+                    "relabeling": {"login": "API login", "password": "API key", "host": "Base URL"},
+                    "placeholders": {
+                        "login": "the e-mail address of the Octopush account",
+                        "host": "https://api.octopush.com/v1/public",
+                    },
+                },
+                "conn-fields": {
+                    "timeout": {
+                        "label": "Timeout",
+                        "description": "Seconds to wait for the API to connect and to answer; 30 when empty.",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                    },
+                    "retries": {
+                        "label": "Retries",
+                        "description": "How often a request that failed in passing is repeated; 5 when empty.",
+                        "schema": {"type": ["integer", "null"], "minimum": 0},
+                    },
+                },
+            }
+        ],
+    }
