@@ -31,3 +31,15 @@ endef
 
 .venv-oldest/.complete: pyproject.toml Makefile | $(filter .tools/bin/uv,$(UV))
 	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),$(OLDEST_AIRFLOW_AS_OF),--group test)
+
+.PHONY: test
+test: lint .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, tests on the newest and the oldest Airflow
+	.venv/bin/pytest
+	.venv-oldest/bin/pytest
+
+.PHONY: lint
+lint: .venv/.complete ## style, types, and the direction of imports
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports

@@ -198,5 +198,6 @@ class CreateContactsOperator(BaseOperator):
         if self.sql is None:
             data = self._data
             return read_upstream(data.resolve(context) if isinstance(data, XComArg) else data)
-        sql_hook = BaseHook.get_connection(self.sql_conn_id).get_hook(hook_params=self.sql_hook_params)
+        connection: Any = BaseHook.get_connection(str(self.sql_conn_id))
+        sql_hook = connection.get_hook(hook_params=self.sql_hook_params)
         return read_sql(sql_hook, self.sql, self.parameters)

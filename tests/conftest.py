@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before anything imports Airflow: a home of its own, and nothing that slows it down or leaves this machine.
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="octopush-tests-airflow-"))
+os.environ.update(
+    AIRFLOW_HOME=str(AIRFLOW_HOME),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="True",
+    AIRFLOW__CORE__DAGS_FOLDER=str(AIRFLOW_HOME / "dags"),
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{AIRFLOW_HOME}/airflow.db",
+    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
+)
+
+from airflow_provider_octopush.simulator import Behaviour, Simulator  # noqa: E402 - after Airflow's settings
+
+SetConnection = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def running_simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(running_simulator: Simulator) -> Simulator:
+    """The simulator, as new."""
+    running_simulator.reset(Behaviour())
+    return running_simulator
+
+
+@pytest.fixture
+def set_connection(monkeypatch: pytest.MonkeyPatch) -> SetConnection:
+    """Define an Airflow connection for the time of the test: ``set_connection("id", conn_type=…, …)``."""
+
+    def set_connection(conn_id: str, **fields: Any) -> None:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
+
+    return set_connection
+
+
+@pytest.fixture
+def octopush(simulator: Simulator, set_connection: SetConnection) -> Simulator:
+    """The simulator behind ``octopush_default``, with one quick retry."""
+    set_connection(
+        "octopush_default",
+        conn_type="octopush",
+        host=simulator.url,
+        login=simulator.login,
+        password=simulator.key,
+        extra={"timeout": 5, "retries": 1},
+    )
+    return simulator
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """Airflow's metadata database, migrated once for all tests that run Dags."""
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from airflow_provider_octopush.contacts.delivery import Delivered, Delivery
+from airflow_provider_octopush.contacts.mapping import Contact, Stage
+from airflow_provider_octopush.contacts.retry import Backoff
+from airflow_provider_octopush.exceptions import (
+    OctopushCredentialsError,
+    OctopushError,
+    OctopushRateLimitError,
+    OctopushRequestError,
+    OctopushServerError,
+)
+
+Payloads = Sequence[Mapping[str, str]]
+Items = list[dict[str, Any]]
+
+
+def contacts(number: int, start: int = 0) -> list[Contact]:
+    return [
+        Contact(row, 33600000000 + row, {"phone_number": f"+{33600000000 + row}"}, (f"+{33600000000 + row}",))
+        for row in range(start + 1, start + number + 1)
+    ]
+
+
+class Api:
+    """The API as a function: what it refuses is for each test to say."""
+
+    def __init__(self, refuse: Callable[[Payloads], OctopushError | None] = lambda _: None) -> None:
+        self.refuse = refuse
+        self.sizes: list[int] = []
+        self.stored: list[str] = []
+        self.status = "added"
+
+    def __call__(self, payloads: Payloads) -> Items:
+        self.sizes.append(len(payloads))
+        error = self.refuse(payloads)
+        if error is not None:
+            raise error
+        self.stored += [payload["phone_number"] for payload in payloads]
+        return [{"phone_number": payload["phone_number"], "status": self.status} for payload in payloads]
+
+
+def refusal(message: str = "bad number", status_code: int = 400) -> OctopushRequestError:
+    return OctopushRequestError("refused", status_code=status_code, code=101, message=message)
+
+
+def refuse_contacts(*rows: int) -> Callable[[Payloads], OctopushError | None]:
+    bad = {f"+{33600000000 + row}" for row in rows}
+    return lambda payloads: refusal() if any(p["phone_number"] in bad for p in payloads) else None
+
+
+def delivery(api: Callable[[Payloads], Items], retries: int = 5, slept: list[float] | None = None) -> Delivery:
+    return Delivery(api, Backoff(retries, sleep=(slept if slept is not None else []).append))
+
+
+def refused_rows(delivered: Delivered) -> list[int]:
+    return sorted(r.row for r in delivered.rejections if r.stage is Stage.REFUSED)
+
+
+def test_every_contact_gets_the_status_of_its_number_whatever_the_order_of_the_answer() -> None:
+    def answer(payloads: Payloads) -> Items:
+        statuses = ["added", "updated", "skipped", "blocked"]
+        items = [{"phone_number": p["phone_number"], "status": s} for p, s in zip(payloads, statuses, strict=True)]
+        return random.Random(1).sample(items, len(items))
+
+    delivered = delivery(answer).deliver(contacts(4))
+    assert delivered.confirmed == {"added": 1, "updated": 1, "skipped": 1, "other": 1}
+    assert delivered.unknown_statuses == {"blocked": 1}
+    assert delivered.rejections == []
+
+
+@pytest.mark.parametrize("written", ["336 00 00 00 01", "+33600000001", "33-600000001", "(33)600000001"])
+def test_numbers_are_compared_by_their_digits(written: str) -> None:
+    delivered = delivery(lambda _: [{"phone_number": written, "status": "added"}]).deliver(contacts(1))
+    assert delivered.confirmed == {"added": 1}
+
+
+def test_a_contact_that_the_answer_does_not_mention_is_unconfirmed() -> None:
+    delivered = delivery(lambda payloads: [{**payloads[0], "status": "added"}]).deliver(contacts(2))
+    assert delivered.confirmed == {"added": 1}
+    assert [(r.row, r.stage) for r in delivered.rejections] == [(2, Stage.UNCONFIRMED)]
+
+
+def test_one_bad_contact_does_not_sink_its_chunk_and_costs_at_most_17_more_requests() -> None:
+    most = 0
+    for bad in range(1, 201):
+        api = Api(refuse_contacts(bad))
+        delivered = delivery(api).deliver(contacts(200))
+        assert refused_rows(delivered) == [bad]
+        assert delivered.confirmed == {"added": 199}
+        assert len(api.stored) == 199
+        most = max(most, len(api.sizes) - 1)
+    assert most <= 17
+
+
+def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
+    delivered = delivery(Api(refuse_contacts(1))).deliver(contacts(2))
+    (rejection,) = delivered.rejections
+    assert (rejection.code, rejection.message) == (101, "bad number")
+    assert rejection.reason == "refused by Octopush: code 101: bad number"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_number_of_bad_contacts_is_found_once_one_was_accepted(seed: int) -> None:
+    rng = random.Random(seed)
+    bad = set(rng.sample(range(201, 401), rng.choice([2, 20, 100, 199, 200])))
+    api = Api(refuse_contacts(*bad))
+    one = delivery(api)
+    one.deliver(contacts(200))
+    delivered = one.deliver(contacts(200, start=200))
+    assert set(refused_rows(delivered)) == bad
+    assert delivered.confirmed.total() == 200 - len(bad)
+
+
+def test_bad_contacts_at_the_head_of_the_first_chunk_are_not_taken_for_a_bad_request() -> None:
+    delivered = delivery(Api(refuse_contacts(*range(1, 150)))).deliver(contacts(200))
+    assert refused_rows(delivered) == list(range(1, 150))
+    assert delivered.confirmed == {"added": 51}
+
+
+def test_a_request_that_is_refused_whatever_it_holds_stops_early_with_one_clear_error() -> None:
+    api = Api(lambda _: refusal("unknown list"))
+    with pytest.raises(OctopushRequestError, match="refuses every request alike, down to single contacts") as caught:
+        delivery(api).deliver(contacts(200))
+    assert (caught.value.status_code, caught.value.code, caught.value.message) == (400, 101, "unknown list")
+    assert len(api.sizes) <= 50
+
+
+def test_a_list_that_closes_in_the_middle_of_a_run_stops_it_early() -> None:
+    api = Api()
+    one = delivery(api)
+    one.deliver(contacts(200))
+    api.refuse = lambda _: refusal("list is full")
+    before = len(api.sizes)
+    with pytest.raises(OctopushRequestError, match="refuses every request alike"):
+        one.deliver(contacts(200, start=200))
+    assert len(api.sizes) - before <= 50
+
+
+def test_chunks_of_one_contact_stop_early_too_when_everything_is_refused() -> None:
+    api = Api()
+    one = delivery(api)
+    one.deliver(contacts(1))
+    api.refuse = lambda _: refusal()
+    for row in range(1, 10):
+        assert refused_rows(one.deliver(contacts(1, start=row))) == [row + 1]
+    with pytest.raises(OctopushRequestError, match="refuses every request alike"):
+        one.deliver(contacts(1, start=10))
+
+
+@pytest.mark.parametrize("status_code", [400, 413, 422])
+@pytest.mark.parametrize("most", [1, 7, 50, 100, 150, 199])
+def test_the_largest_request_is_found_once_and_later_chunks_are_cut_to_it(most: int, status_code: int) -> None:
+    api = Api(lambda payloads: refusal("too many", status_code) if len(payloads) > most else None)
+    one = delivery(api)
+    one.deliver(contacts(200))
+    requests_of_first_chunk = len(api.sizes)
+    for start in range(200, 1000, 200):
+        assert one.deliver(contacts(200, start=start)).confirmed == {"added": 200}
+    assert len(api.stored) == len(set(api.stored)) == 1000
+    assert most / 2 <= max(api.sizes[requests_of_first_chunk:]) <= most
+
+
+def test_a_bad_contact_is_not_taken_for_a_request_that_is_too_large() -> None:
+    api = Api(refuse_contacts(3))
+    one = delivery(api)
+    one.deliver(contacts(200))
+    one.deliver(contacts(200, start=200))
+    assert api.sizes[-1] == 200
+
+
+@pytest.mark.parametrize("status_code", [404, 405, 302, 415])
+def test_a_refusal_that_cannot_be_about_a_contact_is_not_split(status_code: int) -> None:
+    api = Api(lambda _: refusal(status_code=status_code))
+    with pytest.raises(OctopushRequestError):
+        delivery(api).deliver(contacts(200))
+    assert api.sizes == [200]
+
+
+def test_refused_credentials_stop_at_once() -> None:
+    api = Api(lambda _: OctopushCredentialsError("no", status_code=401))
+    with pytest.raises(OctopushCredentialsError):
+        delivery(api).deliver(contacts(200))
+    assert api.sizes == [200]
+
+
+@pytest.mark.parametrize("error", [OctopushServerError("down", status_code=503), OctopushRateLimitError("slow")])
+def test_what_may_pass_is_repeated_and_then_counted_once(error: OctopushError) -> None:
+    failures = iter([error, error])
+    api = Api(lambda _: next(failures, None))
+    slept: list[float] = []
+    one = delivery(api, slept=slept)
+    assert one.deliver(contacts(3)).confirmed == {"added": 3}
+    assert (one.requests, one.retries) == (3, 2)
+    assert 0.5 <= slept[0] <= 1.0 <= slept[1] <= 2.0
+
+
+def test_what_does_not_pass_is_raised_after_the_retries_of_the_connection() -> None:
+    api = Api(lambda _: OctopushServerError("down", status_code=503))
+    with pytest.raises(OctopushServerError):
+        delivery(api, retries=2).deliver(contacts(3))
+    assert api.sizes == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(0.0, 0.0), (7.0, 7.0), (86_400.0, 300.0)])
+def test_the_server_is_waited_for_as_long_as_it_asks_within_reason(asked: float, waited: float) -> None:
+    failures = iter([OctopushRateLimitError("slow", retry_after=asked)])
+    slept: list[float] = []
+    delivery(Api(lambda _: next(failures, None)), slept=slept).deliver(contacts(1))
+    assert slept == [waited]
+
+
+def test_delays_grow_to_a_bound_and_differ_between_tasks() -> None:
+    backoff = Backoff(20)
+    assert all(backoff.delay(attempt, None) <= 60.0 for attempt in range(1, 1000))
+    assert backoff.delay(10, None) >= 30.0
+    assert len({backoff.delay(3, None) for _ in range(10)}) > 1

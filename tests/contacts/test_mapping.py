@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import decimal
+import logging
+
+import pandas as pd
+import pytest
+
+from airflow_provider_octopush.contacts.mapping import ColumnError, Contact, ContactMapper, Rejection, Stage
+from airflow_provider_octopush.contacts.phone import PhoneReader
+
+
+def frame(**columns: list[object]) -> pd.DataFrame:
+    return pd.DataFrame(columns, dtype=object)
+
+
+def map_all(rows: pd.DataFrame, columns: dict[str, str] | None = None) -> list[Contact | Rejection]:
+    return list(ContactMapper(columns or {}, PhoneReader()).map(rows, 1))
+
+
+def payloads(rows: pd.DataFrame, columns: dict[str, str] | None = None) -> list[dict[str, str]]:
+    return [row.payload for row in map_all(rows, columns) if isinstance(row, Contact)]
+
+
+def test_a_row_becomes_a_contact_with_its_number_in_e164() -> None:
+    rows = frame(phone_number=["+33 01 49 70 65 65"], first_name=["Zoë"], last_name=["Ray"], param1=[7.0])
+    assert payloads(rows) == [
+        {"phone_number": "+33149706565", "first_name": "Zoë", "last_name": "Ray", "param1": "7"},
+    ]
+
+
+def test_the_sample_numbers_of_the_api_pass_digit_for_digit() -> None:
+    numbers = ["+111222233334444", "+2222333334444555", "+3735555555560"]
+    assert [p["phone_number"] for p in payloads(frame(phone_number=list(numbers)))] == numbers
+
+
+def test_missing_values_are_left_out_of_the_payload() -> None:
+    rows = frame(phone_number=["+33149706565"], first_name=[None], last_name=[float("nan")], param1=[" "])
+    assert payloads(rows) == [{"phone_number": "+33149706565"}]
+
+
+def test_columns_feed_the_fields_they_are_named_for() -> None:
+    rows = frame(mobile=["+33149706565"], tier=[decimal.Decimal("2.0")], first_name=["Zoë"])
+    assert payloads(rows, {"phone_number": "mobile", "param1": "tier"}) == [
+        {"phone_number": "+33149706565", "first_name": "Zoë", "param1": "2.0"},
+    ]
+
+
+def test_one_column_can_feed_two_fields() -> None:
+    rows = frame(phone_number=["+33149706565"], first_name=["Zoë"])
+    assert payloads(rows, {"param1": "first_name"}) == [
+        {"phone_number": "+33149706565", "first_name": "Zoë", "param1": "Zoë"},
+    ]
+
+
+def test_a_warehouse_that_shouts_is_understood() -> None:
+    rows = frame(PHONE_NUMBER=["+33149706565"], TIER=["gold"])
+    assert payloads(rows, {"param1": "tier"}) == [{"phone_number": "+33149706565", "param1": "gold"}]
+
+
+def test_the_exact_name_of_a_column_comes_before_another_spelling() -> None:
+    rows = frame(PHONE_NUMBER=["+33149706566"], phone_number=["+33149706565"])
+    assert payloads(rows) == [{"phone_number": "+33149706565"}]
+
+
+def test_a_missing_column_is_an_error_that_lists_those_there_are() -> None:
+    with pytest.raises(ColumnError, match=r"'mobile', which is not there; the columns are 'phone', 'first_name'"):
+        map_all(frame(phone=["x"], first_name=["x"]), {"phone_number": "mobile"})
+
+
+def test_rows_without_any_column_for_the_number_are_an_error() -> None:
+    with pytest.raises(ColumnError, match=r"columns=\{'phone_number': …\}"):
+        map_all(frame(phone=["x"]))
+
+
+def test_a_column_that_is_there_twice_is_an_error() -> None:
+    rows = pd.DataFrame([["+33149706565", "a", "b"]], columns=["phone_number", "first_name", "first_name"])
+    with pytest.raises(ColumnError, match="'first_name', which is there 2 times"):
+        map_all(rows)
+
+
+def test_columns_that_feed_nothing_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    mapper = ContactMapper({}, PhoneReader())
+    rows = frame(phone_number=["+33149706565"], email=["e"], city=["c"])
+    with caplog.at_level(logging.INFO):
+        list(mapper.map(rows, 1))
+        list(mapper.map(rows, 2))
+    assert [record.getMessage() for record in caplog.records] == [
+        "columns that feed no field of a contact: 'email', 'city'"
+    ]
+
+
+def test_a_field_that_octopush_does_not_have_is_refused() -> None:
+    with pytest.raises(ValueError, match="'phone', which is no field of a contact: write one of phone_number"):
+        ContactMapper({"phone": "mobile"}, PhoneReader())
+
+
+def test_a_value_without_text_makes_its_row_invalid_and_no_other() -> None:
+    rows = frame(phone_number=["+33149706565", "+33149706566"], param2=[b"bytes", "fine"])
+    invalid, valid = map_all(rows)
+    assert isinstance(invalid, Rejection)
+    assert invalid.stage is Stage.INVALID
+    assert invalid.reason == "param2: a value of type bytes has no text form"
+    assert isinstance(valid, Contact)
+
+
+def test_rows_keep_their_number_in_the_whole_input() -> None:
+    mapper = ContactMapper({}, PhoneReader())
+    rows = frame(phone_number=["+33149706565", None])
+    assert [row.row for row in mapper.map(rows, 11)] == [11, 12]

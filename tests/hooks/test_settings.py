@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_octopush.exceptions import OctopushConnectionConfigError
+from airflow_provider_octopush.hooks.octopush import Settings
+
+API = "https://api.octopush.com/v1/public"
+
+
+def settings(extra: Any = None, **fields: Any) -> Settings:
+    fields = {"login": "me@example.com", "password": "s3cret-key", **fields}
+    connection = Connection(conn_id="sms", conn_type="octopush", extra=extra, **fields)
+    return Settings.from_connection(connection)
+
+
+def test_a_login_and_a_key_are_enough() -> None:
+    assert settings() == Settings(API, "me@example.com", "s3cret-key", timeout=30.0, retries=5)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "base_url"),
+    [
+        (None, None, API),
+        ("", None, API),
+        ("api.octopush.com", None, API),
+        ("api.octopush.com/v1/public", None, API),
+        (" https://api.octopush.com/v1/public/ ", None, API),
+        ("http://localhost:8090", None, "http://localhost:8090/v1/public"),
+        ("http://localhost", 8090, "http://localhost:8090/v1/public"),
+        ("http://localhost:8090", 8090, "http://localhost:8090/v1/public"),
+        ("localhost:8090/", None, "https://localhost:8090/v1/public"),
+        ("http://[::1]:8090/api", None, "http://[::1]:8090/api"),
+        ("https://gateway.example.com/sms/v1", 8443, "https://gateway.example.com:8443/sms/v1"),
+    ],
+)
+def test_the_host_is_a_base_url_with_what_is_missing_filled_in(
+    host: str | None, port: int | None, base_url: str
+) -> None:
+    assert settings(host=host, port=port).base_url == base_url
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "problem"),
+    [
+        ("ftp://api.octopush.com", None, "'ftp'"),
+        ("https://me:s3cret@api.octopush.com", None, "holds credentials"),
+        ("https://api.octopush.com/?key=s3cret", None, "no base URL"),
+        ("https://api.octopush.com:port", None, "no URL"),
+        ("https://", None, "no base URL"),
+        ("http://localhost:8090", 9000, "contradicts"),
+        (None, 8090, "host is missing"),
+    ],
+)
+def test_a_wrong_host_is_named_without_being_quoted(host: str | None, port: int | None, problem: str) -> None:
+    with pytest.raises(OctopushConnectionConfigError, match=problem) as caught:
+        settings(host=host, port=port)
+    assert "connection 'sms'" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("extra", "timeout", "retries"),
+    [
+        ({}, 30.0, 5),
+        ({"timeout": None, "retries": None}, 30.0, 5),
+        ({"timeout": "", "retries": " "}, 30.0, 5),
+        ({"timeout": "2.5", "retries": "0"}, 2.5, 0),
+        ({"timeout": 60, "retries": 3.0}, 60.0, 3),
+        ({"headers": {"X": "y"}, "verify": False}, 30.0, 5),
+    ],
+)
+def test_extras_are_read_through_a_list_of_two(extra: dict[str, Any], timeout: float, retries: int) -> None:
+    read = settings(extra=json.dumps(extra))
+    assert (read.timeout, read.retries) == (timeout, retries)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("timeout", "soon"),
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", "nan"),
+        ("timeout", "inf"),
+        ("timeout", True),
+        ("timeout", [30]),
+        ("retries", -1),
+        ("retries", "2.5"),
+        ("retries", "many"),
+        ("retries", False),
+    ],
+)
+def test_a_wrong_extra_is_an_error_that_names_field_and_connection(field: str, value: Any) -> None:
+    with pytest.raises(OctopushConnectionConfigError, match=f"connection 'sms': extra '{field}' is"):
+        settings(extra=json.dumps({field: value}))
+
+
+@pytest.mark.parametrize(("field", "where"), [("login", "field Login"), ("password", "field Password")])
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_missing_credential_says_where_to_put_it(field: str, where: str, value: str | None) -> None:
+    with pytest.raises(OctopushConnectionConfigError, match=f"connection 'sms': {field} is missing: .*{where}"):
+        settings(**{field: value})
+
+
+@pytest.mark.parametrize("value", ["s3cret\nkey", "s3cret\u2026", "clé"])
+def test_a_credential_that_no_header_can_carry_is_not_quoted(value: str) -> None:
+    with pytest.raises(OctopushConnectionConfigError, match="copy it again") as caught:
+        settings(password=value)
+    assert value not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_blanks_around_a_credential_are_no_part_of_it() -> None:
+    read = settings(login=" me@example.com ", password="s3cret-key\n")
+    assert (read.login, read.key) == ("me@example.com", "s3cret-key")
+
+
+def test_the_text_of_the_settings_shows_no_credentials() -> None:
+    assert "s3cret" not in repr(settings())
+    assert "me@example.com" not in repr(settings())

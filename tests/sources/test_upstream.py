@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_octopush.sources.upstream import read_upstream
+
+MOBILE = 33612345678
+
+
+class LazySequence(Sequence[Any]):
+    """Fetches an element when it is asked for, as Airflow's lazy sequences of XComs do."""
+
+    def __init__(self, elements: list[Any]) -> None:
+        self.elements = elements
+        self.fetched: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    def __getitem__(self, index: Any) -> Any:
+        self.fetched.append(index)
+        return self.elements[index]
+
+    def __bool__(self) -> bool:
+        raise AssertionError("Airflow asks the database for the truth of a lazy sequence")
+
+
+def rows_of(data: Any, **kwargs: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for frame in read_upstream(data, **kwargs):
+        assert all(dtype == object for dtype in frame.dtypes)
+        names = list(frame.columns)
+        rows.extend(
+            dict(zip(names, values, strict=True))
+            for values in zip(*(frame.iloc[:, i].tolist() for i in range(len(names))), strict=True)
+        )
+    return rows
+
+
+def shapes_of(data: Any, **kwargs: Any) -> list[tuple[int, int]]:
+    return [frame.shape for frame in read_upstream(data, **kwargs)]
+
+
+ROWS = [{"phone": MOBILE, "name": "Zoë"}, {"phone": None, "name": None}, {"phone": 7, "name": "Ray"}]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ROWS,
+        tuple(ROWS),
+        iter(ROWS),
+        (row for row in ROWS),
+        LazySequence(ROWS),
+        [ROWS[:2], ROWS[2:]],
+        LazySequence([ROWS[:2], tuple(ROWS[2:])]),
+        iter([ROWS[:1], [], iter(ROWS[1:])]),
+        pd.DataFrame(ROWS, dtype=object),
+        LazySequence([pd.DataFrame(ROWS[:1], dtype=object), pd.DataFrame(ROWS[1:], dtype=object)]),
+        iter([pd.DataFrame(ROWS[:1], dtype=object), ROWS[1], ROWS[2:]]),
+        [ROWS[0], pd.DataFrame(ROWS[1:2], dtype=object), ROWS[2]],
+        LazySequence([[pd.DataFrame(ROWS[:1], dtype=object)], ROWS[1:]]),
+    ],
+    ids=str,
+)
+def test_every_shape_gives_the_same_rows_in_the_same_order(data: Any) -> None:
+    rows = rows_of(data)
+    assert rows == ROWS
+    assert [type(row["phone"]) for row in rows] == [int, type(None), int]
+
+
+def test_a_frame_holds_at_most_a_batch_of_rows() -> None:
+    rows = [{"phone": number} for number in range(7)]
+    assert shapes_of(rows, batch_size=3) == [(3, 1), (3, 1), (1, 1)]
+    assert shapes_of(pd.DataFrame(rows), batch_size=3) == [(3, 1), (3, 1), (1, 1)]
+    assert shapes_of([rows, rows[:2]], batch_size=3) == [(3, 1), (3, 1), (3, 1)]
+
+
+def test_each_frame_is_numbered_from_zero() -> None:
+    frames = list(read_upstream(pd.DataFrame({"phone": range(4)}, index=[9, 9, 8, 8]), batch_size=2))
+    assert [frame.index.tolist() for frame in frames] == [[0, 1], [0, 1]]
+
+
+def test_a_lazy_sequence_is_asked_for_one_element_at_a_time() -> None:
+    data = LazySequence([pd.DataFrame({"phone": [1, 2]}) for _ in range(5)])
+    frames = read_upstream(data)
+    next(frames)
+    assert data.fetched == [0]
+    next(frames)
+    assert data.fetched == [0, 1]
+
+
+def test_an_iterator_is_not_read_ahead_of_its_batch() -> None:
+    rows = iter([{"phone": number} for number in range(10)])
+    next(read_upstream(rows, batch_size=4))
+    assert [row["phone"] for row in rows] == [4, 5, 6, 7, 8, 9]
+
+
+def test_an_element_that_cannot_be_fetched_is_an_error_and_not_the_end() -> None:
+    class Forgetful(LazySequence):
+        def __getitem__(self, index: Any) -> Any:
+            if index == 1:
+                raise IndexError(index)
+            return super().__getitem__(index)
+
+    with pytest.raises(IndexError):
+        rows_of(Forgetful([ROWS, ROWS, ROWS]))
+
+
+def test_a_frame_has_all_columns_seen_so_far() -> None:
+    rows = [{"a": 1}, {"b": 2}, {"c": 3, "a": 4}, {"b": 5}]
+    frames = list(read_upstream(rows, batch_size=2))
+    assert [list(frame.columns) for frame in frames] == [["a", "b"], ["a", "b", "c"]]
+    assert [frame.to_numpy().tolist() for frame in frames] == [
+        [[1, None], [None, 2]],
+        [[4, None, 3], [None, 5, None]],
+    ]
+
+
+def test_a_row_without_columns_is_still_a_row() -> None:
+    assert shapes_of([{}, {}]) == [(2, 0)]
+    assert shapes_of(pd.DataFrame(index=[5, 6, 7]), batch_size=2) == [(2, 0), (1, 0)]
+
+
+def test_a_frame_without_rows_keeps_its_columns() -> None:
+    (frame,) = read_upstream(pd.DataFrame({"phone": pd.Series(dtype="Int64"), "name": pd.Series(dtype="category")}))
+    assert list(frame.columns) == ["phone", "name"]
+    assert frame.shape == (0, 2)
+    assert frame.dtypes.tolist() == [object, object]
+
+
+@pytest.mark.parametrize("data", [[], (), iter([]), LazySequence([]), [[], []], pd.DataFrame(), [pd.DataFrame()]])
+def test_no_rows_and_no_columns_give_nothing(data: Any) -> None:
+    assert list(read_upstream(data)) == []
+
+
+COLUMNS_OF_EVERY_KIND: dict[str, tuple[Any, list[Any]]] = {
+    "int": ([MOBILE, 2], [MOBILE, 2]),
+    "nullable int": (pd.array([MOBILE, None], dtype="Int64"), [MOBILE, pd.NA]),
+    "unsigned": (np.array([2**64 - 1, 1], dtype="uint64"), [2**64 - 1, 1]),
+    "object": (pd.Series([MOBILE, None], dtype=object), [MOBILE, None]),
+    "category of ints": (pd.Categorical([MOBILE, 2]), [MOBILE, 2]),
+    "category of text": (pd.Categorical(["a", "b"]), ["a", "b"]),
+    "sparse": (pd.arrays.SparseArray([MOBILE, 0]), [MOBILE, 0]),
+    "default text": (["a", "b"], ["a", "b"]),
+    "string": (pd.array(["a", None], dtype="string"), ["a", pd.NA]),
+    "bool": ([True, False], [True, False]),
+    "nullable bool": (pd.array([True, None], dtype="boolean"), [True, pd.NA]),
+    "float": ([0.5, 33612345678.0], [0.5, 33612345678.0]),
+    "naive": (pd.to_datetime(["2026-01-02", None]), [pd.Timestamp(2026, 1, 2), pd.NaT]),
+    "zoned": (pd.to_datetime(["2026-01-02"] * 2, utc=True), [pd.Timestamp(2026, 1, 2, tz="UTC")] * 2),
+    "lists": (pd.Series([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
+    "dates": ([dt.date(2026, 1, 2)] * 2, [dt.date(2026, 1, 2)] * 2),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS_OF_EVERY_KIND)
+def test_a_column_of_any_dtype_becomes_objects_without_loss(kind: str) -> None:
+    column, expected = COLUMNS_OF_EVERY_KIND[kind]
+    (frame,) = read_upstream(pd.DataFrame({"before": ["x", "y"], "column": column}))
+    values = frame["column"].tolist()
+    assert list(map(repr, values)) == list(map(repr, expected))
+    assert frame.dtypes.tolist() == [object, object]
+
+
+def test_a_category_with_a_missing_value_keeps_its_ints() -> None:
+    (frame,) = read_upstream(pd.DataFrame({"phone": pd.Categorical([MOBILE, None])}))
+    assert [type(value) for value in frame["phone"].tolist()] == [int, float]
+
+
+def test_labels_become_text() -> None:
+    (frame,) = read_upstream(pd.DataFrame([[1, 2]]))
+    assert list(frame.columns) == ["0", "1"]
+    assert rows_of([{1: "a", None: "b"}]) == [{"1": "a", "None": "b"}]
+
+
+def test_columns_of_the_same_name_stay() -> None:
+    (frame,) = read_upstream(pd.DataFrame([[1, 2]], columns=["phone", "phone"]))
+    assert list(frame.columns) == ["phone", "phone"]
+    assert frame.to_numpy().tolist() == [[1, 2]]
+
+
+def test_what_the_caller_handed_over_is_not_changed() -> None:
+    theirs = pd.DataFrame({"phone": pd.Series([1, 2], dtype=object), "name": pd.Series(["a", "b"], dtype=object)})
+    rows = [{"phone": 1}, {"name": "b"}]
+    for data in (theirs, rows):
+        (frame,) = read_upstream(data)
+        frame.iloc[:, :] = "changed"
+        frame.columns = pd.Index(["x", "y"])
+    assert theirs.to_dict("list") == {"phone": [1, 2], "name": ["a", "b"]}
+    assert rows == [{"phone": 1}, {"name": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, r"^upstream returned None; return \[\] for no rows$"),
+        ({"phone": "+33600000001"}, r"^upstream returned a dict, .*write \[row\]"),
+        ("+33600000001", "^upstream returned a str, expected a DataFrame, a list of dicts"),
+        (b"+33600000001", "^upstream returned a bytes, expected"),
+        (33600000001, "^upstream returned a int, expected"),
+        (["+33600000001"], "^item 1 of what upstream returned is a str, expected"),
+        ([{"phone": 1}, None], "^item 2 of what upstream returned is a NoneType, expected"),
+        ([("+33600000001", "Zoë")], "^item 1 of what upstream returned is a tuple whose item 1 is a str, expected"),
+        ([[], [{}, [{}]]], "^item 2 of what upstream returned is a list whose item 2 is a list, expected"),
+    ],
+    ids=str,
+)
+def test_another_shape_is_an_error_that_names_types_and_no_content(data: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message) as error:
+        rows_of(data)
+    assert "336" not in str(error.value)
+    assert "Zoë" not in str(error.value)
+
+
+cells = st.one_of(st.none(), st.integers(), st.text(), st.booleans(), st.lists(st.integers(), max_size=2), st.dates())
+tables = st.lists(st.dictionaries(st.sampled_from("abcde"), cells), max_size=12)
+
+
+@given(rows=tables, batch_size=st.integers(1, 13), cuts=st.lists(st.integers(0, 12), max_size=3))
+def test_rows_come_out_as_they_went_in_however_they_are_cut(
+    rows: list[dict[str, Any]], batch_size: int, cuts: list[int]
+) -> None:
+    def parts() -> Iterator[list[dict[str, Any]]]:
+        edges = [0, *sorted(cuts), len(rows)]
+        yield from (rows[start:end] for start, end in zip(edges, edges[1:], strict=False) if start <= end)
+
+    for data in (rows, parts()):
+        out: list[dict[str, Any]] = []
+        for frame in read_upstream(data, batch_size=batch_size):
+            assert 0 < len(frame) <= batch_size
+            columns = [frame.iloc[:, i].tolist() for i in range(frame.shape[1])]
+            out.extend(
+                {name: values[row] for name, values in zip(frame.columns, columns, strict=True)}
+                for row in range(len(frame))
+            )
+        assert [{k: v for k, v in row.items() if v is not None} for row in out] == [
+            {k: v for k, v in row.items() if v is not None} for row in rows
+        ]
+        assert [list(map(repr, r.values())) for r in out if r] is not None
