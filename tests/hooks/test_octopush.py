@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import json
+import logging
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+
+from airflow_provider_octopush.exceptions import (
+    OctopushAnswerError,
+    OctopushConnectionConfigError,
+    OctopushCredentialsError,
+    OctopushError,
+    OctopushRateLimitError,
+    OctopushRequestError,
+    OctopushServerError,
+)
+from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from tests.conftest import SetConnection
+
+CONTACT = {"phone_number": "+33612345678", "first_name": "Zoë", "last_name": "Dupont-Ray", "param1": "X"}
+PERSONAL = ("33612345678", "612345678", "Zoë", "Dupont-Ray", "demo@example.com", "demo-key")
+
+
+@pytest.fixture
+def hook(octopush: Simulator) -> OctopushHook:  # noqa: ARG001 - the connection it reads
+    return OctopushHook()
+
+
+def shown(error: BaseException) -> str:
+    """All that a log shows of an exception."""
+    return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+
+
+def test_both_samples_of_the_documentation_are_sent_as_they_are(hook: OctopushHook, octopush: Simulator) -> None:
+    contacts: list[dict[str, str | None]] = [
+        {"phone_number": "+111222233334444", "first_name": "Robert", "last_name": "Smith", "param1": "VIP"},
+        {"phone_number": "+2222333334444555", "first_name": None},
+    ]
+    items = hook.create_contacts(contacts, list_name="My list", tag_name="Tag", do_not_overwrite=True)
+    assert [(item["phone_number"], item["status"]) for item in items] == [
+        ("+111222233334444", "added"),
+        ("+2222333334444555", "added"),
+    ]
+    (request,) = octopush.requests
+    assert request.options == {"list_name": "My list", "tag_name": "Tag", "do_not_overwrite": True}
+    assert octopush.lists == {"My list": {"+111222233334444", "+2222333334444555"}}
+    assert octopush.contacts["+111222233334444"].fields == {
+        "first_name": "Robert",
+        "last_name": "Smith",
+        "param1": "VIP",
+    }
+
+
+def test_options_that_are_none_are_not_sent_and_false_is(hook: OctopushHook, octopush: Simulator) -> None:
+    hook.create_contacts([CONTACT], auto_remove_blacklisted_numbers=False)
+    assert octopush.requests[0].options == {"auto_remove_blacklisted_numbers": False}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_any_2xx_is_a_success(hook: OctopushHook, octopush: Simulator, status: int) -> None:
+    octopush.behaviour = Behaviour(success_status=status)
+    assert hook.create_contacts([CONTACT])[0]["status"] == "added"
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"list_name": "x" * 31}, "31 characters, Octopush allows 30"),
+        ({"tag_name": "x" * 21}, "21 characters, Octopush allows 20"),
+        ({"list_name": " "}, "list_name is blank"),
+    ],
+)
+def test_a_wrong_name_is_refused_before_anything_is_sent(
+    hook: OctopushHook, octopush: Simulator, names: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        hook.create_contacts([CONTACT], **names)  # type: ignore[arg-type]  # names only
+    assert octopush.requests == []
+
+
+def test_names_as_long_as_allowed_are_sent(hook: OctopushHook, octopush: Simulator) -> None:
+    hook.create_contacts([CONTACT], list_name="é" * 30, tag_name="x" * 20)
+    assert list(octopush.lists) == ["é" * 30]
+
+
+@pytest.mark.parametrize(
+    ("contact", "message"),
+    [
+        ({"phone_number": "+33612345678", "firstname": "Zoë"}, "field 'firstname', Octopush has phone_number"),
+        ({"first_name": "Zoë"}, "has no phone_number"),
+        ({"phone_number": 33612345678}, "phone_number is of type int"),
+        ({"phone_number": "+33612345678", "param1": 7}, "param1 is of type int"),
+    ],
+)
+def test_what_octopush_would_repair_without_a_word_is_refused(
+    hook: OctopushHook, octopush: Simulator, contact: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        hook.create_contacts([CONTACT, contact])
+    assert "Zoë" not in str(caught.value)
+    assert "612345678" not in str(caught.value)
+    assert octopush.requests == []
+
+
+def test_no_contacts_are_refused(hook: OctopushHook) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        hook.create_contacts([])
+
+
+def test_requests_of_one_thread_share_a_connection_and_say_who_they_are(
+    hook: OctopushHook, octopush: Simulator
+) -> None:
+    for _ in range(3):
+        hook.create_contacts([CONTACT])
+    assert {request.connection for request in octopush.requests} == {1}
+    assert {request.user_agent for request in octopush.requests} == {"airflow-provider-octopush/0.1.0"}
+
+
+def test_threads_do_not_share_a_session(hook: OctopushHook) -> None:
+    sessions: list[Any] = [hook.get_conn()]
+    thread = threading.Thread(target=lambda: sessions.append(hook.get_conn()))
+    thread.start()
+    thread.join()
+    assert sessions[0] is hook.get_conn()
+    assert sessions[0] is not sessions[1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "status"),
+    [
+        (Fault(status=401), OctopushCredentialsError, 401),
+        (Fault(status=403, body="html"), OctopushCredentialsError, 403),
+        (Fault(status=400), OctopushRequestError, 400),
+        (Fault(status=404, body="html"), OctopushRequestError, 404),
+        (Fault(status=413, body="html"), OctopushRequestError, 413),
+        (Fault(status=422), OctopushRequestError, 422),
+        (Fault(status=302), OctopushRequestError, 302),
+        (Fault(status=408), OctopushServerError, 408),
+        (Fault(status=425), OctopushServerError, 425),
+        (Fault(status=429), OctopushRateLimitError, 429),
+        (Fault(status=500), OctopushServerError, 500),
+        (Fault(status=502, body="html"), OctopushServerError, 502),
+        (Fault(status=503, body="empty"), OctopushServerError, 503),
+        (Fault.not_json(), OctopushAnswerError, 200),
+    ],
+)
+def test_every_answer_has_its_class_of_error(
+    hook: OctopushHook, octopush: Simulator, fault: Fault, error: type[OctopushError], status: int
+) -> None:
+    octopush.fail_next(fault)
+    with pytest.raises(error) as caught:
+        hook.create_contacts([CONTACT])
+    assert type(caught.value) is error
+    assert caught.value.status_code == status
+    if fault.body == "json":
+        assert (caught.value.code, caught.value.message) == (1, "Something went wrong.")
+    else:
+        assert (caught.value.code, caught.value.message) == (None, None)
+
+
+@pytest.mark.parametrize("fault", [Fault.dropped(), Fault.answer_lost(), Fault.answer_cut()])
+def test_a_broken_connection_is_a_server_error_without_a_status(
+    hook: OctopushHook, octopush: Simulator, fault: Fault
+) -> None:
+    octopush.fail_next(fault)
+    with pytest.raises(OctopushServerError, match=f"cannot reach 127.0.0.1:{octopush.port}") as caught:
+        hook.create_contacts([CONTACT])
+    assert caught.value.status_code is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        [],
+        {"items": None},
+        {"items": {"a": 1}},
+        {"items": ["x"]},
+        {"items": [{"status": "added"}]},
+        {"items": [{"phone_number": 33612345678, "status": "added"}]},
+        {"items": [{"phone_number": "+33612345678"}]},
+        "ok",
+        None,
+    ],
+)
+def test_a_success_that_is_not_the_documented_answer_is_an_error(set_connection: SetConnection, answer: Any) -> None:
+    with answering(json.dumps(answer).encode()) as port:
+        set_connection(
+            "octopush_default", conn_type="octopush", host=f"http://127.0.0.1:{port}", login="l", password="k"
+        )
+        with pytest.raises(OctopushAnswerError, match="not known"):
+            OctopushHook().create_contacts([CONTACT])
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7.0), ("0", 0.0), ("1.5", 1.5), (None, None), ("soon", None), ("nan", None), ("-5", 0.0)],
+)
+def test_the_delay_that_the_server_asks_for_is_told(
+    hook: OctopushHook, octopush: Simulator, value: str | None, seconds: float | None
+) -> None:
+    octopush.fail_next(Fault.rate_limited(value))
+    with pytest.raises(OctopushRateLimitError) as caught:
+        hook.create_contacts([CONTACT])
+    assert caught.value.retry_after == seconds
+
+
+def test_the_delay_is_understood_as_a_date_too(hook: OctopushHook, octopush: Simulator) -> None:
+    at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=90)
+    octopush.fail_next(Fault.rate_limited(email.utils.format_datetime(at, usegmt=True)))
+    with pytest.raises(OctopushRateLimitError) as caught:
+        hook.create_contacts([CONTACT])
+    assert caught.value.retry_after is not None
+    assert 80 < caught.value.retry_after <= 90
+
+
+def test_a_message_that_quotes_the_request_is_masked(hook: OctopushHook, octopush: Simulator) -> None:
+    octopush.behaviour = Behaviour(
+        refused=frozenset({"+33612345678"}),
+        refusal_message="zoë {last_name}: {phone_number} / 33 6 12 34 56 78 is wrong, demo@example.com (demo-key)",
+    )
+    with pytest.raises(OctopushRequestError) as caught:
+        hook.create_contacts([CONTACT])
+    assert caught.value.message == "*** ***: *** / *** is wrong, *** (***)"
+    assert not [word for word in PERSONAL if word.casefold() in shown(caught.value).casefold()]
+
+
+def test_a_long_message_is_cut(hook: OctopushHook, octopush: Simulator) -> None:
+    octopush.behaviour = Behaviour(refused=frozenset({"+33612345678"}), refusal_message="no " * 1000)
+    with pytest.raises(OctopushRequestError) as caught:
+        hook.create_contacts([CONTACT])
+    assert len(caught.value.message or "") <= 201
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=400), Fault(status=401), Fault(status=500, body="html"), Fault.dropped(), Fault.answer_cut(),
+     Fault.not_json(), Fault.other_json(), Fault.rate_limited()],
+)  # fmt: skip
+def test_no_failure_shows_personal_data_or_credentials(
+    hook: OctopushHook, octopush: Simulator, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    octopush.fail_next(fault)
+    with caplog.at_level(logging.DEBUG), pytest.raises(OctopushError) as caught:
+        hook.create_contacts([CONTACT])
+    assert not [word for word in PERSONAL if word in shown(caught.value) + caplog.text]
+
+
+def test_refused_credentials_say_which_connection_to_correct(
+    octopush: Simulator, set_connection: SetConnection
+) -> None:
+    set_connection("sms", conn_type="octopush", host=octopush.url, login=octopush.login, password="wrong")
+    with pytest.raises(OctopushCredentialsError, match="correct the connection 'sms'"):
+        OctopushHook("sms").check_balance()
+
+
+def test_credentials_are_not_shown_to_where_a_redirect_points(
+    octopush: Simulator, set_connection: SetConnection
+) -> None:
+    redirect = f"HTTP/1.1 307 Moved\r\nLocation: {octopush.url}/contact/create\r\nContent-Length: 0\r\n\r\n"
+    with answering(b"", redirect.encode()) as port:
+        set_connection(
+            "octopush_default", conn_type="octopush", host=f"http://127.0.0.1:{port}", login="l", password="k"
+        )
+        with pytest.raises(OctopushRequestError, match="must be the API's base URL"):
+            OctopushHook().create_contacts([CONTACT])
+    assert octopush.requests == []
+
+
+def test_every_request_has_the_timeout_of_the_connection(octopush: Simulator, set_connection: SetConnection) -> None:
+    set_connection(
+        "octopush_default",
+        conn_type="octopush",
+        host=octopush.url,
+        login=octopush.login,
+        password=octopush.key,
+        extra={"timeout": "0.2"},
+    )
+    octopush.fail_next(Fault.slow(3))
+    started = time.monotonic()
+    with pytest.raises(OctopushServerError, match="no answer in time"):
+        OctopushHook().create_contacts([CONTACT])
+    assert time.monotonic() - started < 2
+
+
+def test_a_list_is_created(hook: OctopushHook, octopush: Simulator) -> None:
+    hook.create_contact_list("Customers")
+    assert octopush.lists == {"Customers": set()}
+    with pytest.raises(ValueError, match="31 characters"):
+        hook.create_contact_list("x" * 31)
+
+
+def test_the_balance_is_what_the_api_says(hook: OctopushHook) -> None:
+    assert hook.check_balance() == {"amount": 12.54, "unit": "euros"}
+
+
+def test_testing_the_connection_asks_for_the_balance(hook: OctopushHook, octopush: Simulator) -> None:
+    assert hook.test_connection() == (True, "connected, balance 12.54 euros")
+    assert [request.path for request in octopush.requests] == ["wallet/check-balance"]
+
+
+def test_testing_a_connection_with_a_wrong_key_says_so(octopush: Simulator, set_connection: SetConnection) -> None:
+    set_connection("octopush_default", conn_type="octopush", host=octopush.url, login="me", password="wrong")
+    assert OctopushHook().test_connection() == (False, "login or key refused (HTTP 401)")
+
+
+def test_testing_a_connection_to_nowhere_names_the_host(set_connection: SetConnection) -> None:
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        set_connection(
+            "octopush_default", conn_type="octopush", host=f"http://127.0.0.1:{port}", login="l", password="k"
+        )
+        worked, message = OctopushHook().test_connection()
+    assert not worked
+    assert f"cannot reach 127.0.0.1:{port}: Connection refused" in message
+
+
+def test_testing_an_incomplete_connection_says_what_is_missing(set_connection: SetConnection) -> None:
+    set_connection("octopush_default", conn_type="octopush", login="me@example.com")
+    worked, message = OctopushHook().test_connection()
+    assert not worked
+    assert "password is missing" in message
+
+
+def test_a_wrong_connection_is_an_error_before_anything_is_sent(set_connection: SetConnection) -> None:
+    set_connection("octopush_default", conn_type="octopush", login="l", password="k", extra={"timeout": "soon"})
+    with pytest.raises(OctopushConnectionConfigError, match="extra 'timeout'"):
+        OctopushHook().get_conn()
+
+
+@contextmanager
+def answering(body: bytes, head: bytes | None = None) -> Iterator[int]:
+    """A server that answers one request with just these bytes."""
+    head = head or b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        connection, _ = server.accept()
+        with connection:
+            received = b""
+            while b"}]}" not in received:
+                received += connection.recv(65536)
+            connection.sendall(head + body)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    with server:
+        yield server.getsockname()[1]
+    thread.join(1)

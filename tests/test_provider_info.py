@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_octopush.get_provider_info import get_provider_info
+from airflow_provider_octopush.hooks.octopush import OctopushHook
+
+CONNECTION_TYPE = get_provider_info()["connection-types"][0]
+
+
+def airflow_says(*arguments: str) -> Any:
+    command = [sys.executable, "-m", "airflow", *arguments, "--output", "json"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output[output.index("[{") :])
+
+
+def test_the_provider_info_is_what_airflow_s_schema_asks_for() -> None:
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_everything_that_the_provider_info_names_can_be_imported() -> None:
+    info = get_provider_info()
+    for kind in ("hooks", "operators"):
+        for integration in info[kind]:
+            assert integration["integration-name"] == info["integrations"][0]["integration-name"]
+            for module in integration["python-modules"]:
+                import_module(module)
+    module, _, name = CONNECTION_TYPE["hook-class-name"].rpartition(".")
+    assert getattr(import_module(module), name) is OctopushHook
+    assert CONNECTION_TYPE["connection-type"] == OctopushHook.conn_type
+    assert CONNECTION_TYPE["hook-name"] == OctopushHook.hook_name
+
+
+def test_the_package_goes_by_the_name_of_its_distribution() -> None:
+    (entry_point,) = [
+        point
+        for point in metadata.entry_points(group="apache_airflow_provider")
+        if point.value.startswith("airflow_provider_octopush")
+    ]
+    assert entry_point.load()()["package-name"] == "airflow-provider-octopush"
+    assert entry_point.dist is not None
+    assert entry_point.dist.name == "airflow-provider-octopush"
+
+
+def test_discovery_imports_nothing_else() -> None:
+    code = "import sys, airflow_provider_octopush.get_provider_info as p; p.get_provider_info(); print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"airflow", "pandas", "requests", "phonenumbers"} & {module.split(".")[0] for module in modules}
+
+
+def test_airflow_lists_the_provider_and_its_hook() -> None:
+    providers = {provider["package_name"]: provider for provider in airflow_says("providers", "list")}
+    assert providers["airflow-provider-octopush"]["version"] == "0.1.0"
+    hooks = {hook["connection_type"]: hook for hook in airflow_says("providers", "hooks")}
+    assert hooks["octopush"]["class"].endswith("OctopushHook")
+    assert hooks["octopush"]["hook_name"] == "Octopush"
+
+
+def test_a_connection_finds_its_hook() -> None:
+    connection: Any = Connection(conn_id="sms", conn_type="octopush")
+    hook = connection.get_hook()
+    assert isinstance(hook, OctopushHook)
+    assert hook.octopush_conn_id == "sms"
+
+
+def test_the_form_of_older_airflows_is_the_form_of_newer_ones() -> None:
+    behaviour = OctopushHook.get_ui_field_behaviour()
+    declared = CONNECTION_TYPE["ui-field-behaviour"]
+    assert behaviour == {
+        "hidden_fields": declared["hidden-fields"],
+        "relabeling": declared["relabeling"],
+        "placeholders": declared["placeholders"],
+    }
+    pytest.importorskip("flask_appbuilder", reason="only Airflows that build the form from Python have it")
+    widgets = OctopushHook.get_connection_form_widgets()
+    assert {name: widget.kwargs["description"] for name, widget in widgets.items()} == {
+        name: definition["description"] for name, definition in CONNECTION_TYPE["conn-fields"].items()
+    }
+
+
+def test_extras_declare_no_default_because_airflow_would_store_it() -> None:
+    assert all("default" not in definition["schema"] for definition in CONNECTION_TYPE["conn-fields"].values())
