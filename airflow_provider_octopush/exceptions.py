@@ -54,3 +54,7 @@ class OctopushServerError(OctopushError):
 
 class OctopushAnswerError(OctopushError):
     """A request succeeded, but its answer is not the documented one: what happened to it is not known."""
+
+
+class TooManyRejectedError(OctopushError):
+    """More rows were rejected than ``max_rejected`` allows: correct the rows, or allow more."""

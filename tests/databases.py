@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
@@ -26,61 +28,61 @@ MARIADB: dict[str, Any] = {
 }
 
 
+#: The same, as arguments of the drivers' ``connect``.
+POSTGRES_ARGUMENTS: dict[str, Any] = {
+    "host": POSTGRES["host"],
+    "port": POSTGRES["port"],
+    "user": POSTGRES["login"],
+    "password": POSTGRES["password"],
+    "dbname": POSTGRES["schema"],
+}
+MARIADB_ARGUMENTS: dict[str, Any] = {
+    "host": MARIADB["host"],
+    "port": MARIADB["port"],
+    "user": MARIADB["login"],
+    "password": MARIADB["password"],
+    "database": MARIADB["schema"],
+}
+
+
 def require_postgres() -> None:
     """Skip the test where PostgreSQL or its driver is missing; on CI, fail."""
-    try:
-        import psycopg2
-    except ImportError:
-        _missing("psycopg2, the driver for PostgreSQL, is not installed")
-    try:
-        connect_postgres().close()
-    except psycopg2.OperationalError:
-        _missing(f"PostgreSQL does not answer on {POSTGRES['host']}:{POSTGRES['port']} (PGHOST, PGPORT, … say where)")
+    _require(
+        "PostgreSQL", "psycopg2", connect_postgres, f"{POSTGRES['host']}:{POSTGRES['port']} (set PGHOST, PGPORT, …)"
+    )
 
 
 def require_mariadb() -> None:
     """Skip the test where MariaDB or its driver is missing; on CI, fail."""
-    try:
-        import MySQLdb
-    except ImportError:
-        _missing("mysqlclient, the driver for MariaDB, is not installed")
-    try:
-        connect_mariadb().close()
-    except MySQLdb.OperationalError:
-        _missing(
-            f"MariaDB does not answer on {MARIADB['host']}:{MARIADB['port']} (MYSQL_HOST, MYSQL_TCP_PORT, … say where)"
-        )
+    _require(
+        "MariaDB",
+        "MySQLdb",
+        connect_mariadb,
+        f"{MARIADB['host']}:{MARIADB['port']} (set MYSQL_HOST, MYSQL_TCP_PORT, …)",
+    )
 
 
 def connect_postgres() -> Any:
     """Open a connection of the tests' own, with autocommit."""
-    import psycopg2
-
-    connection = psycopg2.connect(
-        host=POSTGRES["host"],
-        port=POSTGRES["port"],
-        user=POSTGRES["login"],
-        password=POSTGRES["password"],
-        dbname=POSTGRES["schema"],
-        connect_timeout=5,
-    )
+    connection = importlib.import_module("psycopg2").connect(**POSTGRES_ARGUMENTS, connect_timeout=5)
     connection.autocommit = True
     return connection
 
 
 def connect_mariadb() -> Any:
     """Open a connection of the tests' own, with autocommit."""
-    import MySQLdb
+    return importlib.import_module("MySQLdb").connect(**MARIADB_ARGUMENTS, connect_timeout=5, autocommit=True)
 
-    return MySQLdb.connect(
-        host=MARIADB["host"],
-        port=MARIADB["port"],
-        user=MARIADB["login"],
-        password=MARIADB["password"],
-        database=MARIADB["schema"],
-        connect_timeout=5,
-        autocommit=True,
-    )
+
+def _require(database: str, driver: str, connect: Callable[[], Any], where: str) -> None:
+    try:
+        unreachable = importlib.import_module(driver).OperationalError
+    except ImportError:
+        _missing(f"{driver}, the driver for {database}, is not installed")
+    try:
+        connect().close()
+    except unreachable:
+        _missing(f"{database} does not answer on {where}")
 
 
 def _missing(reason: str) -> NoReturn:

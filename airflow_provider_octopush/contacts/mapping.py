@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from airflow_provider_octopush.api import CONTACT_FIELDS
+from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
 from airflow_provider_octopush.contacts.text import to_text
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.phone import PhoneReader
 
 log = logging.getLogger(__name__)
+
+#: What ``columns`` may name beside the contact's fields: the country that a number in national form is of.
+REGION = "region"
+_REGION_POSITION = len(CONTACT_FIELDS)
 
 
 @dataclass(slots=True)
@@ -76,6 +81,7 @@ class ContactMapper:
 
     :param columns: contact field → name of the column that feeds it. A field that is not named is fed by the column of
         its own name, if there is one. Names are compared exactly first, then without regard to upper and lower case.
+        ``region`` names the column with each number's region; it is read only when it is named.
     :param phone_reader: turns the column of ``phone_number`` into E.164.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
     """
@@ -85,33 +91,41 @@ class ContactMapper:
         self._columns = columns
         self._phone_reader = phone_reader
         self._unused_columns: set[str] = set()
-
-    #: The contact's fields, in the order of :attr:`Contact.values`.
-    fields = CONTACT_FIELDS
+        #: What is read of each row, in the order of :attr:`Contact.values`.
+        self.fields = (*CONTACT_FIELDS, REGION) if REGION in columns else CONTACT_FIELDS
 
     def map(self, frame: pd.DataFrame, first_row: int) -> Iterator[Contact | Rejection]:
         """
         Turn each row into a contact, or into a rejection that says why it cannot be one.
 
+        Rows of a rejects file are read as what they were before they were written there.
+
         :param frame: rows; more columns than are needed do no harm.
         :param first_row: the number of the frame's first row in the whole input.
         :raises ColumnError: when a column that is asked for is not there.
         """
-        positions = self._positions([str(name) for name in frame.columns])
+        names = [str(name) for name in frame.columns]
+        positions = self._positions(names)
         nothing = [None] * len(frame)
         values_of_fields = [
             nothing if position is None else frame.iloc[:, position].tolist()
-            for position in map(positions.get, CONTACT_FIELDS)
+            for position in map(positions.get, self.fields)
         ]
+        if set(ABOUT_THE_ROW) <= set(names):
+            values_of_fields = [
+                [undo_defuse(value) if isinstance(value, str) else value for value in values]
+                for values in values_of_fields
+            ]
         for row, values in enumerate(zip(*values_of_fields, strict=True), first_row):
             yield self._map_row(row, values)
 
     def _map_row(self, row: int, values: tuple[object, ...]) -> Contact | Rejection:
-        phone_number = self._phone_reader.read(values[0])
+        region = values[_REGION_POSITION] if len(values) > _REGION_POSITION else None
+        phone_number = self._phone_reader.read(values[0], region)
         if not isinstance(phone_number, str):
             return Rejection(row, Stage.INVALID, phone_number.value, values)
         payload = {"phone_number": phone_number}
-        for field, value in zip(CONTACT_FIELDS[1:], values[1:], strict=True):
+        for field, value in zip(CONTACT_FIELDS[1:], values[1:_REGION_POSITION], strict=True):
             try:
                 text = to_text(value)
             except ValueError as error:
@@ -122,7 +136,7 @@ class ContactMapper:
 
     def _positions(self, names: list[str]) -> dict[str, int]:
         positions = {}
-        for field in CONTACT_FIELDS:
+        for field in self.fields:
             asked_for = field in self._columns or field == "phone_number"
             name = self._columns.get(field, field)
             found = [i for i, other in enumerate(names) if other == name] or [
@@ -157,9 +171,9 @@ def check_fields(columns: Mapping[str, str]) -> None:
     :param columns: contact field → name of the column that feeds it.
     :raises ValueError: when it names a field that Octopush does not have.
     """
-    unknown = [field for field in columns if field not in CONTACT_FIELDS]
+    unknown = [field for field in columns if field not in (*CONTACT_FIELDS, REGION)]
     if unknown:
         raise ValueError(
             f"columns names {', '.join(map(repr, unknown))}, which is no field of a contact: "
-            f"write one of {', '.join(CONTACT_FIELDS)}, and the column's name as its value"
+            f"write one of {', '.join((*CONTACT_FIELDS, REGION))}, and the column's name as its value"
         )

@@ -5,35 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, defuse
 from airflow_provider_octopush.contacts.mapping import Rejection
 from airflow_provider_octopush.contacts.text import to_text
-
-#: The columns beside the contact's fields.
-ABOUT_THE_ROW = ("row", "stage", "reason", "code", "message")
-
-# What a spreadsheet takes for a formula, and what already looks as if it had been defused.
-# Source: OWASP, "CSV Injection".
-_FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
-_DEFUSED = re.compile(r"'+[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
-
-
-def defuse(text: str) -> str:
-    """
-    Make text that a spreadsheet would run as a formula plain text to it: with an apostrophe in front.
-
-    :return: the text itself where it is harmless; :func:`undo_defuse` gives back the text in any case.
-    """
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def undo_defuse(text: str) -> str:
-    """Give back the text that :func:`defuse` was called with."""
-    return text[1:] if _DEFUSED.match(text) else text
 
 
 class RejectsFile:

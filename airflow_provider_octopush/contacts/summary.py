@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_octopush.contacts.mapping import Rejection, Stage
+from airflow_provider_octopush.exceptions import TooManyRejectedError
 
 #: Every row read ends in exactly one of these.
 OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid", "duplicates")
@@ -42,10 +44,12 @@ class Summary:
     :param refused: sent, and the API said no.
     :param invalid: rejected here, before sending.
     :param duplicates: the same canonical number as an earlier row.
-    :param chunks: chunks cut.
+    :param chunks: chunks that were answered for.
     :param requests: requests sent to ``contact/create``, repetitions included.
     :param retries: requests that were repetitions of one that failed in passing.
     :param duration_seconds: from the first row asked for to the last answer.
+    :param validate_only: nothing was sent; what would have been counts as skipped.
+    :param rejects_path: URI of the rejected rows, where they were written.
     :param reasons: reason → number of rows, for what is invalid or refused.
     """
 
@@ -64,6 +68,8 @@ class Summary:
     requests: int = 0
     retries: int = 0
     duration_seconds: float = 0.0
+    validate_only: bool = False
+    rejects_path: str | None = None
     reasons: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -85,6 +91,28 @@ class Summary:
         if rejection.stage in (Stage.INVALID, Stage.REFUSED):
             known = rejection.reason in self.reasons or len(self.reasons) < REASONS_MAX
             self.reasons[rejection.reason if known else OTHER_REASONS] += 1
+
+    def check_rejected(self, max_rejected: float, *, unconfirmed_is_rejected: bool = True) -> None:
+        """
+        Check that no more rows were rejected than may be: invalid, refused, or unconfirmed.
+
+        :param max_rejected: rows (an int), or a share of the rows read (a float from 0 to 1).
+        :param unconfirmed_is_rejected: False where Octopush was asked to remove blacklisted numbers: it then does not
+            confirm them.
+        :raises TooManyRejectedError: when there are more; it counts the reasons.
+        """
+        rejected = self.invalid + self.refused + (self.unconfirmed if unconfirmed_is_rejected else 0)
+        allowed = max_rejected if isinstance(max_rejected, int) else max_rejected * self.read
+        if rejected <= allowed:
+            return
+        reasons = [f"{number:,} × {reason}" for reason, number in self.reasons.most_common()]
+        if self.unconfirmed and unconfirmed_is_rejected:
+            reasons.append(f"{self.unconfirmed:,} × not in Octopush's answer")
+        where = f". The rejected rows are in {self.rejects_path}" if self.rejects_path else ""
+        raise TooManyRejectedError(
+            f"{rejected:,} of {self.read:,} rows were rejected, max_rejected={max_rejected} allows "
+            f"{math.floor(allowed):,}: {'; '.join(reasons)}{where}"
+        )
 
     def check(self) -> None:
         """
@@ -112,6 +140,11 @@ class Summary:
     def table(self) -> str:
         """Return the counts as a table of a few lines, for a person who reads the log."""
         rows: list[tuple[str, str]] = [
+            *(
+                [("validate_only", "nothing was sent; what would have been counts as skipped")]
+                if self.validate_only
+                else []
+            ),
             ("list", self.list_name or "(none)"),
             ("tag", self.tag_name or "(none)"),
             ("read", f"{self.read:,}"),
@@ -119,6 +152,7 @@ class Summary:
             ("chunks", f"{self.chunks:,}"),
             ("requests", f"{self.requests:,} ({self.retries:,} of them retries)"),
             ("duration", f"{self.duration_seconds:,.1f} s"),
+            *([("rejected rows", self.rejects_path)] if self.rejects_path else []),
             *((f"reason: {reason}", f"{number:,}") for reason, number in self.reasons.most_common()),
         ]
         width = max(len(label) for label, _ in rows)

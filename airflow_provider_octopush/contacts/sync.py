@@ -5,21 +5,39 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Protocol
 
+import pandas as pd
+
+from airflow_provider_octopush.contacts.checkpoint import Checkpoint, Progress
 from airflow_provider_octopush.contacts.delivery import Delivered, Delivery
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.mapping import Contact, ContactMapper, Rejection, Stage
-from airflow_provider_octopush.contacts.summary import Summary
-
-if TYPE_CHECKING:
-    import pandas as pd
+from airflow_provider_octopush.contacts.summary import CONFIRMED, Summary
 
 log = logging.getLogger(__name__)
 
+Frames = Generator[pd.DataFrame, None, None]
+
 PROGRESS_SECONDS = 10.0
 UNKNOWN_STATUSES_LOGGED = 10
+
+
+class Rejects(Protocol):
+    """Where rejected rows are written."""
+
+    def write(self, rejections: Sequence[Rejection]) -> None:
+        """Append rejected rows."""
+
+    def start_over(self) -> None:
+        """Forget all rejected rows."""
+
+
+class RowsChangedError(Exception):
+    """The rows are no longer those that an earlier try sent."""
 
 
 class ContactSync:
@@ -27,73 +45,150 @@ class ContactSync:
     Brings the rows of one run to one list.
 
     :param mapper: turns rows into contacts.
-    :param delivery: sends chunks of contacts.
+    :param delivery: sends chunks of contacts; None sends nothing and counts what would be sent as skipped.
     :param chunk_size: contacts in a chunk.
     :param list_name: the list, for the summary.
     :param tag_name: the tag, for the summary.
+    :param rejects: where rejected rows are written; None writes them nowhere.
+    :param rejects_path: URI of that place, for the summary.
+    :param checkpoint: what an earlier try of this run has confirmed; None starts from the first row.
     """
 
     def __init__(
         self,
         mapper: ContactMapper,
-        delivery: Delivery,
+        delivery: Delivery | None,
         *,
         chunk_size: int,
         list_name: str | None = None,
         tag_name: str | None = None,
+        rejects: Rejects | None = None,
+        rejects_path: str | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self._mapper = mapper
         self._delivery = delivery
         self._chunk_size = chunk_size
-        self._seen = SeenNumbers()
-        self._unknown_statuses: Counter[str] = Counter()
-        self._started = self._progress_told = time.monotonic()
-        self.summary = Summary(list_name=list_name, tag_name=tag_name)
+        self._rejects = rejects
+        self._checkpoint = checkpoint
+        self._nothing_yet = Summary(
+            list_name=list_name, tag_name=tag_name, validate_only=delivery is None, rejects_path=rejects_path
+        )
+        self._start_over()
 
-    def run(self, frames: Iterable[pd.DataFrame]) -> Summary:
+    def run(self, open_frames: Callable[[], Frames]) -> Summary:
         """
-        Send everything, and count what became of it.
+        Send everything that no earlier try has confirmed, and count what became of all of it.
 
-        :param frames: the rows, as DataFrames of dtype object.
+        :param open_frames: gives the rows from the first one, as DataFrames of dtype object. Called again when an
+            earlier try turns out to have sent other rows.
         :return: the counts, which add up.
         :raises ColumnError: when a column that is asked for is not there.
         :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
         """
-        self._started = self._progress_told = time.monotonic()
         try:
-            for chunk in self._chunks(frames):
-                self.summary.chunks += 1
-                self._settle(self._delivery.deliver(chunk))
-                self._tell_progress()
+            try:
+                with closing(open_frames()) as frames:
+                    self._send_all(frames, self._checkpoint.load() if self._checkpoint else None)
+            except RowsChangedError:
+                log.info("the rows are not those that the earlier try sent: sending all of them")
+                self._start_over()
+                with closing(open_frames()) as frames:
+                    self._send_all(frames, None)
         finally:
-            self.summary.requests = self._delivery.requests
-            self.summary.retries = self._delivery.retries
-            self.summary.duration_seconds = time.monotonic() - self._started
+            self._flush_rejected()
+            self._count_requests()
+            self._save_progress()
         self.summary.check()
         self._tell_unknown_statuses()
+        if self._checkpoint is not None:
+            self._checkpoint.clear()
         return self.summary
 
-    def _chunks(self, frames: Iterable[pd.DataFrame]) -> Iterator[list[Contact]]:
-        chunk: list[Contact] = []
-        for frame in frames:
-            for contact in self._contacts(frame):
-                chunk.append(contact)
-                if len(chunk) == self._chunk_size:
-                    yield chunk
-                    chunk = []
-            self._tell_progress()
-        if chunk:
-            yield chunk
+    def _start_over(self) -> None:
+        self.summary = replace(self._nothing_yet, reasons=Counter())
+        self._seen = SeenNumbers()
+        self._rejected: list[Rejection] = []
+        self._unknown_statuses: Counter[str] = Counter()
+        self._progress = Progress()
+        self._earlier: dict[str, float] = {}
+        self._started = self._progress_told = time.monotonic()
+        self._digest = self._checkpoint.digest() if self._checkpoint else None
+        if self._rejects is not None:
+            self._rejects.start_over()
 
-    def _contacts(self, frame: pd.DataFrame) -> Iterator[Contact]:
-        for row in self._mapper.map(frame, self.summary.read + 1):
-            self.summary.read += 1
-            if isinstance(row, Rejection):
-                self._reject(row)
-            elif self._seen.add(row.number):
-                yield row
-            else:
-                self._reject(Rejection(row.row, Stage.DUPLICATE, "same number as an earlier row", row.values))
+    def _send_all(self, frames: Iterable[pd.DataFrame], earlier: Progress | None) -> None:
+        contacts = self._contacts(frames)
+        if earlier is not None:
+            self._pass_over(contacts, earlier)
+        for chunk in _chunks(contacts, self._chunk_size):
+            delivered = self._deliver(chunk)
+            self.summary.chunks += 1
+            self._advance(chunk, delivered)
+            self._settle(delivered)
+
+    def _pass_over(self, contacts: Iterator[Contact], earlier: Progress) -> None:
+        """
+        Skip the contacts that an earlier try has confirmed, once all of them were seen to be the same.
+
+        :raises RowsChangedError: when they are not.
+        """
+        if self._digest is None:
+            raise RuntimeError("there is no checkpoint to resume from")
+        unconfirmed = set(earlier.unconfirmed)
+        again: list[tuple[int, Contact]] = []
+        for position in range(earlier.contacts):
+            contact = next(contacts, None)
+            if contact is None:
+                raise RowsChangedError
+            self._digest.update(contact)
+            if position in unconfirmed:
+                again.append((position, contact))
+        if self._digest.hexdigest() != earlier.digest:
+            raise RowsChangedError
+        log.info("%d contacts were sent by an earlier try: sending the rest", earlier.contacts)
+        self._progress = earlier
+        self._earlier = dict(earlier.counts)
+        for name in CONFIRMED:
+            self.summary.count(name, int(earlier.counts.get(name, 0)))
+        self.summary.chunks = int(earlier.counts.get("chunks", 0))
+        for start in range(0, len(again), self._chunk_size):
+            part = again[start : start + self._chunk_size]
+            delivered = self._deliver([contact for _, contact in part])
+            rejected = {rejection.row for rejection in delivered.rejections}
+            confirmed = {position for position, contact in part if contact.row not in rejected}
+            self._progress.unconfirmed = [p for p in self._progress.unconfirmed if p not in confirmed]
+            self._settle(delivered)
+
+    def _contacts(self, frames: Iterable[pd.DataFrame]) -> Iterator[Contact]:
+        for frame in frames:
+            for row in self._mapper.map(frame, self.summary.read + 1):
+                self.summary.read += 1
+                if isinstance(row, Rejection):
+                    self._reject(row)
+                elif self._seen.add(row.number):
+                    yield row
+                else:
+                    self._reject(Rejection(row.row, Stage.DUPLICATE, "same number as an earlier row", row.values))
+            self._flush_rejected()
+            self._tell_progress()
+
+    def _deliver(self, chunk: Sequence[Contact]) -> Delivered:
+        if self._delivery is None:
+            return Delivered(Counter(skipped=len(chunk)))
+        return self._delivery.deliver(chunk)
+
+    def _advance(self, chunk: Sequence[Contact], delivered: Delivered) -> None:
+        """Note which contacts were answered for, so that a retry passes over them."""
+        if self._digest is None:
+            return
+        rejected = {rejection.row for rejection in delivered.rejections}
+        for position, contact in enumerate(chunk, self._progress.contacts):
+            self._digest.update(contact)
+            if contact.row in rejected:
+                self._progress.unconfirmed.append(position)
+        self._progress.contacts += len(chunk)
+        self._progress.digest = self._digest.hexdigest()
 
     def _settle(self, delivered: Delivered) -> None:
         for outcome, number in delivered.confirmed.items():
@@ -101,9 +196,35 @@ class ContactSync:
         for rejection in delivered.rejections:
             self._reject(rejection)
         self._unknown_statuses.update(delivered.unknown_statuses)
+        self._flush_rejected()
+        self._count_requests()
+        self._save_progress()
+        self._tell_progress()
+
+    def _count_requests(self) -> None:
+        if self._delivery is not None:
+            self.summary.requests = int(self._earlier.get("requests", 0)) + self._delivery.requests
+            self.summary.retries = int(self._earlier.get("retries", 0)) + self._delivery.retries
+        self.summary.duration_seconds = self._earlier.get("duration_seconds", 0.0) + time.monotonic() - self._started
+
+    def _save_progress(self) -> None:
+        if self._checkpoint is None or not self._progress.contacts:
+            return
+        names = (*CONFIRMED, "chunks", "requests", "retries", "duration_seconds")
+        self._progress.counts = {name: getattr(self.summary, name) for name in names}
+        if not self._checkpoint.save(self._progress):
+            log.warning("too many contacts are unconfirmed to note them all: a retry sends what comes now again")
+            self._checkpoint = None
 
     def _reject(self, rejection: Rejection) -> None:
         self.summary.count_rejection(rejection)
+        if self._rejects is not None:
+            self._rejected.append(rejection)
+
+    def _flush_rejected(self) -> None:
+        if self._rejects is not None and self._rejected:
+            self._rejects.write(self._rejected)
+            self._rejected = []
 
     def _tell_progress(self) -> None:
         now = time.monotonic()
@@ -128,3 +249,14 @@ class ContactSync:
                     for status, number in self._unknown_statuses.most_common(UNKNOWN_STATUSES_LOGGED)
                 ),
             )
+
+
+def _chunks(contacts: Iterator[Contact], size: int) -> Iterator[list[Contact]]:
+    chunk: list[Contact] = []
+    for contact in contacts:
+        chunk.append(contact)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

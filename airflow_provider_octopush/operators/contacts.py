@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -13,22 +15,26 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_octopush.api import check_names
+from airflow_provider_octopush.contacts.checkpoint import Checkpoint
 from airflow_provider_octopush.contacts.delivery import Delivery
 from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper, check_fields
-from airflow_provider_octopush.contacts.phone import PhoneReader
+from airflow_provider_octopush.contacts.phone import PhoneCheck, PhoneReader
 from airflow_provider_octopush.contacts.retry import Backoff
-from airflow_provider_octopush.contacts.sync import ContactSync
+from airflow_provider_octopush.contacts.summary import Summary
+from airflow_provider_octopush.contacts.sync import ContactSync, Frames
 from airflow_provider_octopush.exceptions import (
     OctopushConnectionConfigError,
     OctopushCredentialsError,
     OctopushRequestError,
+    TooManyRejectedError,
 )
 from airflow_provider_octopush.hooks.octopush import OctopushHook
-from airflow_provider_octopush.sources.sql import read_sql
+from airflow_provider_octopush.sources.sql import NotAQueryError, read_sql
 from airflow_provider_octopush.sources.upstream import read_upstream
+from airflow_provider_octopush.storage.rejects_path import open_rejects, rejects_uri
+from airflow_provider_octopush.storage.task_state import TaskStateStore
 
 if TYPE_CHECKING:
-    import pandas as pd
     from airflow.providers.common.compat.sdk import Context
 
 OnEmpty = Literal["succeed", "skip", "fail"]
@@ -38,7 +44,9 @@ FINAL_ERRORS = (
     OctopushConnectionConfigError,
     OctopushCredentialsError,
     OctopushRequestError,
+    TooManyRejectedError,
     ColumnError,
+    NotAQueryError,
 )
 
 
@@ -70,7 +78,20 @@ class CreateContactsOperator(BaseOperator):
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
     :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
     :param columns: contact field → name of the column that feeds it, such as ``{"phone_number": "mobile"}``. Fields not
-        named are fed by the column of the same name, in upper or lower case. (templated)
+        named are fed by the column of the same name, in upper or lower case. ``region`` names a column of ISO country
+        codes that decides per row what ``default_region`` decides for all. (templated)
+    :param default_region: country of the numbers in national form, such as ``"FR"``, or a list of countries: the first
+        in which a number is valid wins. Without it such numbers are invalid. (templated)
+    :param phone_check: ``format`` (default): numbers in international form need only parse. ``valid``: every number
+        must be valid in its country. ``mobile``: and of a type that can receive SMS.
+    :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid, refused or
+        unconfirmed; with more the task fails, without retries, when everything else was sent. Unconfirmed contacts do
+        not count with ``auto_remove_blacklisted_numbers``.
+    :param rejects_path: path or URI of a CSV for the rejected rows; any path of Airflow's object storage. It holds
+        personal data. (templated)
+    :param validate_only: True: do everything but sending; what would have been sent counts as skipped.
+    :param durable: True: a retry of the task sends only what an earlier try has not confirmed. Needs Airflow 3.3; on
+        older ones a retry sends everything again.
     :param list_name: list to add the contacts to, at most 30 characters. (templated)
     :param tag_name: tag to attach to each contact, at most 20 characters. (templated)
     :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
@@ -89,6 +110,8 @@ class CreateContactsOperator(BaseOperator):
         "parameters",
         "sql_hook_params",
         "columns",
+        "default_region",
+        "rejects_path",
         "list_name",
         "tag_name",
         "octopush_conn_id",
@@ -111,12 +134,18 @@ class CreateContactsOperator(BaseOperator):
         parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         sql_hook_params: Mapping[str, Any] | None = None,
         columns: Mapping[str, str] | None = None,
+        default_region: str | Sequence[str] | None = None,
+        phone_check: PhoneCheck = "format",
         list_name: str | None = None,
         tag_name: str | None = None,
         auto_remove_blacklisted_numbers: bool | None = None,
         do_not_overwrite: bool | None = None,
         chunk_size: int = 200,
         on_empty: OnEmpty = "succeed",
+        max_rejected: float = 0,
+        rejects_path: str | None = None,
+        validate_only: bool = False,
+        durable: bool = True,
         octopush_conn_id: str = OctopushHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -129,6 +158,19 @@ class CreateContactsOperator(BaseOperator):
             raise ValueError(f"chunk_size is {chunk_size!r}: write a whole number, 1 or more, such as 200")
         if on_empty not in get_args(OnEmpty):
             raise ValueError(f"on_empty is {on_empty!r}: write one of {', '.join(map(repr, get_args(OnEmpty)))}")
+        if phone_check not in get_args(PhoneCheck):
+            raise ValueError(
+                f"phone_check is {phone_check!r}: write one of {', '.join(map(repr, get_args(PhoneCheck)))}"
+            )
+        if (
+            isinstance(max_rejected, bool)
+            or not isinstance(max_rejected, int | float)
+            or not 0 <= max_rejected <= (1 if isinstance(max_rejected, float) else math.inf)
+        ):
+            raise ValueError(
+                f"max_rejected is {max_rejected!r}: write a number of rows, such as 10, or a share of them between 0.0 "
+                "and 1.0, such as 0.01"
+            )
         for name, value in (
             ("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers),
             ("do_not_overwrite", do_not_overwrite),
@@ -142,12 +184,18 @@ class CreateContactsOperator(BaseOperator):
         self.parameters = parameters
         self.sql_hook_params = sql_hook_params
         self.columns = columns
+        self.default_region = default_region
+        self.phone_check = phone_check
         self.list_name = list_name
         self.tag_name = tag_name
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
         self.do_not_overwrite = do_not_overwrite
         self.chunk_size = chunk_size
         self.on_empty = on_empty
+        self.max_rejected = max_rejected
+        self.rejects_path = rejects_path
+        self.validate_only = validate_only
+        self.durable = durable
         self.octopush_conn_id = octopush_conn_id
         # No template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
         self._data = data
@@ -166,19 +214,38 @@ class CreateContactsOperator(BaseOperator):
         """
         check_names(list_name=self.list_name, tag_name=self.tag_name)
         try:
-            sync = self._sync()
-            sync.run(self._frames(context))
+            summary = self._sync(context)
         except FINAL_ERRORS as error:
             raise AirflowFailException(str(error)) from error
-        self.log.info("summary\n%s", sync.summary.table())
-        summary = sync.summary.as_xcom()
-        if sync.summary.read == 0 and self.on_empty != "succeed":
-            context["ti"].xcom_push(key="return_value", value=summary)
+        if summary.read == 0 and self.on_empty != "succeed":
             message = f"no row was read, and on_empty={self.on_empty!r}"
             raise AirflowSkipException(message) if self.on_empty == "skip" else ValueError(message)
+        return summary.as_xcom()
+
+    def _sync(self, context: Context) -> Summary:
+        mapper = ContactMapper(self.columns or {}, PhoneReader(self.default_region or (), self.phone_check))
+        with ExitStack() as stack:
+            rejects = None
+            if self.rejects_path:
+                rejects = stack.enter_context(open_rejects(self.rejects_path, mapper.fields))
+            sync = ContactSync(
+                mapper,
+                None if self.validate_only else self._delivery(),
+                chunk_size=self.chunk_size,
+                list_name=self.list_name,
+                tag_name=self.tag_name,
+                rejects=rejects,
+                rejects_path=rejects_uri(self.rejects_path) if self.rejects_path else None,
+                checkpoint=self._checkpoint(context),
+            )
+            summary = sync.run(partial(self._frames, context))
+        self.log.info("summary\n%s", summary.table())
+        # Pushed before the task may fail, so that a failed task shows it too.
+        context["ti"].xcom_push(key="return_value", value=summary.as_xcom())
+        summary.check_rejected(self.max_rejected, unconfirmed_is_rejected=not self.auto_remove_blacklisted_numbers)
         return summary
 
-    def _sync(self) -> ContactSync:
+    def _delivery(self) -> Delivery:
         post = partial(
             self.hook.create_contacts,
             list_name=self.list_name,
@@ -186,15 +253,35 @@ class CreateContactsOperator(BaseOperator):
             auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,
             do_not_overwrite=self.do_not_overwrite,
         )
-        return ContactSync(
-            ContactMapper(self.columns or {}, PhoneReader()),
-            Delivery(post, Backoff(self.hook.settings.retries)),
-            chunk_size=self.chunk_size,
-            list_name=self.list_name,
-            tag_name=self.tag_name,
-        )
+        return Delivery(post, Backoff(self.hook.settings.retries))
 
-    def _frames(self, context: Context) -> Iterator[pd.DataFrame]:
+    def _checkpoint(self, context: Context) -> Checkpoint | None:
+        # An iterator can be read only once, and whether the rows are still the same may show only at their end.
+        if not self.durable or self.validate_only or isinstance(self._data, Iterator):
+            return None
+        store = TaskStateStore.of(context)
+        if store is None:
+            if context["ti"].try_number > 1:
+                self.log.info("this Airflow keeps no progress between tries (3.3 does): sending everything again")
+            return None
+        run = {
+            "sql": self.sql,
+            "parameters": self.parameters,
+            "columns": self.columns,
+            "default_region": self.default_region,
+            "phone_check": self.phone_check,
+            "list_name": self.list_name,
+            "tag_name": self.tag_name,
+            "auto_remove_blacklisted_numbers": self.auto_remove_blacklisted_numbers,
+            "do_not_overwrite": self.do_not_overwrite,
+            "base_url": self.hook.settings.base_url,
+            "login": self.hook.settings.login,
+            # Clearing a task leaves its state as it is, but raises this: to the tries so far and the retries on top.
+            "max_tries": context["ti"].max_tries,
+        }
+        return Checkpoint(store, run, self.hook.settings.key.encode())
+
+    def _frames(self, context: Context) -> Frames:
         if self.sql is None:
             data = self._data
             return read_upstream(data.resolve(context) if isinstance(data, XComArg) else data)

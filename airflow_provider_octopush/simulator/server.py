@@ -159,6 +159,10 @@ class Simulator:
             self._loop.run_until_complete(self._serve_until_stopped())
         finally:
             self._ready.set()
+            rest = asyncio.all_tasks(self._loop)
+            for task in rest:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
             self._loop.close()
 
     async def _serve_until_stopped(self) -> None:

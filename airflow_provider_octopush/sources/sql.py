@@ -42,8 +42,8 @@ def read_sql(
     server-side, unbuffered cursors, whatever cursor the connection asks for. SQLite streams by itself. Of any other
     driver, what its ``fetchmany`` keeps in memory is its own affair.
 
-    Closing the generator early stops the query, on every driver but MySQL Connector with its C extension: that one reads
-    the remaining rows, and drops them, before it closes.
+    Closing the generator early stops the query, on every driver but MySQL Connector with its C extension: that one
+    reads the remaining rows, and drops them, before it closes.
 
     The database's connection is held until the last row is taken: on PostgreSQL in one transaction, which a server with
     an ``idle_in_transaction_session_timeout`` shorter than the work on one batch ends.

@@ -94,8 +94,7 @@ def _slices(frame: pd.DataFrame, batch_size: int) -> Iterator[pd.DataFrame]:
     names = [str(label) for label in frame.columns]
     for start in range(0, max(len(frame), 1), batch_size):
         part = frame.iloc[start : start + batch_size]
-        # tolist, and not astype, because it gives Python's own scalars for every dtype, sparse ones included.
-        values = [part.iloc[:, column].tolist() for column in range(len(names))]
+        values = [part.iloc[:, column].astype(object).tolist() for column in range(len(names))]
         yield _frame(names, list(zip(*values, strict=True)) if values else [()] * len(part))
 
 

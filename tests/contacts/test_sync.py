@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from airflow_provider_octopush.contacts.delivery import Delivery
 from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.contacts.phone import PhoneReader
 from airflow_provider_octopush.contacts.retry import Backoff
-from airflow_provider_octopush.contacts.sync import ContactSync
+from airflow_provider_octopush.contacts.sync import ContactSync, Frames
 from airflow_provider_octopush.exceptions import OctopushServerError
 
 Payloads = Sequence[Mapping[str, str]]
@@ -32,6 +32,13 @@ def frame(*numbers: object) -> pd.DataFrame:
     return pd.DataFrame({"phone_number": list(numbers)}, dtype=object)
 
 
+def frames(*each: pd.DataFrame) -> Callable[[], Frames]:
+    def open_frames() -> Frames:
+        yield from each
+
+    return open_frames
+
+
 def contact_sync(api: Any, chunk_size: int = 200) -> ContactSync:
     return ContactSync(
         ContactMapper({}, PhoneReader()),
@@ -45,26 +52,26 @@ def contact_sync(api: Any, chunk_size: int = 200) -> ContactSync:
 def test_rows_of_all_frames_are_cut_into_chunks() -> None:
     api = Api()
     numbers = [f"+336000000{n:02}" for n in range(7)]
-    summary = contact_sync(api, chunk_size=3).run([frame(*numbers[:2]), frame(), frame(*numbers[2:])])
+    summary = contact_sync(api, chunk_size=3).run(frames(frame(*numbers[:2]), frame(), frame(*numbers[2:])))
     assert api.chunks == [numbers[:3], numbers[3:6], numbers[6:]]
     assert (summary.read, summary.added, summary.chunks, summary.requests) == (7, 7, 3, 3)
 
 
 def test_the_first_of_two_rows_with_one_number_is_sent_and_the_other_counted() -> None:
     api = Api()
-    summary = contact_sync(api).run([frame("+33 01 49 70 65 65"), frame("+33149706565", "tel:+33-1-49-70-65-65")])
+    summary = contact_sync(api).run(frames(frame("+33 01 49 70 65 65"), frame("+33149706565", "tel:+33-1-49-70-65-65")))
     assert api.chunks == [["+33149706565"]]
     assert (summary.read, summary.added, summary.duplicates) == (3, 1, 2)
 
 
 def test_an_invalid_row_does_not_take_the_place_of_a_valid_one() -> None:
-    summary = contact_sync(Api()).run([frame(None, None, "+33149706565")])
+    summary = contact_sync(Api()).run(frames(frame(None, None, "+33149706565")))
     assert (summary.read, summary.invalid, summary.duplicates, summary.added) == (3, 2, 0, 1)
 
 
 def test_no_rows_are_no_requests() -> None:
     api = Api()
-    summary = contact_sync(api).run([])
+    summary = contact_sync(api).run(frames())
     assert (summary.read, summary.chunks, summary.requests, api.chunks) == (0, 0, 0, [])
 
 
@@ -72,17 +79,17 @@ def test_frames_are_read_as_they_are_needed() -> None:
     asked: list[int] = []
     api = Api()
 
-    def frames() -> Any:
+    def lazy() -> Frames:
         for n in range(3):
             asked.append(len(api.chunks))
             yield frame(f"+3360000000{n}")
 
-    contact_sync(api, chunk_size=1).run(frames())
+    contact_sync(api, chunk_size=1).run(lazy)
     assert asked == [0, 1, 2]
 
 
 def test_statuses_that_are_not_documented_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    summary = contact_sync(Api("blocked")).run([frame("+33149706565")])
+    summary = contact_sync(Api("blocked")).run(frames(frame("+33149706565")))
     assert summary.other == 1
     assert "'blocked': 1" in caplog.text
 
@@ -90,8 +97,8 @@ def test_statuses_that_are_not_documented_are_counted_and_told(caplog: pytest.Lo
 def test_progress_is_told_during_a_long_run(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync_module, "PROGRESS_SECONDS", 0.0)
     with caplog.at_level(logging.INFO):
-        contact_sync(Api(), chunk_size=1).run([frame("+33149706565", "+33149706566")])
-    assert "2 rows read, 1 contacts confirmed, " in caplog.text
+        contact_sync(Api(), chunk_size=1).run(frames(frame("+33149706565", "+33149706566")))
+    assert "2 rows read, 2 contacts confirmed, " in caplog.text
 
 
 def test_a_run_that_stops_keeps_what_had_an_outcome_until_then() -> None:
@@ -104,5 +111,5 @@ def test_a_run_that_stops_keeps_what_had_an_outcome_until_then() -> None:
 
     sync = contact_sync(post, chunk_size=1)
     with pytest.raises(OctopushServerError):
-        sync.run([frame("+33149706565", "+33149706566")])
-    assert (sync.summary.added, sync.summary.chunks, sync.summary.requests) == (1, 2, 2)
+        sync.run(frames(frame("+33149706565", "+33149706566")))
+    assert (sync.summary.added, sync.summary.chunks, sync.summary.requests) == (1, 1, 2)

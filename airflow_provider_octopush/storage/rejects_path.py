@@ -1,0 +1,71 @@
+"""The rejects file at any path that Airflow can write to."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_octopush.contacts.rejects import RejectsFile
+
+log = logging.getLogger(__name__)
+
+
+def rejects_uri(path: str) -> str:
+    """
+    Return the URI of a path.
+
+    :param path: a local path, or a URI, which stays as it is.
+    """
+    local = _local(path)
+    return path if local is None else local.absolute().as_uri()
+
+
+@contextmanager
+def open_rejects(path: str, fields: Sequence[str]) -> Iterator[RejectsFile]:
+    """
+    Write rejected rows to a path: a local file as they come, an object in a store when the context ends.
+
+    :param path: a local path, or a URI of Airflow's object storage, such as ``s3://conn_id@bucket/rejects.csv``.
+    :param fields: names of the values of each rejection.
+    :raises OSError: or what else the store raises, when the rejects cannot be written.
+    """
+    local = _local(path)
+    if local is not None:
+        with RejectsFile(local, fields) as rejects:
+            yield rejects
+        return
+    target = ObjectStoragePath(path)
+    with tempfile.TemporaryDirectory(prefix="octopush-rejects-") as folder:
+        file = Path(folder) / "rejects.csv"
+        try:
+            with RejectsFile(file, fields) as rejects:
+                yield rejects
+        except BaseException:
+            try:
+                _upload(file, target)
+            except Exception:
+                # The failure that ended the run is the one to be seen.
+                log.exception("the rejected rows could not be written to %s", path)
+            raise
+        _upload(file, target)
+
+
+def _local(path: str) -> Path | None:
+    parts = urlsplit(path)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return Path(path) if "://" not in path else None
+
+
+def _upload(file: Path, target: Any) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("rb") as source, target.open("wb") as destination:
+        shutil.copyfileobj(source, destination)

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from airflow_provider_octopush.contacts.checkpoint import Checkpoint, Progress
+from airflow_provider_octopush.contacts.delivery import Delivery
+from airflow_provider_octopush.contacts.mapping import ContactMapper, Rejection
+from airflow_provider_octopush.contacts.phone import PhoneReader
+from airflow_provider_octopush.contacts.retry import Backoff
+from airflow_provider_octopush.contacts.sync import ContactSync, Frames
+from airflow_provider_octopush.exceptions import OctopushRequestError, OctopushServerError
+
+Payloads = Sequence[Mapping[str, str]]
+
+
+class MemoryStore:
+    """Keeps a value as Airflow does: as JSON."""
+
+    def __init__(self) -> None:
+        self.json: str | None = None
+        self.largest = 0
+
+    def get(self) -> Any:
+        return None if self.json is None else json.loads(self.json)
+
+    def set(self, value: Mapping[str, Any]) -> None:
+        self.json = json.dumps(value)
+        self.largest = max(self.largest, len(self.json))
+
+    def delete(self) -> None:
+        self.json = None
+
+
+class Api:
+    """The API as a function that fails when it has taken ``lives`` requests."""
+
+    def __init__(self, lives: int | None = None, refused: Sequence[str] = ()) -> None:
+        self.lives = lives
+        self.refused = set(refused)
+        self.sent: list[str] = []
+
+    def __call__(self, payloads: Payloads) -> list[dict[str, Any]]:
+        if self.lives is not None:
+            if not self.lives:
+                raise OctopushServerError("down", status_code=503)
+            self.lives -= 1
+        numbers = [payload["phone_number"] for payload in payloads]
+        self.sent += numbers
+        if self.refused & set(numbers):
+            raise OctopushRequestError("no", status_code=400, code=1, message="bad")
+        return [{"phone_number": number, "status": "added"} for number in numbers]
+
+
+class Rejected:
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def write(self, rejections: Sequence[Rejection]) -> None:
+        self.rows += [rejection.row for rejection in rejections]
+
+    def start_over(self) -> None:
+        self.rows = []
+
+
+NUMBERS: list[Any] = [f"+336000000{n:02}" for n in range(20)]
+
+
+def rows(values: Sequence[Any], first_name: str = "x") -> Callable[[], Frames]:
+    def open_frames() -> Frames:
+        for start in range(0, len(values), 7):
+            part = values[start : start + 7]
+            yield pd.DataFrame({"phone_number": part, "first_name": [first_name] * len(part)}, dtype=object)
+
+    return open_frames
+
+
+def one_try(api: Api, store: MemoryStore, run: Any = "run", rejects: Rejected | None = None) -> ContactSync:
+    return ContactSync(
+        ContactMapper({}, PhoneReader()),
+        Delivery(api, Backoff(0)),
+        chunk_size=4,
+        rejects=rejects,
+        checkpoint=Checkpoint(store, {"run": run}, b"key"),
+    )
+
+
+def interrupted(values: Sequence[Any], lives: int, refused: Sequence[str] = ()) -> tuple[MemoryStore, Api]:
+    store, api = MemoryStore(), Api(lives, refused)
+    with pytest.raises(OctopushServerError):
+        one_try(api, store).run(rows(values))
+    return store, api
+
+
+def test_a_retry_sends_only_the_rest_and_counts_the_whole_run() -> None:
+    store, first = interrupted(NUMBERS, lives=3)
+    second = Api()
+    summary = one_try(second, store).run(rows(NUMBERS))
+    assert first.sent == NUMBERS[:12]
+    assert second.sent == NUMBERS[12:]
+    assert (summary.read, summary.added, summary.chunks, summary.requests) == (20, 20, 5, 6)
+
+
+def test_nothing_is_left_of_a_run_that_ended_well() -> None:
+    store, _ = interrupted(NUMBERS, lives=3)
+    one_try(Api(), store).run(rows(NUMBERS))
+    assert store.json is None
+
+
+def test_a_retry_can_be_interrupted_too() -> None:
+    store, _ = interrupted(NUMBERS, lives=1)
+    with pytest.raises(OctopushServerError):
+        one_try(Api(2), store).run(rows(NUMBERS))
+    third = Api()
+    summary = one_try(third, store).run(rows(NUMBERS))
+    assert third.sent == NUMBERS[12:]
+    assert (summary.added, summary.chunks) == (20, 5)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        NUMBERS[::-1],
+        [NUMBERS[1], NUMBERS[0], *NUMBERS[2:]],
+        [*NUMBERS[:3], "+33699999999", *NUMBERS[4:]],
+        ["+33699999999", *NUMBERS],
+        NUMBERS[1:],
+        NUMBERS[:5],
+    ],
+)
+def test_rows_in_another_order_or_other_rows_are_all_sent(changed: list[str]) -> None:
+    store, _ = interrupted(NUMBERS, lives=3)
+    second, rejected = Api(), Rejected()
+    summary = one_try(second, store, rejects=rejected).run(rows(changed))
+    assert second.sent == changed
+    assert (summary.read, summary.added, rejected.rows) == (len(changed), len(changed), [])
+
+
+def test_a_contact_whose_fields_changed_is_sent_again() -> None:
+    store, _ = interrupted(NUMBERS, lives=3)
+    second = Api()
+    one_try(second, store).run(rows(NUMBERS, first_name="y"))
+    assert second.sent == NUMBERS
+
+
+def test_rows_that_came_after_what_was_confirmed_may_change() -> None:
+    store, _ = interrupted(NUMBERS, lives=3)
+    second = Api()
+    summary = one_try(second, store).run(rows([*NUMBERS[:12], "+33699999999"]))
+    assert second.sent == ["+33699999999"]
+    assert (summary.read, summary.added) == (13, 13)
+
+
+def test_another_run_starts_over() -> None:
+    store, _ = interrupted(NUMBERS, lives=3)
+    second = Api()
+    one_try(second, store, run="another list").run(rows(NUMBERS))
+    assert second.sent == NUMBERS
+
+
+def test_refused_contacts_are_sent_again_and_rejected_rows_are_those_of_the_whole_run() -> None:
+    values = [NUMBERS[0], None, NUMBERS[0], *NUMBERS[1:]]
+    store, _ = interrupted(values, lives=8, refused=[NUMBERS[2]])
+    second, rejected = Api(refused=[NUMBERS[2]]), Rejected()
+    summary = one_try(second, store, rejects=rejected).run(rows(values))
+    assert NUMBERS[2] in second.sent
+    assert not {NUMBERS[0], NUMBERS[1], NUMBERS[3]} & set(second.sent)
+    assert (summary.read, summary.added, summary.refused, summary.invalid, summary.duplicates) == (22, 19, 1, 1, 1)
+    assert sorted(rejected.rows) == [2, 3, 5]
+
+
+def test_a_contact_that_was_refused_once_may_be_accepted_by_the_retry() -> None:
+    store, _ = interrupted(NUMBERS, lives=8, refused=[NUMBERS[2]])
+    summary = one_try(Api(), store).run(rows(NUMBERS))
+    assert (summary.added, summary.refused) == (20, 0)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_happens_every_contact_arrives_and_is_counted_once(seed: int) -> None:
+    rng = random.Random(seed)
+    values = [rng.choice([*NUMBERS, None, "junk"]) for _ in range(rng.randrange(60))]
+    refused = rng.sample(NUMBERS, rng.randrange(3))
+    store = MemoryStore()
+    arrived: set[str] = set()
+    for attempt in range(50):
+        api = Api(rng.randrange(6) if attempt < 49 else None, refused)
+        sync = one_try(api, store)
+        if rng.random() < 0.2:
+            rng.shuffle(values)
+        try:
+            summary = sync.run(rows(values))
+        except OctopushServerError:
+            arrived |= set(api.sent)
+            continue
+        arrived |= set(api.sent)
+        break
+    distinct = {value for value in values if value in NUMBERS}
+    assert arrived == distinct
+    assert summary.read == len(values)
+    assert summary.refused == len(distinct & set(refused))
+    assert summary.added == len(distinct) - summary.refused
+    assert summary.invalid == sum(value in (None, "junk") for value in values)
+
+
+def test_the_size_does_not_grow_with_the_number_of_contacts() -> None:
+    store = MemoryStore()
+    checkpoint = Checkpoint(store, {"sql": "SELECT 1"}, b"key")
+    counts: dict[str, float] = {"added": 9_990_000, "requests": 50_000, "duration_seconds": 12345.678901}
+    unconfirmed = random.Random(1).sample(range(10_000_000), 10_000)
+    assert checkpoint.save(Progress(10_000_000, "f" * 32, sorted(unconfirmed), counts))
+    assert store.largest < 48_000
+    progress = checkpoint.load()
+    assert progress == Progress(10_000_000, "f" * 32, sorted(unconfirmed), counts)
+
+
+def test_with_too_many_unconfirmed_contacts_the_checkpoint_stays_where_it_is() -> None:
+    store = MemoryStore()
+    checkpoint = Checkpoint(store, {}, b"key")
+    checkpoint.save(Progress(10, "a"))
+    everything = sorted(random.Random(1).sample(range(10_000_000), 100_000))
+    assert not checkpoint.save(Progress(10_000_000, "b", everything))
+    progress = checkpoint.load()
+    assert progress is not None
+    assert progress.contacts == 10
+
+
+def test_nothing_in_it_can_be_led_back_to_a_person() -> None:
+    store, _ = interrupted(NUMBERS, lives=3)
+    assert store.json is not None
+    assert not any(number[1:] in store.json for number in NUMBERS)
+    other_key = MemoryStore()
+    with pytest.raises(OctopushServerError):
+        ContactSync(
+            ContactMapper({}, PhoneReader()),
+            Delivery(Api(3), Backoff(0)),
+            chunk_size=4,
+            checkpoint=Checkpoint(other_key, {"run": "run"}, b"another key"),
+        ).run(rows(NUMBERS))
+    assert other_key.get()["digest"] != store.get()["digest"]

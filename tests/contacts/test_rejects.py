@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_octopush.contacts.formulas import defuse, undo_defuse
+from airflow_provider_octopush.contacts.mapping import Contact, ContactMapper, Rejection, Stage
+from airflow_provider_octopush.contacts.phone import PhoneReader
+from airflow_provider_octopush.contacts.rejects import RejectsFile
+
+FIELDS = ("phone_number", "first_name")
+
+
+def rejection(row: int, *values: Any) -> Rejection:
+    return Rejection(row, Stage.REFUSED, "refused by Octopush", values, 101, "bad number")
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_rejected_row_can_be_found_again(tmp_path: Path) -> None:
+    with RejectsFile(tmp_path / "new" / "rejects.csv", FIELDS) as rejects:
+        rejects.write([rejection(7, "06 12", 'Zoë\n"quoted", so')])
+    assert read(tmp_path / "new" / "rejects.csv") == [
+        {
+            "row": "7",
+            "phone_number": "06 12",
+            "first_name": 'Zoë\n"quoted", so',
+            "stage": "refused",
+            "reason": "refused by Octopush",
+            "code": "101",
+            "message": "bad number",
+        }
+    ]
+
+
+def test_the_file_grows_as_rows_are_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+    with RejectsFile(path, FIELDS) as rejects:
+        assert read(path) == []
+        for row in range(1, 4):
+            rejects.write([rejection(row, "x", None)])
+            assert len(read(path)) == row
+        rejects.start_over()
+        assert read(path) == []
+
+
+def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    with RejectsFile(tmp_path / "rejects.csv", FIELDS):
+        pass
+    assert stat.S_IMODE((tmp_path / "rejects.csv").stat().st_mode) == 0o600
+
+
+def test_what_was_there_before_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+    path.write_text("an earlier run\n" * 1000)
+    with RejectsFile(path, FIELDS):
+        pass
+    assert path.read_bytes() == b"row,phone_number,first_name,stage,reason,code,message\r\n"
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rejects.csv"
+    pwrite = os.pwrite
+
+    def short_of_room(file: int, data: memoryview, position: int) -> int:
+        if position + len(data) > 200:
+            if position < 190:
+                return pwrite(file, data[: 190 - position], position)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(file, data, position)
+
+    with RejectsFile(path, FIELDS) as rejects:
+        rejects.write([rejection(1, "x", "y")])
+        before = path.read_bytes()
+        monkeypatch.setattr(os, "pwrite", short_of_room)
+        with pytest.raises(OSError, match="No space left"):
+            rejects.write([rejection(2, "x" * 200, "y")])
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+33612345678", "-2", "@SUM(A1)", "\tx", "\rx", "\uff1d1", "'=1", "''@x"])
+def test_what_a_spreadsheet_would_run_is_defused_and_can_be_undone(text: str) -> None:
+    assert defuse(text) == f"'{text}"
+    assert undo_defuse(defuse(text)) == text
+
+
+@given(st.text())
+def test_defusing_loses_nothing_and_leaves_no_formula(text: str) -> None:
+    assert undo_defuse(defuse(text)) == text
+    assert not re.match(r"[=+\-@\t\r]", defuse(text))
+
+
+@given(st.lists(st.tuples(st.text(), st.one_of(st.text(), st.integers(), st.none(), st.binary()))))
+def test_whatever_is_rejected_the_file_is_a_csv(
+    tmp_path_factory: pytest.TempPathFactory, values: Sequence[Any]
+) -> None:
+    path = tmp_path_factory.mktemp("rejects") / "rejects.csv"
+    with RejectsFile(path, FIELDS) as rejects:
+        rejects.write([rejection(row, *pair) for row, pair in enumerate(values, 1)])
+    assert [line["row"] for line in read(path)] == [str(row) for row in range(1, len(values) + 1)]
+
+
+def replay(rows: Any) -> list[dict[str, str]]:
+    mapper = ContactMapper({}, PhoneReader())
+    return [row.payload for row in mapper.map(pd.DataFrame(rows, dtype=object), 1) if isinstance(row, Contact)]
+
+
+@pytest.mark.parametrize("number", ["+33 6 12 34 56 78", "+111222233334444", "33612345678", 33612345678, 33612345678.0])
+@pytest.mark.parametrize("first_name", ["Zoë", "=HYPERLINK(1)", "'=x", "'t Hart", "@home", "-"])
+def test_the_file_is_valid_input_again(tmp_path: Path, number: Any, first_name: str) -> None:
+    frame = pd.DataFrame([[number, first_name]], columns=list(FIELDS), dtype=object)
+    (contact,) = ContactMapper({}, PhoneReader()).map(frame, 1)
+    assert isinstance(contact, Contact)
+    path = tmp_path / "rejects.csv"
+    mapper = ContactMapper({}, PhoneReader())
+    with RejectsFile(path, mapper.fields) as rejects:
+        rejects.write([Rejection(1, Stage.REFUSED, "no", contact.values)])
+    assert replay(read(path)) == [contact.payload]
+    assert replay(pd.read_csv(path)) == [contact.payload]
