@@ -30,7 +30,7 @@ endef
 	$(call environment,.venv,$(AIRFLOW),$(AIRFLOW_AS_OF),--group test --group lint)
 
 .venv-oldest/.complete: pyproject.toml Makefile | $(filter .tools/bin/uv,$(UV))
-	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),$(OLDEST_AIRFLOW_AS_OF),--group test)
+	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),$(OLDEST_AIRFLOW_AS_OF),"pandas<3" --group test)
 
 .PHONY: test
 test: lint .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, tests on the newest and the oldest Airflow
@@ -43,3 +43,11 @@ lint: .venv/.complete ## style, types, and the direction of imports
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+.PHONY: demo
+demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to a list
+	@.venv/bin/python demo/run.py
+
+.PHONY: airflow
+airflow: .venv/.complete ## Airflow's UI with simulator, connections and Dags in place, until Ctrl-C (PORT=8080)
+	@.venv/bin/python demo/airflow_ui.py

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import inspect
 import os
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -28,16 +30,18 @@ class Run:
     rendered: dict[str, Any] = field(default_factory=dict)
 
 
-def run_dag(dag: DAG, **kwargs: Any) -> Run:
+def run_dag(dag: DAG, logical_date: dt.datetime | None = None) -> Run:
     """
     Run a Dag with ``dag.test()``.
 
-    :param kwargs: what ``dag.test()`` takes, such as ``logical_date``.
+    :param logical_date: of the run; now when None.
     """
     from airflow.models.renderedtifields import RenderedTaskInstanceFields  # noqa: TID251 - a model of the database
 
     _register(dag)
-    dag_run = dag.test(**kwargs)
+    test: Any = dag.test
+    parameter = "logical_date" if "logical_date" in inspect.signature(test).parameters else "execution_date"
+    dag_run = test(**{parameter: logical_date or dt.datetime.now(dt.UTC)})
     with create_session() as session:
         run = Run(str(dag_run.state))
         for ti in dag_run.get_task_instances(session=session):

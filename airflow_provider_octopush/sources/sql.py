@@ -46,7 +46,8 @@ def read_sql(
     reads the remaining rows, and drops them, before it closes.
 
     The database's connection is held until the last row is taken: on PostgreSQL in one transaction, which a server with
-    an ``idle_in_transaction_session_timeout`` shorter than the work on one batch ends.
+    an ``idle_in_transaction_session_timeout`` shorter than the work on one batch ends. SQLite wants all frames
+    asked for, and the generator closed, in one thread.
 
     :param hook: a hook whose connections follow PEP 249, such as ``BaseHook.get_connection(conn_id).get_hook()``.
     :param sql: one query. PostgreSQL takes what a cursor can be declared for: SELECT, VALUES, TABLE, and WITH before

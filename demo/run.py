@@ -1,0 +1,122 @@
+"""``make demo``: the nightly Dag on real Airflow, from a messy table to a list, and what came of each row."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import phonenumbers
+import surroundings
+
+OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid", "duplicates")
+DAY = dt.date(2026, 11, 20)
+LOG = surroundings.FOLDER / "demo.log"
+
+
+class DemoError(Exception):
+    """Something is not as it should be."""
+
+
+def airflow(environment: dict[str, str], *arguments: str) -> None:
+    """Run a command of Airflow; what it prints goes to the log."""
+    with LOG.open("a") as log:
+        command = [sys.executable, "-m", "airflow", *arguments]
+        run = subprocess.run(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False)
+    if run.returncode:
+        raise DemoError(f"airflow {' '.join(arguments)} ended with {run.returncode}: see {LOG}")
+
+
+def summary_of(environment: dict[str, str]) -> dict[str, Any]:
+    """Read the summary that the task has pushed to XCom."""
+    code = (
+        "import json, sys\n"
+        "from airflow.utils.session import create_session\n"
+        "from airflow.models.taskinstance import TaskInstance\n"
+        "with create_session() as session:\n"
+        "    ti = session.query(TaskInstance).filter_by(dag_id='nightly_sync', task_id='sync_customers').one()\n"
+        "    print('\\n' + json.dumps([str(ti.state), ti.xcom_pull(task_ids='sync_customers', session=session)]))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise DemoError(f"the run cannot be read: {run.stderr}")
+    state, summary = json.loads(run.stdout.splitlines()[-1])
+    if state != "success" or summary is None:
+        raise DemoError(f"the task ended as {state}: see {LOG}")
+    result: dict[str, Any] = summary
+    return result
+
+
+def show(summary: dict[str, Any], held: dict[str, Any], rejects: Path) -> None:
+    """Tell a person what happened."""
+    print("\nEvery row ended in exactly one outcome:\n")
+    print(f"  {'read':<12} {summary['read']:>6,}")
+    for name in OUTCOMES:
+        print(f"    {name:<10} {summary[name]:>6,}")
+    print(f"\n  {summary['requests']} requests, {summary['duration_seconds']:.1f} s")
+    print("\nWhy rows were rejected:\n")
+    for reason, number in summary["reasons"].items():
+        print(f"  {number:>6,}  {reason}")
+    print(f"\nThe rejected rows themselves are in {rejects.relative_to(surroundings.PROJECT)}, such as:\n")
+    with rejects.open(newline="", encoding="utf-8") as file:
+        for row in [row for row in csv.DictReader(file) if row["stage"] == "invalid"][:3]:
+            print(f"  row {row['row']}: {row['phone_number']!r} ({row['region']}): {row['reason']}")
+    numbers = held["lists"]["Customers"]
+    countries = Counter(phonenumbers.region_code_for_number(phonenumbers.parse(number)) for number in numbers)
+    print(f"\nThe list Customers now holds {len(numbers):,} contacts:\n")
+    print("  " + ", ".join(f"{country} {number:,}" for country, number in countries.most_common()))
+    print("\n  such as (all of them invented):\n")
+    for contact in held["contacts"][:5]:
+        name = f"{contact.get('first_name', '')} {contact.get('last_name', '')}"
+        print(f"  {contact['phone_number']:<15} {name:<28} {contact.get('param1', '')}")
+
+
+def check(summary: dict[str, Any], held: dict[str, Any], rejects: Path) -> None:
+    """Make sure that what is reported is true."""
+    with rejects.open(newline="", encoding="utf-8") as file:
+        rejected = sum(1 for _ in csv.DictReader(file))
+    findings = {
+        "the counts do not add up": summary["read"] != sum(summary[name] for name in OUTCOMES),
+        "no contact was added": summary["added"] == 0,
+        "nothing was rejected, although the table is a mess": summary["invalid"] == 0,
+        "the list does not hold what was added": len(held["lists"]["Customers"]) != summary["added"],
+        "the rejected rows are not all there": rejected != summary["invalid"] + summary["duplicates"],
+    }
+    wrong = [finding for finding, is_so in findings.items() if is_so]
+    if wrong:
+        raise DemoError("; ".join(wrong))
+
+
+def main() -> int:
+    """Run the demo; returns the exit code."""
+    surroundings.FOLDER.mkdir(exist_ok=True)
+    LOG.write_text("")
+    database = surroundings.make_warehouse(DAY)
+    print(f"A warehouse of {surroundings.CUSTOMERS:,} invented customers, and Octopush on localhost.")
+    with surroundings.simulator() as url:
+        environment = surroundings.environment(url, database)
+        print("Setting up Airflow …", flush=True)
+        airflow(environment, "db", "reset", "--yes")
+        print(f"Running the Dag nightly_sync for {DAY} …", flush=True)
+        airflow(environment, "dags", "test", "nightly_sync", str(DAY + dt.timedelta(days=1)))
+        summary = summary_of(environment)
+        held = surroundings.look_into(url)
+    (rejects,) = surroundings.FOLDER.glob("customers-*.csv")
+    show(summary, held, rejects)
+    check(summary, held, rejects)
+    print("\nAll of this was checked: the counts add up, and the list holds exactly what was reported.")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (DemoError, RuntimeError) as error:
+        sys.exit(f"The demo failed: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

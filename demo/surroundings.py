@@ -1,0 +1,70 @@
+"""What both demos stand on: a simulator, a warehouse, and an Airflow with a home of its own, all in ``.demo/``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+import warehouse
+
+PROJECT = Path(__file__).resolve().parent.parent
+FOLDER = PROJECT / ".demo"
+CUSTOMERS = 3000
+SEED = 1
+
+
+@contextmanager
+def simulator(port: int = 0) -> Iterator[str]:
+    """Run the simulator as a process of its own; gives the API's base URL."""
+    command = [sys.executable, "-m", "airflow_provider_octopush.simulator", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise RuntimeError("the simulator did not start")
+            yield line.split()[2]
+        finally:
+            process.terminate()
+
+
+def look_into(url: str) -> dict[str, Any]:
+    """Return what the simulated account holds."""
+    root = url.removesuffix("/v1/public")
+    held: dict[str, Any] = requests.get(f"{root}/simulator", timeout=10).json()
+    return held
+
+
+def make_warehouse(day: dt.date) -> Path:
+    """Make the warehouse of a day."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / "warehouse.sqlite"
+    warehouse.make(path, CUSTOMERS, SEED, day)
+    return path
+
+
+def environment(url: str, database: Path) -> dict[str, str]:
+    """Return the environment in which Airflow finds Dags, connections and a home below ``.demo/``."""
+    home = FOLDER / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    octopush = {"conn_type": "octopush", "host": url, "login": "demo@example.com", "password": "demo-key"}
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags_examples"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW_CONN_OCTOPUSH_DEFAULT": json.dumps(octopush),
+        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(database)}),
+        "AIRFLOW_VAR_OCTOPUSH_REJECTS": str(FOLDER),
+    }
