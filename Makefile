@@ -37,6 +37,10 @@ test: lint .venv/.complete .venv-oldest/.complete ## everything: linters, types,
 	.venv/bin/pytest
 	.venv-oldest/bin/pytest
 
+.PHONY: torture
+torture: .venv/.complete ## as many seeded runs as one likes: TORTURE_SEEDS=20000, from TORTURE_START=0 on
+	.venv/bin/pytest tests/torture
+
 .PHONY: lint
 lint: .venv/.complete ## style, types, and the direction of imports
 	.venv/bin/ruff format --check .

@@ -2,71 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
-
-@dataclass(frozen=True)
-class Fault:
-    """
-    Something that goes wrong with one request.
-
-    :param status: HTTP status to answer with; None answers as if nothing were wrong.
-    :param body: what the answer's body holds: the API's JSON, a gateway's page, nothing, JSON of another shape, or
-        the first half of the right answer before the connection ends.
-    :param retry_after: value of the header ``Retry-After``; None sends none.
-    :param stored: whether the contacts are stored all the same.
-    :param drop: whether the connection is closed instead of answering.
-    :param delay: seconds before anything is sent.
-    """
-
-    status: int | None = None
-    body: Literal["json", "html", "empty", "other_json", "half"] = "json"
-    retry_after: str | None = None
-    stored: bool = False
-    drop: bool = False
-    delay: float = 0.0
-
-    @classmethod
-    def rate_limited(cls, retry_after: str | None = "0") -> Fault:
-        """429, with ``Retry-After`` in seconds or as an HTTP date."""
-        return cls(status=429, retry_after=retry_after)
-
-    @classmethod
-    def server_error(cls, status: int = 503, body: Literal["json", "html", "empty"] = "json") -> Fault:
-        """Answer with a 5xx, or another status, and store nothing."""
-        return cls(status=status, body=body)
-
-    @classmethod
-    def dropped(cls) -> Fault:
-        """Close the connection before anything was stored."""
-        return cls(drop=True)
-
-    @classmethod
-    def answer_lost(cls) -> Fault:
-        """Store the contacts, then close the connection without an answer."""
-        return cls(drop=True, stored=True)
-
-    @classmethod
-    def answer_cut(cls) -> Fault:
-        """Store the contacts, then close the connection in the middle of the answer."""
-        return cls(body="half", stored=True)
-
-    @classmethod
-    def not_json(cls) -> Fault:
-        """Store the contacts, and answer 200 with an HTML page."""
-        return cls(status=200, body="html", stored=True)
-
-    @classmethod
-    def other_json(cls) -> Fault:
-        """Store the contacts, and answer 200 with JSON that is not the documented answer."""
-        return cls(status=200, body="other_json", stored=True)
-
-    @classmethod
-    def slow(cls, seconds: float) -> Fault:
-        """Store the contacts and answer, but late."""
-        return cls(stored=True, delay=seconds)
+from airflow_provider_octopush.simulator.faults import Fault
+from airflow_provider_octopush.simulator.json_form import read_dataclass
 
 
 @dataclass(frozen=True)
@@ -74,49 +16,91 @@ class Behaviour:
     """
     Switches for all that the API's documentation leaves open; the defaults are what it says, or its mildest reading.
 
-    :param max_contacts: contacts in one request (unknown; neighbouring endpoints take 200 and 500).
-    :param too_many_status: status of a request with more of them (unknown).
-    :param order: order of ``items`` in the answer (unknown).
-    :param number_format: how numbers come back: as they were sent, without plus, or in groups (unknown).
-    :param success_status: 201 is documented, 200 was seen on other endpoints.
-    :param blacklisted: numbers that ``auto_remove_blacklisted_numbers`` removes.
-    :param removed_in_items: whether removed numbers appear in ``items``, with the status ``removed`` (unknown).
-    :param unmentioned: numbers that are stored, but missing from ``items`` (unknown whether that happens).
-    :param statuses: number → status to report for it instead of ``added``, ``updated`` or ``skipped``.
+    Numbers are compared by their digits, so they may be written in any form.
+
+    :param max_contacts: contacts in one request (unknown; 500 by default, what the sending endpoints take, while
+        contact/delete takes 200).
+    :param too_many_status: status of a request with more of them: 400 by default, or 413 (unknown).
+    :param max_body_bytes: size of a request's body, larger ones get 413; None by default: up to 64 MiB (unknown).
+    :param max_parallel: requests under way at once, those beyond get 429; None by default: any number (unknown).
+    :param requests_per_second: requests in any second, those beyond get 429; None by default: any number (unknown).
+    :param limit_retry_after: ``Retry-After`` of these two limits; None sends none (unknown; "1" by default).
+    :param success_status: 201 by default, as documented; 200 was seen on another endpoint.
+    :param order: order of ``items`` in the answer, as sent by default (unknown).
+    :param number_format: how numbers come back: as they were sent (default), in the stored form ``+`` and digits,
+        without plus, or in groups (unknown).
+    :param duplicates_in_items: whether a number that is twice in a request has two items (default), the first
+        ``added`` and the second ``updated``, or only the first (unknown; the last contact is stored either way).
+    :param blacklisted: numbers that ``auto_remove_blacklisted_numbers`` removes; none by default.
+    :param removed_in_items: whether removed numbers appear in ``items``; not by default (unknown).
+    :param removed_status: their status there (unknown; the three that are documented do not fit).
+    :param statuses: number → status to report for it instead of the true one (unknown whether there are more than
+        ``added``, ``updated`` and ``skipped``).
+    :param other_status_rate: share of all numbers, 0 (default) to 1, that get ``other_status``; which ones, depends on
+        the number and the seed alone.
+    :param other_status: the status that these get.
+    :param rejected: numbers that a request which succeeds leaves out: not stored, in ``items`` with the status
+        ``rejected_status`` (unknown whether refused contacts appear there).
+    :param rejected_status: see there.
+    :param unmentioned: numbers that are missing from ``items``, stored or not (unknown whether that happens).
     :param refused: numbers that make every request that holds one fail; nothing of that request is stored.
-    :param refused_fields: the same for values of any other field.
+    :param refused_fields: the same for values of other fields: field → value.
     :param refusal_status: status of such a failure (unknown; 400 is documented for errors in general).
     :param refusal_code: its ``code`` (unknown).
-    :param refusal_message: its ``message``; ``{phone_number}`` and the other fields stand for the contact's own.
-    :param repair: True: bad input is repaired without a word, as Octopush describes it (wrong types cast, forbidden
-        characters deleted, long names cut, unknown fields ignored). False: it is refused with 400.
-    :param unknown_lists: whether a list that does not exist is created or the request refused (unknown).
-    :param null_clears: whether a field that is null in an update clears the old value (unknown).
-    :param credentials_status: status for a wrong login or key (401 is documented elsewhere, 403 was seen).
-    :param latency: seconds that every request takes.
-    :param fault_rate: probability, 0 to 1, that a request meets one of ``faults``.
+    :param refusal_message: its ``message``; ``{phone_number}`` and the other fields stand for the contact's own, to
+        prove that a client does not pass them on (unknown).
+    :param repair: True (default): bad input is repaired without a word, as Octopush describes it (wrong types cast,
+        forbidden characters deleted, long names cut, unknown fields ignored). False: it is refused with 400.
+    :param forbidden_in_names: characters that list and tag names may not have (unknown; none by default).
+    :param max_field_length: characters in a first or last name or a param (unknown; None by default: any number;
+        mail-merge fields of the sending endpoints have 50).
+    :param unknown_lists: whether a list that does not exist is created (default) or the request refused (unknown).
+    :param skipped_join: whether a contact that ``do_not_overwrite`` leaves as it is joins the request's list and gets
+        its tag; True by default (unknown).
+    :param null_clears: whether a field that is null in an update clears the old value; True by default (unknown).
+    :param credentials_status: status for a wrong login or key; 401 by default, which other endpoints document; 403 was
+        seen.
+    :param credentials_body: body of that answer (unknown; the JSON of other errors by default).
+    :param credentials_last: requests after which the right login and key are refused as well; None by default: never.
+    :param latency: seconds that every request takes before it is carried out; 0 by default.
+    :param fault_rate: probability, 0 (default) to 1, that a request meets one of ``faults``.
     :param faults: what then goes wrong.
     :param seed: of everything that is random.
     """
 
     max_contacts: int = 500
     too_many_status: int = 400
-    order: Literal["sent", "reversed", "shuffled"] = "sent"
-    number_format: Literal["sent", "digits", "groups"] = "sent"
+    max_body_bytes: int | None = None
+    max_parallel: int | None = None
+    requests_per_second: int | None = None
+    limit_retry_after: str | None = "1"
     success_status: int = 201
+    order: Literal["sent", "reversed", "shuffled"] = "sent"
+    number_format: Literal["sent", "stored", "digits", "groups"] = "sent"
+    duplicates_in_items: bool = True
     blacklisted: frozenset[str] = frozenset()
     removed_in_items: bool = False
-    unmentioned: frozenset[str] = frozenset()
+    removed_status: str = "removed"
     statuses: Mapping[str, str] = field(default_factory=dict)
+    other_status_rate: float = 0.0
+    other_status: str = "pending"
+    rejected: frozenset[str] = frozenset()
+    rejected_status: str = "rejected"
+    unmentioned: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
     refused_fields: Mapping[str, str] = field(default_factory=dict)
     refusal_status: int = 400
     refusal_code: int = 101
     refusal_message: str = "A contact is not valid."
     repair: bool = True
+    forbidden_in_names: str = ""
+    max_field_length: int | None = None
     unknown_lists: Literal["create", "refuse"] = "create"
+    skipped_join: bool = True
     null_clears: bool = True
     credentials_status: int = 401
+    credentials_body: Literal["json", "html", "empty"] = "json"
+    credentials_last: int | None = None
     latency: float = 0.0
     fault_rate: float = 0.0
     faults: tuple[Fault, ...] = (
@@ -130,20 +114,44 @@ class Behaviour:
     seed: int = 0
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Behaviour:
+    def from_json(cls, values: Any) -> Behaviour:
         """
         Read the JSON form: the fields by their names, sets as arrays, faults as objects.
 
-        :raises ValueError: when there is no such switch.
+        :raises ValueError: when there is no such switch, or a value has the wrong type.
         """
-        known = {switch.name for switch in fields(cls)}
-        unknown = sorted(values.keys() - known)
-        if unknown:
-            raise ValueError(f"no such switch: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-        read = dict(values)
-        for name in ("blacklisted", "unmentioned", "refused"):
-            if name in read:
-                read[name] = frozenset(read[name])
-        if "faults" in read:
-            read["faults"] = tuple(Fault(**fault) for fault in read["faults"])
-        return cls(**read)
+        return read_dataclass(cls, values)
+
+    @cached_property
+    def blacklisted_digits(self) -> frozenset[str]:
+        """``blacklisted``, digits only."""
+        return _digits_of(self.blacklisted)
+
+    @cached_property
+    def rejected_digits(self) -> frozenset[str]:
+        """``rejected``, digits only."""
+        return _digits_of(self.rejected)
+
+    @cached_property
+    def unmentioned_digits(self) -> frozenset[str]:
+        """``unmentioned``, digits only."""
+        return _digits_of(self.unmentioned)
+
+    @cached_property
+    def refused_digits(self) -> frozenset[str]:
+        """``refused``, digits only."""
+        return _digits_of(self.refused)
+
+    @cached_property
+    def statuses_by_digits(self) -> dict[str, str]:
+        """``statuses``, by the digits of the numbers."""
+        return {digits_of(number): status for number, status in self.statuses.items()}
+
+
+def digits_of(number: str) -> str:
+    """Only the digits 0 to 9 of a number."""
+    return "".join(character for character in number if character in "0123456789")
+
+
+def _digits_of(numbers: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(digits_of, numbers))

@@ -3,171 +3,142 @@
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import zlib
+from dataclasses import dataclass
 
-from airflow_provider_octopush.api import CONTACT_FIELDS, LIST_NAME_MAX_LENGTH, TAG_NAME_MAX_LENGTH
 from airflow_provider_octopush.simulator.behaviour import Behaviour
+from airflow_provider_octopush.simulator.reading import ContactsRequest
 
-_NOT_DIGITS = re.compile(r"[^0-9]")
-_DIGITS = str.maketrans("", "", "+")
-_NAMES = (("list_name", LIST_NAME_MAX_LENGTH), ("tag_name", TAG_NAME_MAX_LENGTH))
-_FLAGS = ("auto_remove_blacklisted_numbers", "do_not_overwrite")
+Item = dict[str, str]
 
-
-class RefusedError(Exception):
-    """A request that the API answers with an error."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
+_NONE: frozenset[str] = frozenset()
+_Membership = tuple[frozenset[str], frozenset[str]]
 
 
-@dataclass
+@dataclass(slots=True)
 class Contact:
-    """A contact as the account holds it."""
+    """
+    A contact as the account holds it.
+
+    :param phone_number: plus and digits.
+    :param fields: its other fields by the API's names; None where null was sent.
+    :param lists: names of its lists.
+    :param tags: names of its tags.
+    """
 
     phone_number: str
     fields: dict[str, str | None]
-    lists: set[str] = field(default_factory=set)
-    tags: set[str] = field(default_factory=set)
+    lists: frozenset[str] = _NONE
+    tags: frozenset[str] = _NONE
 
 
 class Store:
-    """An account's contacts, by the digits of their numbers, and its lists."""
+    """
+    An account's contacts, by the digits of their numbers, and its lists.
+
+    :param seed: of the order in which shuffled items come.
+    """
 
     def __init__(self, seed: int) -> None:
-        self.contacts: dict[str, Contact] = {}
-        self.lists: dict[str, set[str]] = {}
+        # One shared tuple for all contacts of the same lists and tags: hundreds of thousands of objects less.
+        self._fields: dict[str, dict[str, str | None]] = {}
+        self._memberships: dict[str, _Membership] = {}
+        self._lists: dict[str, set[str]] = {}
         self._random = random.Random(seed)  # noqa: S311 - a seeded simulation, no secret
 
-    def create_list(self, body: Any, behaviour: Behaviour) -> None:
-        """
-        Carry out ``contact-list/create``.
+    def contacts(self) -> dict[str, Contact]:
+        """A copy of the contacts, by their numbers with plus."""
+        return {
+            f"+{digits}": Contact(f"+{digits}", dict(fields), *self._memberships[digits])
+            for digits, fields in self._fields.items()
+        }
 
-        :raises RefusedError: when the request has no name for the list.
-        """
-        name = _name(body, "list_name", LIST_NAME_MAX_LENGTH, behaviour) if isinstance(body, dict) else None
-        if not name:
-            raise RefusedError(400, 104, "list_name is missing.")
-        self.lists.setdefault(name, set())
+    def lists(self) -> dict[str, set[str]]:
+        """List → numbers, with plus, of its contacts; a copy."""
+        return {name: {f"+{digits}" for digits in members} for name, members in self._lists.items()}
 
-    def create_contacts(self, body: Any, behaviour: Behaviour) -> list[dict[str, str]]:
+    def has_list(self, name: str) -> bool:
+        """Whether there is a list of this name."""
+        return name in self._lists
+
+    def create_list(self, name: str) -> None:
+        """Create a list, unless there is one of this name."""
+        self._lists.setdefault(name, set())
+
+    def create_contacts(self, request: ContactsRequest, behaviour: Behaviour) -> list[Item]:
         """
-        Carry out ``contact/create``: all of it, or nothing.
+        Add or update the contacts of a request.
 
         :return: the answer's items.
-        :raises RefusedError: when the request is refused.
         """
-        contacts = body.get("contacts") if isinstance(body, dict) else None
-        if not isinstance(contacts, list) or not contacts:
-            raise RefusedError(400, 103, "contacts is missing.")
-        if len(contacts) > behaviour.max_contacts:
-            raise RefusedError(behaviour.too_many_status, 102, f"At most {behaviour.max_contacts} contacts at once.")
-        if not behaviour.repair:
-            unknown = body.keys() - {"contacts", *(name for name, _ in _NAMES), *_FLAGS}
-            if unknown or any(not isinstance(body.get(flag, False), bool) for flag in _FLAGS):
-                raise RefusedError(400, 105, "A parameter is not valid.")
-        list_name, tag_name = (_name(body, name, limit, behaviour) for name, limit in _NAMES)
-        if list_name and list_name not in self.lists and behaviour.unknown_lists == "refuse":
-            raise RefusedError(400, 106, "The list does not exist.")
-        records = [_record(contact, behaviour) for contact in contacts]
-
-        members = self.lists.setdefault(list_name, set()) if list_name else set()
-        remove = bool(body.get("auto_remove_blacklisted_numbers"))
-        keep_old = bool(body.get("do_not_overwrite"))
-        items: list[dict[str, str]] = []
-        for number, fields in records:
-            if remove and number in behaviour.blacklisted:
-                if behaviour.removed_in_items:
-                    items.append(_item(number, "removed", behaviour))
+        lists = frozenset({request.list_name}) if request.list_name else _NONE
+        tags = frozenset({request.tag_name}) if request.tag_name else _NONE
+        removed = behaviour.blacklisted_digits if request.remove_blacklisted else _NONE
+        rejected, unmentioned = behaviour.rejected_digits, behaviour.unmentioned_digits
+        statuses = behaviour.statuses_by_digits
+        form = behaviour.number_format
+        known_fields, memberships, joining = self._fields, self._memberships, (lists, tags)
+        joined: list[str] = []
+        items: list[Item] = []
+        mentioned: set[str] = set()
+        for digits, sent, fields in request.contacts:
+            if digits in removed:
+                if not behaviour.removed_in_items:
+                    continue
+                status = behaviour.removed_status
+            elif digits in rejected:
+                status = behaviour.rejected_status
+            else:
+                known = known_fields.get(digits)
+                if known is None:
+                    known_fields[digits] = fields
+                    memberships[digits] = joining
+                    status = "added"
+                    joined.append(digits)
+                else:
+                    status = _update(known, fields, request.keep_old, behaviour)
+                    if status != "skipped" or behaviour.skipped_join:
+                        had = memberships[digits]
+                        if had != joining:
+                            memberships[digits] = (had[0] | lists, had[1] | tags)
+                        joined.append(digits)
+                if behaviour.other_status_rate and _share(digits, behaviour.seed) < behaviour.other_status_rate:
+                    status = behaviour.other_status
+            if digits in unmentioned:
                 continue
-            digits = number.translate(_DIGITS)
-            status = self._upsert(digits, number, fields, keep_old, behaviour)
-            contact = self.contacts[digits]
-            if list_name:
-                members.add(number)
-                contact.lists.add(list_name)
-            if tag_name:
-                contact.tags.add(tag_name)
-            if number not in behaviour.unmentioned:
-                items.append(_item(number, behaviour.statuses.get(number, status), behaviour))
+            if not behaviour.duplicates_in_items:
+                if digits in mentioned:
+                    continue
+                mentioned.add(digits)
+            if statuses:
+                status = statuses.get(digits, status)
+            number = sent if form == "sent" else _shown(digits, form)
+            items.append({"phone_number": number, "email": "", "status": status})
+        if request.list_name:
+            self._lists.setdefault(request.list_name, set()).update(joined)
         if behaviour.order == "reversed":
             items.reverse()
         elif behaviour.order == "shuffled":
             self._random.shuffle(items)
         return items
 
-    def _upsert(
-        self, digits: str, number: str, fields: Mapping[str, str | None], keep_old: bool, behaviour: Behaviour
-    ) -> str:
-        known = self.contacts.get(digits)
-        if known is None:
-            self.contacts[digits] = Contact(number, dict(fields))
-            return "added"
-        if keep_old:
-            return "skipped"
-        for name, value in fields.items():
-            if value is not None or behaviour.null_clears:
-                known.fields[name] = value
-        return "updated"
+
+def _update(known: dict[str, str | None], fields: dict[str, str | None], keep_old: bool, behaviour: Behaviour) -> str:
+    if keep_old:
+        return "skipped"
+    known.update((name, value) for name, value in fields.items() if value is not None or behaviour.null_clears)
+    return "updated"
 
 
-def _name(body: Mapping[str, Any], field_name: str, limit: int, behaviour: Behaviour) -> str | None:
-    name = body.get(field_name)
-    if name is None:
-        return None
-    if isinstance(name, str) and 0 < len(name) <= limit:
-        return name
-    if not behaviour.repair:
-        raise RefusedError(400, 105, f"{field_name} is not valid.")
-    return str(name)[:limit] or None
+def _share(digits: str, seed: int) -> float:
+    """Where in 0 to 1 a number stands: the same for the same seed, so that a repeated request is answered alike."""
+    return zlib.crc32(f"{seed}:{digits}".encode()) / 2**32
 
 
-def _record(contact: Any, behaviour: Behaviour) -> tuple[str, dict[str, str | None]]:
-    """Read one contact of a request: repaired without a word, or refused."""
-    if not isinstance(contact, dict):
-        raise RefusedError(400, 105, "A contact is not an object.")
-    number: Any = contact.get("phone_number")
-    fields = {name: value for name, value in contact.items() if name != "phone_number"}
-    if not behaviour.repair:
-        is_strict = isinstance(number, str) and number[:1] == "+" and number[1:].isdecimal()
-        if not is_strict or any(
-            name not in CONTACT_FIELDS or not (value is None or isinstance(value, str))
-            for name, value in fields.items()
-        ):
-            raise RefusedError(400, behaviour.refusal_code, _message(contact, behaviour))
-    elif not isinstance(number, str) or not number[1:].isdecimal():
-        number = "+" + _NOT_DIGITS.sub("", str(number))
-    if (
-        len(number) < 2
-        or number in behaviour.refused
-        or (behaviour.refused_fields and any(fields.get(k) == v for k, v in behaviour.refused_fields.items()))
-    ):
-        raise RefusedError(behaviour.refusal_status, behaviour.refusal_code, _message(contact, behaviour))
-    if behaviour.repair:
-        fields = {
-            name: value if value is None or isinstance(value, str) else str(value)
-            for name, value in fields.items()
-            if name in CONTACT_FIELDS
-        }
-    return number, fields
-
-
-def _message(contact: Mapping[str, Any], behaviour: Behaviour) -> str:
-    message = behaviour.refusal_message
-    for name in CONTACT_FIELDS:
-        message = message.replace(f"{{{name}}}", str(contact.get(name) or ""))
-    return message
-
-
-def _item(number: str, status: str, behaviour: Behaviour) -> dict[str, str]:
-    if behaviour.number_format == "digits":
-        number = number.translate(_DIGITS)
-    elif behaviour.number_format == "groups":
-        number = " ".join(number[i : i + 3] for i in range(0, len(number), 3))
-    return {"phone_number": number, "email": "", "status": status}
+def _shown(digits: str, form: str) -> str:
+    if form == "digits":
+        return digits
+    number = f"+{digits}"
+    if form == "groups":
+        return " ".join(number[start : start + 3] for start in range(0, len(number), 3))
+    return number

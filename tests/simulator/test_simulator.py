@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
 import requests
 
-from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator, request_log
 
 ONE, TWO, THREE = "+33612345671", "+33612345672", "+33612345673"
 
@@ -36,6 +42,30 @@ def client(simulator: Simulator) -> Client:
 
 
 class TestWhatIsDocumented:
+    def test_the_sample_numbers_are_stored_digit_for_digit(self, client: Client, simulator: Simulator) -> None:
+        fields = {"first_name": "Robert", "last_name": "Smith", "param1": "VIP", "param5": None}
+        numbers = ["+111222233334444", "+2222333334444555"]
+        items = client.statuses(*({"phone_number": number, **fields} for number in numbers), list_name="L")
+        assert items == [(number, "added") for number in numbers]
+        assert {number: contact.fields for number, contact in simulator.contacts.items()} == dict.fromkeys(
+            numbers, fields
+        )
+        assert simulator.lists == {"L": set(numbers)}
+
+    def test_the_sample_answer_has_its_shape(self, client: Client, simulator: Simulator) -> None:
+        added, updated, skipped = "+3735555555560", "+3735555555561", "+3735555555562"
+        simulator.behaviour = Behaviour(statuses={skipped: "skipped"})
+        client.post(updated, skipped)
+        answer = client.post(added, updated, skipped)
+        assert answer.status_code == 201
+        assert answer.json() == {
+            "items": [
+                {"phone_number": added, "email": "", "status": "added"},
+                {"phone_number": updated, "email": "", "status": "updated"},
+                {"phone_number": skipped, "email": "", "status": "skipped"},
+            ]
+        }
+
     def test_contacts_are_added_then_updated_or_skipped(self, client: Client, simulator: Simulator) -> None:
         assert client.post(ONE).status_code == 201
         assert client.statuses({"phone_number": ONE, "first_name": "New"}, TWO) == [(ONE, "updated"), (TWO, "added")]
@@ -89,9 +119,11 @@ class TestWhatIsNotDocumented:
 
     @pytest.mark.parametrize("present", [True, False])
     def test_removed_numbers_present_or_absent(self, client: Client, simulator: Simulator, present: bool) -> None:
-        simulator.behaviour = Behaviour(blacklisted=frozenset({ONE}), removed_in_items=present)
+        simulator.behaviour = Behaviour(
+            blacklisted=frozenset({ONE}), removed_in_items=present, removed_status="blocked"
+        )
         items = client.statuses(ONE, TWO, auto_remove_blacklisted_numbers=True)
-        assert items == [*([(ONE, "removed")] if present else []), (TWO, "added")]
+        assert items == [*([(ONE, "blocked")] if present else []), (TWO, "added")]
         assert simulator.contacts.keys() == {TWO}
         assert client.statuses(ONE) == [(ONE, "added")]
 
@@ -104,12 +136,101 @@ class TestWhatIsNotDocumented:
         assert client.statuses(ONE, TWO, THREE) == [(ONE, "blocked"), (THREE, "added")]
         assert simulator.contacts.keys() == {ONE, TWO, THREE}
 
-    @pytest.mark.parametrize(("form", "number"), [("digits", "33612345671"), ("groups", "+33 612 345 671")])
+    @pytest.mark.parametrize(
+        ("form", "number"),
+        [("sent", "33 612345671"), ("stored", ONE), ("digits", "33612345671"), ("groups", "+33 612 345 671")],
+    )
     def test_form_of_the_numbers(self, client: Client, simulator: Simulator, form: Any, number: str) -> None:
         simulator.behaviour = Behaviour(number_format=form)
-        assert client.statuses(ONE) == [(number, "added")]
+        assert client.statuses("33 612345671") == [(number, "added")]
+
+    def test_a_contact_is_known_by_the_digits_of_its_number(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, list_name="L")
+        assert client.statuses("33612345671", list_name="L") == [("33612345671", "updated")]
+        assert simulator.lists == {"L": {ONE}}
+        assert simulator.contacts.keys() == {ONE}
+
+    @pytest.mark.parametrize("two", [True, False])
+    def test_a_number_twice_in_a_request_has_two_items_or_one(
+        self, client: Client, simulator: Simulator, two: bool
+    ) -> None:
+        simulator.behaviour = Behaviour(duplicates_in_items=two)
+        items = client.statuses(ONE, {"phone_number": ONE, "first_name": "Last"}, TWO)
+        assert items == [(ONE, "added"), *([(ONE, "updated")] if two else []), (TWO, "added")]
+        assert simulator.contacts[ONE].fields == {"first_name": "Last"}
+
+    def test_rejected_numbers_are_left_out_of_a_success(self, client: Client, simulator: Simulator) -> None:
+        simulator.behaviour = Behaviour(rejected=frozenset({ONE, TWO}), unmentioned=frozenset({TWO}))
+        assert client.statuses(ONE, TWO, THREE) == [(ONE, "rejected"), (THREE, "added")]
+        assert simulator.contacts.keys() == {THREE}
+
+    def test_a_share_of_the_numbers_has_an_unknown_status_each_time(self, client: Client, simulator: Simulator) -> None:
+        simulator.behaviour = Behaviour(other_status_rate=0.5, other_status="queued", seed=3)
+        numbers = [f"+336123456{end:02}" for end in range(40)]
+        first, second = (dict(client.statuses(*numbers)) for _ in range(2))
+        assert set(first.values()) == {"added", "queued"}
+        assert set(second.values()) == {"updated", "queued"}
+        assert [number for number in numbers if first[number] == "queued"] == [
+            number for number in numbers if second[number] == "queued"
+        ]
+
+    @pytest.mark.parametrize(("join", "members"), [(True, {ONE, TWO}), (False, {TWO})])
+    def test_a_skipped_contact_joins_the_list_or_not(
+        self, client: Client, simulator: Simulator, join: bool, members: set[str]
+    ) -> None:
+        simulator.behaviour = Behaviour(skipped_join=join)
+        client.post(ONE)
+        client.post(ONE, TWO, list_name="L", do_not_overwrite=True)
+        assert simulator.lists == {"L": members}
+
+    @pytest.mark.parametrize(("repair", "status"), [(True, 201), (False, 400)])
+    def test_limits_of_fields_and_names(self, client: Client, simulator: Simulator, repair: bool, status: int) -> None:
+        simulator.behaviour = Behaviour(repair=repair, max_field_length=2, forbidden_in_names="<")
+        assert client.post({"phone_number": ONE, "param1": "abc"}).status_code == status
+        assert client.post(TWO, list_name="a<b").status_code == status
+        if repair:
+            assert simulator.contacts[ONE].fields == {"param1": "ab"}
+            assert simulator.lists.keys() == {"ab"}
+
+    def test_size_of_a_request(self, client: Client, simulator: Simulator) -> None:
+        simulator.behaviour = Behaviour(max_body_bytes=100)
+        assert client.post(ONE).status_code == 201
+        assert client.post(ONE, TWO, THREE).status_code == 413
+
+    def test_requests_in_a_second(self, client: Client, simulator: Simulator) -> None:
+        simulator.behaviour = Behaviour(requests_per_second=2, limit_retry_after="4")
+        answers = [client.post(ONE) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [201, 201, 429]
+        assert answers[2].headers["Retry-After"] == "4"
+
+    def test_requests_at_once(self, simulator: Simulator) -> None:
+        simulator.behaviour = Behaviour(max_parallel=2, latency=0.3, limit_retry_after=None)
+        with ThreadPoolExecutor(3) as pool:
+            answers = list(pool.map(lambda number: Client(simulator).post(number), [ONE, TWO, THREE]))
+        assert sorted(answer.status_code for answer in answers) == [201, 201, 429]
+        assert "Retry-After" not in max(answers, key=lambda answer: answer.status_code).headers
+        assert simulator.max_in_flight == 3
+
+    @pytest.mark.parametrize(("body", "start"), [("json", '{"code"'), ("html", "<html>"), ("empty", "")])
+    def test_credentials_that_hold_for_some_requests_only(
+        self, client: Client, simulator: Simulator, body: Any, start: str
+    ) -> None:
+        simulator.behaviour = Behaviour(credentials_last=2, credentials_status=403, credentials_body=body)
+        answers = [client.post(number) for number in (ONE, TWO, THREE)]
+        assert [answer.status_code for answer in answers] == [201, 201, 403]
+        assert answers[2].text[:7].startswith(start)
+        assert bool(answers[2].content) is bool(start)
+        assert simulator.contacts.keys() == {ONE, TWO}
+
+    @pytest.mark.parametrize(
+        "content", [b'{"contacts": [{"phone_number": "+33612345671", "param1": NaN}]}', b"{", b"\xff"]
+    )
+    def test_what_is_no_json_is_refused(self, client: Client, simulator: Simulator, content: bytes) -> None:
+        assert client.session.post(f"{client.url}/contact/create", data=content, timeout=5).status_code == 400
+        assert simulator.contacts == {}
 
     def test_bad_input_is_repaired_without_a_word(self, client: Client, simulator: Simulator) -> None:
+        simulator.behaviour = Behaviour(number_format="stored")
         contact = {"phone_number": "+33 612/345.671", "first_name": 7, "firstname": "x"}
         assert client.statuses(contact, list_name="x" * 40, colour="red") == [(ONE, "added")]
         assert simulator.contacts[ONE].fields == {"first_name": "7"}
@@ -120,6 +241,8 @@ class TestWhatIsNotDocumented:
         [
             ({"phone_number": "+33 612345671"}, {}),
             ({"phone_number": 33612345671}, {}),
+            ({"phone_number": "33612345671"}, {}),
+            ({"phone_number": "+٣٣612345671"}, {}),
             ({"phone_number": ONE, "first_name": 7}, {}),
             ({"phone_number": ONE, "firstname": "x"}, {}),
             ({"phone_number": ONE}, {"list_name": "x" * 31}),
@@ -153,10 +276,12 @@ class TestWhatIsNotDocumented:
 
     def test_one_bad_contact_makes_its_request_fail(self, client: Client, simulator: Simulator) -> None:
         simulator.behaviour = Behaviour(
-            refused=frozenset({TWO}), refused_fields={"first_name": "Bad"}, refusal_message="{phone_number} is bad"
+            refused=frozenset({TWO}),
+            refused_fields={"first_name": "Bad"},
+            refusal_message="{phone_number} {last_name} is bad",
         )
-        answer = client.post(ONE, TWO)
-        assert (answer.status_code, answer.json()) == (400, {"code": 101, "message": f"{TWO} is bad"})
+        answer = client.post(ONE, {"phone_number": TWO, "last_name": "Roe"})
+        assert (answer.status_code, answer.json()) == (400, {"code": 101, "message": f"{TWO} Roe is bad"})
         assert client.post({"phone_number": THREE, "first_name": "Bad"}).status_code == 400
         assert simulator.contacts == {}
 
@@ -185,6 +310,52 @@ class TestFaults:
         assert (page.status_code, page.text[:6]) == (200, "<html>")
         assert (other.status_code, other.json()) == (200, {"result": "ok"})
 
+    def test_an_answer_cut_off_begins_like_the_right_one(self, client: Client, simulator: Simulator) -> None:
+        simulator.fail_next(Fault.answer_cut())
+        with client.session.post(
+            f"{client.url}/contact/create", json={"contacts": [{"phone_number": ONE}]}, timeout=5, stream=True
+        ) as answer:
+            assert answer.status_code == 201
+            with pytest.raises(requests.exceptions.ChunkedEncodingError):
+                _ = answer.content
+
+    def test_an_answer_later_than_the_clients_patience(self, client: Client, simulator: Simulator) -> None:
+        simulator.fail_next(Fault.slow(5))
+        with pytest.raises(requests.ReadTimeout):
+            client.session.post(
+                f"{client.url}/contact/create", json={"contacts": [{"phone_number": ONE}]}, timeout=(5, 0.2)
+            )
+        assert simulator.contacts.keys() == {ONE}
+
+    @pytest.mark.parametrize("text", ['{"items": null}', '{"items": [', "[]", '"ok"'])
+    def test_a_success_can_be_any_text(self, client: Client, simulator: Simulator, text: str) -> None:
+        simulator.fail_next(Fault.other_json(text))
+        answer = client.post(ONE)
+        assert (answer.status_code, answer.text) == (200, text)
+        assert answer.headers["Content-Type"] == "application/json"
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 408, 413, 422, 425, 429, 500, 502, 503, 504])
+    @pytest.mark.parametrize("body", ["json", "html", "empty"])
+    def test_any_status_with_any_body(self, client: Client, simulator: Simulator, status: int, body: Any) -> None:
+        simulator.fail_next(Fault(status=status, body=body))
+        answer = client.post(ONE)
+        assert answer.status_code == status
+        assert answer.text[:1] == {"json": "{", "html": "<", "empty": ""}[body]
+        assert simulator.contacts == {}
+
+    def test_retry_after_as_a_date_or_not_at_all(self, client: Client, simulator: Simulator) -> None:
+        simulator.fail_next(Fault.rate_limited_until(100), Fault.rate_limited(None))
+        dated, without = client.post(ONE), client.post(ONE)
+        assert 97 <= parsedate_to_datetime(dated.headers["Retry-After"]).timestamp() - time.time() <= 101
+        assert (without.status_code, "Retry-After" in without.headers) == (429, False)
+
+    def test_an_error_after_the_contacts_were_stored(self, client: Client, simulator: Simulator) -> None:
+        simulator.fail_next(Fault(status=500, stored=True), Fault(status=202, stored=True))
+        assert client.post(ONE).status_code == 500
+        assert simulator.contacts.keys() == {ONE}
+        other_success = client.post(ONE)
+        assert (other_success.status_code, other_success.json()["items"][0]["status"]) == (202, "updated")
+
     def test_a_share_of_the_requests_fails_the_same_for_the_same_seed(
         self, client: Client, simulator: Simulator
     ) -> None:
@@ -196,11 +367,141 @@ class TestFaults:
         assert set(runs[0]) == {201, 500}
 
 
+class TestLogOfRequests:
+    def test_it_says_what_came_and_what_became_of_it(self, client: Client, simulator: Simulator) -> None:
+        fault = Fault.answer_lost()
+        simulator.fail_next(None, fault)
+        before = time.monotonic()
+        client.session.headers["User-Agent"] = "tester/1"
+        client.post(ONE, TWO, list_name="L")
+        with pytest.raises(requests.ConnectionError):
+            client.post(THREE)
+        first, second = simulator.requests
+        assert (first.method, first.path, first.user_agent) == ("POST", "contact/create", "tester/1")
+        assert first.body == {"contacts": [{"phone_number": ONE}, {"phone_number": TWO}], "list_name": "L"}
+        assert (first.contact_count, first.contacts, first.options) == (2, [ONE, TWO], {"list_name": "L"})
+        assert (first.status, first.stored, first.fault) == (201, True, None)
+        assert (second.status, second.stored, second.fault) == (None, True, fault)
+        assert first.ended is not None
+        assert before <= first.arrived <= first.ended <= second.arrived
+        assert simulator.requests_total == 2
+
+    def test_it_keeps_the_newest(self, client: Client, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(request_log, "REQUESTS_KEPT", 2)
+        for number in (ONE, TWO, THREE):
+            client.post(number)
+        assert [request.contacts for request in simulator.requests] == [[TWO], [THREE]]
+        assert simulator.requests_total == 3
+        monkeypatch.setattr(request_log, "BODY_BYTES_KEPT", 60)
+        client.post(ONE)
+        assert [request.contacts for request in simulator.requests] == [[ONE]]
+
+    def test_connections_have_a_number_each(self, client: Client, simulator: Simulator) -> None:
+        for _ in range(2):
+            client.post(ONE)
+        for _ in range(3):
+            client.session.close()
+            client.post(ONE)
+        assert [request.connection for request in simulator.requests] == [1, 1, 2, 3, 4]
+
+    def test_an_endpoint_that_does_not_exist(self, client: Client, simulator: Simulator) -> None:
+        answer = client.session.get(f"{client.url}/contact/create", timeout=5)
+        assert (answer.status_code, answer.json().keys()) == (404, {"code", "message"})
+        assert simulator.requests[0].method == "GET"
+
+
+class TestLife:
+    def test_what_was_read_does_not_change_later(self, client: Client, simulator: Simulator) -> None:
+        client.post({"phone_number": ONE, "param1": "old"}, list_name="L")
+        contacts, lists, log = simulator.contacts, simulator.lists, simulator.requests
+        client.post({"phone_number": ONE, "param1": "new"}, TWO, list_name="L", tag_name="T")
+        assert contacts[ONE].fields == {"param1": "old"}
+        assert contacts[ONE].tags == frozenset()
+        assert (lists, len(log)) == ({"L": {ONE}}, 1)
+
+    def test_a_reset_leaves_nothing_of_what_is_under_way(self, client: Client, simulator: Simulator) -> None:
+        simulator.reset(Behaviour(latency=0.4))
+        with ThreadPoolExecutor(1) as pool:
+            under_way = pool.submit(client.post, ONE)
+            deadline = time.monotonic() + 5
+            while not simulator.requests and time.monotonic() < deadline:
+                time.sleep(0.01)
+            simulator.reset(Behaviour(success_status=200))
+            assert under_way.result().status_code == 201
+        assert (simulator.contacts, simulator.requests, simulator.max_in_flight) == ({}, [], 0)
+        assert client.post(TWO).status_code == 200
+        assert simulator.max_in_flight == 1
+
+    def test_it_ends_at_once_and_leaves_no_thread_behind(self) -> None:
+        threads = threading.active_count()
+        with ThreadPoolExecutor(1) as pool:
+            with Simulator(Behaviour(latency=30)) as simulator:
+                stalled = pool.submit(Client(simulator).post, ONE)
+                deadline = time.monotonic() + 5
+                while not simulator.requests and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                stopped = time.monotonic()
+            assert time.monotonic() - stopped < 2
+            assert isinstance(stalled.exception(), requests.ConnectionError)
+        assert threading.active_count() == threads
+
+    def test_it_leaves_no_resource_open(self) -> None:
+        program = (
+            "import gc, os, requests\n"
+            "from airflow_provider_octopush.simulator import Simulator\n"
+            "def run():\n"
+            "    with Simulator() as simulator, requests.Session() as session:\n"
+            "        session.get(simulator.url + '/wallet/check-balance', timeout=5)\n"
+            "    Simulator()\n"
+            "    gc.collect()\n"
+            "    return len(os.listdir('/proc/self/fd'))\n"
+            "run()\n"
+            "assert run() == run()\n"
+        )
+        command = [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", program]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        assert (run.returncode, run.stderr) == (0, "")
+
+    def test_a_port_that_is_taken_is_an_error(self, simulator: Simulator) -> None:
+        with pytest.raises(OSError, match="in use"), Simulator(port=simulator.port):
+            pass
+
+
+class TestJsonForm:
+    def test_what_is_shown_can_be_set_again(self, simulator: Simulator) -> None:
+        root = f"http://127.0.0.1:{simulator.port}/simulator"
+        behaviour = Behaviour(
+            latency=0.25, max_parallel=3, refused=frozenset({ONE}), statuses={TWO: "x"}, faults=(Fault.slow(1),)
+        )
+        simulator.behaviour = behaviour
+        shown = requests.get(root, timeout=5).json()["behaviour"]
+        simulator.reset(Behaviour())
+        requests.post(f"{root}/reset", json=shown, timeout=5).raise_for_status()
+        assert simulator.behaviour == behaviour
+        assert simulator.behaviour != replace(behaviour, latency=0)
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ('{"latency": "x"}', "latency: expected a number, got str"),
+            ('{"max_contacts": true}', "max_contacts: expected a whole number, got bool"),
+            ('{"order": "up"}', "order: expected one of sent, reversed, shuffled"),
+            ('{"refused": "+33"}', "refused: expected an array, got str"),
+            ('{"statuses": {"+33": 1}}', "statuses: +33: expected text, got int"),
+            ('{"faults": [{"drop": null}]}', "drop: expected true or false, got null"),
+            ("[]", "expected a JSON object of Behaviour's fields, got list"),
+        ],
+    )
+    def test_a_wrong_value_is_named(self, values: str, message: str) -> None:
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            Behaviour.from_json(json.loads(values))
+
+
 class TestInspection:
     def test_another_process_can_look_and_steer(self, client: Client, simulator: Simulator) -> None:
         root = f"http://127.0.0.1:{simulator.port}/simulator"
         requests.put(f"{root}/behaviour", json={"success_status": 200, "refused": [TWO]}, timeout=5).raise_for_status()
-        requests.post(f"{root}/faults", json=[{"status": 503}], timeout=5).raise_for_status()
+        requests.post(f"{root}/faults", json=[{"status": 503}, None], timeout=5).raise_for_status()
         assert [client.post(ONE).status_code for _ in range(2)] == [503, 200]
         assert client.post(TWO).status_code == 400
         client.post({"phone_number": THREE, "param1": "p"}, list_name="L", tag_name="T")
@@ -208,6 +509,10 @@ class TestInspection:
         assert shown["lists"] == {"L": [THREE]}
         assert shown["contacts"][1] == {"phone_number": THREE, "param1": "p", "lists": ["L"], "tags": ["T"]}
         assert [request["status"] for request in shown["requests"]] == [503, 200, 400, 200]
+        assert [request["contact_count"] for request in shown["requests"]] == [1, 1, 1, 1]
+        assert shown["requests"][0]["fault"]["status"] == 503
+        assert shown["requests"][3]["options"] == {"list_name": "L", "tag_name": "T"}
+        assert (shown["requests_total"], shown["max_in_flight"]) == (4, 1)
         assert shown["behaviour"]["refused"] == [TWO]
         requests.post(f"{root}/reset", timeout=5).raise_for_status()
         assert requests.get(root, timeout=5).json()["contacts"] == []
@@ -216,11 +521,54 @@ class TestInspection:
         root = f"http://127.0.0.1:{simulator.port}/simulator"
         answer = requests.put(f"{root}/behaviour", json={"colour": 1}, timeout=5)
         assert answer.status_code == 400
-        assert "no such switch: colour" in answer.json()["message"]
+        assert "no such field: colour" in answer.json()["message"]
+
+    @pytest.mark.parametrize("faults", [{"status": 503}, [7], [{"colour": 1}]])
+    def test_wrong_faults_are_refused(self, simulator: Simulator, faults: Any) -> None:
+        answer = requests.post(f"http://127.0.0.1:{simulator.port}/simulator/faults", json=faults, timeout=5)
+        assert answer.status_code == 400
 
 
 class TestCommand:
     COMMAND = (sys.executable, "-m", "airflow_provider_octopush.simulator")
+
+    def test_its_options_are_switches(self) -> None:
+        options = ["--latency", "0.01", "--max-contacts", "7", "--too-many-status", "413", "--success-status", "200"]
+        options += ["--order", "reversed", "--number-format", "digits", "--unknown-lists", "refuse", "--no-repair"]
+        options += ["--credentials-status", "403", "--blacklisted", ONE, TWO, "--refused", THREE]
+        options += ["--fault-rate", "0.5", "--seed", "9", "--behaviour", '{"seed": 1, "null_clears": false}']
+        command = [*self.COMMAND, "--port", "0", *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            root = process.stdout.readline().split()[2].removesuffix("/v1/public")
+            shown = requests.get(f"{root}/simulator", timeout=5).json()["behaviour"]
+            process.terminate()
+        assert process.returncode == 0
+        assert Behaviour.from_json(shown) == Behaviour(
+            latency=0.01,
+            max_contacts=7,
+            too_many_status=413,
+            success_status=200,
+            order="reversed",
+            number_format="digits",
+            unknown_lists="refuse",
+            repair=False,
+            credentials_status=403,
+            blacklisted=frozenset({ONE, TWO}),
+            refused=frozenset({THREE}),
+            fault_rate=0.5,
+            seed=9,
+            null_clears=False,
+        )
+
+    def test_without_aiohttp_it_says_what_to_install(self) -> None:
+        program = (
+            "import runpy, sys; sys.modules['aiohttp'] = None; sys.argv = ['simulator'];"
+            "runpy.run_module('airflow_provider_octopush.simulator', run_name='__main__', alter_sys=True)"
+        )
+        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=10, check=False)
+        assert run.returncode == 1
+        assert run.stderr == "The simulator needs aiohttp: pip install 'airflow-provider-octopush[simulator]'\n"
 
     @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
     def test_it_serves_until_it_is_stopped(self, stop: signal.Signals) -> None:

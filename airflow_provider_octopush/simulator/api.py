@@ -1,0 +1,181 @@
+"""The API's endpoints, and what goes wrong with them."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from airflow_provider_octopush.simulator.behaviour import Behaviour
+from airflow_provider_octopush.simulator.faults import Fault
+from airflow_provider_octopush.simulator.reading import RefusedError, read_contacts_request, read_list_name
+from airflow_provider_octopush.simulator.request_log import Request
+from airflow_provider_octopush.simulator.state import State
+
+LOGIN = "demo@example.com"
+KEY = "demo-key"
+BASE_PATH = "/v1/public"
+
+#: The largest body that is read, in bytes.
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+_PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+_BALANCE = {"amount": 12.54, "unit": "euros"}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Python's own reading lets NaN and Infinity pass, no other server's does.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+class Api:
+    """
+    Answers the requests to the API.
+
+    :param current_state: gives what the simulator holds at the time.
+    :param lock: held while that is read or changed.
+    """
+
+    def __init__(self, current_state: Callable[[], State], lock: threading.Lock) -> None:
+        self._current_state = current_state
+        self._lock = lock
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, whatever its method and path."""
+        state = self._current_state()
+        entry = Request(
+            method=request.method,
+            path=request.path.removeprefix(f"{BASE_PATH}/"),
+            user_agent=request.headers.get("User-Agent", ""),
+            connection=state.connection_number(request.transport),
+            arrived=time.monotonic(),
+        )
+        with self._lock:
+            state.begin()
+        try:
+            return await self._answer(request, entry, state)
+        finally:
+            with self._lock:
+                state.end()
+                entry.ended = time.monotonic()
+
+    async def _answer(self, request: web.Request, entry: Request, state: State) -> web.StreamResponse:
+        entry.content = await request.read()
+        body = _parsed(entry.content)
+        if isinstance(body, dict) and isinstance(body.get("contacts"), list):
+            entry.contact_count = len(body["contacts"])
+        with self._lock:
+            behaviour = state.behaviour
+            state.log.add(entry)
+            request_number = state.log.total
+            is_over_limit = state.is_over_limit()
+            fault = entry.fault = state.next_fault()
+        if is_over_limit:
+            limited = Fault.rate_limited(behaviour.limit_retry_after)
+            return _error(entry, limited, 429, 107, "Too many requests.")
+        if behaviour.latency:
+            await asyncio.sleep(behaviour.latency)
+        if fault is not None and not fault.stored:
+            await asyncio.sleep(fault.delay)
+            if fault.drop:
+                return _dropped(request)
+            return _error(entry, fault, fault.status or 500, 1, "Something went wrong.")
+        if (
+            request.headers.get("api-login") != LOGIN
+            or request.headers.get("api-key") != KEY
+            or (behaviour.credentials_last is not None and request_number > behaviour.credentials_last)
+        ):
+            refusal = Fault(status=behaviour.credentials_status, body=behaviour.credentials_body)
+            return _error(entry, refusal, behaviour.credentials_status, 100, "Login or key is wrong.")
+        try:
+            status, answer = self._carry_out(request, entry, body, behaviour, state)
+        except RefusedError as error:
+            status, answer = error.status, {"code": error.code, "message": error.message}
+        if fault is None:
+            return _json(entry, status, answer)
+        await asyncio.sleep(fault.delay)
+        if fault.drop:
+            return _dropped(request)
+        if fault.body == "half":
+            return await _cut(request, status, answer)
+        if fault.body == "json" and (fault.status is None or fault.status < 300):
+            return _json(entry, fault.status or status, answer)
+        return _error(entry, fault, fault.status or status, 1, "Something went wrong.")
+
+    def _carry_out(
+        self, request: web.Request, entry: Request, body: Any, behaviour: Behaviour, state: State
+    ) -> tuple[int, dict[str, Any]]:
+        if behaviour.max_body_bytes is not None and len(entry.content) > behaviour.max_body_bytes:
+            raise RefusedError(413, 108, f"At most {behaviour.max_body_bytes} bytes at once.")
+        endpoint = (request.method, entry.path)
+        if endpoint == ("POST", "contact/create"):
+            contacts = read_contacts_request(body, behaviour)
+            with self._lock:
+                list_name = contacts.list_name
+                if list_name and behaviour.unknown_lists == "refuse" and not state.store.has_list(list_name):
+                    raise RefusedError(400, 106, "The list does not exist.")
+                items = state.store.create_contacts(contacts, behaviour)
+                entry.stored = True
+            return behaviour.success_status, {"items": items}
+        if endpoint == ("POST", "contact-list/create"):
+            list_name = read_list_name(body, behaviour)
+            with self._lock:
+                state.store.create_list(list_name)
+                entry.stored = True
+            return behaviour.success_status, {}
+        if endpoint == ("GET", "wallet/check-balance"):
+            return 200, _BALANCE
+        raise RefusedError(404, 404, "There is no such endpoint.")
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return _DECODER.decode(content.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json(entry: Request, status: int, answer: dict[str, Any]) -> web.Response:
+    entry.status = status
+    return web.Response(status=status, body=json.dumps(answer).encode(), content_type="application/json")
+
+
+def _error(entry: Request, fault: Fault, status: int, code: int, message: str) -> web.Response:
+    entry.status = status
+    headers = {}
+    if fault.retry_after is not None:
+        headers["Retry-After"] = fault.retry_after
+    if fault.retry_after_date is not None:
+        headers["Retry-After"] = email.utils.formatdate(time.time() + fault.retry_after_date, usegmt=True)
+    if fault.body == "empty":
+        return web.Response(status=status, headers=headers)
+    if fault.body == "html":
+        return web.Response(status=status, text=_PAGE, content_type="text/html", headers=headers)
+    text = fault.text if fault.body == "text" else json.dumps({"code": code, "message": message})
+    return web.Response(status=status, body=text.encode(), content_type="application/json", headers=headers)
+
+
+async def _cut(request: web.Request, status: int, answer: dict[str, Any]) -> web.StreamResponse:
+    content = json.dumps(answer).encode()
+    response = web.StreamResponse(status=status, headers={"Content-Type": "application/json"})
+    response.content_length = len(content)
+    await response.prepare(request)
+    await response.write(content[: len(content) // 2])
+    _dropped(request)
+    return response
+
+
+def _dropped(request: web.Request) -> web.Response:
+    transport = request.transport
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
+    return web.Response()

@@ -1,0 +1,273 @@
+"""What the operator promises about lost, corrupted and falsely reported contacts."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import airflow
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+
+from airflow_provider_octopush.contacts.summary import OUTCOMES
+from airflow_provider_octopush.exceptions import OctopushAnswerError, OctopushServerError
+from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from tests.airflow_runs import run_dag
+from tests.conftest import SetConnection
+
+KEEPS_PROGRESS = tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 3)
+GOOD = [{"phone_number": f"+3361234567{n}", "first_name": f"Name{n}"} for n in range(6)]
+MIXED: list[dict[str, Any]] = [
+    GOOD[0],
+    {"phone_number": None, "first_name": "=1+1"},
+    {"phone_number": "3.36E+10"},
+    GOOD[1],
+    {"phone_number": "+33 6 12 34 56 70"},
+]
+
+
+class TaskInstance:
+    """The part of Airflow's task instance that the operator uses outside a Dag run."""
+
+    max_tries = 0
+
+    def __init__(self, try_number: int = 1) -> None:
+        self.try_number = try_number
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def execute(ti: TaskInstance | None = None, **kwargs: Any) -> dict[str, Any]:
+    context: Any = {"ti": ti or TaskInstance()}
+    summary = CreateContactsOperator(task_id="sync", **kwargs).execute(context)
+    check_law(summary)
+    return summary
+
+
+def check_law(summary: dict[str, Any]) -> None:
+    assert summary["read"] == sum(summary[name] for name in OUTCOMES)
+
+
+def rejects(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+class TestNumbers:
+    def test_national_numbers_are_of_the_default_region(self, octopush: Simulator) -> None:
+        execute(data=[{"phone_number": "06 12 34 56 78"}, {"phone_number": 692123456}], default_region=["FR", "RE"])
+        assert octopush.contacts.keys() == {"+33612345678", "+262692123456"}
+
+    def test_a_column_may_name_the_region_of_each_number(self, octopush: Simulator) -> None:
+        rows = [
+            {"phone_number": "612345678", "country": "ES"},
+            {"phone_number": "0612345678", "country": None},
+            {"phone_number": "0612345678", "country": "Spain"},
+        ]
+        summary = execute(data=rows, columns={"region": "country"}, default_region="FR", max_rejected=1)
+        assert octopush.contacts.keys() == {"+34612345678", "+33612345678"}
+        assert summary["reasons"] == {"region is not an ISO 3166-1 code of a country": 1}
+
+    def test_a_column_that_happens_to_be_called_region_does_not_decide(self, octopush: Simulator) -> None:
+        execute(data=[{"phone_number": "0612345678", "region": "Bretagne"}], default_region="FR")
+        assert octopush.contacts.keys() == {"+33612345678"}
+
+    @pytest.mark.usefixtures("octopush")
+    def test_the_check_can_be_stricter(self) -> None:
+        rows = [{"phone_number": "+33612345678"}, {"phone_number": "+33149706565"}]
+        assert execute(data=rows, phone_check="mobile", max_rejected=1)["invalid"] == 1
+
+    @pytest.mark.parametrize(
+        ("kwargs", "message"),
+        [
+            ({"phone_check": "strict"}, "phone_check is 'strict'"),
+            ({"max_rejected": -1}, "max_rejected is -1"),
+            ({"max_rejected": 1.5}, "max_rejected is 1.5"),
+            ({"max_rejected": True}, "max_rejected is True"),
+            ({"max_rejected": "10%"}, "max_rejected is '10%'"),
+            ({"max_rejected": float("nan")}, "max_rejected is nan"),
+        ],
+    )
+    def test_wrong_parameters_fail_when_the_dag_is_parsed(self, kwargs: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            CreateContactsOperator(task_id="sync", data=[], **kwargs)
+
+
+class TestTruthOfTheState:
+    @pytest.mark.parametrize("max_rejected", [0, 1, 0.39])
+    def test_too_many_rejected_rows_fail_the_task_for_good_after_all_was_said(
+        self, octopush: Simulator, tmp_path: Path, max_rejected: float
+    ) -> None:
+        ti = TaskInstance()
+        path = tmp_path / "rejects.csv"
+        with pytest.raises(AirflowFailException, match="2 of 5 rows were rejected") as caught:
+            execute(ti, data=MIXED, max_rejected=max_rejected, rejects_path=str(path))
+        assert "1 × phone number missing" in str(caught.value)
+        assert path.as_uri() in str(caught.value)
+        check_law(ti.pushed["return_value"])
+        assert ti.pushed["return_value"]["invalid"] == 2
+        assert octopush.contacts.keys() == {"+33612345670", "+33612345671"}
+        assert [row["row"] for row in rejects(path)] == ["2", "3", "5"]
+
+    @pytest.mark.parametrize("max_rejected", [2, 0.4, 1.0])
+    @pytest.mark.usefixtures("octopush")
+    def test_as_many_as_allowed_do_not(self, max_rejected: float) -> None:
+        assert execute(data=MIXED, max_rejected=max_rejected)["invalid"] == 2
+
+    def test_a_contact_that_is_not_in_the_answer_fails_the_task(self, octopush: Simulator) -> None:
+        octopush.reset(Behaviour(unmentioned=frozenset({"+33612345670"})))
+        with pytest.raises(AirflowFailException, match="1 × not in Octopush's answer"):
+            execute(data=GOOD)
+
+    def test_a_blacklisted_number_that_was_to_be_removed_does_not(self, octopush: Simulator) -> None:
+        octopush.reset(Behaviour(blacklisted=frozenset({"+33612345670"})))
+        summary = execute(data=GOOD, auto_remove_blacklisted_numbers=True)
+        assert (summary["added"], summary["unconfirmed"]) == (5, 1)
+
+    @pytest.mark.parametrize("fault", [Fault(status=401), Fault(status=403), Fault(status=404, body="html")])
+    def test_what_a_retry_would_meet_again_is_not_retried(self, octopush: Simulator, fault: Fault) -> None:
+        octopush.fail_next(fault)
+        with pytest.raises(AirflowFailException):
+            execute(data=GOOD, chunk_size=2)
+        assert len(octopush.requests) == 1
+
+    @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+    def test_what_may_pass_is_left_to_airflow_s_retries(self, octopush: Simulator, status: int) -> None:
+        octopush.fail_next(*[Fault(status=status, retry_after="0")] * 2)
+        with pytest.raises(Exception, match=f"HTTP {status}") as caught:
+            execute(data=GOOD)
+        assert not isinstance(caught.value, AirflowFailException)
+
+    @pytest.mark.parametrize("fault", [Fault.not_json(), Fault.other_json()])
+    def test_a_success_that_cannot_be_read_is_not_a_success(self, octopush: Simulator, fault: Fault) -> None:
+        octopush.fail_next(fault)
+        with pytest.raises(OctopushAnswerError):
+            execute(data=GOOD)
+
+
+class TestRejects:
+    def test_every_rejected_row_is_there_with_all_that_is_known(self, octopush: Simulator, tmp_path: Path) -> None:
+        octopush.reset(
+            Behaviour(refused=frozenset({"+33612345670"}), unmentioned=frozenset({"+33612345671"}), refusal_code=7)
+        )
+        path = tmp_path / "{{ nothing }}" / "rejects.csv"
+        summary = execute(data=MIXED, max_rejected=1.0, rejects_path=path.as_uri())
+        assert summary["rejects_path"] == path.as_uri()
+        rows = {row["row"]: row for row in rejects(path)}
+        assert {number: row["stage"] for number, row in rows.items()} == {
+            "1": "refused",
+            "2": "invalid",
+            "3": "invalid",
+            "4": "unconfirmed",
+            "5": "duplicate",
+        }
+        assert (rows["1"]["code"], rows["1"]["message"]) == ("7", "A contact is not valid.")
+        assert rows["2"]["first_name"] == "'=1+1"
+        assert rows["5"]["phone_number"] == "'+33 6 12 34 56 70"
+
+    def test_rejected_rows_can_be_fed_back(self, octopush: Simulator, tmp_path: Path) -> None:
+        path = tmp_path / "rejects.csv"
+        octopush.reset(Behaviour(refused=frozenset({"+33612345670"})))
+        execute(data=[*GOOD[:2], {"phone_number": None}], max_rejected=2, rejects_path=str(path))
+        octopush.reset(Behaviour())
+        summary = execute(data=rejects(path), max_rejected=1)
+        assert (summary["read"], summary["added"], summary["invalid"]) == (2, 1, 1)
+        assert octopush.contacts["+33612345670"].fields == {"first_name": "Name0"}
+
+    def test_they_are_uploaded_to_an_object_store_also_when_the_run_fails(
+        self, octopush: Simulator, object_store: Any
+    ) -> None:
+        octopush.fail_next(None, *[Fault(status=503)] * 2)
+        with pytest.raises(OctopushServerError):
+            execute(data=MIXED, chunk_size=1, rejects_path="memory://bucket/2026/rejects.csv")
+        assert object_store.cat("/bucket/2026/rejects.csv").startswith(b"row,phone_number,")
+        summary = execute(data=MIXED, max_rejected=2, rejects_path="memory://bucket/2026/rejects.csv")
+        assert summary["rejects_path"] == "memory://bucket/2026/rejects.csv"
+        lines = object_store.cat("/bucket/2026/rejects.csv").decode().splitlines()
+        assert [line.split(",")[0] for line in lines] == ["row", "2", "3", "5"]
+
+    @pytest.fixture
+    def object_store(self) -> Iterator[Any]:
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        try:
+            io = import_module("airflow.sdk.io")
+        except ImportError:
+            io = import_module("airflow.io.store")
+        store: Any = MemoryFileSystem()
+        io.attach("memory", fs=store)
+        yield store
+        store.rm("/bucket", recursive=True)
+
+
+class TestValidateOnly:
+    def test_nothing_is_sent_and_everything_is_said(self, octopush: Simulator, tmp_path: Path) -> None:
+        path = tmp_path / "rejects.csv"
+        summary = execute(data=MIXED, validate_only=True, max_rejected=2, rejects_path=str(path))
+        assert octopush.requests == []
+        assert (summary["validate_only"], summary["skipped"], summary["invalid"], summary["duplicates"]) == (
+            True,
+            2,
+            2,
+            1,
+        )
+        assert len(rejects(path)) == 3
+
+    def test_it_needs_no_connection(self) -> None:
+        assert execute(data=GOOD, validate_only=True, octopush_conn_id="nowhere")["skipped"] == 6
+
+    @pytest.mark.usefixtures("octopush")
+    def test_too_many_rejected_rows_fail_here_too(self) -> None:
+        with pytest.raises(AirflowFailException):
+            execute(data=MIXED, validate_only=True)
+
+
+@pytest.mark.usefixtures("airflow_db")
+class TestRetriesOfTheTask:
+    def dag_with(self, name: str, **kwargs: Any) -> DAG:
+        with DAG(name, schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
+            CreateContactsOperator(
+                task_id="sync", data=GOOD, chunk_size=2, retries=1, retry_delay=dt.timedelta(0), **kwargs
+            )
+        return dag
+
+    def interrupt(self, octopush: Simulator) -> None:
+        """Let the first chunk pass, and the second one fail as often as it is tried."""
+        octopush.fail_next(None, Fault(status=503, retry_after="0"), Fault(status=503, retry_after="0"))
+
+    @pytest.mark.skipif(not KEEPS_PROGRESS, reason="Airflow keeps progress between tries from 3.3 on")
+    def test_a_retry_sends_only_what_was_not_confirmed(self, octopush: Simulator, tmp_path: Path) -> None:
+        self.interrupt(octopush)
+        run = run_dag(self.dag_with("durable", rejects_path=str(tmp_path / "rejects.csv")))
+        assert run.state == "success"
+        stored = [number for request in octopush.requests if request.stored for number in request.contacts]
+        assert sorted(stored) == sorted(row["phone_number"] for row in GOOD)
+        summary = run.results["sync"]
+        check_law(summary)
+        assert (summary["read"], summary["added"], summary["chunks"], summary["requests"], summary["retries"]) == (
+            6, 6, 3, 5, 1,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("kwargs", [{"durable": False}, {}] if not KEEPS_PROGRESS else [{"durable": False}])
+    def test_without_progress_a_retry_sends_everything_and_counts_it_once(
+        self, octopush: Simulator, kwargs: dict[str, Any]
+    ) -> None:
+        self.interrupt(octopush)
+        run = run_dag(self.dag_with(f"not_durable_{len(kwargs)}", **kwargs))
+        assert run.state == "success"
+        summary = run.results["sync"]
+        check_law(summary)
+        assert (summary["added"], summary["updated"]) == (4, 2)
+
+
+def test_names_in_the_connection_s_error_are_those_of_the_form(set_connection: SetConnection) -> None:
+    set_connection("octopush_default", conn_type="octopush", login="me@example.com")
+    with pytest.raises(AirflowFailException, match="password is missing: put the API key"):
+        execute(data=GOOD)
