@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -24,6 +25,9 @@ Frames = Generator[pd.DataFrame, None, None]
 
 PROGRESS_SECONDS = 10.0
 UNKNOWN_STATUSES_LOGGED = 10
+
+# What else stands in a status may be quoted from a contact.
+_STATUS = re.compile(r"[a-z_-]{1,30}")
 
 
 class Rejects(Protocol):
@@ -245,7 +249,7 @@ class ContactSync:
                 "known; they are counted as other: %s",
                 self._unknown_statuses.total(),
                 ", ".join(
-                    f"{status[:40]!r}: {number}"
+                    f"{status if _STATUS.fullmatch(status) else '(not a word)'}: {number}"
                     for status, number in self._unknown_statuses.most_common(UNKNOWN_STATUSES_LOGGED)
                 ),
             )

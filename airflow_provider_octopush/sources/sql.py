@@ -24,6 +24,10 @@ class NotAQueryError(ValueError):
     """The statement gives no rows: write a SELECT, a retry changes nothing."""
 
 
+class RowsNotReadError(Exception):
+    """The database failed while rows were read. Its own words are left out: at that point they may quote a row."""
+
+
 def read_sql(
     hook: DbApiHook,
     sql: str,
@@ -56,6 +60,7 @@ def read_sql(
     :param batch_size: rows in a frame, at most.
     :return: frames of dtype object; one without rows, but with the columns, when the query finds nothing.
     :raises NotAQueryError: when the statement gives no rows.
+    :raises RowsNotReadError: when the database fails after the query was accepted.
     :raises TypeError: when the hook's connections do not follow PEP 249.
     """
     if batch_size < 1:
@@ -78,10 +83,10 @@ def read_sql(
         # psycopg2 knows the columns of a named cursor only once it has fetched from it.
         if driver != "psycopg2" and cursor.description is None:
             raise _not_a_query()
-        rows = cursor.fetchmany(batch_size)
+        rows = _fetch(cursor, batch_size)
         names = [str(column[0]) for column in cursor.description]
         yield _frame(names, rows)
-        while rows := cursor.fetchmany(batch_size):
+        while rows := _fetch(cursor, batch_size):
             yield _frame(names, rows)
 
 
@@ -153,6 +158,19 @@ def _execute(cursor: Any, driver: str | None, sql: str, parameters: Mapping[str,
         if driver in ("psycopg", "psycopg2") and state == _SYNTAX_ERROR and not _SELECT_STATEMENT.match(sql):
             raise _not_a_query() from None
         raise
+
+
+def _fetch(cursor: Any, batch_size: int) -> Sequence[Any]:
+    try:
+        rows: Sequence[Any] = cursor.fetchmany(batch_size)
+    except Exception as error:  # noqa: BLE001 - drivers share no base class
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        where = f" (SQLSTATE {state})" if state else ""
+        raise RowsNotReadError(
+            f"the database failed while rows were read: {type(error).__name__}{where}; run the query by hand to see "
+            "what it says of which row"
+        ) from None
+    return rows
 
 
 def _not_a_query() -> NotAQueryError:

@@ -91,7 +91,13 @@ def test_frames_are_read_as_they_are_needed() -> None:
 def test_statuses_that_are_not_documented_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
     summary = contact_sync(Api("blocked")).run(frames(frame("+33149706565")))
     assert summary.other == 1
-    assert "'blocked': 1" in caplog.text
+    assert "blocked: 1" in caplog.text
+
+
+def test_a_status_that_may_quote_a_contact_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    contact_sync(Api("no: +33149706565")).run(frames(frame("+33149706565")))
+    assert "(not a word): 1" in caplog.text
+    assert "149706565" not in caplog.text
 
 
 def test_progress_is_told_during_a_long_run(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_octopush.sources.sql import NotAQueryError, read_sql
+from airflow_provider_octopush.sources.sql import NotAQueryError, RowsNotReadError, read_sql
 from tests.databases import (
     MARIADB,
     MARIADB_ARGUMENTS,
@@ -280,10 +280,18 @@ def test_an_unknown_driver_is_closed_when_the_consumer_stops_early() -> None:
     assert hook.connections[0].calls == ["execute", "fetchmany", *CLOSING]
 
 
-@pytest.mark.parametrize("failing", ["execute", "fetchmany"])
-def test_a_failure_of_the_database_arrives_even_when_closing_fails_too(failing: str) -> None:
+@pytest.mark.parametrize(
+    ("failing", "error", "message"),
+    [
+        ("execute", RuntimeError, "execute failed"),
+        ("fetchmany", RowsNotReadError, "while rows were read: RuntimeError"),
+    ],
+)
+def test_a_failure_of_the_database_arrives_even_when_closing_fails_too(
+    failing: str, error: type[Exception], message: str
+) -> None:
     hook = DriverHook(lambda: RecordingConnection([], (failing, "close")))
-    with pytest.raises(RuntimeError, match=f"{failing} failed"):
+    with pytest.raises(error, match=message):
         next(read_sql(hook, "SELECT"))
     assert hook.connections[0].calls[-3:] == CLOSING
 
