@@ -326,6 +326,35 @@ def test_testing_a_connection_to_nowhere_names_the_host(set_connection: SetConne
     assert f"cannot reach 127.0.0.1:{port}: Connection refused" in message
 
 
+def test_testing_a_connection_to_a_server_that_hangs_ends_in_time(
+    octopush: Simulator, set_connection: SetConnection
+) -> None:
+    set_connection(
+        "octopush_default",
+        conn_type="octopush",
+        host=octopush.url,
+        login=octopush.login,
+        password=octopush.key,
+        extra={"timeout": 0.3},
+    )
+    octopush.fail_next(Fault.slow(3))
+    started = time.monotonic()
+    worked, message = OctopushHook().test_connection()
+    assert time.monotonic() - started < 2
+    assert (worked, message) == (
+        False,
+        f"wallet/check-balance: cannot reach 127.0.0.1:{octopush.port}: no answer in time",
+    )
+
+
+def test_extras_of_the_connection_never_become_headers(set_connection: SetConnection) -> None:
+    extra = {"X-Token": "s3cret", "headers": {"X-Other": "s3cret"}, "timeout": 5}
+    set_connection("octopush_default", conn_type="octopush", login="l", password="k", extra=extra)
+    headers = OctopushHook().get_conn().headers
+    assert set(headers) == {"User-Agent", "Accept", "Accept-Encoding", "Connection"}
+    assert "s3cret" not in str(headers)
+
+
 def test_testing_an_incomplete_connection_says_what_is_missing(set_connection: SetConnection) -> None:
     set_connection("octopush_default", conn_type="octopush", login="me@example.com")
     worked, message = OctopushHook().test_connection()
