@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import signal
@@ -32,8 +33,17 @@ def main() -> int:
             except KeyboardInterrupt:
                 return 0
             finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGINT)
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End Airflow with all its processes, which share its process group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _stop(_signal: int, _frame: object) -> None:
@@ -41,5 +51,6 @@ def _stop(_signal: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _stop)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, _stop)
     sys.exit(main())
