@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pyroaring import BitMap64
+
+_TOO_LARGE = 2**64
+
 
 class SeenNumbers:
-    """The canonical numbers of a run, to find the second contact with the same one."""
+    """The canonical numbers of a run, to find the second contact with the same one; some two bytes for each."""
 
     def __init__(self) -> None:
-        self._numbers: set[int] = set()
+        self._numbers = BitMap64()
+        # E.164 has 15 digits at most, but a number that is not valid is sent as it was written.
+        self._large: set[int] = set()
 
     def add(self, number: int) -> bool:
         """
@@ -16,7 +22,8 @@ class SeenNumbers:
         :param number: the digits of the canonical number.
         :return: True when it is new, False when it was seen before.
         """
-        if number in self._numbers:
+        numbers = self._numbers if number < _TOO_LARGE else self._large
+        if number in numbers:
             return False
-        self._numbers.add(number)
+        numbers.add(number)
         return True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -107,32 +108,36 @@ class ContactMapper:
         names = [str(name) for name in frame.columns]
         positions = self._positions(names)
         nothing = [None] * len(frame)
-        values_of_fields = [
+        columns = [
             nothing if position is None else frame.iloc[:, position].tolist()
             for position in map(positions.get, self.fields)
         ]
         if set(ABOUT_THE_ROW) <= set(names):
-            values_of_fields = [
-                [undo_defuse(value) if isinstance(value, str) else value for value in values]
-                for values in values_of_fields
+            columns = [
+                [undo_defuse(value) if isinstance(value, str) else value for value in values] for values in columns
             ]
-        for row, values in enumerate(zip(*values_of_fields, strict=True), first_row):
-            yield self._map_row(row, values)
-
-    def _map_row(self, row: int, values: tuple[object, ...]) -> Contact | Rejection:
-        region = values[_REGION_POSITION] if len(values) > _REGION_POSITION else None
-        phone_number = self._phone_reader.read(values[0], region)
-        if not isinstance(phone_number, str):
-            return Rejection(row, Stage.INVALID, phone_number.value, values)
-        payload = {"phone_number": phone_number}
-        for field, value in zip(CONTACT_FIELDS[1:], values[1:_REGION_POSITION], strict=True):
-            try:
-                text = to_text(value)
-            except ValueError as error:
-                return Rejection(row, Stage.INVALID, f"{field}: {error}", values)
-            if text is not None:
-                payload[field] = text
-        return Contact(row, int(phone_number[1:]), payload, values)
+        regions = columns[_REGION_POSITION] if REGION in positions else nothing
+        # Column by column: a frame's values mostly have one type, and columns that are not there cost nothing.
+        fed = [field for field in CONTACT_FIELDS[1:] if field in positions]
+        texts = [_texts(columns[CONTACT_FIELDS.index(field)]) for field in fed]
+        texts_of_rows = zip(*texts, strict=True) if fed else itertools.repeat((), len(frame))
+        read = self._phone_reader.read
+        for row, (values, region, texts_of_row) in enumerate(
+            zip(zip(*columns, strict=True), regions, texts_of_rows, strict=True), first_row
+        ):
+            phone_number = read(values[0], region)
+            if not isinstance(phone_number, str):
+                yield Rejection(row, Stage.INVALID, phone_number.value, values)
+                continue
+            payload = {"phone_number": phone_number}
+            for field, text in zip(fed, texts_of_row, strict=True):
+                if isinstance(text, str):
+                    payload[field] = text
+                elif text is not None:
+                    yield Rejection(row, Stage.INVALID, f"{field}: {text}", values)
+                    break
+            else:
+                yield Contact(row, int(phone_number[1:]), payload, values)
 
     def _positions(self, names: list[str]) -> dict[str, int]:
         positions = {}
@@ -162,6 +167,22 @@ class ContactMapper:
             self._unused_columns.update(unused)
             log.info("columns that feed no field of a contact: %s", ", ".join(map(repr, unused)))
         return positions
+
+
+def _texts(values: Sequence[object]) -> list[str | ValueError | None]:
+    """Write each value as text; where there is none, the error that says why stands in its place."""
+    return [
+        # What is printable is valid Unicode.
+        value if type(value) is str and value.isprintable() and value and not value.isspace() else _text(value)
+        for value in values
+    ]
+
+
+def _text(value: object) -> str | ValueError | None:
+    try:
+        return to_text(value)
+    except ValueError as error:
+        return error
 
 
 def check_fields(columns: Mapping[str, str]) -> None:

@@ -7,12 +7,13 @@ import enum
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import phonenumbers
 from phonenumbers import CountryCodeSource, NumberParseException, PhoneNumberType
 
+from airflow_provider_octopush.contacts.numbering_plan import read_international, read_national
 from airflow_provider_octopush.contacts.text import is_missing
 
 PhoneCheck = Literal["format", "valid", "mobile"]
@@ -78,11 +79,16 @@ _TOO_MANY_TWICE = 8
 #: What may follow a number and a slash that offers an alternative to its last digits, as in "06 12 34 56 78/79".
 _MAX_ALTERNATIVE = 4
 
+# Groups of digits with blanks or dashes between them, or with dots where they cannot be the point of a fraction. What
+# needs judgement (a zero in brackets, an extension, two numbers) is not of this form.
+_USUAL = re.compile(r"(?!00)\+?[0-9]+(?:(?:[ -][0-9]+)*|(?:\.[0-9]{2,4}){2,})")
+_WITHOUT_SEPARATORS = str.maketrans("", "", " -.")
+
 _FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?e[+-]?[0-9]+", re.IGNORECASE)
 _EXTENSION_WORD = re.compile(
     r"(?<![^\W\d_])(?:e?xt(?:e?nsi(?:on|ón|ón))?n?|x|poste|app|apparaat|int|interno|anexo|ramal|durchwahl|dw|доб)"
-    r"[\s.:=]*[0-9]{1,7}\W*",
+    r"[\s.:=]*[0-9]{1,7}\W*\Z",
     re.IGNORECASE,
 )
 _BETWEEN_NUMBERS = re.compile(r"[/|;,&\\\n]|[^\W\d_]+|(?<=[0-9)])\s*(?=\+)")
@@ -116,7 +122,8 @@ class PhoneReader:
     number without a plus is always a guess and needs to be valid where it is guessed to be. The guesses are, in this
     order: ``00`` before an international number, a national number in each region (or dialled from there abroad, such
     as ``011`` in the US), an international number that lost its plus. The regions come before the lost plus because
-    the caller has said that the numbers are from there.
+    the caller has said that the numbers are from there. Only where both readings are of the same country and one of
+    them alone is mobile, that one is meant: 4915123456789 in DE is not a landline of Leer with an area code 4915.
 
     Where libphonenumber cannot tell one region's numbers from another's, it is the region that is asked for that
     counts: a number of Jersey is not valid in GB, one of Réunion not in FR.
@@ -137,6 +144,7 @@ class PhoneReader:
                 f"phone_check is {phone_check!r}: write one of {', '.join(map(repr, get_args(PhoneCheck)))}"
             )
         self._phone_check = phone_check
+        self._mobile = phone_check == "mobile"
 
     def read(self, value: object, region: object = None) -> str | PhoneReason:
         """
@@ -146,6 +154,10 @@ class PhoneReader:
         :param region: the region of this number, which then decides alone; when missing, ``default_region`` does.
         :return: ``+`` and digits, or the reason why it is none.
         """
+        if type(value) is str and _USUAL.fullmatch(value):
+            number = self._read_usual(value, region)
+            if number is not None:
+                return number
         text = _written(value)
         if isinstance(text, PhoneReason):
             return text
@@ -161,14 +173,25 @@ class PhoneReader:
             regions = [_region(region)]
         return self._guess(dialled, regions)
 
+    def _read_usual(self, text: str, region: object) -> str | None:
+        """Read a valid number as most of them are written; None when it takes a closer look."""
+        digits = text.translate(_WITHOUT_SEPARATORS)
+        if digits[0] == "+":
+            return digits if read_international(digits[1:], mobile=self._mobile) else None
+        if type(region) is str and region in phonenumbers.SUPPORTED_REGIONS:
+            return read_national(digits, region, mobile=self._mobile)
+        if self._default_regions and _is_blank(region):
+            return read_national(digits, self._default_regions[0], mobile=self._mobile)
+        return None
+
     def _international(self, dialled: _Dialled) -> str | PhoneReason:
+        number = _valid(dialled.digits, dialled.zero)
+        if number is not None:
+            return self._checked(number)
         try:
             phonenumbers.parse(f"+{dialled.digits}")
         except NumberParseException as error:
             return _PARSE_REASONS[error.error_type]
-        number = _valid(dialled.digits, dialled.zero)
-        if number is not None:
-            return self._checked(number)
         return f"+{dialled.digits}" if self._phone_check == "format" else PhoneReason.NOT_VALID
 
     def _guess(self, dialled: _Dialled, regions: Sequence[str]) -> str | PhoneReason:
@@ -183,7 +206,7 @@ class PhoneReader:
         return PhoneReason.NOT_VALID if dialled.digits.startswith("00") else PhoneReason.NO_REGION
 
     def _checked(self, number: phonenumbers.PhoneNumber) -> str | PhoneReason:
-        if self._phone_check == "mobile" and phonenumbers.number_type(number) not in _SMS_TYPES:
+        if self._mobile and phonenumbers.number_type(number) not in _SMS_TYPES:
             return PhoneReason.NOT_MOBILE
         return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
@@ -221,7 +244,7 @@ def _written(value: object) -> str | PhoneReason:
     if isinstance(value, float | np.floating):
         if not value.is_integer():
             return PhoneReason.NOT_WHOLE
-        if abs(value) >= (_FLOAT_MAX if isinstance(value, float) else 2 ** min(np.finfo(value).nmant + 1, 53)):
+        if abs(float(value)) >= (_FLOAT_MAX if isinstance(value, float) else _float_max(type(value))):
             return PhoneReason.IMPRECISE
     elif not isinstance(value, int | np.integer):
         return PhoneReason.NOT_TEXT
@@ -230,6 +253,11 @@ def _written(value: object) -> str | PhoneReason:
         return PhoneReason.NEGATIVE
     # Python refuses to write integers of thousands of digits.
     return PhoneReason.TOO_LONG if whole >= 10**_MAX_DIGITS else str(whole)
+
+
+def _float_max(kind: type[np.floating[Any]]) -> int:
+    stored: int = np.finfo(kind).nmant
+    return min(_FLOAT_MAX, 2 << stored)
 
 
 def _written_decimal(value: decimal.Decimal) -> str | PhoneReason:
@@ -249,8 +277,13 @@ def _dialled(text: str) -> _Dialled | PhoneReason:
     if not text:
         return PhoneReason.MISSING
     text = text.removeprefix("'").strip()  # spreadsheets mark text with it
-    if text[:4].casefold() == "tel:":
-        return _link(text[4:].lstrip())
+    return _link(text[4:].strip()) if text[:4].casefold() == "tel:" else _single(text)
+
+
+def _single(text: str) -> _Dialled | PhoneReason:
+    digits = text.removeprefix("+")
+    if digits.isdecimal():
+        return _Dialled(digits != text, digits, None)
     number = _float(text)
     if number is None:
         number = _not_a_single_number(text) or text
@@ -276,11 +309,11 @@ def _link(text: str) -> _Dialled | PhoneReason:
     if "ext" in values or "isub" in values:
         return PhoneReason.EXTENSION
     if list(values) != ["phone-context"] or len(parameters) > 1:
-        return _dialled(text)
-    dialled = _dialled(number)
+        return _single(text)
+    dialled = _single(number.strip())
     if isinstance(dialled, PhoneReason) or dialled.plus:
         return dialled
-    context = _dialled(values["phone-context"])
+    context = _single(values["phone-context"].strip())
     if isinstance(context, PhoneReason) or not context.plus:
         return PhoneReason.CONTEXT
     digits = context.digits + dialled.digits
@@ -309,8 +342,6 @@ def _float(text: str) -> str | PhoneReason | None:
 def _not_a_single_number(text: str) -> PhoneReason | None:
     """Find what makes text more, or less, than one number."""
     extension = _EXTENSION_WORD.search(text)
-    while extension is not None and extension.end() < len(text):
-        extension = _EXTENSION_WORD.search(text, extension.start() + 1)
     if extension is not None and _count_digits(text[: extension.start()]) >= _MIN_DIGITS:
         several = _holds_several(text[: extension.start()])
         return PhoneReason.TWO_NUMBERS if several else PhoneReason.EXTENSION
@@ -409,10 +440,17 @@ def _readings(dialled: _Dialled, regions: Sequence[str]) -> Iterator[phonenumber
             if phonenumbers.is_valid_number(number):
                 yield number
         elif phonenumbers.is_valid_number_for_region(number, region):
-            yield number
+            yield _mobile_that_lost_its_plus(digits, number) or number
     number = _valid(digits, zero)
     if number is not None:
         yield number
+
+
+def _mobile_that_lost_its_plus(digits: str, national: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber | None:
+    if not digits.startswith(str(national.country_code)) or phonenumbers.number_type(national) in _SMS_TYPES:
+        return None
+    number = _valid(digits)
+    return number if number is not None and phonenumbers.number_type(number) in _SMS_TYPES else None
 
 
 def _valid(digits: str, zero: int | None = None) -> phonenumbers.PhoneNumber | None:

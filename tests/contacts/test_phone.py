@@ -73,6 +73,22 @@ def e164(number: phonenumbers.PhoneNumber) -> str:
         ("+2222333334444555", "+2222333334444555"),
         ("+3735555555560", "+3735555555560"),
         ("+33 0 999", "+330999"),
+        (" +34-(0)612345678", "+34612345678"),
+        ("+34 \uff080\uff09612345678", "+34612345678"),
+        ("0034 (0)612345678", "+34612345678"),
+        ("34 (0)612345678", "+34612345678"),
+        ("+39 (0)335 1234567", "+393351234567"),
+        ("+34 612 (0) 345 678", "+346120345678"),
+        ("+33612345678 (0)", "+336123456780"),
+        ("+33/6/12/34/56/78", "+33612345678"),
+        ("+81\uff5e90\uff5e1234\uff5e5678", "+819012345678"),
+        ("+81\uff3b90\uff3d1234\u30fc5678", "+819012345678"),
+        ("tel:06-12-34-56-78;phone-context=+33", "+33612345678"),
+        ("tel:+33612345678;phone-context=+33", "+33612345678"),
+        ("+33612345678.0", "+33612345678"),
+        ("33612345678.00", "+33612345678"),
+        (np.str_("+33612345678"), "+33612345678"),
+        (np.uint64(33612345678), "+33612345678"),
     ],
 )
 def test_a_number_is_read_without_knowing_a_region(value: Any, number: str) -> None:
@@ -116,7 +132,42 @@ def test_the_first_region_in_which_a_national_number_is_valid_wins(value: Any, n
         (pd.Timestamp("2026-11-23"), PhoneReason.NOT_TEXT),
         (33612345678.5, PhoneReason.NOT_WHOLE),
         (float("inf"), PhoneReason.NOT_WHOLE),
-        (2.0**53, PhoneReason.NOT_WHOLE),
+        (2.0**53, PhoneReason.IMPRECISE),
+        (np.float32(33612345678), PhoneReason.IMPRECISE),
+        (np.float16(6124), PhoneReason.IMPRECISE),
+        ("1234567890123456.0", PhoneReason.IMPRECISE),
+        (decimal.Decimal("nan"), PhoneReason.MISSING),
+        (np.timedelta64("NaT"), PhoneReason.MISSING),
+        ("\u200b\ufeff", PhoneReason.MISSING),
+        (np.timedelta64(33612345678, "s"), PhoneReason.NOT_TEXT),
+        (np.bool_(True), PhoneReason.NOT_TEXT),
+        (decimal.Decimal("inf"), PhoneReason.NOT_WHOLE),
+        ("33612345678.123", PhoneReason.NOT_WHOLE),
+        ("12345.5", PhoneReason.NOT_WHOLE),
+        ("+3.36E+10", PhoneReason.SCIENTIFIC),
+        (decimal.Decimal(-33612345678), PhoneReason.NEGATIVE),
+        ("-06 12 34 56 78", PhoneReason.NEGATIVE),
+        ("\u221233612345678.0", PhoneReason.NEGATIVE),
+        pytest.param(10**5000, PhoneReason.TOO_LONG, id="an integer of 5001 digits"),
+        (decimal.Decimal("1E+999999999"), PhoneReason.TOO_LONG),
+        ("1" * 30, PhoneReason.TOO_LONG),
+        ("12", PhoneReason.TOO_SHORT),
+        ("x0612345678", PhoneReason.LETTERS),
+        ("tel:tel:+33612345678", PhoneReason.LETTERS),
+        ("33,612,345,678", PhoneReason.CHARACTERS),
+        ("+336\x0012345678", PhoneReason.CHARACTERS),
+        ("+336\x00\u00a012345678", PhoneReason.CHARACTERS),
+        ("+33612345678~5", PhoneReason.EXTENSION),
+        ("+33612345678 \u0434\u043e\u0431. 5", PhoneReason.EXTENSION),
+        ("tel:+33612345678;isub=12", PhoneReason.EXTENSION),
+        ("tel:7042;phone-context=example.com", PhoneReason.CONTEXT),
+        ("tel:12;phone-context=+33612", PhoneReason.CONTEXT),
+        ("06 12 34 56 78 ou 07 12 34 56 78", PhoneReason.TWO_NUMBERS),
+        ("0612345678 & 0712345678", PhoneReason.TWO_NUMBERS),
+        ("+33 6 12 34 56 78 - 07 12 34 56 78", PhoneReason.TWO_NUMBERS),
+        ("0612345678 0712345678", PhoneReason.TWO_NUMBERS),
+        ("+33612345678/79", PhoneReason.TWO_NUMBERS),
+        ("+49 171 1234567/8", PhoneReason.TWO_NUMBERS),
         (decimal.Decimal("33612345678.5"), PhoneReason.NOT_WHOLE),
         ("33612345678.5", PhoneReason.NOT_WHOLE),
         ("3.36E+10", PhoneReason.SCIENTIFIC),
@@ -152,7 +203,7 @@ def test_the_first_region_in_which_a_national_number_is_valid_wins(value: Any, n
         ("+33612345678901234567890", PhoneReason.TOO_LONG),
         ("+999123456789", PhoneReason.UNKNOWN_COUNTRY_CODE),
         ("0612345678", PhoneReason.NO_REGION),
-        ("0033999", PhoneReason.NO_REGION),
+        ("0033999", PhoneReason.NOT_VALID),
     ],
 )
 def test_what_is_no_number_has_its_own_reason(value: Any, reason: PhoneReason) -> None:
@@ -164,12 +215,53 @@ def test_a_guess_has_to_be_valid(value: str) -> None:
     assert PhoneReader(["GB"]).read(value) is PhoneReason.NOT_VALID_IN_REGION
 
 
+def test_each_reason_is_a_sentence_of_its_own() -> None:
+    sentences = [reason.value for reason in PhoneReason]
+    assert len(sentences) == len(set(sentences)) == len(PhoneReason.__members__)
+    assert not any(character.isdigit() for character in "".join(sentences).replace("3166-1", ""))
+
+
+@pytest.mark.parametrize(
+    ("value", "region", "number"),
+    [
+        ("011 33 6 12 34 56 78", "US", "+33612345678"),
+        ("0011 33 6 12 34 56 78", "AU", "+33612345678"),
+        ("8 10 33 6 12 34 56 78", "RU", "+33612345678"),
+        ("202 555 0123", "US", "+12025550123"),
+        ("202 555 0123", "CA", PhoneReason.NOT_VALID_IN_REGION),
+        ("07797 712345", "JE", "+447797712345"),
+        ("07797 712345", "GB", PhoneReason.NOT_VALID_IN_REGION),
+        ("0692123456", "RE", "+262692123456"),
+        ("0692123456", "YT", PhoneReason.NOT_VALID_IN_REGION),
+        ("312345", "AD", "+376312345"),
+        ("31234.0", "AD", PhoneReason.NOT_VALID_IN_REGION),
+        (612345678, "IT", PhoneReason.NOT_VALID_IN_REGION),
+    ],
+)
+def test_a_national_number_has_to_be_of_the_very_region(value: Any, region: str, number: Any) -> None:
+    assert PhoneReader(region).read(value) == number
+    assert PhoneReader().read(value, region) == number
+
+
+def test_the_region_that_is_asked_for_comes_before_a_lost_plus() -> None:
+    assert PhoneReader().read("33612345678") == "+33612345678"
+    assert PhoneReader("DE").read("33612345678") == "+4933612345678"
+    assert PhoneReader("DE").read("+33612345678") == "+33612345678"
+
+
+def test_a_mobile_that_lost_its_plus_is_no_landline_of_the_same_country() -> None:
+    assert PhoneReader("DE").read(4915123456789) == "+4915123456789"
+    assert PhoneReader("ID").read("62812345678") == "+62812345678"
+    assert PhoneReader("DE").read("04915 123456") == "+494915123456"
+    assert PhoneReader("IT").read("3933512345") == "+393933512345"
+
+
 def test_the_region_of_a_row_decides_alone_and_falls_back_when_missing() -> None:
     reader = PhoneReader(["FR"])
     assert reader.read("612345678", "ES") == "+34612345678"
     assert reader.read("612345678", " es ") == "+34612345678"
     assert reader.read("0612345678", "ES") is PhoneReason.NOT_VALID_IN_REGION
-    for missing in (None, "", " ", float("nan"), pd.NA):
+    for missing in (None, "", " ", "\u200b", float("nan"), pd.NA, pd.NaT):
         assert reader.read("0612345678", missing) == "+33612345678"
     for unknown in ("France", "XX", 33):
         assert reader.read("0612345678", unknown) is PhoneReason.UNKNOWN_REGION
@@ -184,6 +276,10 @@ def test_the_region_of_a_row_decides_alone_and_falls_back_when_missing() -> None
         ("+33800123456", "+33800123456", PhoneReason.NOT_MOBILE),
         ("+33891123456", "+33891123456", PhoneReason.NOT_MOBILE),
         ("+12015550123", "+12015550123", "+12015550123"),
+        ("+5511961234567", "+5511961234567", "+5511961234567"),
+        ("+447012345678", "+447012345678", PhoneReason.NOT_MOBILE),
+        ("+33912345678", "+33912345678", PhoneReason.NOT_MOBILE),
+        ("+447640123456", "+447640123456", PhoneReason.NOT_MOBILE),
         ("+111222233334444", PhoneReason.NOT_VALID, PhoneReason.NOT_VALID),
         ("0149706565", "+33149706565", PhoneReason.NOT_MOBILE),
     ],
@@ -226,24 +322,94 @@ def test_every_example_of_every_region_and_type_is_read_right() -> None:
     assert wrong == []
 
 
-@given(st.sampled_from(EXAMPLES), st.randoms(use_true_random=False))
+def test_a_zero_in_brackets_is_read_as_libphonenumber_has_it_in_the_country() -> None:
+    for region, kind, number in EXAMPLES:
+        nsn = phonenumbers.national_significant_number(number)
+        read = PhoneReader().read(f"+{number.country_code} (0){nsn.removeprefix('0')}")
+        # In Italy, say, a landline with the zero is another number than a mobile without, and both are valid.
+        with_zero = phonenumbers.parse(f"+{number.country_code}0{nsn}")
+        assert read in (e164(number), phonenumbers.is_valid_number(with_zero) and e164(with_zero)), (region, kind)
+
+
+SEPARATORS = [
+    " ",
+    "-",
+    ".",
+    "(",
+    ")",
+    " - ",
+    "[",
+    "]",
+    "_",
+    "\u00a0",
+    "\u2009",
+    "\u2013",
+    "\u200b",
+    "\u2011",
+    "\uff0d",
+    "\t",
+]
+PREFIXES = ["+", "\uff0b", "+ ", " +", "tel:+", "TEL: +", "(+", "00", "00 ", "'+", "\u200e+"]
+SCRIPTS = ["0", "\uff10", "\u0660", "\u06f0", "\u0966"]
+
+
+@given(
+    st.sampled_from(EXAMPLES),
+    st.sampled_from(PREFIXES),
+    st.sampled_from(SCRIPTS),
+    st.lists(st.sampled_from(SEPARATORS), min_size=2),
+    st.randoms(use_true_random=False),
+)
 def test_a_valid_number_reads_back_however_it_is_written(
-    example: tuple[str, int, phonenumbers.PhoneNumber], rng: random.Random
+    example: tuple[str, int, phonenumbers.PhoneNumber],
+    prefix: str,
+    zero: str,
+    separators: list[str],
+    rng: random.Random,
 ) -> None:
     _, _, number = example
-    digits = e164(number)[1:]
-    written = "".join(
-        digit + (rng.choice([" ", "-", ".", "\u00a0", "\u2009", "\u2013", "\u200b"]) if rng.random() < 0.3 else "")
-        for digit in digits
-    )
-    assert PhoneReader(phone_check="valid").read(rng.choice(["+", "\uff0b", "+ ", " +", "tel:+"]) + written) == e164(
-        number
-    )
+    written = [chr(ord(zero) + int(digit)) for digit in e164(number)[1:]]
+    # Not two separators where there is but one: a number with a single dot is a float.
+    for separator in separators:
+        # Brackets around a zero have a meaning of their own.
+        position = rng.randrange(len(written))
+        written[position] = (separator if separator not in "()[]" else " ") + written[position]
+    text = prefix + "".join(written)
+    if text.count(".") != 1:
+        assert PhoneReader(phone_check="valid").read(text) == e164(number)
 
 
-@given(st.one_of(st.text(), st.text(alphabet="+0123456789 ().-/;,#xe'\u00a0"), st.integers(), st.floats(), st.binary()))
-def test_whatever_comes_is_a_number_or_a_reason(value: Any) -> None:
-    read = PhoneReader(FRENCH).read(value)
+@given(st.sampled_from(EXAMPLES), st.randoms(use_true_random=False))
+def test_a_national_number_reads_back_in_its_region(
+    example: tuple[str, int, phonenumbers.PhoneNumber], rng: random.Random
+) -> None:
+    region, _, number = example
+    national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+    abroad = phonenumbers.format_out_of_country_calling_number(number, "US")
+    for text, reader in ((national, PhoneReader(region)), (abroad, PhoneReader("US"))):
+        written = "".join(rng.choice([" ", "-", "\u00a0", ". "]) if c in " -" else c for c in text)
+        assert reader.read(written) == e164(number)
+
+
+VALUES = st.one_of(
+    st.text(),
+    st.text(alphabet="+0123456789 ().-/;,#~xeE'\u00a0\n"),
+    st.from_regex(r"(tel:)?[+]?[0-9 ]{5,15}(;phone-context=[+]?[0-9a-z.]*|;ext=[0-9]|)", fullmatch=True),
+    st.integers(),
+    st.floats(),
+    st.floats(width=32).map(np.float32),
+    st.decimals(),
+    st.booleans(),
+    st.dates(),
+    st.timedeltas(),
+    st.binary(),
+    st.lists(st.text()),
+)
+
+
+@given(VALUES, VALUES)
+def test_whatever_comes_is_a_number_or_a_reason(value: Any, region: Any) -> None:
+    read = PhoneReader(FRENCH).read(value, region)
     if isinstance(read, PhoneReason):
         return
     assert read[0] == "+"
@@ -251,9 +417,40 @@ def test_whatever_comes_is_a_number_or_a_reason(value: Any) -> None:
     assert read[1:].isdecimal()
 
 
+@given(st.text(alphabet="+0123456789 ().-/;,#~xeE\u00a0\u0664\uff18\uff0b", min_size=5, max_size=25))
+def test_no_digit_is_lost_or_made_up(text: str) -> None:
+    read = PhoneReader(["FR", "DE", "US"]).read(text)
+    if isinstance(read, PhoneReason):
+        return
+    digits = "".join(str(int(character)) for character in text if character.isdecimal())
+    if read == f"+{digits}":
+        return
+    without_fraction = digits.removesuffix("0").removesuffix("0") if "." in text else digits
+    without_a_zero = {digits[:i] + digits[i + 1 :] for i in range(len(digits)) if digits[i] == "0" and "(" in text}
+    assert read in {
+        reading
+        for written in {digits, digits.removesuffix("0"), without_fraction, *without_a_zero}
+        for reading in readings(written)
+    }
+
+
+def readings(digits: str) -> set[str]:
+    """All that libphonenumber holds valid of these digits."""
+    found = set()
+    for text, region in [(f"+{digits}", None), (f"+{digits[2:]}", None), *((digits, r) for r in ("FR", "DE", "US"))]:
+        try:
+            number = phonenumbers.parse(text, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            found.add(e164(number))
+    return found
+
+
 @given(st.text(alphabet="0123456789 .-()", min_size=6, max_size=20))
 def test_an_international_number_that_is_not_valid_loses_no_digit(text: str) -> None:
     read = PhoneReader().read(f"+{text}")
     digits = "".join(filter(str.isdecimal, text))
     if isinstance(read, str) and not phonenumbers.is_valid_number(phonenumbers.parse(read)):
-        assert read == f"+{digits}"
+        assert read in (f"+{digits}", f"+{digits[:-1]}", f"+{digits[:-2]}")
+        assert read == f"+{digits}" or digits.endswith("0")
