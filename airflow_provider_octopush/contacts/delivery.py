@@ -10,6 +10,8 @@ from __future__ import annotations
 import itertools
 import logging
 import re
+import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from typing import Any
 from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.mapping import Contact, Rejection, Stage
 from airflow_provider_octopush.contacts.retry import REPEATED, Backoff
-from airflow_provider_octopush.exceptions import OctopushError, OctopushRequestError
+from airflow_provider_octopush.exceptions import OctopushError, OctopushRateLimitError, OctopushRequestError
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +58,13 @@ class Delivered:
         self.unknown_statuses.update(other.unknown_statuses)
 
 
+class StoppedError(Exception):
+    """The delivery was stopped while a chunk was on its way, because another one failed for good."""
+
+
 class Delivery:
     """
-    Delivers chunks, and keeps what was learned for the chunks to come.
+    Delivers chunks, and keeps what was learned for the chunks to come. Several threads may deliver at a time.
 
     :param post: posts one chunk.
     :param backoff: how often and how late a request is repeated that failed in passing.
@@ -71,8 +77,15 @@ class Delivery:
         self._accepted: Contact | None = None
         self._alike: tuple[object, ...] = ()
         self._alike_count = 0
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._not_before = 0.0
         self.requests = 0
         self.retries = 0
+
+    def stop(self) -> None:
+        """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
+        self._stopped.set()
 
     def deliver(self, chunk: Sequence[Contact]) -> Delivered:
         """
@@ -82,6 +95,7 @@ class Delivery:
         :return: exactly one outcome for each of them.
         :raises OctopushError: when the request itself is refused, or the server keeps failing; what became of the
             chunk is then not known.
+        :raises StoppedError: when the delivery was stopped meanwhile.
         """
         delivered = Delivered()
         parts = deque(self._cut(chunk))
@@ -118,27 +132,36 @@ class Delivery:
 
     def _learn_largest(self, size: int) -> None:
         size = max(size, 1)
-        if self._largest is None or size < self._largest:
-            self._largest = size
+        with self._lock:
+            is_news = self._largest is None or size < self._largest
+            if is_news:
+                self._largest = size
+        if is_news:
             log.warning("Octopush refuses larger requests: sending at most %d contacts in one from here on", size)
 
     def _send(self, part: Sequence[Contact]) -> Delivered:
         delivered = _match(part, self._post_repeatedly(part))
-        self._accepted = part[0]
-        self._alike_count = 0
+        with self._lock:
+            self._accepted = part[0]
+            self._alike_count = 0
         return delivered
 
     def _post_repeatedly(self, part: Sequence[Contact]) -> list[dict[str, Any]]:
         payloads = [contact.payload for contact in part]
         attempt = 1
+        pause = self._not_before - time.monotonic()
+        if pause > 0:
+            self._wait(pause)
+        self._check_not_stopped()
         while True:
-            self.requests += 1
+            with self._lock:
+                self.requests += 1
             try:
                 return self._post(payloads)
             except REPEATED as error:
                 if attempt > self._backoff.retries:
                     raise
-                delay = self._backoff.delay(attempt, error.retry_after)
+                delay = max(self._backoff.delay(attempt, error.retry_after), self._not_before - time.monotonic())
                 log.warning(
                     "attempt %d of %d failed, the next one in %.1f s: %s",
                     attempt,
@@ -146,15 +169,28 @@ class Delivery:
                     delay,
                     error,
                 )
-                self._backoff.sleep(delay)
+                if isinstance(error, OctopushRateLimitError):
+                    # It is the account that is too fast, not this thread.
+                    self._not_before = max(self._not_before, time.monotonic() + delay)
+                self._wait(delay)
                 attempt += 1
-                self.retries += 1
+                with self._lock:
+                    self.retries += 1
+
+    def _wait(self, seconds: float) -> None:
+        (self._backoff.sleep or self._stopped.wait)(seconds)
+        self._check_not_stopped()
+
+    def _check_not_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise StoppedError
 
     def _is_suspicious(self, error: OctopushError) -> bool:
         alike = _what_was_said(error)
-        self._alike_count = self._alike_count + 1 if alike == self._alike else 1
-        self._alike = alike
-        return self._alike_count >= ALIKE_REFUSALS
+        with self._lock:
+            self._alike_count = self._alike_count + 1 if alike == self._alike else 1
+            self._alike = alike
+            return self._alike_count >= ALIKE_REFUSALS
 
     def _make_sure_that_contacts_are_refused(
         self, error: OctopushRequestError, parts: deque[Sequence[Contact]], delivered: Delivered

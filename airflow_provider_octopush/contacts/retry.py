@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,14 +21,14 @@ class Backoff:
     :param first_delay: seconds before the first repetition; each further delay is twice as long.
     :param max_delay: seconds that a delay of our own never exceeds.
     :param max_retry_after: seconds that a delay asked for by the server (``Retry-After``) is cut to.
-    :param sleep: waits the seconds it is given.
+    :param sleep: waits the seconds it is given; None waits in a way that ends when the delivery is stopped.
     """
 
     retries: int
     first_delay: float = 1.0
     max_delay: float = 60.0
     max_retry_after: float = 300.0
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] | None = None
 
     def delay(self, attempt: int, retry_after: float | None) -> float:
         """

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
@@ -51,6 +52,7 @@ class ContactSync:
     :param mapper: turns rows into contacts.
     :param delivery: sends chunks of contacts; None sends nothing and counts what would be sent as skipped.
     :param chunk_size: contacts in a chunk.
+    :param concurrency: chunks on their way at a time. While they are, the next ones are read and checked.
     :param list_name: the list, for the summary.
     :param tag_name: the tag, for the summary.
     :param rejects: where rejected rows are written; None writes them nowhere.
@@ -64,6 +66,7 @@ class ContactSync:
         delivery: Delivery | None,
         *,
         chunk_size: int,
+        concurrency: int = 1,
         list_name: str | None = None,
         tag_name: str | None = None,
         rejects: Rejects | None = None,
@@ -73,6 +76,7 @@ class ContactSync:
         self._mapper = mapper
         self._delivery = delivery
         self._chunk_size = chunk_size
+        self._concurrency = concurrency
         self._rejects = rejects
         self._checkpoint = checkpoint
         self._nothing_yet = Summary(
@@ -125,11 +129,27 @@ class ContactSync:
         contacts = self._contacts(frames)
         if earlier is not None:
             self._pass_over(contacts, earlier)
-        for chunk in _chunks(contacts, self._chunk_size):
-            delivered = self._deliver(chunk)
-            self.summary.chunks += 1
-            self._advance(chunk, delivered)
-            self._settle(delivered)
+        on_their_way: deque[tuple[Sequence[Contact], Future[Delivered]]] = deque()
+        with ThreadPoolExecutor(self._concurrency, "octopush") as threads:
+            try:
+                for chunk in _chunks(contacts, self._chunk_size):
+                    # In the order of the rows: a checkpoint holds for all contacts before it. And never more of them
+                    # than there are threads: what is not in it when the process dies is sent again.
+                    if len(on_their_way) == self._concurrency:
+                        self._settle_chunk(*on_their_way.popleft())
+                    on_their_way.append((chunk, threads.submit(self._deliver, chunk)))
+                while on_their_way:
+                    self._settle_chunk(*on_their_way.popleft())
+            except BaseException:
+                if self._delivery is not None:
+                    self._delivery.stop()
+                raise
+
+    def _settle_chunk(self, chunk: Sequence[Contact], future: Future[Delivered]) -> None:
+        delivered = future.result()
+        self.summary.chunks += 1
+        self._advance(chunk, delivered)
+        self._settle(delivered)
 
     def _pass_over(self, contacts: Iterator[Contact], earlier: Progress) -> None:
         """

@@ -97,6 +97,7 @@ class CreateContactsOperator(BaseOperator):
     :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
     :param do_not_overwrite: True: a number that exists already keeps its old record and counts as skipped.
     :param chunk_size: contacts in a request.
+    :param concurrency: requests under way at a time. A 429 slows all of them.
     :param on_empty: what becomes of the task when there is no row at all: ``succeed``, ``skip`` or ``fail``.
     :param octopush_conn_id: connection of type ``octopush``. (templated)
     :raises ValueError: when the Dag is parsed and parameters contradict each other; when the task runs and a name is
@@ -141,6 +142,7 @@ class CreateContactsOperator(BaseOperator):
         auto_remove_blacklisted_numbers: bool | None = None,
         do_not_overwrite: bool | None = None,
         chunk_size: int = 200,
+        concurrency: int = 1,
         on_empty: OnEmpty = "succeed",
         max_rejected: float = 0,
         rejects_path: str | None = None,
@@ -154,8 +156,9 @@ class CreateContactsOperator(BaseOperator):
             raise ValueError("rows come from exactly one place: write either data=… or sql=…")
         if sql is not None and sql_conn_id is None:
             raise ValueError("sql needs a connection to run on: write sql_conn_id=…")
-        if not isinstance(chunk_size, int) or isinstance(chunk_size, bool) or chunk_size < 1:
-            raise ValueError(f"chunk_size is {chunk_size!r}: write a whole number, 1 or more, such as 200")
+        for name, number, usual in (("chunk_size", chunk_size, 200), ("concurrency", concurrency, 4)):
+            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+                raise ValueError(f"{name} is {number!r}: write a whole number, 1 or more, such as {usual}")
         if on_empty not in get_args(OnEmpty):
             raise ValueError(f"on_empty is {on_empty!r}: write one of {', '.join(map(repr, get_args(OnEmpty)))}")
         if phone_check not in get_args(PhoneCheck):
@@ -191,6 +194,7 @@ class CreateContactsOperator(BaseOperator):
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
         self.do_not_overwrite = do_not_overwrite
         self.chunk_size = chunk_size
+        self.concurrency = concurrency
         self.on_empty = on_empty
         self.max_rejected = max_rejected
         self.rejects_path = rejects_path
@@ -232,6 +236,7 @@ class CreateContactsOperator(BaseOperator):
                 mapper,
                 None if self.validate_only else self._delivery(),
                 chunk_size=self.chunk_size,
+                concurrency=self.concurrency,
                 list_name=self.list_name,
                 tag_name=self.tag_name,
                 rejects=rejects,

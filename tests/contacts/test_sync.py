@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.contacts.phone import PhoneReader
 from airflow_provider_octopush.contacts.retry import Backoff
 from airflow_provider_octopush.contacts.sync import ContactSync, Frames
-from airflow_provider_octopush.exceptions import OctopushServerError
+from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushRateLimitError, OctopushServerError
 
 Payloads = Sequence[Mapping[str, str]]
 
@@ -39,11 +41,12 @@ def frames(*each: pd.DataFrame) -> Callable[[], Frames]:
     return open_frames
 
 
-def contact_sync(api: Any, chunk_size: int = 200) -> ContactSync:
+def contact_sync(api: Any, chunk_size: int = 200, concurrency: int = 1) -> ContactSync:
     return ContactSync(
         ContactMapper({}, PhoneReader()),
         Delivery(api, Backoff(0)),
         chunk_size=chunk_size,
+        concurrency=concurrency,
         list_name="L",
         tag_name="T",
     )
@@ -85,7 +88,71 @@ def test_frames_are_read_as_they_are_needed() -> None:
             yield frame(f"+3360000000{n}")
 
     contact_sync(api, chunk_size=1).run(lazy)
-    assert asked == [0, 1, 2]
+    # One chunk is on its way while the next one is read, and no more.
+    assert all(0 <= n - sent <= 1 for n, sent in enumerate(asked))
+
+
+def test_as_many_chunks_as_allowed_are_on_their_way_at_a_time() -> None:
+    together = threading.Barrier(3, timeout=5)
+
+    def post(payloads: Payloads) -> list[dict[str, Any]]:
+        together.wait()
+        return [{**payload, "status": "added"} for payload in payloads]
+
+    numbers = [f"+336000000{n:02}" for n in range(9)]
+    summary = contact_sync(post, chunk_size=1, concurrency=3).run(frames(frame(*numbers)))
+    assert (summary.read, summary.added, summary.chunks) == (9, 9, 9)
+
+
+def test_nothing_more_is_sent_when_one_of_several_fails_for_good() -> None:
+    sent: list[str] = []
+
+    def post(payloads: Payloads) -> list[dict[str, Any]]:
+        sent.append(payloads[0]["phone_number"])
+        if len(sent) == 1:
+            raise OctopushCredentialsError("no", status_code=401)
+        time.sleep(0.1)
+        return [{**payload, "status": "added"} for payload in payloads]
+
+    numbers = [f"+336000000{n:02}" for n in range(50)]
+    with pytest.raises(OctopushCredentialsError):
+        contact_sync(post, chunk_size=1, concurrency=4).run(frames(frame(*numbers)))
+    assert len(sent) <= 4
+
+
+def test_a_run_that_fails_does_not_wait_for_the_delays_of_the_others() -> None:
+    def post(payloads: Payloads) -> list[dict[str, Any]]:
+        if payloads[0]["phone_number"] == "+33600000000":
+            time.sleep(0.2)
+            raise OctopushCredentialsError("no", status_code=401)
+        raise OctopushServerError("down", status_code=503, retry_after=60)
+
+    started = time.monotonic()
+    sync = ContactSync(ContactMapper({}, PhoneReader()), Delivery(post, Backoff(5)), chunk_size=1, concurrency=2)
+    with pytest.raises(OctopushCredentialsError):
+        sync.run(frames(frame("+33600000000", "+33600000001")))
+    assert time.monotonic() - started < 5
+
+
+def test_a_request_to_slow_down_holds_for_all_threads() -> None:
+    lock = threading.Lock()
+    times: list[float] = []
+
+    def post(payloads: Payloads) -> list[dict[str, Any]]:
+        with lock:
+            times.append(time.monotonic())
+            first = len(times) == 1
+        if first:
+            raise OctopushRateLimitError("slow", status_code=429, retry_after=0.5)
+        time.sleep(0.05)
+        return [{**payload, "status": "added"} for payload in payloads]
+
+    numbers = [f"+336000000{n:02}" for n in range(20)]
+    sync = ContactSync(ContactMapper({}, PhoneReader()), Delivery(post, Backoff(5)), chunk_size=1, concurrency=4)
+    summary = sync.run(frames(frame(*numbers)))
+    assert (summary.added, summary.requests, summary.retries) == (20, 21, 1)
+    in_the_pause = [moment for moment in times if 0.02 < moment - times[0] < 0.5]
+    assert in_the_pause == []
 
 
 def test_statuses_that_are_not_documented_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -177,6 +177,7 @@ class TestParameters:
             ({"sql": "SELECT 1"}, "write sql_conn_id"),
             ({"data": [], "chunk_size": 0}, "1 or more"),
             ({"data": [], "chunk_size": "200"}, "whole number"),
+            ({"data": [], "concurrency": 0}, "concurrency is 0"),
             ({"data": [], "on_empty": "ignore"}, "'succeed', 'skip', 'fail'"),
             ({"data": [], "columns": {"phone": "mobile"}}, "no field of a contact"),
             ({"data": [], "do_not_overwrite": "yes"}, "write True, False or None"),

@@ -224,6 +224,7 @@ def torture(seed: int, simulator: Simulator, folder: Path) -> str:
     simulator.reset(behaviour)
     options: dict[str, Any] = {
         "chunk_size": rng.choice([1, 2, 7, 50, 200]),
+        "concurrency": rng.choice([1, 1, 2, 3, 8]),
         "max_rejected": rng.choice([0, 3, 0.5, 1.0, 1.0]),
         "auto_remove_blacklisted_numbers": rng.choice([None, True, False]),
         "do_not_overwrite": rng.choice([None, True, False]),
@@ -259,6 +260,8 @@ def torture(seed: int, simulator: Simulator, folder: Path) -> str:
             check(ending == "rejected" or "refuses every request alike" in str(error), f"no reason to give up: {error}")
         except OctopushError:
             continue
+        finally:
+            check(simulator.max_in_flight <= options["concurrency"], "more requests under way than allowed")
         break
     _check_list(simulator, rows, first_of_each, shuffles=shuffles)
     if summary is not None:
