@@ -12,6 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+#: A decimal's exponent may stand for more digits than there is memory.
+_MAX_EXPONENT = 400
+
 
 def to_text(value: object) -> str | None:
     """
@@ -63,7 +66,7 @@ def _float(value: float) -> str | None:
     if math.isnan(value):
         return None
     if math.isinf(value):
-        raise ValueError("an infinite number has no text form")
+        raise ValueError("a number without end has no text form")
     # str is the shortest text that reads back as this very number; Decimal writes it without an exponent.
     return f"{decimal.Decimal(str(value)):f}".removesuffix(".0")
 
@@ -71,9 +74,13 @@ def _float(value: float) -> str | None:
 def _decimal(value: decimal.Decimal) -> str | None:
     if value.is_nan():
         return None
-    if value.is_infinite():
-        raise ValueError("an infinite number has no text form")
+    if value.is_infinite() or abs(value.adjusted()) > _MAX_EXPONENT:
+        raise ValueError("a number without end has no text form")
     return f"{value:f}"
+
+
+def _no_text(value: object) -> str:
+    raise ValueError(f"a value of type {type(value).__name__} has no text form")
 
 
 def _iso(value: dt.date | dt.time) -> str:
@@ -93,6 +100,7 @@ _CONVERTERS: dict[type, Callable[..., str | None]] = {
     type(pd.NaT): _nothing,
     bool: lambda value: "true" if value else "false",
     np.bool_: lambda value: "true" if value else "false",
+    np.timedelta64: _no_text,  # which numpy derives from its integers
     int: _integer,
     np.integer: _integer,
     float: _float,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 EXPECTED = "expected a DataFrame, a list of dicts, or what a mapped task returned (lists of dicts, or DataFrames)"
@@ -94,8 +95,15 @@ def _slices(frame: pd.DataFrame, batch_size: int) -> Iterator[pd.DataFrame]:
     names = [str(label) for label in frame.columns]
     for start in range(0, max(len(frame), 1), batch_size):
         part = frame.iloc[start : start + batch_size]
-        values = [part.iloc[:, column].astype(object).tolist() for column in range(len(names))]
+        values = [_values(part.iloc[:, column]) for column in range(len(names))]
         yield _frame(names, list(zip(*values, strict=True)) if values else [()] * len(part))
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    if column.dtype in (np.float16, np.float32):
+        # As Python's floats they would seem to have digits that they never had.
+        return list(column.to_numpy())
+    return column.astype(object).tolist()
 
 
 def _frame_of_dicts(columns: Iterable[Hashable], rows: list[Mapping[Hashable, Any]]) -> pd.DataFrame:

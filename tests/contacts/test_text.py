@@ -88,7 +88,8 @@ def test_a_value_is_written_as_a_person_would(value: object, text: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [b"secret", memoryview(b"secret"), ["secret"], {"secret": 1}, ("secret",), math.inf, decimal.Decimal("-inf"),
-     "secret\ud800", object(), dt.timedelta(1)],
+     "secret\ud800", object(), dt.timedelta(1), np.timedelta64(1, "s"),
+     decimal.Decimal("1E+999999999"), decimal.Decimal("1E-999999999")],
 )  # fmt: skip
 def test_what_has_no_sensible_text_is_refused_without_being_quoted(value: object) -> None:
     with pytest.raises(ValueError, match="text") as caught:

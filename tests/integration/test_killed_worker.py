@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -43,12 +42,10 @@ with DAG("killed", schedule="@once", start_date=dt.datetime(2026, 1, 1), catchup
 """
 
 
-def process_that_talks_to(port: int, home: Path) -> psutil.Process | None:
+def process_that_talks_to(port: int, parent: int) -> psutil.Process | None:
     """Find the process of the task: the one of this very Airflow that holds a connection to the simulator."""
-    for process in psutil.process_iter():
+    for process in psutil.Process(parent).children(recursive=True):
         try:
-            if process.pid == os.getpid() or process.environ().get("AIRFLOW_HOME") != str(home):
-                continue
             connections = process.net_connections(kind="tcp")
         except psutil.Error:
             continue
@@ -96,7 +93,7 @@ def kill_in_the_middle(simulator: Simulator, running: Standalone) -> None:
         return len(simulator.lists.get("Customers", ())) >= CONTACTS // 3
 
     wait_for(half_way, 120, "the middle of the run")
-    process = process_that_talks_to(simulator.port, running.home)
+    process = process_that_talks_to(simulator.port, running.process.pid)
     assert process is not None
     process.kill()
     assert len(simulator.lists["Customers"]) < CONTACTS
