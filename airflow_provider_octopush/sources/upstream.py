@@ -100,9 +100,10 @@ def _slices(frame: pd.DataFrame, batch_size: int) -> Iterator[pd.DataFrame]:
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
-    if column.dtype in (np.float16, np.float32):
+    stored = getattr(column.dtype, "numpy_dtype", column.dtype)
+    if stored in (np.float16, np.float32):
         # As Python's floats they would seem to have digits that they never had.
-        return list(column.to_numpy())
+        return list(column.to_numpy(stored, na_value=np.nan))
     return column.astype(object).tolist()
 
 

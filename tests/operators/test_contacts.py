@@ -126,10 +126,12 @@ class TestRowsFromUpstream:
         check(execute(data=frame.astype({"PHONE_NUMBER": "Float64"})), read=2, added=1, invalid=1)
         assert octopush.contacts["+33612345678"].fields == {"param1": "1.5"}
 
-    def test_a_column_of_small_floats_has_lost_digits(self, octopush: Simulator) -> None:
-        frame = pd.DataFrame({"phone_number": [33612345678.0]}).astype("float32")
+    @pytest.mark.parametrize("dtype", ["float32", "Float32"])
+    def test_a_column_of_small_floats_has_lost_digits(self, octopush: Simulator, dtype: Any) -> None:
+        frame = pd.DataFrame({"phone_number": [33612345678.0, None]}).astype(dtype)
         assert execute(data=frame)["reasons"] == {
-            "phone number in a float too small for it: digits are lost, read the column as text": 1
+            "phone number in a float too small for it: digits are lost, read the column as text": 1,
+            "phone number missing": 1,
         }
         assert octopush.requests == []
 
