@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import logging
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,7 @@ from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from tests.airflow_runs import run_dag
 from tests.conftest import SetConnection
+from tests.torture.runs import StateStore
 
 KEEPS_PROGRESS = tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 3)
 GOOD = [{"phone_number": f"+3361234567{n}", "first_name": f"Name{n}"} for n in range(6)]
@@ -241,6 +243,60 @@ class TestRetriesOfTheTask:
     def interrupt(self, octopush: Simulator) -> None:
         """Let the first chunk pass, and the second one fail as often as it is tried."""
         octopush.fail_next(None, Fault(status=503, retry_after="0"), Fault(status=503, retry_after="0"))
+
+    def tries(self, octopush: Simulator, *kwargs: dict[str, Any]) -> list[str]:
+        """Interrupt a first try, then do a second one with the same state; returns what the second one sent."""
+        store = StateStore()
+        sent = 0
+        for try_number, changed in enumerate(kwargs, 1):
+            ti = TaskInstance(try_number)
+            ti.max_tries = changed.pop("max_tries", 1)
+            context: Any = {"ti": ti, "task_state_store": store}
+            sent = len(octopush.requests)
+            operator = CreateContactsOperator(task_id="sync", **{"data": GOOD, "chunk_size": 2, **changed})
+            if try_number == 1:
+                self.interrupt(octopush)
+                with pytest.raises(OctopushServerError):
+                    operator.execute(context)
+            else:
+                check_law(operator.execute(context))
+        return [number for request in octopush.requests[sent:] for number in request.contacts]
+
+    def test_the_second_try_goes_on_where_the_first_one_was(self, octopush: Simulator) -> None:
+        assert self.tries(octopush, {}, {}) == [row["phone_number"] for row in GOOD[2:]]
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"list_name": "Other"},
+            {"tag_name": "Other"},
+            {"columns": {"param1": "first_name"}},
+            {"default_region": "FR"},
+            {"phone_check": "valid"},
+            {"do_not_overwrite": True},
+            {"auto_remove_blacklisted_numbers": True},
+            {"data": GOOD[::-1]},
+            {"durable": False},
+        ],
+    )
+    def test_another_run_starts_over(self, octopush: Simulator, changed: dict[str, Any]) -> None:
+        assert len(self.tries(octopush, {}, changed)) == len(GOOD)
+
+    def test_a_task_that_was_cleared_starts_over(self, octopush: Simulator) -> None:
+        # Airflow leaves the state of a cleared task, and raises max_tries to its tries so far and the retries on top.
+        assert len(self.tries(octopush, {"max_tries": 1}, {"max_tries": 3})) == len(GOOD)
+
+    @pytest.mark.usefixtures("octopush")
+    def test_an_airflow_that_keeps_no_progress_is_told_of_once_and_only_in_a_retry(
+        self, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        told = []
+        for try_number in (1, 2):
+            caplog.clear()
+            with caplog.at_level(logging.INFO):
+                execute(TaskInstance(try_number), data=GOOD)
+            told.append((caplog.text + capfd.readouterr().out).count("keeps no progress between tries"))
+        assert told == [0, 1]
 
     @pytest.mark.skipif(not KEEPS_PROGRESS, reason="Airflow keeps progress between tries from 3.3 on")
     def test_a_retry_sends_only_what_was_not_confirmed(self, octopush: Simulator, tmp_path: Path) -> None:
