@@ -17,6 +17,7 @@ from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from tests.airflow_runs import Run, run_dag
 from tests.conftest import SetConnection
+from tests.databases import POSTGRES, require_postgres
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
@@ -164,6 +165,18 @@ class TestRowsOfAQuery:
         assert octopush.lists.keys() == {"test"}
         assert octopush.contacts["+33612345679"].tags == {"sync"}
         assert warehouse.execute("SELECT count(*) FROM customers").fetchone() == (3,)
+
+    def test_the_hook_behind_the_query_gets_its_arguments(
+        self, octopush: Simulator, set_connection: SetConnection
+    ) -> None:
+        require_postgres()
+        set_connection("warehouse", **POSTGRES)
+        execute(
+            sql="SELECT '+33612345678' AS phone_number, current_setting('application_name') AS param1",
+            sql_conn_id="warehouse",
+            sql_hook_params={"options": "-c application_name=octopush-test"},
+        )
+        assert octopush.contacts["+33612345678"].fields == {"param1": "octopush-test"}
 
     @pytest.mark.usefixtures("octopush", "warehouse")
     def test_a_missing_column_fails_at_once_and_lists_those_there_are(self) -> None:
