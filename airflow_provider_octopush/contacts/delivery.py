@@ -95,8 +95,15 @@ class Delivery:
         :return: exactly one outcome for each of them.
         :raises OctopushError: when the request itself is refused, or the server keeps failing; what became of the
             chunk is then not known.
-        :raises StoppedError: when the delivery was stopped meanwhile.
+        :raises StoppedError: when the delivery was stopped meanwhile, be it because another chunk has failed.
         """
+        try:
+            return self._deliver(chunk)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _deliver(self, chunk: Sequence[Contact]) -> Delivered:
         delivered = Delivered()
         parts = deque(self._cut(chunk))
         accepted_sizes: list[int] = []

@@ -15,7 +15,7 @@ from typing import Protocol
 import pandas as pd
 
 from airflow_provider_octopush.contacts.checkpoint import Checkpoint, Progress
-from airflow_provider_octopush.contacts.delivery import Delivered, Delivery
+from airflow_provider_octopush.contacts.delivery import Delivered, Delivery, StoppedError
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.mapping import Contact, ContactMapper, Rejection, Stage
 from airflow_provider_octopush.contacts.summary import CONFIRMED, Summary
@@ -140,6 +140,10 @@ class ContactSync:
                     on_their_way.append((chunk, threads.submit(self._deliver, chunk)))
                 while on_their_way:
                     self._settle_chunk(*on_their_way.popleft())
+            except StoppedError:
+                # Another chunk, cut later, has failed first.
+                errors = [future.exception() for _, future in on_their_way]
+                raise next(error for error in errors if error and not isinstance(error, StoppedError)) from None
             except BaseException:
                 if self._delivery is not None:
                     self._delivery.stop()

@@ -120,9 +120,10 @@ def test_nothing_more_is_sent_when_one_of_several_fails_for_good() -> None:
     assert len(sent) <= 4
 
 
-def test_a_run_that_fails_does_not_wait_for_the_delays_of_the_others() -> None:
+@pytest.mark.parametrize("failing", ["+33600000000", "+33600000001"])
+def test_a_run_that_fails_does_not_wait_for_the_delays_of_the_others(failing: str) -> None:
     def post(payloads: Payloads) -> list[dict[str, Any]]:
-        if payloads[0]["phone_number"] == "+33600000000":
+        if payloads[0]["phone_number"] == failing:
             time.sleep(0.2)
             raise OctopushCredentialsError("no", status_code=401)
         raise OctopushServerError("down", status_code=503, retry_after=60)
