@@ -295,7 +295,9 @@ class TestRetriesOfTheTask:
             caplog.clear()
             with caplog.at_level(logging.INFO):
                 execute(TaskInstance(try_number), data=GOOD)
-            told.append((caplog.text + capfd.readouterr().out).count("keeps no progress between tries"))
+            # Airflow 2 hands a record to both, Airflow 3 to a stream of its own.
+            texts = (caplog.text, capfd.readouterr().out)
+            told.append(max(text.count("keeps no progress between tries") for text in texts))
         assert told == [0, 1]
 
     @pytest.mark.skipif(not KEEPS_PROGRESS, reason="Airflow keeps progress between tries from 3.3 on")
