@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import surroundings
 
@@ -37,20 +37,28 @@ def main() -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End Airflow with all its processes, which share its process group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+    """End Airflow with all its processes, which share its process group and outlive its first one."""
+    print("Stopping Airflow …", flush=True)
+    _signal_group(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        # Until it is waited for, a process that has ended counts as one of its group.
+        process.poll()
+        if not _signal_group(process.pid, 0):
+            return
+        time.sleep(0.1)
+    _signal_group(process.pid, signal.SIGKILL)
 
 
-def _stop(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group; returns whether there is one."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 if __name__ == "__main__":
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, _stop)
+    surroundings.clean_up_when_stopped()
     sys.exit(main())

@@ -10,6 +10,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import phonenumbers
 import surroundings
@@ -55,9 +57,9 @@ def summary_of(environment: dict[str, str]) -> dict[str, Any]:
 def show(summary: dict[str, Any], held: dict[str, Any], rejects: Path) -> None:
     """Tell a person what happened."""
     print("\nEvery row ended in exactly one outcome:\n")
-    print(f"  {'read':<12} {summary['read']:>6,}")
+    print(f"  {'read':<14} {summary['read']:>6,}")
     for name in OUTCOMES:
-        print(f"    {name:<10} {summary[name]:>6,}")
+        print(f"    {name:<12} {summary[name]:>6,}")
     print(f"\n  {summary['requests']} requests, {summary['duration_seconds']:.1f} s")
     print("\nWhy rows were rejected:\n")
     for reason, number in summary["reasons"].items():
@@ -106,7 +108,7 @@ def main() -> int:
         airflow(environment, "dags", "test", "nightly_sync", str(DAY + dt.timedelta(days=1)))
         summary = summary_of(environment)
         held = surroundings.look_into(url)
-    (rejects,) = surroundings.FOLDER.glob("customers-*.csv")
+    rejects = Path(url2pathname(urlsplit(summary["rejects_path"]).path))
     show(summary, held, rejects)
     check(summary, held, rejects)
     print("\nAll of this was checked: the counts add up, and the list holds exactly what was reported.")
@@ -114,6 +116,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    surroundings.clean_up_when_stopped()
     try:
         sys.exit(main())
     except (DemoError, RuntimeError) as error:

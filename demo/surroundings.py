@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,20 @@ PROJECT = Path(__file__).resolve().parent.parent
 FOLDER = PROJECT / ".demo"
 CUSTOMERS = 3000
 SEED = 1
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def clean_up_when_stopped() -> None:
+    """Make a KeyboardInterrupt of whatever stops this process, so that it ends what it has started."""
+    for number in STOPPING:
+        signal.signal(number, _stop)
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    # A second Ctrl-C, or make passing on the first one, would break off the cleaning up.
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @contextmanager
