@@ -51,16 +51,26 @@ def set_connection(monkeypatch: pytest.MonkeyPatch) -> SetConnection:
 
 
 @pytest.fixture
-def octopush(simulator: Simulator, set_connection: SetConnection) -> Simulator:
+def connect(simulator: Simulator, set_connection: SetConnection) -> SetConnection:
+    """Put the simulator behind ``octopush_default``: ``connect(timeout=…)``, with extras of the connection."""
+
+    def connect(**extra: Any) -> None:
+        set_connection(
+            "octopush_default",
+            conn_type="octopush",
+            host=simulator.url,
+            login=simulator.login,
+            password=simulator.key,
+            extra=extra,
+        )
+
+    return connect
+
+
+@pytest.fixture
+def octopush(simulator: Simulator, connect: SetConnection) -> Simulator:
     """The simulator behind ``octopush_default``, with one quick retry."""
-    set_connection(
-        "octopush_default",
-        conn_type="octopush",
-        host=simulator.url,
-        login=simulator.login,
-        password=simulator.key,
-        extra={"timeout": 5, "retries": 1},
-    )
+    connect(timeout=5, retries=1)
     return simulator
 
 

@@ -8,7 +8,7 @@ _TOO_LARGE = 2**64
 
 
 class SeenNumbers:
-    """The canonical numbers of a run, to find the second contact with the same one; some two bytes for each."""
+    """The canonical numbers of a run, to find the second contact with the same one."""
 
     def __init__(self) -> None:
         self._numbers = BitMap64()

@@ -154,7 +154,7 @@ def _execute(cursor: Any, driver: str | None, sql: str, parameters: Mapping[str,
         else:
             cursor.execute(sql)
     except Exception as error:
-        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        state = _sqlstate(error)
         if driver in ("psycopg", "psycopg2") and state == _SYNTAX_ERROR and not _SELECT_STATEMENT.match(sql):
             raise _not_a_query() from None
         raise
@@ -164,13 +164,17 @@ def _fetch(cursor: Any, batch_size: int) -> Sequence[Any]:
     try:
         rows: Sequence[Any] = cursor.fetchmany(batch_size)
     except Exception as error:  # noqa: BLE001 - drivers share no base class
-        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        state = _sqlstate(error)
         where = f" (SQLSTATE {state})" if state else ""
         raise RowsNotReadError(
             f"the database failed while rows were read: {type(error).__name__}{where}; run the query by hand to see "
             "what it says of which row"
         ) from None
     return rows
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
 
 
 def _not_a_query() -> NotAQueryError:

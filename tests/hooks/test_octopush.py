@@ -277,15 +277,8 @@ def test_credentials_are_not_shown_to_where_a_redirect_points(
     assert octopush.requests == []
 
 
-def test_every_request_has_the_timeout_of_the_connection(octopush: Simulator, set_connection: SetConnection) -> None:
-    set_connection(
-        "octopush_default",
-        conn_type="octopush",
-        host=octopush.url,
-        login=octopush.login,
-        password=octopush.key,
-        extra={"timeout": "0.2"},
-    )
+def test_every_request_has_the_timeout_of_the_connection(octopush: Simulator, connect: SetConnection) -> None:
+    connect(timeout="0.2")
     octopush.fail_next(Fault.slow(3))
     started = time.monotonic()
     with pytest.raises(OctopushServerError, match="no answer in time"):
@@ -326,17 +319,8 @@ def test_testing_a_connection_to_nowhere_names_the_host(set_connection: SetConne
     assert f"cannot reach 127.0.0.1:{port}: Connection refused" in message
 
 
-def test_testing_a_connection_to_a_server_that_hangs_ends_in_time(
-    octopush: Simulator, set_connection: SetConnection
-) -> None:
-    set_connection(
-        "octopush_default",
-        conn_type="octopush",
-        host=octopush.url,
-        login=octopush.login,
-        password=octopush.key,
-        extra={"timeout": 0.3},
-    )
+def test_testing_a_connection_to_a_server_that_hangs_ends_in_time(octopush: Simulator, connect: SetConnection) -> None:
+    connect(timeout=0.3)
     octopush.fail_next(Fault.slow(3))
     started = time.monotonic()
     worked, message = OctopushHook().test_connection()

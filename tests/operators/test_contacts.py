@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
-from tests.airflow_runs import Run, run_dag
+from tests.airflow_runs import Run, TaskInstance, run_dag
 from tests.conftest import SetConnection
 from tests.databases import POSTGRES, require_postgres
 
@@ -29,19 +29,6 @@ ROWS: list[dict[str, Any]] = [
     {"phone_number": "+33 6 12 34 56 78", "first_name": "Zoé"},
 ]
 COUNTS = {"read": 4, "added": 2, "invalid": 1, "duplicates": 1}
-
-
-class TaskInstance:
-    """The part of Airflow's task instance that the operator uses outside a Dag run."""
-
-    try_number = 1
-    max_tries = 0
-
-    def __init__(self) -> None:
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
 
 
 def execute(**kwargs: Any) -> dict[str, Any]:

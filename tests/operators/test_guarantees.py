@@ -18,7 +18,7 @@ from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.exceptions import OctopushAnswerError, OctopushServerError
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
-from tests.airflow_runs import run_dag
+from tests.airflow_runs import TaskInstance, run_dag
 from tests.conftest import SetConnection
 from tests.torture.runs import StateStore
 
@@ -31,19 +31,6 @@ MIXED: list[dict[str, Any]] = [
     GOOD[1],
     {"phone_number": "+33 6 12 34 56 70"},
 ]
-
-
-class TaskInstance:
-    """The part of Airflow's task instance that the operator uses outside a Dag run."""
-
-    max_tries = 0
-
-    def __init__(self, try_number: int = 1) -> None:
-        self.try_number = try_number
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
 
 
 def execute(ti: TaskInstance | None = None, **kwargs: Any) -> dict[str, Any]:
@@ -249,8 +236,7 @@ class TestRetriesOfTheTask:
         store = StateStore()
         sent = 0
         for try_number, changed in enumerate(kwargs, 1):
-            ti = TaskInstance(try_number)
-            ti.max_tries = changed.pop("max_tries", 1)
+            ti = TaskInstance(try_number, changed.pop("max_tries", 1))
             context: Any = {"ti": ti, "task_state_store": store}
             sent = len(octopush.requests)
             operator = CreateContactsOperator(task_id="sync", **{"data": GOOD, "chunk_size": 2, **changed})

@@ -23,6 +23,7 @@ from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from tests.airflow_runs import TaskInstance
 
 LIST = "Torture"
 FIELDS = ("first_name", "last_name", "param1", "param5")
@@ -92,19 +93,6 @@ class StateStore:
     def delete(self, key: str) -> None:
         if not self.is_dead:
             self.values.pop(key, None)
-
-
-class TaskInstance:
-    """What the operator uses of Airflow's task instance."""
-
-    max_tries = 9
-
-    def __init__(self, try_number: int) -> None:
-        self.try_number = try_number
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
 
 
 class MortalHook(OctopushHook):
@@ -245,7 +233,7 @@ def torture(seed: int, simulator: Simulator, folder: Path) -> str:
                 first_of_each.setdefault(row.payload["phone_number"], row.payload)
         store.is_dead = False
         lives = rng.randrange(12) if rng.random() < 0.4 and try_number < 7 else None
-        ti = TaskInstance(try_number)
+        ti = TaskInstance(try_number, max_tries=9)
         operator = CreateContactsOperator(task_id="torture", data=_batches(rows, rng), list_name=LIST, **options)
         operator.__dict__["hook"] = MortalHook(store, lives, dies_after=rng.random() < 0.5)
         context: Any = {"ti": ti, "task_state_store": store}
