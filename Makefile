@@ -41,6 +41,10 @@ test: lint .venv/.complete .venv-oldest/.complete ## everything: linters, types,
 torture: .venv/.complete ## as many seeded runs as one likes: TORTURE_SEEDS=20000, from TORTURE_START=0 on
 	.venv/bin/pytest tests/torture
 
+.PHONY: benchmark
+benchmark: .venv/.complete ## speed and memory, measured and written into docs/performance.md; takes minutes and two idle cores
+	@UV=$(abspath $(UV)) .venv/bin/python -m benchmarks
+
 .PHONY: lint
 lint: .venv/.complete ## style, types, and the direction of imports
 	.venv/bin/ruff format --check .
