@@ -1,8 +1,11 @@
-"""The code blocks of README.md and docs/, and what their info strings say of how they are run."""
+"""The code blocks of README.md, docs/ and docstrings, and what their info strings say of how they are run."""
 
 from __future__ import annotations
 
+import ast
 import itertools
+import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +13,12 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 PROJECT = Path(__file__).parent.parent
+PACKAGE = PROJECT / "airflow_provider_octopush"
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 #: Language → the words that may follow it in an info string; tests/test_docs.py says what they mean.
 WORDS = {
-    "python": {"continues", "task", "saved", "fails", "airflow>=3.3"},
+    "python": {"continues", "task", "saved", "loads", "fails", "airflow>=3.3"},
     "bash": {"continues", "server", "fails"},
     "json": {"continues", "connection", "behaviour", "fault"},
     "sql": set(),
@@ -76,10 +80,22 @@ def blocks(path: Path) -> Iterator[Block]:
             yield Block(path.relative_to(PROJECT).as_posix(), token.map[0] + 2, token.info.strip(), token.content)
 
 
+def docstring_blocks(path: Path) -> Iterator[Block]:
+    """Find the code blocks in the docstrings of a module; they show in the API reference."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        docstring = ast.get_docstring(node) or ""
+        for match in re.finditer(r"^\.\. code-block:: *(.*)\n\n((?: +.*\n|\n)+)", docstring, re.MULTILINE):
+            line = node.body[0].lineno + docstring[: match.start(2)].count("\n") + 1
+            yield Block(path.relative_to(PROJECT).as_posix(), line, match[1], textwrap.dedent(match[2]))
+
+
 def examples() -> list[list[Block]]:
-    """Find the blocks of all pages; those that continue the one before come together with it."""
+    """Find the blocks of all pages and docstrings; those that continue the one before come together with it."""
     found: list[list[Block]] = []
-    for block in itertools.chain.from_iterable(map(blocks, PAGES)):
+    pages = itertools.chain.from_iterable(map(blocks, PAGES))
+    for block in (*pages, *itertools.chain.from_iterable(map(docstring_blocks, sorted(PACKAGE.rglob("*.py"))))):
         if "continues" in block.words and found and found[-1][-1].page == block.page:
             found[-1].append(block)
         else:

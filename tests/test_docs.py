@@ -1,5 +1,5 @@
 """
-Every code block of README.md and docs/*.md is run. Its info string says how:
+Every code block of README.md, docs/*.md and the package's docstrings is run. Its info string says how:
 
 - ``python``: executed. A Dag that it makes is run against the simulator, with the demo's table of customers behind the
   connection ``warehouse`` and an object store of the test behind ``s3://``; it must succeed.
@@ -12,8 +12,9 @@ Every code block of README.md and docs/*.md is run. Its info string says how:
 Words after the language say more: ``continues`` (all languages: with what the block before has defined, exported and
 started; a summary must then be the one of the Dag before), ``fails`` (it must), ``task`` (python: the lines of a task,
 run within a Dag), ``saved`` (python: only put into the Dags folder, for ``airflow dags test`` in a block that continues
-it), ``airflow>=3.3`` (python: skipped on older ones), ``server`` (bash: runs until the example is over), and
-``connection``, ``behaviour``, ``fault`` (json: one of these). The port 8090 stands for a free one.
+it), ``loads`` (python: its Dags are made, but not run, because something else has to start them), ``airflow>=3.3``
+(python: skipped on older ones), ``server`` (bash: runs until the example is over), and ``connection``, ``behaviour``,
+``fault`` (json: one of these). The port 8090 stands for a free one, and ``/tmp`` for a folder of the test.
 
 A block with any other language or word fails. Directives of the site are written with ``:::``, which is no code block.
 """
@@ -40,6 +41,7 @@ from typing import Any
 
 import airflow
 import pytest
+import requests
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -56,6 +58,16 @@ from tests.integration.standalone import free_port
 
 DAY = dt.date(2026, 11, 20)
 AIRFLOW = tuple(map(int, airflow.__version__.split(".")[:2]))
+
+#: What a block need not import.
+NAMES = {
+    "Behaviour": Behaviour,
+    "CreateContactsOperator": CreateContactsOperator,
+    "Simulator": Simulator,
+    "dt": dt,
+    "requests": requests,
+    "task": task,
+}
 
 PRELUDE = r"""
 make() { command make --dry-run --directory "$PROJECT" "$@" > /dev/null; }
@@ -96,7 +108,9 @@ class Example:
         assert block.problem is None, block.problem
         if "continues" not in block.words:
             self._names = {}
-        getattr(self, f"_{block.language}")(block, block.code.replace("8090", self._port))
+        code = block.code.replace("8090", self._port)
+        code = code.replace("/tmp/", f"{self.folder}/")  # noqa: S108 - it is what a page says, and not used
+        getattr(self, f"_{block.language}")(block, code)
 
     def stop(self) -> None:
         """End the servers that were started."""
@@ -116,8 +130,7 @@ class Example:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        given = {"CreateContactsOperator": CreateContactsOperator, "dt": dt, "task": task} | self._names
-        vars(module).update(given)
+        vars(module).update(NAMES | self._names)
         before = {id(value) for value in self._names.values()}
         self._monkeypatch.setitem(sys.modules, path.stem, module)
         with self._caplog.at_level(logging.INFO):
@@ -128,8 +141,8 @@ class Example:
             else:
                 spec.loader.exec_module(module)
                 dags = [value for value in vars(module).values() if isinstance(value, DAG) and id(value) not in before]
-            self._names = vars(module)
-            for dag in dags:
+            self._names = {name: value for name, value in vars(module).items() if not name.startswith("__")}
+            for dag in [] if "loads" in block.words else dags:
                 self._run = run_dag(dag)
                 assert self._run.state == ("failed" if "fails" in block.words else "success")
         self._printed = self._capfd.readouterr().out + self._caplog.text
