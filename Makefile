@@ -27,13 +27,13 @@ define environment
 endef
 
 .venv/.complete: pyproject.toml Makefile | $(filter .tools/bin/uv,$(UV))
-	$(call environment,.venv,$(AIRFLOW),$(AIRFLOW_AS_OF),--group test --group lint)
+	$(call environment,.venv,$(AIRFLOW),$(AIRFLOW_AS_OF),--group test --group lint --group docs)
 
 .venv-oldest/.complete: pyproject.toml Makefile | $(filter .tools/bin/uv,$(UV))
 	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),$(OLDEST_AIRFLOW_AS_OF),"pandas<3" --group test)
 
 .PHONY: test
-test: lint .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, tests on the newest and the oldest Airflow
+test: lint docs .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow
 	.venv/bin/pytest
 	.venv-oldest/bin/pytest
 
@@ -51,6 +51,10 @@ lint: .venv/.complete ## style, types, and the direction of imports
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+.PHONY: docs
+docs: .venv/.complete ## the documentation, as a site in docs/_build; a link or a name that leads nowhere is an error
+	.venv/bin/sphinx-build --quiet --fail-on-warning --nitpicky --fresh-env docs docs/_build
 
 .PHONY: demo
 demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to a list
