@@ -141,10 +141,15 @@ def running(arguments: Sequence[str], environment: Mapping[str, str], log: Path)
         end(process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all of its group, kindly at first."""
+def ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process with all of its group to end."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all of its group, kindly at first."""
+    ask_to_end(process)
     with suppress(subprocess.TimeoutExpired):
         process.wait(20)
     with suppress(ProcessLookupError):

