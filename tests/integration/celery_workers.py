@@ -8,6 +8,7 @@ has a home of its own.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import secrets
 import subprocess
 from base64 import urlsafe_b64encode
@@ -21,6 +22,7 @@ from urllib.parse import quote
 import psutil
 import requests
 
+from airflow_provider_octopush.simulator import Simulator
 from tests import databases
 from tests.integration.airflow_processes import (
     Airflow,
@@ -117,6 +119,27 @@ def postgres_database() -> Iterator[dict[str, Any]]:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def connections(database: Mapping[str, Any], simulator: Simulator) -> dict[str, str]:
+    """
+    Return the connections ``warehouse`` and ``octopush_default`` as environment variables.
+
+    :param database: as arguments of the driver's ``connect``.
+    """
+    warehouse = {
+        "conn_type": "postgres",
+        "host": database["host"],
+        "port": database["port"],
+        "login": database["user"],
+        "password": database["password"],
+        "schema": database["dbname"],
+    }
+    octopush = {"conn_type": "octopush", "host": simulator.url, "login": simulator.login, "password": simulator.key}
+    return {
+        "AIRFLOW_CONN_WAREHOUSE": json.dumps(warehouse),
+        "AIRFLOW_CONN_OCTOPUSH_DEFAULT": json.dumps(octopush),
+    }
+
+
 @contextmanager
 def redis_prefix() -> Iterator[str]:
     """Give a prefix for keys in Redis; what has it is deleted in the end."""
@@ -192,8 +215,12 @@ def celery_airflow(
             started.append(Worker(worker_home, process))
         for name, size in pools.items():
             _run(["pools", "set", name, str(size), "for a test"], settings, home / f"pool-{name}.log")
+        airflow = CeleryAirflow(home, port, url, started)
         try:
-            yield CeleryAirflow(home, port, url, started)
+            yield airflow
+        except Exception as error:
+            error.add_note(airflow.output())
+            raise
         finally:
             # All at once, as each takes its time.
             for process in (*processes, *(worker.process for worker in started)):
