@@ -1,8 +1,9 @@
 """
 What more parts bring: one table in 1, 2 and 4 parts, measured into docs/scaling.md.
 
-``python -m benchmarks.scaling`` runs the example Dag ``key_ranges`` on the same Airflow with Celery workers as the tests.
-The API is the simulator, which waits 100 ms before each answer. Takes about five minutes, and needs PostgreSQL and Redis.
+``python -m benchmarks.scaling`` runs the example Dag ``key_ranges`` on the same Airflow with Celery workers as the
+tests. The API is the simulator, which waits 100 ms before each answer. Takes about five minutes, and needs PostgreSQL
+and Redis.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import platform
 import statistics
 import sys
 import tempfile
+import textwrap
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -124,17 +126,20 @@ def table(measured: list[Measured]) -> str:
     """Write what was measured."""
     with closing(databases.connect_postgres()) as connection, closing(databases.connect_redis()) as redis:
         postgres, broker = connection.server_version // 10000, redis.info("server")["redis_version"]
+    caption = (
+        f"{CONTACTS:,} contacts in requests of {CHUNK}, against the simulator, which waits {LATENCY * 1000:.0f} ms "
+        f"before it answers; {WORKERS} Celery workers with {SLOTS} slots each; everything, simulator and databases "
+        f"too, on one machine with {os.cpu_count()} cores. Airflow {version('apache-airflow')}, Celery "
+        f"{version('celery')}, Redis {broker}, PostgreSQL {postgres}, Python {platform.python_version()}, "
+        f"{dt.datetime.now(dt.UTC):%-d %B %Y}, one run each."
+    )
     lines = [
         "| parts | concurrency | latency | parts × concurrency × chunk_size / latency | contacts a second, measured "
         "| first request to last answer | the rest of the run |",
         "|---|---|---|---|---|---|---|",
         *(one.row() for one in measured),
         "",
-        f"{CONTACTS:,} contacts in requests of {CHUNK}, against the simulator, which waits {LATENCY * 1000:.0f} ms "
-        f"before it answers; {WORKERS} Celery workers with {SLOTS} slots each; all of it, simulator, PostgreSQL and Redis",
-        f"too, on one machine with {os.cpu_count()} cores. Airflow {version('apache-airflow')}, Celery "
-        f"{version('celery')}, Redis {broker}, PostgreSQL {postgres}, Python {platform.python_version()}, "
-        f"{dt.datetime.now(dt.UTC):%-d %B %Y}, one run each.",
+        *textwrap.wrap(caption, 120),
     ]
     return "\n".join(lines)
 
