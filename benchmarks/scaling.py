@@ -122,8 +122,12 @@ def measure(running: CeleryAirflow, simulator: Simulator, parts: int, concurrenc
     return Measured(parts, concurrency, latency, requests, float(seconds))
 
 
-def table(measured: list[Measured]) -> str:
-    """Write what was measured."""
+def table(measured: list[Measured], load: float) -> str:
+    """
+    Write what was measured.
+
+    :param load: the machine's load average before, of other work.
+    """
     with closing(databases.connect_postgres()) as connection, closing(databases.connect_redis()) as redis:
         postgres, broker = connection.server_version // 10000, redis.info("server")["redis_version"]
     caption = (
@@ -131,7 +135,7 @@ def table(measured: list[Measured]) -> str:
         f"before it answers; {WORKERS} Celery workers with {SLOTS} slots each; everything, simulator and databases "
         f"too, on one machine with {os.cpu_count()} cores. Airflow {version('apache-airflow')}, Celery "
         f"{version('celery')}, Redis {broker}, PostgreSQL {postgres}, Python {platform.python_version()}, "
-        f"{dt.datetime.now(dt.UTC):%-d %B %Y}, one run each."
+        f"{dt.datetime.now(dt.UTC):%-d %B %Y}, one run each; before it, the machine had a load of {load:.1f}."
     )
     lines = [
         "| parts | concurrency | latency | parts × concurrency × chunk_size / latency | contacts a second, measured "
@@ -156,6 +160,7 @@ def write(text: str) -> None:
 
 def main() -> int:
     """Measure, print and write the table; returns the exit code."""
+    load = os.getloadavg()[1]
     runs = [WARM_UP, *itertools.product(PARTS, CONCURRENCIES)]
     dags = {f"{dag_id(*run)}.py": dag(*run) for run in runs}
     measured = []
@@ -176,7 +181,7 @@ def main() -> int:
                 for parts in PARTS:
                     measured.append(measure(running, simulator, parts, concurrency))
                     print(measured[-1].row(), flush=True)
-    write(table(measured))
+    write(table(measured, load))
     return 0
 
 
