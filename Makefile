@@ -10,7 +10,7 @@ OLDEST_AIRFLOW_AS_OF := 2026-05-15
 
 .PHONY: help
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 .tools/bin/uv:
 	$(PYTHON) -m venv .tools
@@ -55,6 +55,10 @@ lint: .venv/.complete ## style, types, and the direction of imports
 .PHONY: docs
 docs: .venv/.complete ## the documentation, as a site in docs/_build; a link or a name that leads nowhere is an error
 	.venv/bin/sphinx-build --quiet --fail-on-warning --nitpicky --fresh-env docs docs/_build
+
+.PHONY: benchmark-scaling
+benchmark-scaling: .venv/.complete ## one table in 1, 2 and 4 parts on Celery workers, into docs/scaling.md
+	.venv/bin/python -m benchmarks.scaling
 
 .PHONY: demo
 demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to a list
