@@ -48,6 +48,11 @@ lint: .venv/.complete ## style, types, and the direction of imports
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+.PHONY: screenshots
+screenshots: .venv/.complete ## the pictures in the docs, by the test that sees that the UI works (needs Chromium)
+	@mkdir -p docs/images
+	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_connection_form.py
+
 .PHONY: demo
 demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to a list
 	@.venv/bin/python demo/run.py
