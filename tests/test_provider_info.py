@@ -111,7 +111,8 @@ def test_the_form_of_older_airflows_is_the_form_of_newer_ones() -> None:
 
 def test_airflow_makes_the_declared_form() -> None:
     """Airflow 2.11 to 3.1 from the hook's methods, 3.2 and newer from the provider info."""
-    manager = ProvidersManager()
+    providers_manager: Any = ProvidersManager
+    manager = providers_manager()
     assert manager.field_behaviours["octopush"] == behaviour_in_python()
     made = {
         name.removeprefix("extra__octopush__"): label_and_help(widget.field)

@@ -57,7 +57,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
     dags = {"mapped_lists.py": (PROJECT / "dags_examples" / "mapped_lists.py").read_text()}
     variables = {"AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(warehouse)})}
     with standalone(folder / "airflow", dags, variables) as running:
-        wait_for(running.is_open, 120, "Airflow's start")
+        wait_for(running.is_open, 180, "Airflow's start")
         wait_for(lambda: running.query("SELECT dag_id FROM serialized_dag"), 60, "the parsing of the Dag")
         yield running
 
@@ -201,8 +201,11 @@ def test_an_example_dag_runs_on_a_connection_made_in_the_form(
     page.goto(f"{ui.url}/dags/mapped_lists")
     page.get_by_role("button", name="Trigger Dag").click()
     page.get_by_role("dialog").get_by_role("button", name="Trigger", exact=True).click()
-    expect(page.get_by_role("cell", name="Success", exact=True)).to_have_count(3, timeout=RUN_TIMEOUT)
-    page.set_viewport_size({"width": 1480, "height": 680})
+    # Three task instances and the run.
+    expect(page.get_by_text("Success", exact=True)).to_have_count(4, timeout=RUN_TIMEOUT)
+    page.set_viewport_size({"width": 1600, "height": 600})
+    # The grid beside the table learns of the end later.
+    page.reload(wait_until="networkidle")
     shoot(page, "run")
     page.set_viewport_size({"width": 1280, "height": 800})
 
