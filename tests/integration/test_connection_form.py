@@ -55,11 +55,18 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
     warehouse = folder / "warehouse.sqlite"
     subprocess.run([sys.executable, PROJECT / "demo" / "warehouse.py", warehouse], check=True)
     dags = {"mapped_lists.py": (PROJECT / "dags_examples" / "mapped_lists.py").read_text()}
-    variables = {"AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(warehouse)})}
+    variables = {
+        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(warehouse)}),
+        # One task at a time: kind to Airflow's SQLite, and the pictures have the same counts each time.
+        "AIRFLOW__CORE__PARALLELISM": "1",
+    }
     with standalone(folder / "airflow", dags, variables) as running:
         wait_for(running.is_open, 180, "Airflow's start")
         wait_for(lambda: running.query("SELECT dag_id FROM serialized_dag"), 60, "the parsing of the Dag")
         yield running
+        # For whom the run failed: pytest shows it then.
+        states = running.query("SELECT task_id, map_index, state, try_number FROM task_instance")
+        sys.stdout.write(f"{states}\n{running.output()[-5000:]}")
 
 
 @pytest.fixture
