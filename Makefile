@@ -60,6 +60,11 @@ docs: .venv/.complete ## the documentation, as a site in docs/_build; a link or 
 benchmark-scaling: .venv/.complete ## one table in 1, 2 and 4 parts on Celery workers, into docs/scaling.md
 	.venv/bin/python -m benchmarks.scaling
 
+.PHONY: screenshots
+screenshots: .venv/.complete ## the pictures in the docs, by the test that sees that the UI works (needs Chromium)
+	@mkdir -p docs/images
+	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_connection_form.py
+
 .PHONY: demo
 demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to a list
 	@.venv/bin/python demo/run.py

@@ -34,10 +34,19 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_provider_octopush.hooks.octopush.OctopushHook",
                 "hook-name": "Octopush",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "extra"],
-                    "relabeling": {"login": "API login", "password": "API key", "host": "Base URL"},
+                    # A port can be part of the base URL, but its field stays: where it is empty, the Test button of
+                    # Airflow 3.3.1 and 3.3.2 fails (https://github.com/apache/airflow/pull/73298).
+                    "hidden-fields": ["schema", "extra"],
+                    "relabeling": {
+                        "login": "API login",
+                        "password": "API key",
+                        "host": "Base URL",
+                        # Airflow 3 shows no placeholder there.
+                        "port": "Port (443)",
+                    },
                     "placeholders": {
                         "login": "the e-mail address of the Octopush account",
+                        "password": "the API key of that account",
                         "host": "https://api.octopush.com/v1/public",
                     },
                 },

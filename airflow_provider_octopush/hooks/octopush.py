@@ -73,8 +73,8 @@ class Settings:
         reader = _ConnectionReader(connection)
         return cls(
             base_url=reader.base_url(),
-            login=reader.credential("login", "the API login (field Login of the connection form)"),
-            key=reader.credential("password", "the API key (field Password of the connection form)"),
+            login=reader.credential("login"),
+            key=reader.credential("password"),
             timeout=reader.timeout(),
             retries=reader.retries(),
         )
@@ -87,10 +87,11 @@ class _ConnectionReader:
     def _wrong(self, field: str, problem: str) -> OctopushConnectionConfigError:
         return OctopushConnectionConfigError(f"connection {self._connection.conn_id!r}: {field} {problem}")
 
-    def credential(self, field: str, meaning: str) -> str:
+    def credential(self, field: str) -> str:
         value = (getattr(self._connection, field) or "").strip()
         if not value:
-            raise self._wrong(field, f"is missing: put {meaning} there")
+            label = _connection_type()["ui-field-behaviour"]["relabeling"][field]
+            raise self._wrong(field, f"is missing: fill in {label!r} of the connection form")
         # requests would quote the value in its own complaint.
         if not (value.isascii() and value.isprintable()):
             raise self._wrong(field, "has characters that no HTTP header can carry: copy it again")
@@ -99,10 +100,10 @@ class _ConnectionReader:
     def base_url(self) -> str:
         host = (self._connection.host or "").strip()
         port = self._connection.port
-        if not host and not port:
+        if not host and port in (None, 0, 443):
             return DEFAULT_BASE_URL
         if not host:
-            raise self._wrong("host", "is missing although a port is set: write the base URL there")
+            raise self._wrong("host", f"is missing although the port {port} is set: write the base URL there")
         try:
             parts = urlsplit(host if "://" in host else f"https://{host}")
             host_port = parts.port
@@ -338,7 +339,8 @@ class OctopushHook(BaseHook):
         except OctopushCredentialsError as error:
             return False, f"login or key refused (HTTP {error.status_code})"
         except OctopushError as error:
-            return False, str(error)
+            # Airflow tests the connection under a made-up id, which says nothing to the person who reads this.
+            return False, str(error).replace(f"connection {self.octopush_conn_id!r}", "connection")
         return True, f"connected, balance {balance['amount']} {balance['unit']}"
 
     def _call(

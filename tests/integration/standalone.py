@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,19 @@ class Standalone(Airflow):
     """
 
     process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Return the address of the UI."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_open(self) -> bool:
+        """Return whether the UI's port is open; "Airflow is ready", which is printed, does not mean that."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
 
 @contextmanager
