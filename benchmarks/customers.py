@@ -11,9 +11,9 @@ from typing import Any
 
 TABLE = "octopush_benchmark_customers"
 COLUMNS = ("mobile", "country", "first_name", "last_name", "tier")
-QUERY = f"SELECT {', '.join(COLUMNS)} FROM {TABLE}"  # noqa: S608 - constants
+QUERY = f"SELECT {', '.join(COLUMNS)} FROM {TABLE}"
 #: The same, with the API's names.
-PEER_QUERY = f"SELECT mobile AS phone_number, first_name, last_name, tier AS param1 FROM {TABLE}"  # noqa: S608 - as above
+PEER_QUERY = f"SELECT mobile AS phone_number, first_name, last_name, tier AS param1 FROM {TABLE}"
 
 #: Region, country code, what is dialled before a national number, its first digits; any six digits may follow.
 _RANGES = (
@@ -66,7 +66,7 @@ def make_sqlite(path: Path, number: int) -> None:
     unfinished.unlink(missing_ok=True)
     with sqlite3.connect(unfinished) as connection:
         connection.execute(f"CREATE TABLE {TABLE} ({', '.join(COLUMNS)})")
-        connection.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?)", customers(number))  # noqa: S608 - as above
+        connection.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?)", customers(number))
     connection.close()
     unfinished.rename(path)
 
@@ -83,7 +83,7 @@ def fill(connection: Any, number: int) -> None:
     rows = customers(number)
     while batch := list(islice(rows, 5000)):
         places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(batch))
-        cursor.execute(f"INSERT INTO {TABLE} VALUES {places}", [value for row in batch for value in row])  # noqa: S608 - as above
+        cursor.execute(f"INSERT INTO {TABLE} VALUES {places}", [value for row in batch for value in row])
     cursor.close()
 
 

@@ -54,7 +54,7 @@ from tests.airflow_runs import Run, run_dag
 from tests.conftest import AIRFLOW_HOME, SetConnection
 from tests.dags_examples.test_dags_examples import load
 from tests.documentation import PAGES, PROJECT, Block, examples
-from tests.integration.standalone import free_port
+from tests.integration.airflow_processes import free_port
 
 DAY = dt.date(2026, 11, 20)
 AIRFLOW = tuple(map(int, airflow.__version__.split(".")[:2]))

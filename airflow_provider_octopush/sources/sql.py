@@ -57,8 +57,8 @@ def read_sql(
     :param sql: one query. PostgreSQL takes what a cursor can be declared for: SELECT, VALUES, TABLE, and WITH before
         them.
     :param parameters: the query's parameters, in the style of the driver.
-    :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default takes
-        some milliseconds.
+    :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
+        takes some milliseconds.
     :return: frames of dtype object; one without rows, but with the columns, when the query finds nothing.
     :raises NotAQueryError: when the statement gives no rows.
     :raises RowsNotReadError: when the database fails after the query was accepted.

@@ -24,8 +24,8 @@ def read_upstream(data: Any, *, batch_size: int = 2_000) -> Generator[pd.DataFra
 
     :param data: a DataFrame; dicts, one for each row, in a list, a sequence or an iterator; or a sequence or an
         iterator of DataFrames or of lists of dicts, such as Airflow makes of a mapped task.
-    :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default takes
-        some milliseconds.
+    :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
+        takes some milliseconds.
     :return: frames of dtype object. A DataFrame without rows gives one frame with its columns; a list without rows
         gives nothing.
     :raises TypeError: when ``data`` is not rows; says what came and where, by type, never by content.
