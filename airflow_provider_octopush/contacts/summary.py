@@ -177,10 +177,13 @@ class Summary:
             ("requests", f"{self.requests:,} ({self.retries:,} of them retries)"),
             ("duration", f"{self.duration_seconds:,.1f} s"),
             *([("rejected rows", self.rejects_path)] if self.rejects_path else []),
-            *((f"reason: {reason}", f"{number:,}") for reason, number in self.reasons.most_common()),
         ]
         width = max(len(label) for label, _ in rows)
-        return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)
+        lines = [f"{label:<{width}}  {value}" for label, value in rows]
+        if self.reasons:
+            # Their number first: reasons are sentences, and would push all the counts above to the right.
+            lines += ["reasons", *(f"{number:>{width},}  {reason}" for reason, number in self.reasons.most_common())]
+        return "\n".join(lines)
 
 
 class MissingSummaryError(ValueError):

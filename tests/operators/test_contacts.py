@@ -307,5 +307,5 @@ class TestWhatBecomesOfTheContacts:
         # Airflow 2 logs through the standard library, Airflow 3 to a stream of its own.
         log = caplog.text + capfd.readouterr().out
         assert "  duplicates" in log
-        assert "reason: phone number missing" in log
+        assert "1  phone number missing" in log
         assert "612345678" not in log
