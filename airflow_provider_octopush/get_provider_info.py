@@ -28,6 +28,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_octopush.operators.contacts"],
             }
         ],
+        "task-decorators": [
+            {
+                "name": "octopush_contacts",
+                "class-name": "airflow_provider_octopush.decorators.contacts.octopush_contacts_task",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "octopush",

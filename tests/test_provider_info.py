@@ -36,6 +36,9 @@ def test_everything_that_the_provider_info_names_can_be_imported() -> None:
             assert integration["integration-name"] == info["integrations"][0]["integration-name"]
             for module in integration["python-modules"]:
                 import_module(module)
+    for decorator in info["task-decorators"]:
+        module, _, name = decorator["class-name"].rpartition(".")
+        assert callable(getattr(import_module(module), name))
     module, _, name = CONNECTION_TYPE["hook-class-name"].rpartition(".")
     assert getattr(import_module(module), name) is OctopushHook
     assert CONNECTION_TYPE["connection-type"] == OctopushHook.conn_type

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -17,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.contacts.checkpoint import Checkpoint
 from airflow_provider_octopush.contacts.delivery import Delivery
-from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper, check_fields
+from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper
 from airflow_provider_octopush.contacts.phone import PhoneCheck, PhoneReader
 from airflow_provider_octopush.contacts.retry import Backoff
 from airflow_provider_octopush.contacts.summary import Summary
@@ -29,6 +28,16 @@ from airflow_provider_octopush.exceptions import (
     TooManyRejectedError,
 )
 from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.operators.parameters import (
+    OnEmpty,
+    check_columns,
+    check_max_rejected,
+    check_number,
+    check_on_empty,
+    check_one_source,
+    check_option,
+    check_phone_check,
+)
 from airflow_provider_octopush.sources.sql import NotAQueryError, read_sql
 from airflow_provider_octopush.sources.upstream import read_upstream
 from airflow_provider_octopush.storage.rejects_path import open_rejects, rejects_uri
@@ -36,8 +45,6 @@ from airflow_provider_octopush.storage.task_state import TaskStateStore
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-OnEmpty = Literal["succeed", "skip", "fail"]
 
 #: What a retry of the task would meet again, unchanged.
 FINAL_ERRORS = (
@@ -152,36 +159,15 @@ class CreateContactsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if (data is None) == (sql is None):
-            raise ValueError("rows come from exactly one place: write either data=… or sql=…")
-        if sql is not None and sql_conn_id is None:
-            raise ValueError("sql needs a connection to run on: write sql_conn_id=…")
-        for name, number, usual in (("chunk_size", chunk_size, 200), ("concurrency", concurrency, 4)):
-            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-                raise ValueError(f"{name} is {number!r}: write a whole number, 1 or more, such as {usual}")
-        if on_empty not in get_args(OnEmpty):
-            raise ValueError(f"on_empty is {on_empty!r}: write one of {', '.join(map(repr, get_args(OnEmpty)))}")
-        if phone_check not in get_args(PhoneCheck):
-            raise ValueError(
-                f"phone_check is {phone_check!r}: write one of {', '.join(map(repr, get_args(PhoneCheck)))}"
-            )
-        if (
-            isinstance(max_rejected, bool)
-            or not isinstance(max_rejected, int | float)
-            or not 0 <= max_rejected <= (1 if isinstance(max_rejected, float) else math.inf)
-        ):
-            raise ValueError(
-                f"max_rejected is {max_rejected!r}: write a number of rows, such as 10, or a share of them between 0.0 "
-                "and 1.0, such as 0.01"
-            )
-        for name, value in (
-            ("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers),
-            ("do_not_overwrite", do_not_overwrite),
-        ):
-            if value not in (True, False, None):
-                raise ValueError(f"{name} is {value!r}: write True, False or None")
-        if isinstance(columns, Mapping):
-            check_fields(columns)
+        check_one_source(data, sql, sql_conn_id)
+        check_number("chunk_size", chunk_size, usual=200)
+        check_number("concurrency", concurrency, usual=4)
+        check_on_empty(on_empty)
+        check_phone_check(phone_check)
+        check_max_rejected(max_rejected)
+        check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
+        check_option("do_not_overwrite", do_not_overwrite)
+        check_columns(columns)
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.parameters = parameters
