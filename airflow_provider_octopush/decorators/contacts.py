@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     determine_kwargs,
     task_decorator_factory,
 )
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_octopush.contacts.sync import Frames
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
@@ -37,8 +38,9 @@ class ContactsDecoratedOperator(DecoratedOperator, CreateContactsOperator):
 
     custom_operator_name = "@task.octopush_contacts"
 
-    #: Airflow 3.0's DecoratedOperator looks at it, and does nothing with it.
-    xcom_push: Any = None
+    if AIRFLOW_V_3_0_PLUS:
+        #: Airflow 3.0's DecoratedOperator looks at it, and does nothing with it. On Airflow 2 it is a method.
+        xcom_push: Any = None
 
     template_fields: Sequence[str] = (
         *DecoratedOperator.template_fields,

@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_octopush.api import check_names
+from airflow_provider_octopush.assets.events import describe_outlets
 from airflow_provider_octopush.contacts.checkpoint import Checkpoint
 from airflow_provider_octopush.contacts.delivery import Delivery
 from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper
@@ -210,6 +211,8 @@ class CreateContactsOperator(BaseOperator):
         if summary.read == 0 and self.on_empty != "succeed":
             message = f"no row was read, and on_empty={self.on_empty!r}"
             raise AirflowSkipException(message) if self.on_empty == "skip" else ValueError(message)
+        if self.outlets:
+            describe_outlets(self.outlets, context["outlet_events"], summary, self.octopush_conn_id)
         return summary.as_xcom()
 
     def _sync(self, context: Context) -> Summary:
