@@ -29,6 +29,14 @@ from airflow_provider_octopush.exceptions import (
     TooManyRejectedError,
 )
 from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
+from airflow_provider_octopush.observability.metrics import send_metrics
+from airflow_provider_octopush.observability.openlineage import (
+    add_list,
+    is_installed,
+    lineage_of_hooks,
+    lineage_of_query,
+)
 from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
     check_columns,
@@ -46,6 +54,7 @@ from airflow_provider_octopush.storage.task_state import TaskStateStore
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
 #: What a retry of the task would meet again, unchanged.
 FINAL_ERRORS = (
@@ -191,11 +200,17 @@ class CreateContactsOperator(BaseOperator):
         # No template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
         self._data = data
         XComArg.apply_upstream_relationship(self, data)
+        self._summary: Summary | None = None
 
     @cached_property
     def hook(self) -> OctopushHook:
         """The hook that posts the contacts."""
         return OctopushHook(self.octopush_conn_id)
+
+    @cached_property
+    def _sql_hook(self) -> Any:
+        connection: Any = BaseHook.get_connection(str(self.sql_conn_id))
+        return connection.get_hook(hook_params=self.sql_hook_params)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -204,6 +219,7 @@ class CreateContactsOperator(BaseOperator):
         :return: the summary.
         """
         check_names(list_name=self.list_name, tag_name=self.tag_name)
+        self._summary = None
         try:
             summary = self._sync(context)
         except FINAL_ERRORS as error:
@@ -234,10 +250,35 @@ class CreateContactsOperator(BaseOperator):
             )
             summary = sync.run(partial(self._frames, context))
         self.log.info("summary\n%s", summary.table())
-        # Pushed before the task may fail, so that a failed task shows it too.
+        # Pushed and told before the task may fail, so that a failed task shows it too.
         context["ti"].xcom_push(key="return_value", value=summary.as_xcom())
+        self._tell(summary)
         summary.check_rejected(self.max_rejected, unconfirmed_is_rejected=not self.auto_remove_blacklisted_numbers)
         return summary
+
+    def _tell(self, summary: Summary) -> None:
+        self._summary = summary
+        send_metrics(summary, dag_id=self.dag_id, task_id=self.task_id)
+        if self.sql is not None:
+            report_query(self._sql_hook, self.sql, summary.read)
+        if summary.list_name is not None and not summary.validate_only:
+            report_list(self.hook, summary.list_name, self.octopush_conn_id)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """
+        Tell OpenLineage where the rows came from, where they went to, and how many; called by its provider.
+
+        :param task_instance: of the task that has ended, well or not.
+        :return: None when the run did not come to its end, or OpenLineage is not installed.
+        """
+        if self._summary is None or not is_installed():
+            return None
+        if self.sql is not None:
+            lineage = lineage_of_query(self._sql_hook, self.sql, str(self.sql_conn_id))
+        else:
+            lineage = lineage_of_hooks(self.inlets, task_instance)
+        add_list(lineage, self._summary, self.octopush_conn_id)
+        return lineage
 
     def _delivery(self) -> Delivery:
         post = partial(
@@ -279,6 +320,4 @@ class CreateContactsOperator(BaseOperator):
         if self.sql is None:
             data = self._data
             return read_upstream(data.resolve(context) if isinstance(data, XComArg) else data)
-        connection: Any = BaseHook.get_connection(str(self.sql_conn_id))
-        sql_hook = connection.get_hook(hook_params=self.sql_hook_params)
-        return read_sql(sql_hook, self.sql, self.parameters)
+        return read_sql(self._sql_hook, self.sql, self.parameters)
