@@ -11,6 +11,8 @@ import airflow
 import pandas as pd
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, get_current_context, task
+from airflow.utils.session import create_session
+from sqlalchemy import text
 
 from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.decorators.contacts import ContactsDecoratedOperator, octopush_contacts_task
@@ -128,13 +130,19 @@ class TestRowsOfTheFunction:
     def test_a_generator_is_closed_when_the_run_fails(self, octopush: Simulator) -> None:
         octopush.fail_next(Fault(status=401))
         closed = []
+        kept = []
 
-        def customers() -> Iterator[Any]:
+        def pages() -> Iterator[Any]:
             try:
                 for number in range(100):
                     yield pd.DataFrame({"phone_number": [f"+336123456{number:02}"] * 300})
             finally:
                 closed.append(True)
+
+        def customers() -> Iterator[Any]:
+            # Somebody still holds it, so that Python does not close it by itself.
+            kept.append(pages())
+            return kept[0]
 
         with pytest.raises(AirflowFailException):
             execute(customers, chunk_size=1)
@@ -182,6 +190,9 @@ class TestWhatAirflowKeeps:
         customers()
         check(run_dag(dag).results["customers"], read=1, added=1)
         assert len(octopush.contacts) == 1
+        with create_session() as session:
+            keys = session.execute(text("SELECT key FROM xcom WHERE dag_id = :dag_id"), {"dag_id": dag.dag_id})
+            assert list(keys.scalars()) == ["return_value"]
 
 
 class TestTaskFlow:
