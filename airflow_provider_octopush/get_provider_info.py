@@ -2,6 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
+_ASSET_URIS = [
+    {
+        "schemes": ["octopush"],
+        "handler": "airflow_provider_octopush.assets.lists.sanitize_uri",
+        "factory": "airflow_provider_octopush.assets.lists.create_asset",
+        "to_openlineage_converter": "airflow_provider_octopush.assets.lists.convert_asset_to_openlineage",
+    }
+]
+
 
 def get_provider_info() -> dict[str, Any]:
     """Tell Airflow what this package provides; the keys are those of Airflow's ``provider_info.schema.json``."""
@@ -26,6 +35,15 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Octopush",
                 "python-modules": ["airflow_provider_octopush.operators.contacts"],
+            }
+        ],
+        "asset-uris": _ASSET_URIS,
+        # What Airflow 2 reads.
+        "dataset-uris": _ASSET_URIS,
+        "task-decorators": [
+            {
+                "name": "octopush_contacts",
+                "class-name": "airflow_provider_octopush.decorators.contacts.octopush_contacts_task",
             }
         ],
         "connection-types": [

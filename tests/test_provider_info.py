@@ -47,6 +47,14 @@ def test_everything_that_the_provider_info_names_can_be_imported() -> None:
             assert integration["integration-name"] == info["integrations"][0]["integration-name"]
             for module in integration["python-modules"]:
                 import_module(module)
+    for decorator in info["task-decorators"]:
+        module, _, name = decorator["class-name"].rpartition(".")
+        assert callable(getattr(import_module(module), name))
+    assert info["asset-uris"] == info["dataset-uris"]
+    for uris in info["asset-uris"]:
+        for path in (uris["handler"], uris["factory"], uris["to_openlineage_converter"]):
+            module, _, name = path.rpartition(".")
+            assert callable(getattr(import_module(module), name))
     module, _, name = CONNECTION_TYPE["hook-class-name"].rpartition(".")
     assert getattr(import_module(module), name) is OctopushHook
     assert CONNECTION_TYPE["connection-type"] == OctopushHook.conn_type
