@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -72,8 +71,7 @@ class ContactsDecoratedOperator(DecoratedOperator, CreateContactsOperator):
         # The context stays as it is: an argument by the name of one of its keys is the function's affair.
         of_context = determine_kwargs(self.python_callable, self.op_args, context)
         rows = self.python_callable(*self.op_args, **{**of_context, **self.op_kwargs})
-        with closing(rows) if isinstance(rows, Generator) else nullcontext():
-            yield from read_upstream(rows, origin=f"{self.python_callable.__name__}()")
+        return read_upstream(rows, origin=f"{self.python_callable.__name__}()")
 
 
 def octopush_contacts_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
