@@ -9,7 +9,8 @@ import airflow
 import pytest
 
 from airflow_provider_octopush.simulator import Simulator
-from tests.integration.standalone import standalone, wait_for
+from tests.integration.airflow_processes import wait_for
+from tests.integration.standalone import standalone
 
 pytestmark = [
     pytest.mark.integration,
