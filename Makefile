@@ -8,7 +8,7 @@ NEWEST_AIRFLOW := $(shell awk '/^[0-9]/ {line = $$1 " " $$2} END {print line}' a
 
 .PHONY: help
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 .tools/bin/uv:
 	$(PYTHON) -m venv .tools
@@ -25,13 +25,13 @@ define environment
 endef
 
 .venv/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
-	$(call environment,.venv,$(NEWEST_AIRFLOW),--group test --group lint --group matrix)
+	$(call environment,.venv,$(NEWEST_AIRFLOW),--group test --group lint --group docs --group matrix)
 
 .venv-oldest/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
 	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),"pandas<3" --group test)
 
 .PHONY: test
-test: lint .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, tests on the newest and the oldest Airflow
+test: lint docs .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow
 	.venv/bin/pytest
 	.venv-oldest/bin/pytest
 
@@ -47,12 +47,29 @@ release-check: .venv/.complete ## sdist and wheel: what is in them, and the demo
 torture: .venv/.complete ## as many seeded runs as one likes: TORTURE_SEEDS=20000, from TORTURE_START=0 on
 	.venv/bin/pytest tests/torture
 
+.PHONY: benchmark
+benchmark: .venv/.complete ## speed and memory, measured and written into docs/performance.md; takes minutes and two idle cores
+	@UV=$(abspath $(UV)) .venv/bin/python -m benchmarks
+
 .PHONY: lint
 lint: .venv/.complete ## style, types, and the direction of imports
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+.PHONY: docs
+docs: .venv/.complete ## the documentation, as a site in docs/_build; a link or a name that leads nowhere is an error
+	.venv/bin/sphinx-build --quiet --fail-on-warning --nitpicky --fresh-env docs docs/_build
+
+.PHONY: benchmark-scaling
+benchmark-scaling: .venv/.complete ## one table in 1, 2 and 4 parts on Celery workers, into docs/scaling.md
+	.venv/bin/python -m benchmarks.scaling
+
+.PHONY: screenshots
+screenshots: .venv/.complete ## the pictures in the docs, by the test that sees that the UI works (needs Chromium)
+	@mkdir -p docs/images
+	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_connection_form.py
 
 .PHONY: demo
 demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to a list

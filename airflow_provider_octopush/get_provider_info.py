@@ -2,6 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
+_ASSET_URIS = [
+    {
+        "schemes": ["octopush"],
+        "handler": "airflow_provider_octopush.assets.lists.sanitize_uri",
+        "factory": "airflow_provider_octopush.assets.lists.create_asset",
+        "to_openlineage_converter": "airflow_provider_octopush.assets.lists.convert_asset_to_openlineage",
+    }
+]
+
 
 def get_provider_info() -> dict[str, Any]:
     """Tell Airflow what this package provides; the keys are those of Airflow's ``provider_info.schema.json``."""
@@ -28,16 +37,34 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_octopush.operators.contacts"],
             }
         ],
+        "asset-uris": _ASSET_URIS,
+        # What Airflow 2 reads.
+        "dataset-uris": _ASSET_URIS,
+        "task-decorators": [
+            {
+                "name": "octopush_contacts",
+                "class-name": "airflow_provider_octopush.decorators.contacts.octopush_contacts_task",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "octopush",
                 "hook-class-name": "airflow_provider_octopush.hooks.octopush.OctopushHook",
                 "hook-name": "Octopush",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "extra"],
-                    "relabeling": {"login": "API login", "password": "API key", "host": "Base URL"},
+                    # A port can be part of the base URL, but its field stays: where it is empty, the Test button of
+                    # Airflow 3.3.1 and 3.3.2 fails (https://github.com/apache/airflow/pull/73298).
+                    "hidden-fields": ["schema", "extra"],
+                    "relabeling": {
+                        "login": "API login",
+                        "password": "API key",
+                        "host": "Base URL",
+                        # Airflow 3 shows no placeholder there.
+                        "port": "Port (443)",
+                    },
                     "placeholders": {
                         "login": "the e-mail address of the Octopush account",
+                        "password": "the API key of that account",
                         "host": "https://api.octopush.com/v1/public",
                     },
                 },

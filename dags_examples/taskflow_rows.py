@@ -1,20 +1,24 @@
 """
-### Send the rows that a task has computed
+### Send the rows that a function computes
 
-A task returns rows as a list of dicts (or a DataFrame), and they become contacts.
+`@task.octopush_contacts` sends what the function yields, from the same process: no row is kept in Airflow's database,
+and there may be more of them than fit in memory.
 
-Needs the connection `octopush_default`. The rows travel by XCom, and so through Airflow's database: fine for some
-hundreds, and for data that may be there. For more, let the operator read them with `sql`.
+Needs the connection `octopush_default`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, task
 
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+PRIZES = {
+    "cycling": [{"phone_number": "06 12 34 56 78", "first_name": "Zoé", "prize": "a bicycle"}],
+    "kites": [{"phone_number": "+34 612 34 56 78", "first_name": "Íñigo", "prize": "a kite"}],
+}
 
 with DAG(
     dag_id="taskflow_rows",
@@ -25,18 +29,18 @@ with DAG(
 ) as dag:
 
     @task
-    def winners() -> list[dict[str, Any]]:
-        """Compute who is to be told."""
-        return [
-            {"phone_number": "06 12 34 56 78", "first_name": "Zoé", "prize": "a bicycle"},
-            {"phone_number": "+34 612 34 56 78", "first_name": "Íñigo", "prize": "a kite"},
-        ]
+    def contests() -> list[str]:
+        """Find out which contests are over. Names of contests may travel by XCom."""
+        return sorted(PRIZES)
 
-    CreateContactsOperator(
-        task_id="sync_winners",
-        data=winners(),
+    @task.octopush_contacts(
         columns={"param1": "prize"},
         default_region="FR",
         list_name="Winners",
         tag_name="{{ ds }}",
     )
+    def winners(contest: str) -> Iterator[dict[str, Any]]:
+        """Read who has won. People do not travel."""
+        yield from PRIZES[contest]
+
+    winners.expand(contest=contests())

@@ -26,6 +26,11 @@ def main() -> int:
         print(f"Airflow will be at http://127.0.0.1:{port}")
         print(f"What the list holds will be at {url.removesuffix('/v1/public')}/simulator")
         print("Ctrl-C stops everything.", flush=True)
+        # The pool that the examples with parts ask for; a task whose pool is not there would wait for ever.
+        for arguments in (["db", "migrate"], ["pools", "set", "octopush", "4", "requests to Octopush at a time"]):
+            subprocess.run(
+                [sys.executable, "-m", "airflow", *arguments], env=environment, check=True, capture_output=True
+            )
         command = [sys.executable, "-m", "airflow", "standalone"]
         with subprocess.Popen(command, env=environment, start_new_session=True) as process:
             try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -21,6 +22,8 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{AIRFLOW_HOME}/airflow.db",
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
 )
+
+from airflow.providers.common.compat.sdk import DAG  # noqa: E402 - after Airflow's settings
 
 from airflow_provider_octopush.simulator import Behaviour, Simulator  # noqa: E402 - after Airflow's settings
 
@@ -79,3 +82,11 @@ def airflow_db() -> None:
     """Airflow's metadata database, migrated once for all tests that run Dags."""
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def dag(request: pytest.FixtureRequest) -> Iterator[DAG]:
+    """A Dag by the name of the test, to which the tasks that the test makes belong."""
+    name = "".join(character if character.isalnum() else "_" for character in request.node.name)
+    with DAG(name[:200], schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
+        yield dag

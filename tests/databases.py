@@ -1,4 +1,4 @@
-"""Where the databases of the tests are, and what happens where there are none."""
+"""Where the databases and the broker of the tests are, and what happens where there are none."""
 
 from __future__ import annotations
 
@@ -44,22 +44,25 @@ MARIADB_ARGUMENTS: dict[str, Any] = {
     "database": MARIADB["schema"],
 }
 
+#: Redis has no variables of its own; this one is Celery's and Flower's habit.
+REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+
 
 def require_postgres() -> None:
     """Skip the test where PostgreSQL or its driver is missing; on CI, fail."""
-    _require(
-        "PostgreSQL", "psycopg2", connect_postgres, f"{POSTGRES['host']}:{POSTGRES['port']} (set PGHOST, PGPORT, …)"
-    )
+    where = f"{POSTGRES['host']}:{POSTGRES['port']} (set PGHOST, PGPORT, …)"
+    _require("PostgreSQL", "psycopg2", "OperationalError", connect_postgres, where)
 
 
 def require_mariadb() -> None:
     """Skip the test where MariaDB or its driver is missing; on CI, fail."""
-    _require(
-        "MariaDB",
-        "MySQLdb",
-        connect_mariadb,
-        f"{MARIADB['host']}:{MARIADB['port']} (set MYSQL_HOST, MYSQL_TCP_PORT, …)",
-    )
+    where = f"{MARIADB['host']}:{MARIADB['port']} (set MYSQL_HOST, MYSQL_TCP_PORT, …)"
+    _require("MariaDB", "MySQLdb", "OperationalError", connect_mariadb, where)
+
+
+def require_redis() -> None:
+    """Skip the test where Redis or its client is missing; on CI, fail."""
+    _require("Redis", "redis", "ConnectionError", connect_redis, f"{REDIS_URL} (set REDIS_URL)")
 
 
 def connect_postgres() -> Any:
@@ -74,15 +77,22 @@ def connect_mariadb() -> Any:
     return importlib.import_module("MySQLdb").connect(**MARIADB_ARGUMENTS, connect_timeout=5, autocommit=True)
 
 
-def _require(database: str, driver: str, connect: Callable[[], Any], where: str) -> None:
+def connect_redis() -> Any:
+    """Open a connection of the tests' own."""
+    redis: Any = importlib.import_module("redis").Redis.from_url(REDIS_URL, socket_connect_timeout=5)
+    redis.ping()
+    return redis
+
+
+def _require(service: str, driver: str, unreachable: str, connect: Callable[[], Any], where: str) -> None:
     try:
-        unreachable = importlib.import_module(driver).OperationalError
+        error = getattr(importlib.import_module(driver), unreachable)
     except ImportError:
-        _missing(f"{driver}, the driver for {database}, is not installed")
+        _missing(f"{driver}, the driver for {service}, is not installed")
     try:
         connect().close()
-    except unreachable:
-        _missing(f"{database} does not answer on {where}")
+    except error:
+        _missing(f"{service} does not answer on {where}")
 
 
 def _missing(reason: str) -> NoReturn:

@@ -11,10 +11,12 @@ import airflow
 import jsonschema
 import pytest
 from airflow.providers.common.compat.sdk import Connection
+from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_octopush import __version__
+from airflow_provider_octopush.api import DEFAULT_BASE_URL
 from airflow_provider_octopush.get_provider_info import get_provider_info
-from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.hooks.octopush import DEFAULT_RETRIES, DEFAULT_TIMEOUT, OctopushHook
 
 CONNECTION_TYPE = get_provider_info()["connection-types"][0]
 
@@ -30,6 +32,15 @@ def test_the_provider_info_is_what_airflow_s_schema_asks_for() -> None:
     jsonschema.validate(get_provider_info(), schema)
 
 
+def test_the_connection_type_is_what_airflow_s_schema_of_forms_asks_for() -> None:
+    # The schema above knows nothing of forms, and lets a misspelt key pass.
+    schema = json.loads((Path(airflow.__file__).parent / "provider.yaml.schema.json").read_text())
+    connection_types = schema["properties"]["connection-types"]
+    if "conn-fields" not in connection_types["items"]["properties"]:
+        pytest.skip("Airflow declares forms from 3.2 on")
+    jsonschema.validate(get_provider_info()["connection-types"], connection_types)
+
+
 def test_everything_that_the_provider_info_names_can_be_imported() -> None:
     info = get_provider_info()
     for kind in ("hooks", "operators"):
@@ -37,6 +48,14 @@ def test_everything_that_the_provider_info_names_can_be_imported() -> None:
             assert integration["integration-name"] == info["integrations"][0]["integration-name"]
             for module in integration["python-modules"]:
                 import_module(module)
+    for decorator in info["task-decorators"]:
+        module, _, name = decorator["class-name"].rpartition(".")
+        assert callable(getattr(import_module(module), name))
+    assert info["asset-uris"] == info["dataset-uris"]
+    for uris in info["asset-uris"]:
+        for path in (uris["handler"], uris["factory"], uris["to_openlineage_converter"]):
+            module, _, name = path.rpartition(".")
+            assert callable(getattr(import_module(module), name))
     module, _, name = CONNECTION_TYPE["hook-class-name"].rpartition(".")
     assert getattr(import_module(module), name) is OctopushHook
     assert CONNECTION_TYPE["connection-type"] == OctopushHook.conn_type
@@ -75,19 +94,61 @@ def test_a_connection_finds_its_hook() -> None:
     assert hook.octopush_conn_id == "sms"
 
 
+def test_the_form_speaks_octopush_s_words_and_hides_what_has_no_use() -> None:
+    behaviour = CONNECTION_TYPE["ui-field-behaviour"]
+    assert behaviour["relabeling"] == {
+        "login": "API login",
+        "password": "API key",
+        "host": "Base URL",
+        "port": "Port (443)",
+    }
+    assert behaviour["placeholders"].keys() == {"login", "password", "host"}
+    assert behaviour["placeholders"]["host"] == DEFAULT_BASE_URL
+    assert set(behaviour["hidden-fields"]) == {"schema", "extra"}
+    assert CONNECTION_TYPE["conn-fields"].keys() == {"timeout", "retries"}
+
+
+def test_the_help_texts_name_the_defaults() -> None:
+    fields = CONNECTION_TYPE["conn-fields"]
+    assert f"{DEFAULT_TIMEOUT:g} when empty" in fields["timeout"]["description"]
+    assert f"{DEFAULT_RETRIES} when empty" in fields["retries"]["description"]
+
+
 def test_the_form_of_older_airflows_is_the_form_of_newer_ones() -> None:
-    behaviour = OctopushHook.get_ui_field_behaviour()
+    assert OctopushHook.get_ui_field_behaviour() == behaviour_in_python()
+
+
+def test_airflow_makes_the_declared_form() -> None:
+    """Airflow 2.11 to 3.1 from the hook's methods, 3.2 and newer from the provider info."""
+    providers_manager: Any = ProvidersManager
+    manager = providers_manager()
+    assert manager.field_behaviours["octopush"] == behaviour_in_python()
+    made = {
+        name.removeprefix("extra__octopush__"): label_and_help(widget.field)
+        for name, widget in manager.connection_form_widgets.items()
+        if name.startswith("extra__octopush__")
+    }
+    assert made == {
+        name: (definition["label"], definition["description"])
+        for name, definition in CONNECTION_TYPE["conn-fields"].items()
+    }
+
+
+def behaviour_in_python() -> dict[str, Any]:
     declared = CONNECTION_TYPE["ui-field-behaviour"]
-    assert behaviour == {
+    return {
         "hidden_fields": declared["hidden-fields"],
         "relabeling": declared["relabeling"],
         "placeholders": declared["placeholders"],
     }
-    pytest.importorskip("flask_appbuilder", reason="only Airflows that build the form from Python have it")
-    widgets = OctopushHook.get_connection_form_widgets()
-    assert {name: widget.kwargs["description"] for name, widget in widgets.items()} == {
-        name: definition["description"] for name, definition in CONNECTION_TYPE["conn-fields"].items()
-    }
+
+
+def label_and_help(field: Any) -> tuple[str, str]:
+    """Read an extra field in Airflow's form: a dict from 3.2 on, a field of WTForms before."""
+    if isinstance(field, dict):
+        return field["schema"]["title"], field["description"]
+    (label,) = field.args
+    return str(label), field.kwargs["description"]
 
 
 def test_extras_declare_no_default_because_airflow_would_store_it() -> None:

@@ -271,19 +271,27 @@ def _refusal(contact: Contact, error: OctopushError) -> Rejection:
 
 def _match(part: Sequence[Contact], items: Sequence[Mapping[str, Any]]) -> Delivered:
     """Give each contact the status that the answer has for its number; by digits, as the order is not documented."""
-    statuses: dict[str, str] = {}
-    for item in items:
-        statuses.setdefault(_NOT_DIGITS.sub("", item["phone_number"]), item["status"])
+    numbers = [contact.payload["phone_number"] for contact in part]
+    as_sent = {item["phone_number"]: item["status"] for item in items}
+    statuses: list[str | None]
+    if len(as_sent) == len(items) and as_sent.keys() == set(numbers):
+        statuses = [as_sent[number] for number in numbers]
+    else:
+        by_digits: dict[str, str] = {}
+        for item in items:
+            by_digits.setdefault(_NOT_DIGITS.sub("", item["phone_number"]), item["status"])
+        statuses = [by_digits.get(number[1:]) for number in numbers]
     delivered = Delivered()
-    for contact in part:
-        status = statuses.get(contact.payload["phone_number"][1:])
+    for status, count in Counter(statuses).items():
         if status is None:
-            delivered.rejections.append(
+            delivered.rejections = [
                 Rejection(contact.row, Stage.UNCONFIRMED, "not in Octopush's answer", contact.values)
-            )
+                for contact, answered in zip(part, statuses, strict=True)
+                if answered is None
+            ]
         elif status in STATUSES:
-            delivered.confirmed[status] += 1
+            delivered.confirmed[status] += count
         else:
-            delivered.confirmed["other"] += 1
-            delivered.unknown_statuses[status] += 1
+            delivered.confirmed["other"] += count
+            delivered.unknown_statuses[status] += count
     return delivered

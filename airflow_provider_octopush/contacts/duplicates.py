@@ -22,8 +22,12 @@ class SeenNumbers:
         :param number: the digits of the canonical number.
         :return: True when it is new, False when it was seen before.
         """
-        numbers = self._numbers if number < _TOO_LARGE else self._large
-        if number in numbers:
-            return False
-        numbers.add(number)
-        return True
+        if number < _TOO_LARGE:
+            try:
+                self._numbers.add_checked(number)
+            except KeyError:
+                return False
+            return True
+        size = len(self._large)
+        self._large.add(number)
+        return len(self._large) > size

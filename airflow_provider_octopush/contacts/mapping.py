@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from itertools import compress
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_octopush.api import CONTACT_FIELDS
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
@@ -16,7 +16,7 @@ from airflow_provider_octopush.contacts.text import to_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from airflow_provider_octopush.contacts.phone import PhoneReader
+    from airflow_provider_octopush.contacts.phone import PhoneReader, PhoneReason
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,7 @@ REGION = "region"
 _REGION_POSITION = len(CONTACT_FIELDS)
 
 
-@dataclass(slots=True)
-class Contact:
+class Contact(NamedTuple):
     """
     A row that can be sent.
 
@@ -95,7 +94,7 @@ class ContactMapper:
         #: What is read of each row, in the order of :attr:`Contact.values`.
         self.fields = (*CONTACT_FIELDS, REGION) if REGION in columns else CONTACT_FIELDS
 
-    def map(self, frame: pd.DataFrame, first_row: int) -> Iterator[Contact | Rejection]:
+    def map(self, frame: pd.DataFrame, first_row: int) -> tuple[list[Contact], list[Rejection]]:
         """
         Turn each row into a contact, or into a rejection that says why it cannot be one.
 
@@ -103,6 +102,7 @@ class ContactMapper:
 
         :param frame: rows; more columns than are needed do no harm.
         :param first_row: the number of the frame's first row in the whole input.
+        :return: the contacts and the rejections, both in the order of the rows.
         :raises ColumnError: when a column that is asked for is not there.
         """
         names = [str(name) for name in frame.columns]
@@ -117,27 +117,32 @@ class ContactMapper:
                 [undo_defuse(value) if isinstance(value, str) else value for value in values] for values in columns
             ]
         regions = columns[_REGION_POSITION] if REGION in positions else nothing
-        # Column by column: a frame's values mostly have one type, and columns that are not there cost nothing.
+        # Column by column, and what is the same for all rows in one call: the way of most rows is the way of millions.
+        numbers = list(map(self._phone_reader.read, columns[0], regions))
         fed = [field for field in CONTACT_FIELDS[1:] if field in positions]
         texts = [_texts(columns[CONTACT_FIELDS.index(field)]) for field in fed]
-        texts_of_rows = zip(*texts, strict=True) if fed else itertools.repeat((), len(frame))
-        read = self._phone_reader.read
-        for row, (values, region, texts_of_row) in enumerate(
-            zip(zip(*columns, strict=True), regions, texts_of_rows, strict=True), first_row
-        ):
-            phone_number = read(values[0], region)
-            if not isinstance(phone_number, str):
-                yield Rejection(row, Stage.INVALID, phone_number.value, values)
-                continue
-            payload = {"phone_number": phone_number}
-            for field, text in zip(fed, texts_of_row, strict=True):
-                if isinstance(text, str):
-                    payload[field] = text
-                elif text is not None:
-                    yield Rejection(row, Stage.INVALID, f"{field}: {text}", values)
-                    break
-            else:
-                yield Contact(row, int(phone_number[1:]), payload, values)
+        rows: Iterable[int] = range(first_row, first_row + len(frame))
+        values: Iterable[tuple[object, ...]] = zip(*columns, strict=True)
+        reasons = _reasons(numbers, dict(zip(fed, texts, strict=True)))
+        rejections = []
+        if reasons:
+            all_values = list(values)
+            rejections = [
+                Rejection(first_row + i, Stage.INVALID, reason, all_values[i]) for i, reason in sorted(reasons.items())
+            ]
+            good = [i not in reasons for i in range(len(frame))]
+            rows, values = compress(rows, good), compress(all_values, good)
+            numbers = list(compress(numbers, good))
+            texts = [list(compress(column, good)) for column in texts]
+        fields = ("phone_number", *fed)
+        payloads = [
+            dict(zip(fields, cells, strict=True))
+            if None not in cells
+            else {field: text for field, text in zip(fields, cells, strict=True) if text is not None}
+            for cells in zip(numbers, *texts, strict=True)
+        ]
+        digits = [int(payload["phone_number"]) for payload in payloads]
+        return list(map(Contact._make, zip(rows, digits, payloads, values, strict=True))), rejections
 
     def _positions(self, names: list[str]) -> dict[str, int]:
         positions = {}
@@ -183,6 +188,19 @@ def _text(value: object) -> str | ValueError | None:
         return to_text(value)
     except ValueError as error:
         return error
+
+
+def _reasons(
+    numbers: Sequence[str | PhoneReason], texts: Mapping[str, Sequence[str | ValueError | None]]
+) -> dict[int, str]:
+    """Tell which rows cannot be sent: position → reason, the number's before that of any other field."""
+    reasons = {i: number.value for i, number in enumerate(numbers) if not isinstance(number, str)}
+    for field, column in texts.items():
+        if any(issubclass(kind, ValueError) for kind in set(map(type, column))):
+            for i, text in enumerate(column):
+                if isinstance(text, ValueError):
+                    reasons.setdefault(i, f"{field}: {text}")
+    return reasons
 
 
 def check_fields(columns: Mapping[str, str]) -> None:

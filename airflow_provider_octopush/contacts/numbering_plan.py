@@ -29,11 +29,8 @@ def read_international(digits: str, *, mobile: bool = False) -> bool:
     :return: True: libphonenumber holds ``+`` and these digits valid, and its E.164 is just that. False: nothing is
         known.
     """
-    for length in (1, 2, 3):
-        country_code = digits[:length]
-        if country_code in _COUNTRY_CODES:
-            return _international(country_code, mobile).match(digits, length) is not None
-    return False
+    pattern, length = _plan_of(digits[:3], mobile)
+    return pattern.match(digits, length) is not None
 
 
 def read_national(digits: str, region: str, *, mobile: bool = False) -> str | None:
@@ -52,6 +49,16 @@ def read_national(digits: str, region: str, *, mobile: bool = False) -> str | No
 
 
 _COUNTRY_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
+
+
+@functools.cache
+def _plan_of(first_digits: str, mobile: bool) -> tuple[re.Pattern[str], int]:
+    """Find the plan of the country code that a number begins with, and where in the number it applies."""
+    for length in (1, 2, 3):
+        country_code = first_digits[:length]
+        if country_code in _COUNTRY_CODES:
+            return _international(country_code, mobile), length
+    return _NOTHING, 0
 
 
 @functools.cache
@@ -98,15 +105,18 @@ def _national(region: str, mobile: bool) -> tuple[re.Pattern[str], str]:
 
 def _numbers(metadata: PhoneMetadata, *, mobile: bool) -> str:
     """Write what makes a national significant number valid, or one that can receive SMS; to the end of the text."""
+    lengths = metadata.general_desc.possible_length if metadata.general_desc else ()
     general = f"(?={_any_of([metadata.general_desc])})"
-    special = _any_of(getattr(metadata, name) for name in _SPECIAL)
+    special = _any_of((getattr(metadata, name) for name in _SPECIAL), lengths)
     if not mobile:
-        return f"{general}(?:{special}|{_any_of([metadata.fixed_line, metadata.mobile])})"
+        # The most frequent first.
+        return f"{general}(?:{_any_of([metadata.mobile, metadata.fixed_line], lengths)}|{special})"
     can_receive = metadata.fixed_line if metadata.same_mobile_and_fixed_line_pattern else metadata.mobile
-    return f"{general}(?!{special}){_any_of([can_receive])}"
+    return f"{general}(?!{special}){_any_of([can_receive], lengths)}"
 
 
-def _any_of(descriptions: Iterable[PhoneNumberDesc | None]) -> str:
+def _any_of(descriptions: Iterable[PhoneNumberDesc | None], checked_lengths: tuple[int, ...] = ()) -> str:
+    """Write the numbers of some descriptions; numbers of other lengths than those checked do not come here."""
     alternatives = []
     for description in descriptions:
         if description is None or not description.national_number_pattern:
@@ -114,6 +124,7 @@ def _any_of(descriptions: Iterable[PhoneNumberDesc | None]) -> str:
         lengths = "|".join(f"[0-9]{{{length}}}" for length in description.possible_length if length > 0)
         if description.possible_length and not lengths:
             continue
-        right_length = rf"(?=(?:{lengths})\Z)" if lengths else ""
+        is_checked = not lengths or description.possible_length == checked_lengths
+        right_length = "" if is_checked else rf"(?=(?:{lengths})\Z)"
         alternatives.append(rf"{right_length}(?:{description.national_number_pattern})\Z")
     return f"(?:{'|'.join(alternatives)})" if alternatives else "(?!)"

@@ -81,8 +81,7 @@ _MAX_ALTERNATIVE = 4
 
 # Groups of digits with blanks or dashes between them, or with dots where they cannot be the point of a fraction. What
 # needs judgement (a zero in brackets, an extension, two numbers) is not of this form.
-_USUAL = re.compile(r"(?!00)\+?[0-9]+(?:(?:[ -][0-9]+)*|(?:\.[0-9]{2,4}){2,})")
-_WITHOUT_SEPARATORS = str.maketrans("", "", " -.")
+_USUAL = re.compile(r"(?!00)\+?[0-9]++(?:(?:[ -][0-9]++)*+|(?:\.[0-9]{2,4}){2,})")
 
 _FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?e[+-]?[0-9]+", re.IGNORECASE)
@@ -155,7 +154,16 @@ class PhoneReader:
         :return: ``+`` and digits, or the reason why it is none.
         """
         if type(value) is str and _USUAL.fullmatch(value):
-            number = self._read_usual(value, region)
+            # Most numbers are written like this, and valid: their way is a short one. Many replace() are much faster
+            # than one translate() on text of this length.
+            digits = value.replace(" ", "").replace("-", "").replace(".", "")
+            number = None
+            if digits[0] == "+":
+                number = digits if read_international(digits[1:], mobile=self._mobile) else None
+            elif type(region) is str and region in phonenumbers.SUPPORTED_REGIONS:
+                number = read_national(digits, region, mobile=self._mobile)
+            elif self._default_regions and _is_blank(region):
+                number = read_national(digits, self._default_regions[0], mobile=self._mobile)
             if number is not None:
                 return number
         text = _written(value)
@@ -172,17 +180,6 @@ class PhoneReader:
                 return PhoneReason.UNKNOWN_REGION
             regions = [_region(region)]
         return self._guess(dialled, regions)
-
-    def _read_usual(self, text: str, region: object) -> str | None:
-        """Read a valid number as most of them are written; None when it takes a closer look."""
-        digits = text.translate(_WITHOUT_SEPARATORS)
-        if digits[0] == "+":
-            return digits if read_international(digits[1:], mobile=self._mobile) else None
-        if type(region) is str and region in phonenumbers.SUPPORTED_REGIONS:
-            return read_national(digits, region, mobile=self._mobile)
-        if self._default_regions and _is_blank(region):
-            return read_national(digits, self._default_regions[0], mobile=self._mobile)
-        return None
 
     def _international(self, dialled: _Dialled) -> str | PhoneReason:
         number = _valid(dialled.digits, dialled.zero)

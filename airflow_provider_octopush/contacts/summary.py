@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from airflow_provider_octopush.contacts.mapping import Rejection, Stage
@@ -15,6 +17,9 @@ OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "i
 
 #: What the API said of a contact that it accepted.
 CONFIRMED = ("added", "updated", "skipped", "other")
+
+#: What the summary of several parts adds up, beside the outcomes.
+_ADDED_UP = ("read", *OUTCOMES, "chunks", "requests", "retries")
 
 #: The API's messages are its own; should each be different, XCom must not grow with the table.
 REASONS_MAX = 50
@@ -89,8 +94,11 @@ class Summary:
         """Count a row that was rejected, and its reason when it is invalid or refused."""
         self.count(_COUNT_OF_STAGE[rejection.stage])
         if rejection.stage in (Stage.INVALID, Stage.REFUSED):
-            known = rejection.reason in self.reasons or len(self.reasons) < REASONS_MAX
-            self.reasons[rejection.reason if known else OTHER_REASONS] += 1
+            self._count_reason(rejection.reason)
+
+    def _count_reason(self, reason: str, number: int = 1) -> None:
+        known = reason in self.reasons or len(self.reasons) < REASONS_MAX
+        self.reasons[reason if known else OTHER_REASONS] += number
 
     def check_rejected(self, max_rejected: float, *, unconfirmed_is_rejected: bool = True) -> None:
         """
@@ -128,6 +136,22 @@ class Summary:
                 "This is a bug of airflow-provider-octopush: please report it with this message"
             )
 
+    @classmethod
+    def from_xcom(cls, values: Mapping[str, Any]) -> Summary:
+        """
+        Make a summary of its XCom form.
+
+        :param values: what :meth:`as_xcom` returned.
+        :raises ValueError: when it is something else.
+        """
+        fields = cls.__dataclass_fields__.keys()
+        if not isinstance(values, Mapping) or values.keys() != fields:
+            raise ValueError(
+                f"expected a summary with {', '.join(fields)}, as CreateContactsOperator returns it, but got "
+                f"{type(values).__name__}: hand over what its tasks returned"
+            )
+        return cls(**{**values, "reasons": Counter(values["reasons"])})
+
     def as_xcom(self) -> dict[str, Any]:
         """Return a flat dict that JSON can write, without personal data; the most frequent reason comes first."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -153,7 +177,100 @@ class Summary:
             ("requests", f"{self.requests:,} ({self.retries:,} of them retries)"),
             ("duration", f"{self.duration_seconds:,.1f} s"),
             *([("rejected rows", self.rejects_path)] if self.rejects_path else []),
-            *((f"reason: {reason}", f"{number:,}") for reason, number in self.reasons.most_common()),
         ]
         width = max(len(label) for label, _ in rows)
-        return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)
+        lines = [f"{label:<{width}}  {value}" for label, value in rows]
+        if self.reasons:
+            # Their number first: reasons are sentences, and would push all the counts above to the right.
+            lines += ["reasons", *(f"{number:>{width},}  {reason}" for reason, number in self.reasons.most_common())]
+        return "\n".join(lines)
+
+
+class MissingSummaryError(ValueError):
+    """A part has no summary, so what became of its rows is not known: look at its task, and run it again."""
+
+
+def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int | None = None) -> dict[str, Any]:
+    """
+    Make one summary of those of several parts, such as the mapped tasks of one operator.
+
+    The counts add up to those of one run over all rows, with one difference: a number that is in two parts is a
+    duplicate in neither.
+
+    .. code-block:: python
+
+        @task(trigger_rule="all_done")
+        def merge(summaries):
+            return merge_summaries(summaries, parts=4)
+
+    :param summaries: the parts' summaries in their XCom form; what Airflow hands over for all that a mapped task
+        returned will do.
+    :param parts: how many there must be. Say it wherever parts may fail: Airflow leaves a mapped task that failed
+        before it had a summary out of what it hands over, so that without this number nobody would miss it.
+    :return: a summary in its XCom form. Counts, chunks, requests, retries and reasons are added up. ``list_name`` and
+        ``tag_name`` are those of all parts, or None where they differ. ``duration_seconds`` is that of the longest
+        part: when parts began, their summaries do not say, so the whole took at least as long, and longer where parts
+        waited for each other. ``rejects_path`` is the path of all parts, or the folder that holds all of their paths,
+        or None where there is neither.
+    :raises MissingSummaryError: when a summary is None, when there are fewer or more than ``parts``, and when there is
+        none at all although ``parts`` is not 0.
+    :raises ValueError: when one is no summary, and when some parts only validated and others sent.
+    :raises RuntimeError: when the counts of a part do not add up.
+    """
+    merged: list[Summary] = []
+    missing = 0
+    for values in summaries:
+        if values is None:
+            missing += 1
+        else:
+            merged.append(Summary.from_xcom(values))
+            merged[-1].check()
+    expected = len(merged) + missing if parts is None else parts
+    if len(merged) != expected or (not merged and parts is None):
+        raise MissingSummaryError(
+            f"{len(merged)} of {expected} parts have a summary: a part that fails before its rows are through has "
+            "none. What became of its rows is not known: look at its task's log, clear the task, then merge again"
+        )
+    if len({part.validate_only for part in merged}) > 1:
+        raise ValueError(
+            "some parts were run with validate_only and others were not: what the first count as skipped was never "
+            "sent, so the counts of both cannot be added up"
+        )
+    return _merged(merged).as_xcom()
+
+
+def _merged(parts: Collection[Summary]) -> Summary:
+    whole = Summary(
+        list_name=_shared(part.list_name for part in parts),
+        tag_name=_shared(part.tag_name for part in parts),
+        duration_seconds=max((part.duration_seconds for part in parts), default=0.0),
+        validate_only=any(part.validate_only for part in parts),
+        rejects_path=_shared_path({part.rejects_path for part in parts if part.rejects_path is not None}),
+    )
+    for name in _ADDED_UP:
+        setattr(whole, name, sum(getattr(part, name) for part in parts))
+    reasons: Counter[str] = sum((part.reasons for part in parts), Counter())
+    others = reasons.pop(OTHER_REASONS, 0)
+    # The most frequent first, so that these keep their names when there are too many.
+    for reason, number in reasons.most_common():
+        whole._count_reason(reason, number)
+    if others:
+        whole.reasons[OTHER_REASONS] += others
+    whole.check()
+    return whole
+
+
+def _shared(values: Iterable[str | None]) -> str | None:
+    """Return the value that all have; None when they differ."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
+
+
+def _shared_path(paths: Collection[str]) -> str | None:
+    """Return the path that all have, or the folder that all are in; None when there is none."""
+    if len(paths) < 2:
+        return next(iter(paths), None)
+    names = zip(*(path.split("/") for path in paths), strict=False)
+    shared = [same[0] for same in takewhile(lambda names: len(set(names)) == 1, names)]
+    scheme_alone = not any(shared[1:])
+    return None if scheme_alone else "/".join(shared)

@@ -7,9 +7,11 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain, compress, islice
+from operator import attrgetter
 from typing import Protocol
 
 import pandas as pd
@@ -26,6 +28,7 @@ Frames = Generator[pd.DataFrame, None, None]
 
 PROGRESS_SECONDS = 10.0
 UNKNOWN_STATUSES_LOGGED = 10
+PASSED_OVER_AT_A_TIME = 10_000
 
 # What else stands in a status may be quoted from a contact.
 _STATUS = re.compile(r"[a-z_-]{1,30}")
@@ -126,20 +129,29 @@ class ContactSync:
             self._rejects.start_over()
 
     def _send_all(self, frames: Iterable[pd.DataFrame], earlier: Progress | None) -> None:
-        contacts = self._contacts(frames)
+        contacts = chain.from_iterable(self._contacts(frames))
         if earlier is not None:
             self._pass_over(contacts, earlier)
+        chunks = iter(lambda: list(islice(contacts, self._chunk_size)), [])
+        ready: deque[list[Contact]] = deque()
         on_their_way: deque[tuple[Sequence[Contact], Future[Delivered]]] = deque()
         with ThreadPoolExecutor(self._concurrency, "octopush") as threads:
             try:
-                for chunk in _chunks(contacts, self._chunk_size):
+                while True:
                     # In the order of the rows: a checkpoint holds for all contacts before it. And never more of them
                     # than there are threads: what is not in it when the process dies is sent again.
-                    if len(on_their_way) == self._concurrency:
+                    while on_their_way and on_their_way[0][1].done():
                         self._settle_chunk(*on_their_way.popleft())
-                    on_their_way.append((chunk, threads.submit(self._deliver, chunk)))
-                while on_their_way:
-                    self._settle_chunk(*on_their_way.popleft())
+                    while ready and len(on_their_way) < self._concurrency:
+                        chunk = ready.popleft()
+                        on_their_way.append((chunk, threads.submit(self._deliver, chunk)))
+                    # Cut ahead, so that no thread waits for its next chunk when several are done at once.
+                    if len(ready) < self._concurrency and (chunk := next(chunks, [])):
+                        ready.append(chunk)
+                    elif on_their_way:
+                        wait([on_their_way[0][1]])
+                    else:
+                        break
             except StoppedError:
                 # Another chunk, cut later, has failed first.
                 errors = [future.exception() for _, future in on_their_way]
@@ -165,13 +177,12 @@ class ContactSync:
             raise RuntimeError("there is no checkpoint to resume from")
         unconfirmed = set(earlier.unconfirmed)
         again: list[tuple[int, Contact]] = []
-        for position in range(earlier.contacts):
-            contact = next(contacts, None)
-            if contact is None:
+        for start in range(0, earlier.contacts, PASSED_OVER_AT_A_TIME):
+            part = list(islice(contacts, min(PASSED_OVER_AT_A_TIME, earlier.contacts - start)))
+            if not part:
                 raise RowsChangedError
-            self._digest.update(contact)
-            if position in unconfirmed:
-                again.append((position, contact))
+            self._digest.update(part)
+            again += [(position, contact) for position, contact in enumerate(part, start) if position in unconfirmed]
         if self._digest.hexdigest() != earlier.digest:
             raise RowsChangedError
         log.info("%d contacts were sent by an earlier try: sending the rest", earlier.contacts)
@@ -181,25 +192,31 @@ class ContactSync:
             self.summary.count(name, int(earlier.counts.get(name, 0)))
         self.summary.chunks = int(earlier.counts.get("chunks", 0))
         for start in range(0, len(again), self._chunk_size):
-            part = again[start : start + self._chunk_size]
-            delivered = self._deliver([contact for _, contact in part])
+            chunk = again[start : start + self._chunk_size]
+            delivered = self._deliver([contact for _, contact in chunk])
             rejected = {rejection.row for rejection in delivered.rejections}
-            confirmed = {position for position, contact in part if contact.row not in rejected}
+            confirmed = {position for position, contact in chunk if contact.row not in rejected}
             self._progress.unconfirmed = [p for p in self._progress.unconfirmed if p not in confirmed]
             self._settle(delivered)
 
-    def _contacts(self, frames: Iterable[pd.DataFrame]) -> Iterator[Contact]:
+    def _contacts(self, frames: Iterable[pd.DataFrame]) -> Iterator[list[Contact]]:
         for frame in frames:
-            for row in self._mapper.map(frame, self.summary.read + 1):
-                self.summary.read += 1
-                if isinstance(row, Rejection):
-                    self._reject(row)
-                elif self._seen.add(row.number):
-                    yield row
-                else:
-                    self._reject(Rejection(row.row, Stage.DUPLICATE, "same number as an earlier row", row.values))
+            contacts, rejections = self._mapper.map(frame, self.summary.read + 1)
+            self.summary.read += len(frame)
+            is_new = [self._seen.add(contact.number) for contact in contacts]
+            if not all(is_new):
+                rejections += [
+                    Rejection(contact.row, Stage.DUPLICATE, "same number as an earlier row", contact.values)
+                    for contact, new in zip(contacts, is_new, strict=True)
+                    if not new
+                ]
+                rejections.sort(key=attrgetter("row"))
+                contacts = list(compress(contacts, is_new))
+            for rejection in rejections:
+                self._reject(rejection)
             self._flush_rejected()
             self._tell_progress()
+            yield contacts
 
     def _deliver(self, chunk: Sequence[Contact]) -> Delivered:
         if self._delivery is None:
@@ -210,11 +227,12 @@ class ContactSync:
         """Note which contacts were answered for, so that a retry passes over them."""
         if self._digest is None:
             return
-        rejected = {rejection.row for rejection in delivered.rejections}
-        for position, contact in enumerate(chunk, self._progress.contacts):
-            self._digest.update(contact)
-            if contact.row in rejected:
-                self._progress.unconfirmed.append(position)
+        self._digest.update(chunk)
+        if delivered.rejections:
+            rejected = {rejection.row for rejection in delivered.rejections}
+            self._progress.unconfirmed += [
+                position for position, contact in enumerate(chunk, self._progress.contacts) if contact.row in rejected
+            ]
         self._progress.contacts += len(chunk)
         self._progress.digest = self._digest.hexdigest()
 
@@ -277,14 +295,3 @@ class ContactSync:
                     for status, number in self._unknown_statuses.most_common(UNKNOWN_STATUSES_LOGGED)
                 ),
             )
-
-
-def _chunks(contacts: Iterator[Contact], size: int) -> Iterator[list[Contact]]:
-    chunk: list[Contact] = []
-    for contact in contacts:
-        chunk.append(contact)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

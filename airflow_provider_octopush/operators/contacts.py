@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -15,9 +14,10 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_octopush.api import check_names
+from airflow_provider_octopush.assets.events import describe_outlets
 from airflow_provider_octopush.contacts.checkpoint import Checkpoint
 from airflow_provider_octopush.contacts.delivery import Delivery
-from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper, check_fields
+from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper
 from airflow_provider_octopush.contacts.phone import PhoneCheck, PhoneReader
 from airflow_provider_octopush.contacts.retry import Backoff
 from airflow_provider_octopush.contacts.summary import Summary
@@ -29,6 +29,24 @@ from airflow_provider_octopush.exceptions import (
     TooManyRejectedError,
 )
 from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
+from airflow_provider_octopush.observability.metrics import send_metrics
+from airflow_provider_octopush.observability.openlineage import (
+    add_list,
+    is_installed,
+    lineage_of_hooks,
+    lineage_of_query,
+)
+from airflow_provider_octopush.operators.parameters import (
+    OnEmpty,
+    check_columns,
+    check_max_rejected,
+    check_number,
+    check_on_empty,
+    check_one_source,
+    check_option,
+    check_phone_check,
+)
 from airflow_provider_octopush.sources.sql import NotAQueryError, read_sql
 from airflow_provider_octopush.sources.upstream import read_upstream
 from airflow_provider_octopush.storage.rejects_path import open_rejects, rejects_uri
@@ -36,8 +54,7 @@ from airflow_provider_octopush.storage.task_state import TaskStateStore
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-OnEmpty = Literal["succeed", "skip", "fail"]
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
 #: What a retry of the task would meet again, unchanged.
 FINAL_ERRORS = (
@@ -152,36 +169,15 @@ class CreateContactsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if (data is None) == (sql is None):
-            raise ValueError("rows come from exactly one place: write either data=… or sql=…")
-        if sql is not None and sql_conn_id is None:
-            raise ValueError("sql needs a connection to run on: write sql_conn_id=…")
-        for name, number, usual in (("chunk_size", chunk_size, 200), ("concurrency", concurrency, 4)):
-            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-                raise ValueError(f"{name} is {number!r}: write a whole number, 1 or more, such as {usual}")
-        if on_empty not in get_args(OnEmpty):
-            raise ValueError(f"on_empty is {on_empty!r}: write one of {', '.join(map(repr, get_args(OnEmpty)))}")
-        if phone_check not in get_args(PhoneCheck):
-            raise ValueError(
-                f"phone_check is {phone_check!r}: write one of {', '.join(map(repr, get_args(PhoneCheck)))}"
-            )
-        if (
-            isinstance(max_rejected, bool)
-            or not isinstance(max_rejected, int | float)
-            or not 0 <= max_rejected <= (1 if isinstance(max_rejected, float) else math.inf)
-        ):
-            raise ValueError(
-                f"max_rejected is {max_rejected!r}: write a number of rows, such as 10, or a share of them between 0.0 "
-                "and 1.0, such as 0.01"
-            )
-        for name, value in (
-            ("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers),
-            ("do_not_overwrite", do_not_overwrite),
-        ):
-            if value not in (True, False, None):
-                raise ValueError(f"{name} is {value!r}: write True, False or None")
-        if isinstance(columns, Mapping):
-            check_fields(columns)
+        check_one_source(data, sql, sql_conn_id)
+        check_number("chunk_size", chunk_size, usual=200)
+        check_number("concurrency", concurrency, usual=4)
+        check_on_empty(on_empty)
+        check_phone_check(phone_check)
+        check_max_rejected(max_rejected)
+        check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
+        check_option("do_not_overwrite", do_not_overwrite)
+        check_columns(columns)
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.parameters = parameters
@@ -204,11 +200,17 @@ class CreateContactsOperator(BaseOperator):
         # No template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
         self._data = data
         XComArg.apply_upstream_relationship(self, data)
+        self._summary: Summary | None = None
 
     @cached_property
     def hook(self) -> OctopushHook:
         """The hook that posts the contacts."""
         return OctopushHook(self.octopush_conn_id)
+
+    @cached_property
+    def _sql_hook(self) -> Any:
+        connection: Any = BaseHook.get_connection(str(self.sql_conn_id))
+        return connection.get_hook(hook_params=self.sql_hook_params)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -217,6 +219,7 @@ class CreateContactsOperator(BaseOperator):
         :return: the summary.
         """
         check_names(list_name=self.list_name, tag_name=self.tag_name)
+        self._summary = None
         try:
             summary = self._sync(context)
         except FINAL_ERRORS as error:
@@ -224,6 +227,8 @@ class CreateContactsOperator(BaseOperator):
         if summary.read == 0 and self.on_empty != "succeed":
             message = f"no row was read, and on_empty={self.on_empty!r}"
             raise AirflowSkipException(message) if self.on_empty == "skip" else ValueError(message)
+        if self.outlets:
+            describe_outlets(self.outlets, context["outlet_events"], summary, self.octopush_conn_id)
         return summary.as_xcom()
 
     def _sync(self, context: Context) -> Summary:
@@ -245,10 +250,35 @@ class CreateContactsOperator(BaseOperator):
             )
             summary = sync.run(partial(self._frames, context))
         self.log.info("summary\n%s", summary.table())
-        # Pushed before the task may fail, so that a failed task shows it too.
+        # Pushed and told before the task may fail, so that a failed task shows it too.
         context["ti"].xcom_push(key="return_value", value=summary.as_xcom())
+        self._tell(summary)
         summary.check_rejected(self.max_rejected, unconfirmed_is_rejected=not self.auto_remove_blacklisted_numbers)
         return summary
+
+    def _tell(self, summary: Summary) -> None:
+        self._summary = summary
+        send_metrics(summary, dag_id=self.dag_id, task_id=self.task_id)
+        if self.sql is not None:
+            report_query(self._sql_hook, self.sql, summary.read)
+        if summary.list_name is not None and not summary.validate_only:
+            report_list(self.hook, summary.list_name, self.octopush_conn_id)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """
+        Tell OpenLineage where the rows came from, where they went to, and how many; called by its provider.
+
+        :param task_instance: of the task that has ended, well or not.
+        :return: None when the run did not come to its end, or OpenLineage is not installed.
+        """
+        if self._summary is None or not is_installed():
+            return None
+        if self.sql is not None:
+            lineage = lineage_of_query(self._sql_hook, self.sql, str(self.sql_conn_id))
+        else:
+            lineage = lineage_of_hooks(self.inlets, task_instance)
+        add_list(lineage, self._summary, self.octopush_conn_id)
+        return lineage
 
     def _delivery(self) -> Delivery:
         post = partial(
@@ -290,6 +320,4 @@ class CreateContactsOperator(BaseOperator):
         if self.sql is None:
             data = self._data
             return read_upstream(data.resolve(context) if isinstance(data, XComArg) else data)
-        connection: Any = BaseHook.get_connection(str(self.sql_conn_id))
-        sql_hook = connection.get_hook(hook_params=self.sql_hook_params)
-        return read_sql(sql_hook, self.sql, self.parameters)
+        return read_sql(self._sql_hook, self.sql, self.parameters)

@@ -24,7 +24,8 @@ class Simulator:
     .. code-block:: python
 
         with Simulator(Behaviour(latency=0.1)) as simulator:
-            requests.get(simulator.url + "/wallet/check-balance", headers=...)
+            headers = {"api-login": simulator.login, "api-key": simulator.key}
+            requests.get(f"{simulator.url}/wallet/check-balance", headers=headers, timeout=10)
 
     Outside the API's path, ``GET /simulator`` shows lists, contacts, requests and behaviour. Three more steer it:
     ``POST /simulator/reset`` (nothing, or fields of :class:`Behaviour`), ``PUT /simulator/behaviour`` (fields of

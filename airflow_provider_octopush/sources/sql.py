@@ -33,7 +33,7 @@ def read_sql(
     sql: str,
     parameters: Mapping[str, Any] | Sequence[Any] | None = None,
     *,
-    batch_size: int = 10_000,
+    batch_size: int = 2_000,
 ) -> Generator[pd.DataFrame, None, None]:
     """
     Run a query and give its rows as they come from the server.
@@ -57,7 +57,8 @@ def read_sql(
     :param sql: one query. PostgreSQL takes what a cursor can be declared for: SELECT, VALUES, TABLE, and WITH before
         them.
     :param parameters: the query's parameters, in the style of the driver.
-    :param batch_size: rows in a frame, at most.
+    :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
+        takes some milliseconds.
     :return: frames of dtype object; one without rows, but with the columns, when the query finds nothing.
     :raises NotAQueryError: when the statement gives no rows.
     :raises RowsNotReadError: when the database fails after the query was accepted.

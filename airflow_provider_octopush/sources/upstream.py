@@ -11,7 +11,9 @@ import pandas as pd
 EXPECTED = "expected a DataFrame, a list of dicts, or what a mapped task returned (lists of dicts, or DataFrames)"
 
 
-def read_upstream(data: Any, *, batch_size: int = 10_000) -> Generator[pd.DataFrame, None, None]:
+def read_upstream(
+    data: Any, *, origin: str = "upstream", batch_size: int = 2_000
+) -> Generator[pd.DataFrame, None, None]:
     """
     Give the rows of an upstream task as frames of bounded size.
 
@@ -24,7 +26,9 @@ def read_upstream(data: Any, *, batch_size: int = 10_000) -> Generator[pd.DataFr
 
     :param data: a DataFrame; dicts, one for each row, in a list, a sequence or an iterator; or a sequence or an
         iterator of DataFrames or of lists of dicts, such as Airflow makes of a mapped task.
-    :param batch_size: rows in a frame, at most.
+    :param origin: who returned it, for error messages.
+    :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
+        takes some milliseconds.
     :return: frames of dtype object. A DataFrame without rows gives one frame with its columns; a list without rows
         gives nothing.
     :raises TypeError: when ``data`` is not rows; says what came and where, by type, never by content.
@@ -33,7 +37,7 @@ def read_upstream(data: Any, *, batch_size: int = 10_000) -> Generator[pd.DataFr
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
     columns: dict[Hashable, None] = {}
     rows: list[Mapping[Hashable, Any]] = []
-    for piece in _pieces(data):
+    for piece in _pieces(data, origin):
         if isinstance(piece, pd.DataFrame):
             if rows:
                 yield _frame_of_dicts(columns, rows)
@@ -49,24 +53,24 @@ def read_upstream(data: Any, *, batch_size: int = 10_000) -> Generator[pd.DataFr
         yield _frame_of_dicts(columns, rows)
 
 
-def _pieces(data: Any) -> Iterator[pd.DataFrame | Mapping[Hashable, Any]]:
+def _pieces(data: Any, origin: str) -> Iterator[pd.DataFrame | Mapping[Hashable, Any]]:
     if data is None:
-        raise TypeError("upstream returned None; return [] for no rows")
+        raise TypeError(f"{origin} returned None; return [] for no rows")
     if isinstance(data, pd.DataFrame):
         yield data
         return
     if isinstance(data, Mapping):
         kind = type(data).__name__
         raise TypeError(
-            f"upstream returned a {kind}, {EXPECTED}: write [row] for one row, DataFrame(columns) for columns"
+            f"{origin} returned a {kind}, {EXPECTED}: write [row] for one row, DataFrame(columns) for columns"
         )
     if not _is_list_like(data):
-        raise TypeError(f"upstream returned a {type(data).__name__}, {EXPECTED}")
+        raise TypeError(f"{origin} returned a {type(data).__name__}, {EXPECTED}")
     for position, item in enumerate(_one_by_one(data), 1):
         if isinstance(item, pd.DataFrame | Mapping):
             yield item
             continue
-        where = f"item {position} of what upstream returned is a {type(item).__name__}"
+        where = f"item {position} of what {origin} returned is a {type(item).__name__}"
         if not _is_list_like(item):
             raise TypeError(f"{where}, {EXPECTED}")
         for inner_position, inner in enumerate(_one_by_one(item), 1):

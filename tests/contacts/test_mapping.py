@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import decimal
 import logging
+from operator import attrgetter
 
 import pandas as pd
 import pytest
@@ -15,7 +16,8 @@ def frame(**columns: list[object]) -> pd.DataFrame:
 
 
 def map_all(rows: pd.DataFrame, columns: dict[str, str] | None = None) -> list[Contact | Rejection]:
-    return list(ContactMapper(columns or {}, PhoneReader()).map(rows, 1))
+    contacts, rejections = ContactMapper(columns or {}, PhoneReader()).map(rows, 1)
+    return sorted([*contacts, *rejections], key=attrgetter("row"))
 
 
 def payloads(rows: pd.DataFrame, columns: dict[str, str] | None = None) -> list[dict[str, str]]:
@@ -83,8 +85,8 @@ def test_columns_that_feed_nothing_are_named_once(caplog: pytest.LogCaptureFixtu
     mapper = ContactMapper({}, PhoneReader())
     rows = frame(phone_number=["+33149706565"], email=["e"], city=["c"])
     with caplog.at_level(logging.INFO):
-        list(mapper.map(rows, 1))
-        list(mapper.map(rows, 2))
+        mapper.map(rows, 1)
+        mapper.map(rows, 2)
     assert [record.getMessage() for record in caplog.records] == [
         "columns that feed no field of a contact: 'email', 'city'"
     ]
@@ -107,4 +109,5 @@ def test_a_value_without_text_makes_its_row_invalid_and_no_other() -> None:
 def test_rows_keep_their_number_in_the_whole_input() -> None:
     mapper = ContactMapper({}, PhoneReader())
     rows = frame(phone_number=["+33149706565", None])
-    assert [row.row for row in mapper.map(rows, 11)] == [11, 12]
+    (contact,), (rejection,) = mapper.map(rows, 11)
+    assert (contact.row, rejection.row) == (11, 12)

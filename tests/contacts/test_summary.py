@@ -1,11 +1,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_octopush.contacts.mapping import Rejection, Stage
-from airflow_provider_octopush.contacts.summary import OUTCOMES, Summary
+from airflow_provider_octopush.contacts.summary import (
+    OUTCOMES,
+    REASONS_MAX,
+    MissingSummaryError,
+    Summary,
+    merge_summaries,
+)
 from airflow_provider_octopush.exceptions import TooManyRejectedError
 
 
@@ -101,3 +112,131 @@ def test_duplicates_and_blacklisted_numbers_that_were_to_be_removed_are_not_reje
     summary.check_rejected(0, unconfirmed_is_rejected=False)
     with pytest.raises(TooManyRejectedError):
         summary.check_rejected(0)
+
+
+def part(**values: Any) -> dict[str, Any]:
+    """A part's summary as its task returned it; what is not said is added."""
+    counted = sum(values.get(name, 0) for name in OUTCOMES)
+    return Summary(**{"read": counted, **values, "reasons": Counter(values.get("reasons", ()))}).as_xcom()
+
+
+NUMBERS = st.integers(0, 10**9)
+PARTS = st.lists(
+    st.builds(
+        part,
+        **dict.fromkeys((*OUTCOMES, "chunks", "requests", "retries"), NUMBERS),
+        duration_seconds=st.floats(0, 1e6),
+        reasons=st.dictionaries(st.sampled_from([f"reason {n}" for n in range(90)]), st.integers(1, 99)),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(PARTS)
+def test_what_parts_count_is_neither_lost_nor_counted_twice(parts: list[dict[str, Any]]) -> None:
+    whole = merge_summaries(parts, parts=len(parts))
+    assert whole["read"] == sum(whole[name] for name in OUTCOMES)
+    for name in ("read", *OUTCOMES, "chunks", "requests", "retries"):
+        assert whole[name] == sum(values[name] for values in parts)
+    assert sum(whole["reasons"].values()) == sum(sum(values["reasons"].values()) for values in parts)
+    assert len(whole["reasons"]) <= REASONS_MAX + 1
+    assert json.loads(json.dumps(whole)) == whole
+    assert whole.keys() == parts[0].keys()
+
+
+@given(PARTS, PARTS)
+def test_parts_may_be_merged_in_any_order_and_in_steps(some: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
+    at_once = merge_summaries([*some, *more])
+    in_steps = merge_summaries([merge_summaries(more), merge_summaries(some)])
+    # Which reasons keep their names may depend on the order, where there are too many of them.
+    assert {**at_once, "reasons": None} == {**in_steps, "reasons": None}
+    assert sum(at_once["reasons"].values()) == sum(in_steps["reasons"].values())
+
+
+def test_a_part_alone_is_the_whole() -> None:
+    alone = part(
+        list_name="L", tag_name="t", added=3, invalid=1, requests=2, rejects_path="s3://b/x.csv", reasons={"r": 1}
+    )
+    assert merge_summaries([alone]) == alone
+
+
+def test_what_parts_share_is_kept_and_what_differs_is_null() -> None:
+    whole = merge_summaries([part(list_name="L", tag_name="a"), part(list_name="L", tag_name="b"), part(list_name="L")])
+    assert (whole["list_name"], whole["tag_name"]) == ("L", None)
+
+
+def test_parts_side_by_side_take_as_long_as_the_longest_of_them() -> None:
+    assert merge_summaries([part(duration_seconds=3.5), part(duration_seconds=2)])["duration_seconds"] == 3.5
+
+
+@pytest.mark.parametrize(
+    ("paths", "shared"),
+    [
+        (["s3://b/day/0.csv", "s3://b/day/1.csv", None], "s3://b/day"),
+        (["s3://b/0.csv", "s3://b/1.csv"], "s3://b"),
+        (["s3://b/day-1/0.csv", "s3://b/day-2/0.csv"], "s3://b"),
+        (["file:///tmp/all.csv", "file:///tmp/all.csv"], "file:///tmp/all.csv"),
+        (["s3://a/0.csv", "s3://b/0.csv"], None),
+        (["file:///a/0.csv", "file:///b/0.csv"], None),
+        (["s3://b/0.csv", "gs://b/0.csv"], None),
+        ([None, None], None),
+    ],
+)
+def test_the_rejects_of_all_parts_are_in_the_folder_that_they_share(
+    paths: list[str | None], shared: str | None
+) -> None:
+    assert merge_summaries([part(rejects_path=path) for path in paths])["rejects_path"] == shared
+
+
+def test_the_most_frequent_reasons_of_all_parts_keep_their_names() -> None:
+    often = {f"reason {n}": 100 for n in range(49)}
+    whole = merge_summaries(
+        [
+            part(invalid=5030, reasons={**often, **{f"rare {n}": 1 for n in range(130)}}),
+            part(invalid=10, reasons={"other reasons": 3, "often elsewhere": 7}),
+        ]
+    )
+    assert {**often, "often elsewhere": 7, "other reasons": 133} == whole["reasons"]
+
+
+def test_a_part_that_failed_before_it_had_a_summary_is_missed() -> None:
+    with pytest.raises(MissingSummaryError, match="2 of 3 parts have a summary"):
+        merge_summaries([part(), None, part()])
+    # As Airflow hands it over.
+    with pytest.raises(MissingSummaryError, match="2 of 3 parts have a summary"):
+        merge_summaries([part(), part()], parts=3)
+    with pytest.raises(MissingSummaryError, match="2 of 1 parts have a summary"):
+        merge_summaries([part(), part()], parts=1)
+    with pytest.raises(MissingSummaryError, match="0 of 0 parts have a summary"):
+        merge_summaries([])
+
+
+def test_nothing_to_do_is_no_missing_part() -> None:
+    assert merge_summaries([], parts=0) == Summary().as_xcom()
+
+
+def test_summaries_are_read_once_as_airflow_s_lazy_sequences_want_it() -> None:
+    def lazily() -> Iterator[dict[str, Any]]:
+        yield part(added=1)
+        yield part(updated=1)
+
+    assert merge_summaries(lazily(), parts=2)["read"] == 2
+
+
+def test_a_part_whose_counts_do_not_add_up_is_not_merged() -> None:
+    with pytest.raises(RuntimeError, match="5 rows read, but 3 added"):
+        merge_summaries([part(added=1), part(read=5, added=3)])
+
+
+def test_what_was_only_validated_is_not_added_to_what_was_sent() -> None:
+    assert merge_summaries([part(validate_only=True, skipped=2), part(validate_only=True)])["validate_only"] is True
+    with pytest.raises(ValueError, match="some parts were run with validate_only"):
+        merge_summaries([part(validate_only=True), part()])
+
+
+@pytest.mark.parametrize("value", ["text", 7, {}, {"read": 1, "phone": "+33612345678"}])
+def test_something_else_than_a_summary_is_not_merged_and_not_quoted(value: Any) -> None:
+    with pytest.raises(ValueError, match="expected a summary with list_name, ") as caught:
+        merge_summaries([value])
+    assert "336" not in str(caught.value)

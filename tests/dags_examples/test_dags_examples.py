@@ -2,6 +2,11 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+import itertools
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,8 +15,11 @@ import phonenumbers
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_octopush.contacts.phone import PhoneReader
 from airflow_provider_octopush.contacts.summary import OUTCOMES
-from airflow_provider_octopush.simulator import Simulator
+from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from tests import databases
 from tests.airflow_runs import run_dag
 from tests.conftest import SetConnection
 
@@ -85,6 +93,109 @@ def test_mapped_lists_are_synced_one_by_one(octopush: Simulator) -> None:
     for summary in run.results.values():
         check_law(summary)
         assert len(octopush.lists[summary["list_name"]]) == summary["added"] + summary["updated"] > 0
+
+
+def test_key_ranges_count_what_one_task_would_count(octopush: Simulator, warehouse: Path) -> None:
+    with DAG("in_one_task", start_date=dt.datetime(2026, 11, 1, tzinfo=dt.UTC), schedule=None) as dag:
+        CreateContactsOperator(
+            task_id="sync",
+            sql="SELECT * FROM customers ORDER BY id",
+            sql_conn_id="warehouse",
+            columns={"phone_number": "mobile", "region": "country"},
+            max_rejected=1.0,
+        )
+    in_one_task = run_dag(dag).results["sync"]
+    octopush.reset(Behaviour())
+
+    run = run_dag(example("key_ranges"))
+    merged = run.results["merge"]
+    check_law(merged)
+    assert run.state == "success"
+    assert sorted(run.results) == ["merge", "sync[0]", "sync[1]", "sync[2]", "sync[3]"]
+    assert all(50 < run.results[f"sync[{part}]"]["read"] < 150 for part in range(4))
+    # Duplicates too: no number is in two parts, however it is written.
+    for count in ("read", "added", "updated", "refused", "invalid", "duplicates", "reasons"):
+        assert merged[count] == in_one_task[count], count
+    assert merged["duplicates"] > 5
+    assert len(octopush.lists["Customers"]) == merged["added"]
+    rejects = [Path(run.results[f"sync[{part}]"]["rejects_path"].removeprefix("file://")) for part in range(4)]
+    assert all(path.is_file() and path.is_relative_to(warehouse.parent) for path in rejects)
+    assert {path.parent.as_uri() for path in rejects} == {merged["rejects_path"]}
+
+
+def test_key_ranges_judge_the_whole_and_show_its_summary(octopush: Simulator, warehouse: Path) -> None:
+    with closing(sqlite3.connect(warehouse)) as connection, connection:
+        connection.execute("UPDATE customers SET mobile = 'n/a' WHERE id % 5 = 0")
+    run = run_dag(example("key_ranges"))
+    assert run.state == "failed"
+    assert {run.states[f"sync[{part}]"] for part in range(4)} == {"success"}
+    assert run.states["merge"] == "failed"
+    check_law(run.results["merge"])
+    assert run.results["merge"]["invalid"] >= 80
+    assert len(octopush.lists["Customers"]) == run.results["merge"]["added"]
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_key_ranges_fail_when_a_part_has_no_summary(octopush: Simulator) -> None:
+    octopush.fail_next(Fault(status=401))
+    run = run_dag(example("key_ranges"))
+    assert run.state == "failed"
+    assert Counter(run.states.values()) == {"success": 3, "failed": 2}
+    assert run.states["merge"] == "failed"
+    assert "merge" not in run.results
+
+
+#: The same three people in all forms that are read as the same number, and what is no number.
+FORMS = {
+    "+33612345678": ["0612345678", "06 12 34 56 78", "06.12.34.56.78", "06-12-34-56-78", "+33 6 12 34 56 78",
+                     "33612345678", "+33\u00a06\u00a012\u00a034\u00a056\u00a078", "+33 (0)6 12 34 56 78",
+                     "0033612345678", "tel:+33-6-12-34-56-78", "06 12 34 56 78 ", "06 12 34 56 7 8",
+                     "(06) 12 34 56 (78)"],
+    "+33612345600": ["0612345600", "06 12 34 56 00", "06.12.34.56.00", "+33612345600"],
+    "+33612345699": ["0612345699", "06 12 34 56 99", "+33 6 12 34 56 99\u202f"],
+}  # fmt: skip
+NO_NUMBERS = [None, "", " ", "7", "n/a", "à rappeler", "06 12 34 56 78 ext. 12", "\u5186"]
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def query(request: pytest.FixtureRequest) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+    """Run a query on one of the databases, in which ``customers`` has the numbers above."""
+    numbers = [*itertools.chain(*FORMS.values()), *NO_NUMBERS]
+    if request.param == "sqlite":
+        connection: Any = sqlite3.connect(":memory:")
+    elif request.param == "postgres":
+        databases.require_postgres()
+        connection = databases.connect_postgres()
+    else:
+        databases.require_mariadb()
+        connection = databases.connect_mariadb()
+    with closing(connection), closing(connection.cursor()) as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE customers (id INTEGER, mobile VARCHAR(40), first_name VARCHAR(9), "
+            "last_name VARCHAR(9), country VARCHAR(2), loyalty_tier VARCHAR(9))"
+        )
+        mark = "?" if request.param == "sqlite" else "%s"
+        cursor.executemany(f"INSERT INTO customers (id, mobile) VALUES ({mark}, {mark})", [*enumerate(numbers)])
+
+        def query(sql: str) -> list[tuple[Any, ...]]:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+        yield query
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 4, 7, 100])
+def test_each_row_is_in_one_key_range_with_all_forms_of_its_number(
+    query: Callable[[str], list[tuple[Any, ...]]], parts: int
+) -> None:
+    module: Any = load(PROJECT / "dags_examples" / "key_ranges.py")
+    module.PARTS = parts
+    ranges = [[mobile for _, mobile, *_ in query(module.part(number))] for number in range(parts)]
+    expected = [*itertools.chain(*FORMS.values()), *NO_NUMBERS]
+    assert Counter(itertools.chain(*ranges)) == Counter(expected)
+    for number, forms in FORMS.items():
+        assert len([mobiles for mobiles in ranges if set(mobiles) & set(forms)]) == 1, number
+        assert {PhoneReader("FR").read(form) for form in forms} == {number}
 
 
 def test_the_demo_s_warehouse_is_the_same_for_the_same_seed() -> None:

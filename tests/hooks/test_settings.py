@@ -27,6 +27,7 @@ def test_a_login_and_a_key_are_enough() -> None:
     [
         (None, None, API),
         ("", None, API),
+        (None, 443, API),
         ("api.octopush.com", None, API),
         ("api.octopush.com/v1/public", None, API),
         (" https://api.octopush.com/v1/public/ ", None, API),
@@ -100,7 +101,9 @@ def test_a_wrong_extra_is_an_error_that_names_field_and_connection(field: str, v
         settings(extra=json.dumps({field: value}))
 
 
-@pytest.mark.parametrize(("field", "where"), [("login", "field Login"), ("password", "field Password")])
+@pytest.mark.parametrize(
+    ("field", "where"), [("login", "'API login' of the connection form"), ("password", "'API key' of")]
+)
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_a_missing_credential_says_where_to_put_it(field: str, where: str, value: str | None) -> None:
     with pytest.raises(OctopushConnectionConfigError, match=f"connection 'sms': {field} is missing: .*{where}"):

@@ -29,5 +29,11 @@ PATHS: dict[str, tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]] = 
     "database_fails": ({"sql": f"{SQL} UNION ALL SELECT abs(-9223372036854775808), '', '', ''"}, {}, []),
     "long_name": ({"list_name": "x" * 31}, {}, []),
     "validate_only": ({"validate_only": True, "max_rejected": 1.0}, {}, []),
+    "function_yields": ({"max_rejected": 1.0}, {}, []),
+    "function_returns": ({"max_rejected": 1.0}, {}, []),
+    "function_too_many_rejected": ({}, {}, []),
+    "function_is_broken": ({}, {}, []),
+    "function_gives_no_rows": ({}, {}, []),
+    "function_server_error": ({}, {}, [{"status": 500, "body": "html"}] * 4),
     "no_rejects_file": ({"rejects_path": "/proc/nowhere/rejects.csv"}, {}, []),
 }

@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import airflow
-import psutil
 import pytest
 
 from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.simulator import Behaviour, Simulator
-from tests.integration.standalone import Standalone, standalone, wait_for
+from tests.integration.airflow_processes import processes_that_talk_to, wait_for
+from tests.integration.standalone import Standalone, standalone
 
 pytestmark = [
     pytest.mark.integration,
@@ -40,18 +40,6 @@ with DAG("killed", schedule="@once", start_date=dt.datetime(2026, 1, 1), catchup
         retry_delay=dt.timedelta(seconds=1),
     )
 """
-
-
-def process_that_talks_to(port: int, parent: int) -> psutil.Process | None:
-    """Find the process of the task: the one of this very Airflow that holds a connection to the simulator."""
-    for process in psutil.Process(parent).children(recursive=True):
-        try:
-            connections = process.net_connections(kind="tcp")
-        except psutil.Error:
-            continue
-        if any(c.raddr and c.raddr.port == port and c.status == psutil.CONN_ESTABLISHED for c in connections):
-            return process
-    return None
 
 
 def test_a_task_whose_process_is_killed_sends_only_the_rest(simulator: Simulator, tmp_path: Path) -> None:
@@ -93,7 +81,6 @@ def kill_in_the_middle(simulator: Simulator, running: Standalone) -> None:
         return len(simulator.lists.get("Customers", ())) >= CONTACTS // 3
 
     wait_for(half_way, 120, "the middle of the run")
-    process = process_that_talks_to(simulator.port, running.process.pid)
-    assert process is not None
+    (process,) = processes_that_talk_to(simulator.port, running.process.pid)
     process.kill()
     assert len(simulator.lists["Customers"]) < CONTACTS

@@ -1,0 +1,45 @@
+"""What the asset events of a task say of its run, for Dags that are scheduled on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_provider_octopush.assets.lists import create_asset
+
+if AIRFLOW_V_3_0_PLUS:
+    from airflow.sdk.definitions.asset import AssetRef
+
+    HAS_EVENT: tuple[type, ...] = (Asset, AssetRef)
+else:
+    HAS_EVENT = (Asset,)
+
+if TYPE_CHECKING:
+    from airflow_provider_octopush.contacts.summary import Summary
+
+#: Reasons are a mapping, which an alias' event cannot hold; where the rejected rows are is nobody else's affair.
+LEFT_OUT = ("reasons", "rejects_path")
+
+
+def describe_outlets(outlets: Sequence[Any], outlet_events: Any, summary: Summary, octopush_conn_id: str) -> None:
+    """
+    Put the counts of a run into the ``extra`` of the asset event of each outlet.
+
+    An alias stands for the run's list, which may be known only now; where nothing was sent, for nothing. Outlets that
+    are no assets are left alone, and so is what else is in an ``extra`` already.
+
+    :param outlets: of the task.
+    :param outlet_events: ``context["outlet_events"]``.
+    :param summary: of the run.
+    :param octopush_conn_id: connection that leads to the account which has the list.
+    """
+    extra = {name: value for name, value in summary.as_xcom().items() if name not in LEFT_OUT}
+    for outlet in outlets:
+        if isinstance(outlet, HAS_EVENT):
+            outlet_events[outlet].extra.update(extra)
+        elif isinstance(outlet, AssetAlias) and summary.list_name is not None and not summary.validate_only:
+            of_list = create_asset(list_name=summary.list_name, octopush_conn_id=octopush_conn_id)
+            outlet_events[outlet].add(of_list, extra=extra)

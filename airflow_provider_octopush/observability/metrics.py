@@ -1,0 +1,30 @@
+"""The counts of a run as metrics, through Airflow's own ``Stats``: StatsD, OpenTelemetry or nothing, as configured."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from airflow.providers.common.compat.sdk import Stats
+
+from airflow_provider_octopush.contacts.summary import OUTCOMES, Summary
+
+
+def send_metrics(summary: Summary, *, dag_id: str, task_id: str) -> None:
+    """
+    Send the counts of a run, zeros included: a series that is not there looks like a task that did not run.
+
+    To be called once, when a run has come to its end, because a summary counts the whole run, over all of its tries.
+    With ``validate_only`` nothing was sent, so nothing is counted.
+
+    :param summary: of the run.
+    :param dag_id: a tag, where tags are on.
+    :param task_id: a tag, where tags are on.
+    """
+    if summary.validate_only:
+        return
+    tags = {"dag_id": dag_id, "task_id": task_id}
+    for outcome in OUTCOMES:
+        Stats.incr(f"octopush.contacts.{outcome}", getattr(summary, outcome), tags=tags)
+    Stats.incr("octopush.requests", summary.requests, tags=tags)
+    Stats.incr("octopush.retries", summary.retries, tags=tags)
+    Stats.timing("octopush.duration", dt.timedelta(seconds=summary.duration_seconds), tags=tags)

@@ -1,0 +1,81 @@
+"""
+What an OpenLineage event of a task says: where the rows came from, the list they went to, and how many.
+
+OpenLineage need not be installed, so everything of it is imported in functions; only its own provider calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import TaskInstanceState
+
+from airflow_provider_octopush.assets.lists import convert_asset_to_openlineage, create_asset
+from airflow_provider_octopush.contacts.summary import OUTCOMES, Summary
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    Lineage = OperatorLineage[Any, Any]
+
+#: Name of the run facet with the counts, and what is in it.
+FACET = "octopush_contacts"
+COUNTS = ("read", *OUTCOMES, "chunks", "requests", "retries", "validate_only")
+
+
+def is_installed() -> bool:
+    """Tell whether Airflow's OpenLineage provider is there."""
+    try:
+        import airflow.providers.openlineage.extractors  # noqa: F401 - whether it can be is the question
+    except ImportError:
+        return False
+    return True
+
+
+def lineage_of_query(sql_hook: Any, sql: str, sql_conn_id: str) -> Lineage:
+    """
+    Return the tables that a query reads, and the query itself.
+
+    A hook that does not say how OpenLineage names its database gives the query alone. No database is asked anything.
+    """
+    from airflow.providers.common.compat.openlineage.facet import SQLJobFacet
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.providers.openlineage.sqlparser import SQLParser, get_openlineage_facets_with_sql
+
+    lineage = get_openlineage_facets_with_sql(
+        hook=sql_hook, sql=sql, conn_id=sql_conn_id, database=None, use_connection=False
+    )
+    return lineage or OperatorLineage(job_facets={"sql": SQLJobFacet(query=SQLParser.normalize_sql(sql))})
+
+
+def lineage_of_hooks(inlets: list[Any], task_instance: Any) -> Lineage:
+    """Return as input what hooks have reported that were used in this process, and the inlets of the task."""
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.providers.openlineage.extractors.manager import ExtractorManager
+
+    make_manager: Callable[[], Any] = ExtractorManager
+    manager = make_manager()
+    reported = manager.get_hook_lineage(task_instance, TaskInstanceState.SUCCESS)
+    inputs = list(reported.inputs) if reported else []
+    inputs += [dataset for inlet in inlets if (dataset := manager.convert_to_ol_dataset(inlet))]
+    return OperatorLineage(inputs=list({(data.namespace, data.name): data for data in inputs}.values()))
+
+
+def add_list(lineage: Lineage, summary: Summary, octopush_conn_id: str) -> None:
+    """Add the list as output, with the number of contacts that were written to it, and the counts of the run."""
+    from airflow.providers.common.compat.openlineage.facet import (
+        OutputDataset,
+        OutputStatisticsOutputDatasetFacet,
+        RunFacet,
+    )
+
+    if summary.list_name is not None and not summary.validate_only:
+        of_list = create_asset(list_name=summary.list_name, octopush_conn_id=octopush_conn_id)
+        dataset = convert_asset_to_openlineage(of_list, None)
+        written = OutputStatisticsOutputDatasetFacet(rowCount=summary.added + summary.updated)
+        lineage.outputs.append(
+            OutputDataset(namespace=dataset.namespace, name=dataset.name, outputFacets={"outputStatistics": written})
+        )
+    counts = {name: getattr(summary, name) for name in COUNTS}
+    lineage.run_facets[FACET] = RunFacet().with_additional_properties(**counts)

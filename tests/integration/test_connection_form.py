@@ -1,0 +1,235 @@
+"""
+What a person does in Airflow's UI: make a connection, test it, run a Dag, read what came of it.
+
+The screenshots in the docs are made here, by ``make screenshots``, which sets ``SCREENSHOTS`` to the folder they go to.
+Without it they go where pytest keeps a test's files, so that a test run changes nothing in the checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import airflow
+import pytest
+from playwright.sync_api import FloatRect, Locator, Page, expect
+
+from airflow_provider_octopush.contacts.summary import OUTCOMES
+from airflow_provider_octopush.get_provider_info import get_provider_info
+from airflow_provider_octopush.simulator import Simulator
+from tests.integration.airflow_processes import wait_for
+from tests.integration.browser import browser, chromium
+from tests.integration.standalone import Standalone, standalone
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 3),
+        reason="the pages of older Airflows are others; what they read of the form is tested in test_provider_info.py",
+    ),
+]
+
+PROJECT = Path(__file__).parent.parent.parent
+FORM = get_provider_info()["connection-types"][0]
+LABELS = FORM["ui-field-behaviour"]["relabeling"]
+PLACEHOLDERS = FORM["ui-field-behaviour"]["placeholders"]
+EXTRAS = FORM["conn-fields"]
+RUN_TIMEOUT = 120_000
+
+#: Right of Airflow's menu.
+CONTENT: FloatRect = {"x": 64, "y": 0, "width": 1216, "height": 440}
+
+Shoot = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+    """Airflow with an example Dag and the demo's warehouse, but no Octopush connection."""
+    chromium()
+    folder = tmp_path_factory.mktemp("ui")
+    warehouse = folder / "warehouse.sqlite"
+    subprocess.run([sys.executable, PROJECT / "demo" / "warehouse.py", warehouse], check=True)
+    dags = {"mapped_lists.py": (PROJECT / "dags_examples" / "mapped_lists.py").read_text()}
+    variables = {
+        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(warehouse)}),
+        # One task at a time: kind to Airflow's SQLite, and the pictures have the same counts each time.
+        "AIRFLOW__CORE__PARALLELISM": "1",
+    }
+    with standalone(folder / "airflow", dags, variables) as running:
+        wait_for(running.is_open, 180, "Airflow's start")
+        wait_for(lambda: running.query("SELECT dag_id FROM serialized_dag"), 60, "the parsing of the Dag")
+        yield running
+        # For whom the run failed: pytest shows it then.
+        states = running.query("SELECT task_id, map_index, state, try_number FROM task_instance")
+        sys.stdout.write(f"{states}\n{running.output()[-5000:]}")
+
+
+@pytest.fixture
+def page(ui: Standalone, tmp_path: Path) -> Iterator[Page]:
+    with browser(tmp_path / "profile") as page:
+        page.goto(ui.url)
+        yield page
+
+
+@pytest.fixture
+def shoot(tmp_path: Path) -> Shoot:
+    """Take a screenshot: ``shoot(page, name)``, of a part of the page, or with more that Playwright can be told."""
+    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
+
+    def shoot(what: Page | Locator, name: str, **options: Any) -> None:
+        what.screenshot(path=folder / f"{name}.png", animations="disabled", **options)
+
+    return shoot
+
+
+def open_form(page: Page, ui: Standalone) -> Locator:
+    page.goto(f"{ui.url}/connections")
+    page.get_by_role("button", name="Add Connection").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("combobox", name="Connection Type").fill(FORM["hook-name"])
+    page.get_by_role("option", name=FORM["hook-name"], exact=True).click()
+    return form
+
+
+def field(form: Locator, name: str) -> Locator:
+    return form.get_by_label(LABELS[name], exact=True)
+
+
+def section(form: Locator, title: str) -> None:
+    form.get_by_role("button", name=title, exact=True).click()
+
+
+def save(form: Locator) -> None:
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_be_hidden()
+
+
+def add_connection(page: Page, ui: Standalone, conn_id: str, simulator: Simulator, key: str) -> None:
+    form = open_form(page, ui)
+    form.get_by_label("Connection ID").fill(conn_id)
+    field(form, "host").fill(simulator.url)
+    # Airflow 3.3.1 and 3.3.2 test no connection without a port: https://github.com/apache/airflow/pull/73298
+    field(form, "port").fill(str(simulator.port))
+    field(form, "login").fill(simulator.login)
+    field(form, "password").fill(key)
+    save(form)
+
+
+def row(page: Page, conn_id: str) -> Locator:
+    return page.get_by_role("row").filter(has=page.get_by_role("cell", name=conn_id, exact=True))
+
+
+def press_test(page: Page, ui: Standalone, conn_id: str) -> Locator:
+    """Press the Test button; returns what pops up. The page is opened anew, without what popped up before."""
+    page.goto(f"{ui.url}/connections")
+    row(page, conn_id).get_by_role("button", name="Test Connection").click()
+    return page.get_by_role("status").filter(has_text="Test Connection")
+
+
+def counts(pattern: str, shown: Locator) -> dict[str, int]:
+    """Read the counts in the text that a person sees."""
+    numbers = dict(re.findall(pattern, shown.inner_text()))
+    return {name: int(numbers[name]) for name in ("read", *OUTCOMES)}
+
+
+def test_the_form_has_octopush_s_words_and_nothing_without_use(page: Page, ui: Standalone, shoot: Shoot) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    form = open_form(page, ui)
+    form.get_by_label("Connection ID").fill("octopush_default")
+    for name, placeholder in PLACEHOLDERS.items():
+        expect(field(form, name)).to_have_attribute("placeholder", placeholder)
+    expect(field(form, "password")).to_have_attribute("type", "password")
+    expect(form.get_by_label("Schema", exact=True)).to_have_count(0)
+    field(form, "login").fill("me@example.com")
+    field(form, "password").fill("a key that nobody sees")
+    field(form, "port").fill("443")
+    field(form, "port").blur()
+    shoot(form, "connection-form")
+
+    section(form, "Extra Fields")
+    for definition in EXTRAS.values():
+        expect(form.get_by_label(definition["label"], exact=True)).to_be_visible()
+        expect(form.get_by_text(definition["description"])).to_be_visible()
+    shoot(form, "connection-extras")
+
+
+def test_the_test_button_tells_a_wrong_key_from_the_right_one(
+    page: Page, ui: Standalone, simulator: Simulator, shoot: Shoot
+) -> None:
+    add_connection(page, ui, "octopush_test", simulator, "wrong-key")
+    page.set_viewport_size({"width": 1280, "height": int(CONTENT["height"])})
+    answer = press_test(page, ui, "octopush_test")
+    expect(answer).to_contain_text("Test Connection Failed")
+    expect(answer).to_contain_text("login or key refused (HTTP 401)")
+    shoot(page, "connection-test-wrong-key", clip=CONTENT)
+
+    row(page, "octopush_test").get_by_role("button", name="Edit Connection").click()
+    form = page.get_by_role("dialog")
+    field(form, "password").fill(simulator.key)
+    save(form)
+    answer = press_test(page, ui, "octopush_test")
+    expect(answer).to_contain_text("Test Connection Successful")
+    expect(answer).to_contain_text("connected, balance 12.54 euros")
+    shoot(page, "connection-test", clip=CONTENT)
+
+
+def test_a_saved_key_is_never_shown_again(page: Page, ui: Standalone, simulator: Simulator) -> None:
+    form = open_form(page, ui)
+    form.get_by_label("Connection ID").fill("octopush_saved")
+    field(form, "login").fill(simulator.login)
+    field(form, "password").fill(simulator.key)
+    section(form, "Extra Fields")
+    form.get_by_label(EXTRAS["timeout"]["label"], exact=True).fill("12.5")
+    save(form)
+
+    with page.expect_response("**/api/v2/connections?**") as answer:
+        page.goto(f"{ui.url}/connections")
+    assert '"octopush_saved"' in answer.value.text()
+    assert simulator.key not in answer.value.text()
+    row(page, "octopush_saved").get_by_role("button", name="Edit Connection").click()
+    form.get_by_role("button", name="Show value").click()
+    expect(field(form, "login")).to_have_value(simulator.login)
+    expect(field(form, "password")).to_have_value("***")
+    assert simulator.key not in page.content()
+    section(form, "Extra Fields")
+    expect(form.get_by_label(EXTRAS["timeout"]["label"], exact=True)).to_have_value("12.5")
+    expect(form.get_by_label(EXTRAS["retries"]["label"], exact=True)).to_have_value("")
+
+
+def test_an_example_dag_runs_on_a_connection_made_in_the_form(
+    page: Page, ui: Standalone, simulator: Simulator, shoot: Shoot
+) -> None:
+    add_connection(page, ui, "octopush_default", simulator, simulator.key)
+    page.goto(f"{ui.url}/dags/mapped_lists")
+    page.get_by_role("button", name="Trigger Dag").click()
+    page.get_by_role("dialog").get_by_role("button", name="Trigger", exact=True).click()
+    # Three task instances and the run.
+    expect(page.get_by_text("Success", exact=True)).to_have_count(4, timeout=RUN_TIMEOUT)
+    page.set_viewport_size({"width": 1600, "height": 600})
+    # The grid beside the table learns of the end later.
+    page.reload(wait_until="networkidle")
+    shoot(page, "run")
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    page.get_by_role("link", name="0", exact=True).click()
+    log = page.get_by_role("code").filter(has_text="Gold customers").first
+    logged = counts(r"(\w+)\s+(\d+)", log)
+    shoot(page, "summary")
+    assert simulator.key not in page.content()
+
+    page.get_by_role("link", name="Storage").click()
+    page.get_by_role("link", name="XCom").click()
+    page.get_by_role("button", name="Expand all extra JSON").click()
+    value = page.get_by_role("row").filter(has_text="return_value").filter(has_text='"duplicates"')
+    stored = counts(r'"(\w+)":\s+(\d+)', value)
+    shoot(page, "xcom")
+
+    assert stored["read"] == sum(stored[name] for name in OUTCOMES) > 0
+    assert stored["added"] + stored["updated"] == len(simulator.lists["Gold customers"]) > 0
+    assert logged == stored

@@ -1,0 +1,310 @@
+"""
+Every code block of README.md, docs/*.md and the package's docstrings is run. Its info string says how:
+
+- ``python``: executed. A Dag that it makes is run against the simulator, with the demo's table of customers behind the
+  connection ``warehouse`` and an object store of the test behind ``s3://``; it must succeed.
+- ``bash``: run, ``airflow`` with a home of its own. ``make`` is asked only whether it has the target, ``pip`` whether
+  the package has the extra. Connections that are exported must be ones that the hook reads.
+- ``sql``: run on the table of customers.
+- ``json``: a summary of the operator, the counts of which add up.
+- ``text``: lines that the block before has printed, in this order. ``…`` stands for anything, and one blank for many.
+
+Words after the language say more: ``continues`` (all languages: with what the block before has defined, exported and
+started; a summary must then be the one of the Dag before), ``fails`` (it must), ``task`` (python: the lines of a task,
+run within a Dag), ``saved`` (python: only put into the Dags folder, for ``airflow dags test`` in a block that continues
+it), ``loads`` (python: its Dags are made, but not run, because something else has to start them), ``airflow>=3.3``
+(python: skipped on older ones), ``server`` (bash: runs until the example is over), and ``connection``, ``behaviour``,
+``fault`` (json: one of these). The port 8090 stands for a free one, and ``/tmp`` for a folder of the test.
+
+A block with any other language or word fails. Directives of the site are written with ``:::``, which is no code block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import importlib.util
+import inspect
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import airflow
+import pytest
+import requests
+from airflow.providers.common.compat.sdk import DAG, BaseHook, task
+from fsspec.implementations.memory import MemoryFileSystem
+
+from airflow_provider_octopush.contacts.phone import PhoneReader
+from airflow_provider_octopush.contacts.summary import OUTCOMES, Summary
+from airflow_provider_octopush.hooks.octopush import Settings
+from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from tests.airflow_runs import Run, run_dag
+from tests.conftest import AIRFLOW_HOME, SetConnection
+from tests.dags_examples.test_dags_examples import load
+from tests.documentation import PAGES, PROJECT, Block, examples
+from tests.integration.airflow_processes import free_port
+
+DAY = dt.date(2026, 11, 20)
+AIRFLOW = tuple(map(int, airflow.__version__.split(".")[:2]))
+
+#: What a block need not import.
+NAMES = {
+    "Behaviour": Behaviour,
+    "CreateContactsOperator": CreateContactsOperator,
+    "Simulator": Simulator,
+    "dt": dt,
+    "requests": requests,
+    "task": task,
+}
+
+PRELUDE = r"""
+make() { command make --dry-run --directory "$PROJECT" "$@" > /dev/null; }
+pip() { python -c '
+import sys
+from importlib.metadata import metadata
+from packaging.requirements import Requirement
+_, action, requirement = sys.argv
+wanted = Requirement(requirement)
+sys.exit(action != "install" or not wanted.extras <= set(metadata(wanted.name).get_all("Provides-Extra")))' "$@"; }
+"""
+
+
+class Example:
+    """
+    Runs blocks that belong together, one after the other.
+
+    :param folder: an empty folder, in which they run.
+    :param request: gives the fixtures.
+    """
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        self.folder = folder
+        self._monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+        self._caplog: pytest.LogCaptureFixture = request.getfixturevalue("caplog")
+        self._capfd: pytest.CaptureFixture[str] = request.getfixturevalue("capfd")
+        self._given = {
+            name for name in os.environ if name.startswith("AIRFLOW_CONN_") or name == "AIRFLOW__CORE__UNIT_TEST_MODE"
+        }
+        self._names: dict[str, Any] = {}
+        self._port = str(free_port())
+        self._servers: list[subprocess.Popen[str]] = []
+        self._run: Run | None = None
+        self._printed = ""
+
+    def run(self, block: Block) -> None:
+        """Run the next block."""
+        assert block.problem is None, block.problem
+        if "continues" not in block.words:
+            self._names = {}
+        code = block.code.replace("8090", self._port)
+        code = code.replace("/tmp/", f"{self.folder}/")  # noqa: S108 - it is what a page says, and not used
+        getattr(self, f"_{block.language}")(block, code)
+
+    def stop(self) -> None:
+        """End the servers that were started."""
+        for server in self._servers:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
+            server.communicate(timeout=20)
+
+    def _python(self, block: Block, code: str) -> None:
+        # In a file, as Airflow reads the source of decorated functions; at the same line, for the traceback.
+        path = self.folder / "dags" / f"{Path(block.page).stem}_{block.line}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n" * (block.line - 1) + code, encoding="utf-8")
+        if "saved" in block.words:
+            return
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        vars(module).update(NAMES | self._names)
+        before = {id(value) for value in self._names.values()}
+        self._monkeypatch.setitem(sys.modules, path.stem, module)
+        with self._caplog.at_level(logging.INFO):
+            if "task" in block.words:
+                with DAG(path.stem, schedule=None, start_date=dt.datetime(2026, 11, 1, tzinfo=dt.UTC)) as dag:
+                    spec.loader.exec_module(module)
+                dags = [dag]
+            else:
+                spec.loader.exec_module(module)
+                dags = [value for value in vars(module).values() if isinstance(value, DAG) and id(value) not in before]
+            self._names = {name: value for name, value in vars(module).items() if not name.startswith("__")}
+            for dag in [] if "loads" in block.words else dags:
+                self._run = run_dag(dag)
+                assert self._run.state == ("failed" if "fails" in block.words else "success")
+        self._printed = self._capfd.readouterr().out + self._caplog.text
+
+    def _bash(self, block: Block, code: str) -> None:
+        exported = self.folder / "exported"
+        environment = self._environment()
+        command = ["bash", "-euo", "pipefail", "-c", f"{PRELUDE}\n{code}\nenv -0 > {exported}"]
+        if "server" in block.words:
+            server = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+            )
+            self._servers.append(server)
+            assert server.stdout is not None
+            self._printed = server.stdout.readline()
+            assert self._printed, "the server did not start"
+            return
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        self._printed = done.stdout
+        assert (done.returncode != 0) == ("fails" in block.words), done.stdout
+        if done.returncode == 0:
+            self._take_over(environment, exported)
+
+    def _environment(self) -> dict[str, str]:
+        home = self.folder / "airflow"
+        if not home.exists():
+            home.mkdir()
+            shutil.copy(AIRFLOW_HOME / "airflow.db", home)
+        return {
+            # A reader's shell has no connections but those that it was given, and is no test.
+            **{name: value for name, value in os.environ.items() if name not in self._given},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.folder / "dags"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "PROJECT": str(PROJECT),
+        }
+
+    def _take_over(self, before: dict[str, str], exported: Path) -> None:
+        for line in exported.read_text(encoding="utf-8").split("\0"):
+            name, _, value = line.partition("=")
+            if name.startswith("AIRFLOW") and before.get(name) != value:
+                self._monkeypatch.setenv(name, value)
+                self._given.discard(name)
+                if name.startswith("AIRFLOW_CONN_"):
+                    check_connection(name.removeprefix("AIRFLOW_CONN_").lower())
+
+    def _sql(self, _: Block, code: str) -> None:
+        with sqlite3.connect(self.folder / "warehouse.sqlite") as connection:
+            connection.execute(code, {"start": "2026-11-20", "end": "2026-11-21", "tier": "gold"}).fetchall()
+        connection.close()
+
+    def _json(self, block: Block, code: str) -> None:
+        value = json.loads(code)
+        if "connection" in block.words:
+            self._monkeypatch.setenv("AIRFLOW_CONN_SHOWN", code)
+            check_connection("shown")
+        elif "behaviour" in block.words:
+            Behaviour.from_json(value)
+        elif "fault" in block.words:
+            Fault.from_json(value)
+        else:
+            check_summary(value, self._run if "continues" in block.words else None)
+
+    def _text(self, _: Block, code: str) -> None:
+        printed = re.sub(" +", " ", self._printed)
+        position = 0
+        for line in re.sub(" +", " ", code).splitlines():
+            match = re.compile(".*?".join(map(re.escape, line.strip().split("…")))).search(printed, position)
+            assert match is not None, f"{line!r} was not printed, or not here:\n{self._printed}"
+            position = match.end()
+
+
+def check_connection(conn_id: str) -> None:
+    connection: Any = BaseHook.get_connection(conn_id)
+    if connection.conn_type == "octopush":
+        Settings.from_connection(connection)
+
+
+def check_summary(summary: dict[str, Any], run: Run | None) -> None:
+    assert summary.keys() <= vars(Summary()).keys()
+    assert summary["read"] == sum(summary.get(name, 0) for name in OUTCOMES)
+    if run is not None:
+        shown = [{name: result[name] for name in summary} for result in run.results.values() if "read" in result]
+        assert summary in shown
+
+
+@pytest.fixture
+def example(
+    tmp_path: Path,
+    octopush: Simulator,
+    airflow_db: None,
+    set_connection: SetConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[Example]:
+    """What a reader has: a simulator, a warehouse, an object store, and a folder."""
+    del octopush, airflow_db
+    load(PROJECT / "demo" / "warehouse.py").make(tmp_path / "warehouse.sqlite", 400, 1, DAY)
+    set_connection("warehouse", conn_type="sqlite", host=str(tmp_path / "warehouse.sqlite"))
+    monkeypatch.chdir(tmp_path)
+    try:
+        io = import_module("airflow.sdk.io")
+    except ImportError:
+        io = import_module("airflow.io.store")
+    monkeypatch.setitem(import_module("fsspec.registry")._registry, "s3", MemoryFileSystem)
+    io.attach("s3", fs=MemoryFileSystem())
+    example = Example(tmp_path, request)
+    yield example
+    example.stop()
+
+
+@pytest.mark.parametrize("blocks", examples(), ids=lambda blocks: blocks[0].place)
+def test_every_code_block_runs(blocks: list[Block], example: Example) -> None:
+    assert "saved" not in blocks[-1].words, f"nothing runs what is saved at {blocks[-1].place}"
+    for block in blocks:
+        if "airflow>=3.3" in block.words and AIRFLOW < (3, 3):
+            pytest.skip(f"{block.place} needs Airflow 3.3")
+        try:
+            example.run(block)
+        except BaseException as error:
+            error.add_note(f"in the block at {block.place}")
+            raise
+
+
+def test_a_block_that_nobody_runs_is_found() -> None:
+    for info in ("", "python skip", "ruby", "{code-block} python", "text"):
+        assert Block("page.md", 1, info, "").problem is not None
+
+
+def test_every_parameter_of_the_operator_is_explained() -> None:
+    parameters = set(inspect.signature(CreateContactsOperator.__init__).parameters) - {"self", "kwargs"}
+    page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
+    assert {name for name in parameters if f"`{name}`" not in page} == set()
+    assert {name for name in parameters if f":param {name}:" not in (CreateContactsOperator.__doc__ or "")} == set()
+
+
+def test_numbers_are_read_as_the_table_says() -> None:
+    page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
+    table = page[page.index("| value | `default_region` | becomes |") :].partition("\n\n")[0]
+    rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    assert len(rows) > 10
+    for value, regions, becomes in rows:
+        read = PhoneReader(list(filter(None, regions.split(", ")))).read(value)
+        assert (read if isinstance(read, str) else read.value) == becomes
+
+
+def test_every_field_of_the_summary_is_explained() -> None:
+    page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
+    assert {name for name in vars(Summary()) if f"`{name}`" not in page} == set()
+
+
+def test_the_readme_links_to_pages_that_are_there() -> None:
+    (readme,) = [page for page in PAGES if page.name == "README.md"]
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", readme.read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (PROJECT / link).exists()] == []
