@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import compress
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import compress, repeat
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_octopush.api import CONTACT_FIELDS
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
@@ -135,12 +135,12 @@ class ContactMapper:
             numbers = list(compress(numbers, good))
             texts = [list(compress(column, good)) for column in texts]
         fields = ("phone_number", *fed)
-        payloads = [
-            dict(zip(fields, cells, strict=True))
-            if None not in cells
-            else {field: text for field, text in zip(fields, cells, strict=True) if text is not None}
-            for cells in zip(numbers, *texts, strict=True)
-        ]
+        payloads: list[dict[str, Any]] = list(map(dict, map(zip, repeat(fields), zip(numbers, *texts, strict=True))))
+        for field, column in zip(fed, texts, strict=True):
+            if None in column:
+                for payload, text in zip(payloads, column, strict=True):
+                    if text is None:
+                        del payload[field]
         digits = [int(payload["phone_number"]) for payload in payloads]
         return list(map(Contact._make, zip(rows, digits, payloads, values, strict=True))), rejections
 
@@ -194,7 +194,9 @@ def _reasons(
     numbers: Sequence[str | PhoneReason], texts: Mapping[str, Sequence[str | ValueError | None]]
 ) -> dict[int, str]:
     """Tell which rows cannot be sent: position → reason, the number's before that of any other field."""
-    reasons = {i: number.value for i, number in enumerate(numbers) if not isinstance(number, str)}
+    reasons = {}
+    if set(map(type, numbers)) != {str}:
+        reasons = {i: number.value for i, number in enumerate(numbers) if not isinstance(number, str)}
     for field, column in texts.items():
         if any(issubclass(kind, ValueError) for kind in set(map(type, column))):
             for i, text in enumerate(column):

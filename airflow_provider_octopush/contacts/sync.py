@@ -143,10 +143,9 @@ class ContactSync:
         with ThreadPoolExecutor(self._concurrency, "octopush") as threads:
             try:
                 while True:
-                    # In the order of the rows: a checkpoint holds for all contacts before it. And never more of them
-                    # than there are threads: what is not in it when the process dies is sent again.
-                    while on_their_way and on_their_way[0][1].done():
-                        self._settle_chunk(*on_their_way.popleft())
+                    self._settle_done(on_their_way)
+                    # Never more than there are threads, with what is done but not noted: it would be sent again if
+                    # the process died.
                     while ready and len(on_their_way) < self._concurrency:
                         chunk = ready.popleft()
                         on_their_way.append((chunk, threads.submit(self._deliver, chunk)))
@@ -166,11 +165,18 @@ class ContactSync:
                     self._delivery.stop()
                 raise
 
-    def _settle_chunk(self, chunk: Sequence[Contact], future: Future[Delivered]) -> None:
-        delivered = future.result()
-        self.summary.chunks += 1
-        self._advance(chunk, delivered)
-        self._settle(delivered)
+    def _settle_done(self, on_their_way: deque[tuple[Sequence[Contact], Future[Delivered]]]) -> None:
+        """Settle the chunks that are done, in the order of the rows: a checkpoint holds for all contacts before it."""
+        chunks = self.summary.chunks
+        while on_their_way and on_their_way[0][1].done():
+            chunk, future = on_their_way.popleft()
+            delivered = future.result()
+            self.summary.chunks += 1
+            self._advance(chunk, delivered)
+            self._settle(delivered)
+        if self.summary.chunks > chunks:
+            # Once for all of them: noting it may take as long as sending one.
+            self._note_progress()
 
     def _pass_over(self, contacts: Iterator[Contact], earlier: Progress) -> None:
         """
@@ -203,6 +209,7 @@ class ContactSync:
             confirmed = {position for position, contact in chunk if contact.row not in rejected}
             self._progress.unconfirmed = [p for p in self._progress.unconfirmed if p not in confirmed]
             self._settle(delivered)
+            self._note_progress()
 
     def _contacts(self, frames: Iterable[pd.DataFrame]) -> Iterator[list[Contact]]:
         for frame in frames:
@@ -247,6 +254,8 @@ class ContactSync:
         for rejection in delivered.rejections:
             self._reject(rejection)
         self._unknown_statuses.update(delivered.unknown_statuses)
+
+    def _note_progress(self) -> None:
         self._flush_rejected()
         self._count_requests()
         self._save_progress()

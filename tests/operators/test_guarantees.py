@@ -313,5 +313,5 @@ class TestRetriesOfTheTask:
 
 def test_names_in_the_connection_s_error_are_those_of_the_form(set_connection: SetConnection) -> None:
     set_connection("octopush_default", conn_type="octopush", login="me@example.com")
-    with pytest.raises(AirflowFailException, match="password is missing: put the API key"):
+    with pytest.raises(AirflowFailException, match="password is missing: fill in 'API key' of the connection form"):
         execute(data=GOOD)
