@@ -75,7 +75,8 @@ OLDEST, NEWEST = AIRFLOWS[0], AIRFLOWS[-1]
 def tests(session: nox.Session, airflow: Airflow, pandas: str) -> None:
     """Run the unit and Dag tests on an Airflow."""
     _install(session, airflow, "--editable", ".", *airflow.requirements, f"pandas=={pandas}.*", "--group", "test")
-    _run_tests(session, airflow)
+    _install_mariadb(session, airflow)
+    _run_tests(session)
 
 
 @nox.session(python=OLDEST.pythons[0], tags=["matrix"])
@@ -83,8 +84,16 @@ def lowest(session: nox.Session) -> None:
     """Run the same tests on the lowest version of everything that pyproject.toml allows."""
     # 2.11.0's ObjectStoragePath, like 3.0's, cannot be made with the universal-pathlib 0.3 that came after it.
     requirements = ["--editable", ".[simulator]", "--group", "test", "universal-pathlib<0.3"]
-    _install(session, OLDEST, "--resolution", "lowest-direct", *requirements)
-    _run_tests(session, OLDEST)
+    resolution = ["--resolution", "lowest-direct"]
+    _install(session, OLDEST, *resolution, *requirements)
+    _install_mariadb(session, OLDEST, *resolution)
+    project = nox.project.load_toml(PROJECT / "pyproject.toml")["project"]
+    installed = _versions(session)
+    for requirement in (*project["dependencies"], *project["optional-dependencies"]["simulator"]):
+        name, floor = requirement.split(">=")
+        if installed[name] != floor:
+            session.error(f"{requirement} says pyproject.toml, but nothing below {installed[name]} can be installed")
+    _run_tests(session)
 
 
 @nox.session(tags=["matrix"], requires=["build"])
@@ -138,17 +147,17 @@ def _install(session: nox.Session, airflow: Airflow, *arguments: str) -> None:
     session.install("--quiet", "--exclude-newer", airflow.as_of, *arguments)
 
 
-def _run_tests(session: nox.Session, airflow: Airflow) -> None:
-    # As in the Makefile: the driver needs a C compiler and libmariadb-dev, and its tests are skipped without it.
-    _install_mariadb(session, airflow)
+def _install_mariadb(session: nox.Session, airflow: Airflow, *resolution: str) -> None:
+    # As in the Makefile: the driver needs a C compiler and libmariadb-dev; without it, its tests are skipped.
+    group = ["--group", "mariadb"]
+    session.install(
+        "--quiet", "--exclude-newer", airflow.as_of, *resolution, *group, success_codes=range(256), silent=True
+    )
+
+
+def _run_tests(session: nox.Session) -> None:
     session.run("uv", "pip", "check", "--quiet")
     session.run("pytest", "-m", "not integration", *session.posargs, env={"TORTURE_SEEDS": "100"})
-
-
-def _install_mariadb(session: nox.Session, airflow: Airflow) -> None:
-    session.install(
-        "--quiet", "--exclude-newer", airflow.as_of, "--group", "mariadb", success_codes=range(256), silent=True
-    )
 
 
 def _distribution(kind: str) -> Path:

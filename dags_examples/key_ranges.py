@@ -77,7 +77,8 @@ with DAG(
     ).expand(sql=[part(number) for number in range(PARTS)])
 
     # Also after a part has failed. The run's state is that of its last task, so this one then fails too.
-    @task(trigger_rule="all_done", retries=0)
+    # One XCom, not one for each count, which is what Airflow makes of a dict otherwise.
+    @task(trigger_rule="all_done", retries=0, multiple_outputs=False)
     def merge(summaries: Any) -> dict[str, Any]:
         """Make one summary of all parts; fails when one is missing, or too many rows were rejected in the whole."""
         whole = merge_summaries(summaries, parts=PARTS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -50,10 +52,11 @@ def run_dag(dag: DAG, logical_date: dt.datetime | None = None) -> Run:
     """
     from airflow.models.renderedtifields import RenderedTaskInstanceFields  # noqa: TID251 - a model of the database
 
-    _register(dag)
     test: Any = dag.test
     parameter = "logical_date" if "logical_date" in inspect.signature(test).parameters else "execution_date"
-    dag_run = test(**{parameter: logical_date or dt.datetime.now(dt.UTC)})
+    with _outside_of(dag):
+        _register(dag)
+        dag_run = test(**{parameter: logical_date or dt.datetime.now(dt.UTC)})
     with create_session() as session:
         run = Run(str(dag_run.state))
         for ti in dag_run.get_task_instances(session=session):
@@ -66,6 +69,24 @@ def run_dag(dag: DAG, logical_date: dt.datetime | None = None) -> Run:
             name = stored.task_id if stored.map_index < 0 else f"{stored.task_id}[{stored.map_index}]"
             run.rendered[name] = stored.rendered_fields
     return run
+
+
+@contextmanager
+def _outside_of(dag: DAG) -> Iterator[None]:
+    """Leave the ``with`` block of a Dag: Airflow 3.0 adds what it deserializes to the Dag whose block it is in."""
+    try:
+        context: Any = import_module("airflow.sdk.definitions._internal.contextmanager").DagContext
+    except ImportError:  # Airflow 2
+        yield
+        return
+    if context.get_current() is not dag:
+        yield
+        return
+    context.pop()
+    try:
+        yield
+    finally:
+        context.push(dag)
 
 
 def _register(dag: DAG) -> None:
@@ -84,7 +105,8 @@ def _register(dag: DAG) -> None:
     manager().sync_bundles_to_db()
     bag = dagbag.DagBag(dag_folder=os.devnull)
     bag.bag_dag(dag)
-    if hasattr(bag, "sync_to_db"):  # Airflow 3.0
+    if hasattr(bag, "sync_to_db"):  # Airflow 3.0, which asks a Dag where its file is
+        vars(dag)["relative_fileloc"] = dag.fileloc
         bag.sync_to_db("dags-folder", None)
     else:
         dagbag.sync_bag_to_db(bag, "dags-folder", None)

@@ -120,6 +120,8 @@ def test_the_form_of_older_airflows_is_the_form_of_newer_ones() -> None:
 
 def test_airflow_makes_the_declared_form() -> None:
     """Airflow 2.11 to 3.1 from the hook's methods, 3.2 and newer from the provider info."""
+    if tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 2):
+        pytest.importorskip("flask_appbuilder", reason="Airflow 3.0 and 3.1 make widgets only where it is installed")
     providers_manager: Any = ProvidersManager
     manager = providers_manager()
     assert manager.field_behaviours["octopush"] == behaviour_in_python()
