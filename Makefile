@@ -2,11 +2,9 @@
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
-# Resolving as of a date gives everyone the same versions, without a lock file.
-AIRFLOW := 3.3.2
-AIRFLOW_AS_OF := 2026-11-20
-OLDEST_AIRFLOW := 2.11.2
-OLDEST_AIRFLOW_AS_OF := 2026-05-15
+# Version and date of the oldest and of the newest Airflow: the first and the last line that is no comment.
+OLDEST_AIRFLOW := $(shell awk '/^[0-9]/ {print $$1, $$2; exit}' airflow-versions.txt)
+NEWEST_AIRFLOW := $(shell awk '/^[0-9]/ {line = $$1 " " $$2} END {print line}' airflow-versions.txt)
 
 .PHONY: help
 help: ## what can be made
@@ -16,26 +14,34 @@ help: ## what can be made
 	$(PYTHON) -m venv .tools
 	.tools/bin/pip install --quiet uv
 
-# $(1) the environment's folder, $(2) the version of Airflow, $(3) resolve as of, $(4) dependency groups
+# $(1) the environment's folder, $(2) version and date of Airflow, $(3) what is installed beside it
 define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with: make PYTHON=/path/to/python3.11")'
 	$(UV) venv --quiet --clear --python $(PYTHON) $(1)
-	$(UV) pip install --quiet --python $(1) --exclude-newer $(3) --editable . "apache-airflow==$(2)" $(4)
-	@$(UV) pip install --quiet --python $(1) --exclude-newer $(3) --group mariadb 2>/dev/null \
+	$(UV) pip install --quiet --python $(1) --exclude-newer $(word 2,$(2)) --editable . "apache-airflow==$(word 1,$(2))" $(3)
+	@$(UV) pip install --quiet --python $(1) --exclude-newer $(word 2,$(2)) --group mariadb 2>/dev/null \
 		|| echo "The MariaDB driver does not build here (it needs a C compiler and libmariadb-dev): its tests will be skipped."
 	@touch $(1)/.complete
 endef
 
-.venv/.complete: pyproject.toml Makefile | $(filter .tools/bin/uv,$(UV))
-	$(call environment,.venv,$(AIRFLOW),$(AIRFLOW_AS_OF),--group test --group lint --group docs)
+.venv/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
+	$(call environment,.venv,$(NEWEST_AIRFLOW),--group test --group lint --group docs --group matrix)
 
-.venv-oldest/.complete: pyproject.toml Makefile | $(filter .tools/bin/uv,$(UV))
-	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),$(OLDEST_AIRFLOW_AS_OF),"pandas<3" --group test)
+.venv-oldest/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
+	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),"pandas<3" --group test)
 
 .PHONY: test
 test: lint docs .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow
 	.venv/bin/pytest
 	.venv-oldest/bin/pytest
+
+.PHONY: test-matrix
+test-matrix: .venv/.complete ## unit and Dag tests on every Airflow, pandas and Python of airflow-versions.txt
+	.venv/bin/nox --tags matrix
+
+.PHONY: release-check
+release-check: .venv/.complete ## sdist and wheel: what is in them, and the demo from each
+	.venv/bin/nox --tags release
 
 .PHONY: torture
 torture: .venv/.complete ## as many seeded runs as one likes: TORTURE_SEEDS=20000, from TORTURE_START=0 on

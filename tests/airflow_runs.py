@@ -84,4 +84,7 @@ def _register(dag: DAG) -> None:
     manager().sync_bundles_to_db()
     bag = dagbag.DagBag(dag_folder=os.devnull)
     bag.bag_dag(dag)
-    dagbag.sync_bag_to_db(bag, "dags-folder", None)
+    if hasattr(bag, "sync_to_db"):  # Airflow 3.0
+        bag.sync_to_db("dags-folder", None)
+    else:
+        dagbag.sync_bag_to_db(bag, "dags-folder", None)

@@ -13,6 +13,7 @@ import pytest
 from airflow.providers.common.compat.sdk import Connection
 from airflow.providers_manager import ProvidersManager
 
+from airflow_provider_octopush import __version__
 from airflow_provider_octopush.api import DEFAULT_BASE_URL
 from airflow_provider_octopush.get_provider_info import get_provider_info
 from airflow_provider_octopush.hooks.octopush import DEFAULT_RETRIES, DEFAULT_TIMEOUT, OctopushHook
@@ -80,7 +81,7 @@ def test_discovery_imports_nothing_else() -> None:
 
 def test_airflow_lists_the_provider_and_its_hook() -> None:
     providers = {provider["package_name"]: provider for provider in airflow_says("providers", "list")}
-    assert providers["airflow-provider-octopush"]["version"] == "0.1.0"
+    assert providers["airflow-provider-octopush"]["version"] == __version__
     hooks = {hook["connection_type"]: hook for hook in airflow_says("providers", "hooks")}
     assert hooks["octopush"]["class"].endswith("OctopushHook")
     assert hooks["octopush"]["hook_name"] == "Octopush"

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    DecoratedOperator,
-    TaskDecorator,
-    determine_kwargs,
-    task_decorator_factory,
-)
+from airflow.providers.common.compat.sdk import DecoratedOperator, TaskDecorator, task_decorator_factory
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_octopush.contacts.sync import Frames
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.sources.upstream import read_upstream
+
+try:
+    from airflow.providers.common.compat.sdk import determine_kwargs
+except ImportError:  # common-compat before 1.14.1
+    # mypy reads the newest Airflow, which only redirects the name.
+    from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_octopush import __version__
 from airflow_provider_octopush.exceptions import (
     OctopushAnswerError,
     OctopushConnectionConfigError,
@@ -123,7 +124,7 @@ def test_requests_of_one_thread_share_a_connection_and_say_who_they_are(
     for _ in range(3):
         hook.create_contacts([CONTACT])
     assert {request.connection for request in octopush.requests} == {1}
-    assert {request.user_agent for request in octopush.requests} == {"airflow-provider-octopush/0.1.0"}
+    assert {request.user_agent for request in octopush.requests} == {f"airflow-provider-octopush/{__version__}"}
 
 
 def test_threads_do_not_share_a_session(hook: OctopushHook) -> None:

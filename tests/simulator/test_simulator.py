@@ -458,7 +458,9 @@ class TestLife:
             "run()\n"
             "assert run() == run()\n"
         )
-        command = [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", program]
+        # Some versions of aiohttp warn of their own deprecations.
+        warnings = ["-W", "ignore::DeprecationWarning", "-W", "error::ResourceWarning"]
+        command = [sys.executable, "-X", "dev", *warnings, "-c", program]
         run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
         assert (run.returncode, run.stderr) == (0, "")
 
