@@ -273,10 +273,8 @@ def _match(part: Sequence[Contact], items: Sequence[Mapping[str, Any]]) -> Deliv
     """Give each contact the status that the answer has for its number; by digits, as the order is not documented."""
     numbers = [contact.payload["phone_number"] for contact in part]
     as_sent = {item["phone_number"]: item["status"] for item in items}
-    statuses: list[str | None]
-    if len(as_sent) == len(items) and as_sent.keys() == set(numbers):
-        statuses = [as_sent[number] for number in numbers]
-    else:
+    statuses = [as_sent.get(number) for number in numbers]
+    if None in statuses or len(as_sent) < len(items):
         by_digits: dict[str, str] = {}
         for item in items:
             by_digits.setdefault(_NOT_DIGITS.sub("", item["phone_number"]), item["status"])

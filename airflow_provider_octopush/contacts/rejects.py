@@ -19,8 +19,9 @@ class RejectsFile:
     A CSV file of rejected rows, that grows as rows are rejected and never holds half a line.
 
     Columns: ``row`` (number in the input, from 1), the contact's fields as they were read, ``stage`` (invalid,
-    refused, unconfirmed or duplicate), ``reason``, and ``code`` and ``message`` of the API. UTF-8, readable by its
-    owner only, because it holds personal data. A value that has no text form is an empty cell.
+    refused, unconfirmed or duplicate), ``reason``, and ``code`` and ``message`` of the API. UTF-8. A value
+    that has no text form is an empty cell. A new file is readable by its owner only, because it holds personal data;
+    one that is there already keeps its mode.
 
     :param path: the file; it is created anew.
     :param fields: names of the values of each rejection.

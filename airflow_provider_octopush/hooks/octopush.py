@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import urlsplit, urlunsplit
 
@@ -43,6 +44,8 @@ _MESSAGE_MAX_LENGTH = 200
 _MASK = "***"
 _CONTACT_FIELDS = frozenset(CONTACT_FIELDS)
 _TEXT_OR_NONE = frozenset((str, type(None)))
+_PHONE_NUMBER = methodcaller("get", "phone_number")
+_VALUES = methodcaller("values")
 
 
 @dataclass(frozen=True)
@@ -424,8 +427,8 @@ def _check_contacts(contacts: Sequence[Mapping[str, str | None]]) -> None:
     # All of them in a few calls; which one is wrong is a question for when one is.
     if not (
         _CONTACT_FIELDS.issuperset(chain.from_iterable(contacts))
-        and all(contact.get("phone_number") for contact in contacts)
-        and _TEXT_OR_NONE.issuperset(map(type, chain.from_iterable(contact.values() for contact in contacts)))
+        and all(map(_PHONE_NUMBER, contacts))
+        and _TEXT_OR_NONE.issuperset(map(type, chain.from_iterable(map(_VALUES, contacts))))
     ):
         for position, contact in enumerate(contacts):
             _check_contact(f"contacts[{position}]", contact)

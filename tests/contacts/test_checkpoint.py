@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -80,11 +82,14 @@ def rows(values: Sequence[Any], first_name: str = "x") -> Callable[[], Frames]:
     return open_frames
 
 
-def one_try(api: Api, store: MemoryStore, run: Any = "run", rejects: Rejected | None = None) -> ContactSync:
+def one_try(
+    api: Any, store: MemoryStore, run: Any = "run", rejects: Rejected | None = None, concurrency: int = 1
+) -> ContactSync:
     return ContactSync(
         ContactMapper({}, PhoneReader()),
         Delivery(api, Backoff(0)),
         chunk_size=4,
+        concurrency=concurrency,
         rejects=rejects,
         checkpoint=Checkpoint(store, {"run": run}, b"key"),
     )
@@ -242,3 +247,45 @@ def test_nothing_in_it_can_be_led_back_to_a_person() -> None:
             checkpoint=Checkpoint(other_key, {"run": "run"}, b"another key"),
         ).run(rows(NUMBERS))
     assert other_key.get()["digest"] != store.get()["digest"]
+
+
+class SlowStore(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 0
+
+    def set(self, value: Mapping[str, Any]) -> None:
+        time.sleep(0.02)
+        self.times += 1
+        super().set(value)
+
+
+class WatchedApi:
+    """Looks, at each request, how much was sent of which the store does not know that it was answered."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.sent = 0
+        self.unnoted = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, payloads: Payloads) -> list[dict[str, Any]]:
+        with self.lock:
+            self.sent += len(payloads)
+            self.unnoted = max(self.unnoted, self.sent - (self.store.get() or {"contacts": 0})["contacts"])
+        return [{"phone_number": payload["phone_number"], "status": "added"} for payload in payloads]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_process_that_dies_leaves_no_more_to_send_again_than_the_requests_at_a_time(concurrency: int) -> None:
+    store = SlowStore()
+    api = WatchedApi(store)
+    one_try(api, store, concurrency=concurrency).run(rows([f"+3360000{n:04}" for n in range(100)]))
+    assert api.sent == 100
+    assert api.unnoted <= 4 * concurrency
+
+
+def test_chunks_that_are_done_while_the_store_is_busy_are_noted_together() -> None:
+    store = SlowStore()
+    one_try(Api(), store, concurrency=4).run(rows([f"+3360000{n:04}" for n in range(160)]))
+    assert store.times <= 20, "40 chunks, 4 at a time"
