@@ -387,7 +387,8 @@ def test_a_national_number_reads_back_in_its_region(
     national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
     abroad = phonenumbers.format_out_of_country_calling_number(number, "US")
     for text, reader in ((national, PhoneReader(region)), (abroad, PhoneReader("US"))):
-        written = "".join(rng.choice([" ", "-", "\u00a0", ". "]) if c in " -" else c for c in text)
+        # Older metadata writes Slovak numbers with a slash, and a slash between long halves means two numbers.
+        written = "".join(rng.choice([" ", "-", "\u00a0", ". "]) if c in " -/" else c for c in text)
         assert reader.read(written) == e164(number)
 
 
