@@ -103,7 +103,7 @@ def lowest(session: nox.Session) -> None:
 )
 def beside(session: nox.Session, airflow: Airflow) -> None:
     """Install the wheel next to an Airflow, and see that nothing that was there changes."""
-    _install_beside(session, airflow, _distribution("*.whl"))
+    _install_beside(session, airflow, airflow.requirements, _distribution("*.whl"))
 
 
 @nox.session(python=NEWEST.pythons[0])
@@ -133,7 +133,9 @@ def distributions(session: nox.Session) -> None:
 )
 def demo(session: nox.Session, airflow: Airflow, kind: str) -> None:
     """Install a distribution in a clean environment, and run the demo Dag from it."""
-    _install_beside(session, airflow, _distribution(kind), extra="[simulator]")
+    # The demo's warehouse is a SQLite file.
+    requirements = (*airflow.requirements, "apache-airflow-providers-sqlite")
+    _install_beside(session, airflow, requirements, _distribution(kind), extra="[simulator]")
     # Where the checkout's package cannot be imported in place of the one that was installed.
     folder = Path(session.create_tmp())
     for name in ("demo", "dags_examples"):
@@ -165,9 +167,11 @@ def _distribution(kind: str) -> Path:
     return path
 
 
-def _install_beside(session: nox.Session, airflow: Airflow, distribution: Path, extra: str = "") -> None:
-    """Install Airflow, then a distribution next to it; an error unless everything that was there stays as it was."""
-    _install(session, airflow, *airflow.requirements)
+def _install_beside(
+    session: nox.Session, airflow: Airflow, requirements: tuple[str, ...], distribution: Path, extra: str = ""
+) -> None:
+    """Install an Airflow, then a distribution next to it; an error unless all that was there stays as it was."""
+    _install(session, airflow, *requirements)
     before = _versions(session)
     _install(session, airflow, f"airflow-provider-octopush{extra} @ {distribution.as_uri()}")
     after = _versions(session)

@@ -103,6 +103,6 @@ def test_the_version_stands_in_one_place() -> None:
 
 def test_the_changelog_says_what_is_new() -> None:
     changelog = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
-    entry = re.search(rf"^## {re.escape(__version__)} – .+\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    entry = re.search(rf"^## {re.escape(__version__)} – [^\n]+\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     assert entry is not None
     assert "\n- " in entry[1]
