@@ -159,7 +159,10 @@ def _install_mariadb(session: nox.Session, airflow: Airflow, *resolution: str) -
 
 def _run_tests(session: nox.Session) -> None:
     session.run("uv", "pip", "check", "--quiet")
-    session.run("pytest", "-m", "not integration", *session.posargs, env={"TORTURE_SEEDS": "100"})
+    # Files side by side, each in one process: its tests may share a database's schema.
+    side_by_side = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    unit_and_dag_tests = ["-m", "not integration"]
+    session.run("pytest", *side_by_side, *unit_and_dag_tests, *session.posargs, env={"TORTURE_SEEDS": "100"})
 
 
 def _distribution(kind: str) -> Path:

@@ -70,7 +70,7 @@ ROWS = [{"phone": MOBILE, "name": "Zoë"}, {"phone": None, "name": None}, {"phon
         [ROWS[0], pd.DataFrame(ROWS[1:2], dtype=object), ROWS[2]],
         LazySequence([[pd.DataFrame(ROWS[:1], dtype=object)], ROWS[1:]]),
     ],
-    ids=str,
+    ids=lambda data: type(data).__name__,
 )
 def test_every_shape_gives_the_same_rows_in_the_same_order(data: Any) -> None:
     rows = rows_of(data)
@@ -213,7 +213,7 @@ def test_what_the_caller_handed_over_is_not_changed() -> None:
         ([("+33600000001", "Zoë")], "^item 1 of what upstream returned is a tuple whose item 1 is a str, expected"),
         ([[], [{}, [{}]]], "^item 2 of what upstream returned is a list whose item 2 is a list, expected"),
     ],
-    ids=str,
+    ids=lambda data: type(data).__name__,
 )
 def test_another_shape_is_an_error_that_names_types_and_no_content(data: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message) as error:
