@@ -1,10 +1,11 @@
 """
 What has been confirmed, so that a retry of the task sends only the rest.
 
-A checkpoint says: the first *n* contacts of the input were answered for, and these were they (a keyed digest over what
-was sent), but for a few (their positions) that the answer did not confirm. On a retry the rows are read again; only if
-the first *n* contacts are exactly the same are they passed over. So the order of the rows, or a row that changed, can
-cost a repetition but never a contact. Its size does not depend on the number of contacts.
+A checkpoint says: the first *n* contacts of the input were sent, and these were they (a keyed digest over what was
+sent), and all of them were answered for, but for chunks that were still under way, and for a few (their positions) that
+the answer did not confirm. On a retry the rows are read again; only if the first *n* contacts are exactly the same are
+they passed over. So the order of the rows, or a row that changed, can cost a repetition but never a contact. Its size
+does not depend on the number of contacts.
 """
 
 from __future__ import annotations
@@ -44,15 +45,18 @@ class Progress:
     """
     How far a run has come.
 
-    :param contacts: number of contacts, from the first, that were answered for.
+    :param contacts: number of contacts, from the first, that were sent.
     :param digest: of exactly these contacts in exactly this order.
-    :param unconfirmed: positions, from 0, of those among them that no answer confirmed; they are sent again.
+    :param unconfirmed: ascending positions, from 0, of those among them that no answer confirmed; they are sent again.
+    :param under_way: chunks among them, from one position to before another, that were not answered for yet; they are
+        sent again as well.
     :param counts: what the summary counts of the confirmed ones and of the requests.
     """
 
     contacts: int = 0
     digest: str = ""
     unconfirmed: list[int] = field(default_factory=list)
+    under_way: list[tuple[int, int]] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
 
 
@@ -107,6 +111,7 @@ class Checkpoint:
             contacts=value["contacts"],
             digest=value["digest"],
             unconfirmed=_unpack(value["unconfirmed"]),
+            under_way=[(start, stop) for start, stop in value["under_way"]],
             counts=value["counts"],
         )
 
@@ -126,6 +131,7 @@ class Checkpoint:
                 "contacts": progress.contacts,
                 "digest": progress.digest,
                 "unconfirmed": unconfirmed,
+                "under_way": progress.under_way,
                 "counts": progress.counts,
             }
         )

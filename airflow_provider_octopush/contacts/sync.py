@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import bisect
 import gc
 import logging
 import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain, compress, islice
 from operator import attrgetter
-from typing import Protocol
+from queue import SimpleQueue
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 
@@ -43,6 +45,25 @@ class Rejects(Protocol):
 
     def start_over(self) -> None:
         """Forget all rejected rows."""
+
+
+class Sent(NamedTuple):
+    """
+    A chunk that was sent.
+
+    :param chunk: its contacts.
+    :param start: the first one's position among all contacts, from 0.
+    :param digest: of all contacts before it.
+    """
+
+    chunk: list[Contact]
+    start: int
+    digest: str
+
+    @property
+    def stop(self) -> int:
+        """The position after its last contact."""
+        return self.start + len(self.chunk)
 
 
 class RowsChangedError(Exception):
@@ -127,6 +148,7 @@ class ContactSync:
         self._rejected: list[Rejection] = []
         self._unknown_statuses: Counter[str] = Counter()
         self._progress = Progress()
+        self._under_way: dict[Future[Delivered], Sent] = {}
         self._earlier: dict[str, float] = {}
         self._started = self._progress_told = time.monotonic()
         self._digest = self._checkpoint.digest() if self._checkpoint else None
@@ -139,44 +161,61 @@ class ContactSync:
             self._pass_over(contacts, earlier)
         chunks = iter(lambda: list(islice(contacts, self._chunk_size)), [])
         ready: deque[list[Contact]] = deque()
-        on_their_way: deque[tuple[Sequence[Contact], Future[Delivered]]] = deque()
+        done: SimpleQueue[Future[Delivered]] = SimpleQueue()
         with ThreadPoolExecutor(self._concurrency, "octopush") as threads:
             try:
                 while True:
-                    self._settle_done(on_their_way)
+                    # Cut ahead, so that no thread waits for its next chunk when several are done at once.
+                    if done.empty() and len(ready) < self._concurrency and (chunk := next(chunks, [])):
+                        ready.append(chunk)
+                    elif self._under_way:
+                        self._settle_done(done)
+                    elif not ready:
+                        break
                     # Never more than there are threads, with what is done but not noted: it would be sent again if
                     # the process died.
-                    while ready and len(on_their_way) < self._concurrency:
+                    while ready and len(self._under_way) < self._concurrency:
                         chunk = ready.popleft()
-                        on_their_way.append((chunk, threads.submit(self._deliver, chunk)))
-                    # Cut ahead, so that no thread waits for its next chunk when several are done at once.
-                    if len(ready) < self._concurrency and (chunk := next(chunks, [])):
-                        ready.append(chunk)
-                    elif on_their_way:
-                        wait([on_their_way[0][1]])
-                    else:
-                        break
-            except StoppedError:
-                # Another chunk, cut later, has failed first.
-                errors = [future.exception() for _, future in on_their_way]
-                raise next(error for error in errors if error and not isinstance(error, StoppedError)) from None
+                        future = threads.submit(self._deliver, chunk)
+                        self._under_way[future] = self._sent(chunk)
+                        future.add_done_callback(done.put)
             except BaseException:
                 if self._delivery is not None:
                     self._delivery.stop()
                 raise
 
-    def _settle_done(self, on_their_way: deque[tuple[Sequence[Contact], Future[Delivered]]]) -> None:
-        """Settle the chunks that are done, in the order of the rows: a checkpoint holds for all contacts before it."""
-        chunks = self.summary.chunks
-        while on_their_way and on_their_way[0][1].done():
-            chunk, future = on_their_way.popleft()
-            delivered = future.result()
-            self.summary.chunks += 1
-            self._advance(chunk, delivered)
-            self._settle(delivered)
-        if self.summary.chunks > chunks:
-            # Once for all of them: noting it may take as long as sending one.
-            self._note_progress()
+    def _settle_done(self, done: SimpleQueue[Future[Delivered]]) -> None:
+        """
+        Wait until a chunk is done, and settle it with all others that are.
+
+        :raises OctopushError: when one has failed for good; those that were under way are settled before.
+        """
+        futures = [done.get()]
+        while not done.empty():
+            futures.append(done.get())
+        if any(future.exception() for future in futures):
+            # It has stopped the delivery, so that the others end soon; what was answered for counts.
+            futures = list(self._under_way)
+        errors = [error for future in futures if (error := self._settle_chunk(future)) is not None]
+        # Once for all of them: noting it may take as long as sending one.
+        self._note_progress()
+        if errors:
+            raise next(error for error in errors if not isinstance(error, StoppedError))
+
+    def _settle_chunk(self, future: Future[Delivered]) -> BaseException | None:
+        error = future.exception()
+        if error is not None:
+            return error
+        sent = self._under_way.pop(future)
+        delivered = future.result()
+        self.summary.chunks += 1
+        if self._digest is not None and delivered.rejections:
+            rejected = {rejection.row for rejection in delivered.rejections}
+            for position, contact in enumerate(sent.chunk, sent.start):
+                if contact.row in rejected:
+                    bisect.insort(self._progress.unconfirmed, position)
+        self._settle(delivered)
+        return None
 
     def _pass_over(self, contacts: Iterator[Contact], earlier: Progress) -> None:
         """
@@ -186,7 +225,7 @@ class ContactSync:
         """
         if self._digest is None:
             raise RuntimeError("there is no checkpoint to resume from")
-        unconfirmed = set(earlier.unconfirmed)
+        unconfirmed = set(earlier.unconfirmed).union(*(range(start, stop) for start, stop in earlier.under_way))
         again: list[tuple[int, Contact]] = []
         for start in range(0, earlier.contacts, PASSED_OVER_AT_A_TIME):
             part = list(islice(contacts, min(PASSED_OVER_AT_A_TIME, earlier.contacts - start)))
@@ -197,11 +236,11 @@ class ContactSync:
         if self._digest.hexdigest() != earlier.digest:
             raise RowsChangedError
         log.info("%d contacts were sent by an earlier try: sending the rest", earlier.contacts)
-        self._progress = earlier
+        self._progress = replace(earlier, unconfirmed=sorted(unconfirmed), under_way=[])
         self._earlier = dict(earlier.counts)
         for name in CONFIRMED:
             self.summary.count(name, int(earlier.counts.get(name, 0)))
-        self.summary.chunks = int(earlier.counts.get("chunks", 0))
+        self.summary.chunks = int(earlier.counts.get("chunks", 0)) + len(earlier.under_way)
         for start in range(0, len(again), self._chunk_size):
             chunk = again[start : start + self._chunk_size]
             delivered = self._deliver([contact for _, contact in chunk])
@@ -235,18 +274,13 @@ class ContactSync:
             return Delivered(Counter(skipped=len(chunk)))
         return self._delivery.deliver(chunk)
 
-    def _advance(self, chunk: Sequence[Contact], delivered: Delivered) -> None:
-        """Note which contacts were answered for, so that a retry passes over them."""
-        if self._digest is None:
-            return
-        self._digest.update(chunk)
-        if delivered.rejections:
-            rejected = {rejection.row for rejection in delivered.rejections}
-            self._progress.unconfirmed += [
-                position for position, contact in enumerate(chunk, self._progress.contacts) if contact.row in rejected
-            ]
-        self._progress.contacts += len(chunk)
-        self._progress.digest = self._digest.hexdigest()
+    def _sent(self, chunk: list[Contact]) -> Sent:
+        sent = Sent(chunk, self._progress.contacts, self._progress.digest)
+        if self._digest is not None:
+            self._digest.update(chunk)
+            self._progress.digest = self._digest.hexdigest()
+            self._progress.contacts += len(chunk)
+        return sent
 
     def _settle(self, delivered: Delivered) -> None:
         for outcome, number in delivered.confirmed.items():
@@ -268,13 +302,27 @@ class ContactSync:
         self.summary.duration_seconds = self._earlier.get("duration_seconds", 0.0) + time.monotonic() - self._started
 
     def _save_progress(self) -> None:
-        if self._checkpoint is None or not self._progress.contacts:
+        if self._checkpoint is None:
             return
-        names = (*CONFIRMED, "chunks", "requests", "retries", "duration_seconds")
-        self._progress.counts = {name: getattr(self.summary, name) for name in names}
-        if not self._checkpoint.save(self._progress):
+        progress = self._answered()
+        if progress.contacts and not self._checkpoint.save(progress):
             log.warning("too many contacts are unconfirmed to note them all: a retry sends what comes now again")
             self._checkpoint = None
+
+    def _answered(self) -> Progress:
+        """Return the progress without the chunks under way that nothing answered comes after."""
+        names = (*CONFIRMED, "chunks", "requests", "retries", "duration_seconds")
+        contacts, digest = self._progress.contacts, self._progress.digest
+        under_way = sorted(self._under_way.values(), key=attrgetter("start"))
+        while under_way and under_way[-1].stop == contacts:
+            contacts, digest = under_way[-1].start, under_way.pop().digest
+        return replace(
+            self._progress,
+            contacts=contacts,
+            digest=digest,
+            under_way=[(sent.start, sent.stop) for sent in under_way],
+            counts={name: getattr(self.summary, name) for name in names},
+        )
 
     def _reject(self, rejection: Rejection) -> None:
         self.summary.count_rejection(rejection)

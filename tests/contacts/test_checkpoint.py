@@ -217,10 +217,11 @@ def test_the_size_does_not_grow_with_the_number_of_contacts() -> None:
     checkpoint = Checkpoint(store, {"sql": "SELECT 1"}, b"key")
     counts: dict[str, float] = {"added": 9_990_000, "requests": 50_000, "duration_seconds": 12345.678901}
     unconfirmed = random.Random(1).sample(range(10_000_000), 10_000)
-    assert checkpoint.save(Progress(10_000_000, "f" * 32, sorted(unconfirmed), counts))
+    under_way = [(start, start + 200) for start in range(9_900_000, 9_906_400, 400)]
+    progress = Progress(10_000_000, "f" * 32, sorted(unconfirmed), under_way, counts)
+    assert checkpoint.save(progress)
     assert store.largest < 48_000
-    progress = checkpoint.load()
-    assert progress == Progress(10_000_000, "f" * 32, sorted(unconfirmed), counts)
+    assert checkpoint.load() == progress
 
 
 def test_with_too_many_unconfirmed_contacts_the_checkpoint_stays_where_it_is() -> None:
@@ -272,7 +273,9 @@ class WatchedApi:
     def __call__(self, payloads: Payloads) -> list[dict[str, Any]]:
         with self.lock:
             self.sent += len(payloads)
-            self.unnoted = max(self.unnoted, self.sent - (self.store.get() or {"contacts": 0})["contacts"])
+            noted = self.store.get() or {"contacts": 0, "under_way": []}
+            answered = noted["contacts"] - sum(stop - start for start, stop in noted["under_way"])
+            self.unnoted = max(self.unnoted, self.sent - answered)
         return [{"phone_number": payload["phone_number"], "status": "added"} for payload in payloads]
 
 
@@ -289,3 +292,38 @@ def test_chunks_that_are_done_while_the_store_is_busy_are_noted_together() -> No
     store = SlowStore()
     one_try(Api(), store, concurrency=4).run(rows([f"+3360000{n:04}" for n in range(160)]))
     assert store.times <= 20, "40 chunks, 4 at a time"
+
+
+class ApiThatLeavesOneWaiting:
+    """Answers everything but one number; the process dies when it has answered all else."""
+
+    def __init__(self, number: str, others: int) -> None:
+        self.number = number
+        self.others = others
+        self.answered = threading.Event()
+        self.lock = threading.Lock()
+
+    def __call__(self, payloads: Payloads) -> list[dict[str, Any]]:
+        numbers = [payload["phone_number"] for payload in payloads]
+        if self.number in numbers:
+            self.answered.wait(10)
+            raise OctopushServerError("down", status_code=503)
+        with self.lock:
+            self.others -= len(numbers)
+            if not self.others:
+                self.answered.set()
+        return [{"phone_number": number, "status": "added"} for number in numbers]
+
+
+@pytest.mark.parametrize("waiting", [0, 5, 19])
+def test_a_chunk_that_waits_does_not_hold_up_the_others_and_only_it_is_sent_again(waiting: int) -> None:
+    store = MemoryStore()
+    first = ApiThatLeavesOneWaiting(NUMBERS[waiting], others=16)
+    with pytest.raises(OctopushServerError):
+        one_try(first, store, concurrency=2).run(rows(NUMBERS))
+    assert first.answered.is_set()
+    second = Api()
+    summary = one_try(second, store).run(rows(NUMBERS))
+    start = waiting // 4 * 4
+    assert second.sent == NUMBERS[start : start + 4]
+    assert (summary.read, summary.added, summary.chunks, summary.requests) == (20, 20, 5, 6)
