@@ -12,11 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import requests
 
 from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.contacts.phone import PhoneReader
+from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.sources.upstream import read_upstream
 from benchmarks.customers import COLUMNS, customers
 
@@ -30,10 +32,8 @@ def bodies(rows: int) -> list[bytes]:
     payloads = [
         contact.payload for frame in read_upstream(named, batch_size=10_000) for contact in mapper.map(frame, 1)[0]
     ]
-    return [
-        json.dumps({"contacts": payloads[i : i + CHUNK_SIZE], "list_name": "Benchmark"}).encode()
-        for i in range(0, rows, CHUNK_SIZE)
-    ]
+    encode = partial(OctopushHook().encode_contacts, list_name="Benchmark")
+    return [encode(payloads[i : i + CHUNK_SIZE]) for i in range(0, rows, CHUNK_SIZE)]
 
 
 def replay(root: str, encoded: list[bytes], concurrency: int) -> float:

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from airflow_provider_octopush.contacts.mapping import Contact
 
 VERSION = 1
@@ -76,7 +78,8 @@ class ContactDigest:
 
         :param contacts: at least one; how many come at a time makes no difference.
         """
-        self._hash.update(b"%b, " % json.dumps([contact.payload for contact in contacts])[1:-1].encode())
+        # Without the brackets, and with a comma after the last one, it is the same whatever comes at a time.
+        self._hash.update(msgspec.json.encode([contact.payload for contact in contacts])[1:-1] + b",")
 
     def hexdigest(self) -> str:
         """Return the digest of all contacts until here."""

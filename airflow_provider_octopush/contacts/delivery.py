@@ -13,19 +13,22 @@ import re
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
-from airflow_provider_octopush.api import STATUSES
+from airflow_provider_octopush.api import STATUSES, ContactItem, ContactPayload
 from airflow_provider_octopush.contacts.mapping import Contact, Rejection, Stage
 from airflow_provider_octopush.contacts.retry import REPEATED, Backoff
 from airflow_provider_octopush.exceptions import OctopushError, OctopushRateLimitError, OctopushRequestError
 
 log = logging.getLogger(__name__)
 
-#: Posts one chunk of payloads and returns the answer's items; raises a subclass of OctopushError.
-Post = Callable[[Sequence[Mapping[str, str]]], list[dict[str, Any]]]
+#: Writes the body of a request.
+Encode = Callable[[Sequence[ContactPayload]], bytes]
+
+#: Posts one body and returns the answer's items; raises a subclass of OctopushError.
+Post = Callable[[bytes], Sequence[ContactItem]]
 
 #: The 4xx that can be about a contact, or about how many there are. All others are about the request itself.
 CONTENT_REFUSED = frozenset({400, 409, 413, 414, 422})
@@ -35,6 +38,18 @@ CONTENT_REFUSED = frozenset({400, 409, 413, 414, 422})
 ALIKE_REFUSALS = 10
 
 _NOT_DIGITS = re.compile(r"\D+", re.ASCII)
+
+
+class Request(NamedTuple):
+    """
+    A request that is ready to be sent.
+
+    :param contacts: with different numbers.
+    :param body: what says so to the API.
+    """
+
+    contacts: Sequence[Contact]
+    body: bytes
 
 
 @dataclass
@@ -66,11 +81,13 @@ class Delivery:
     """
     Delivers chunks, and keeps what was learned for the chunks to come. Several threads may deliver at a time.
 
-    :param post: posts one chunk.
+    :param encode: writes the body of a request.
+    :param post: posts one body.
     :param backoff: how often and how late a request is repeated that failed in passing.
     """
 
-    def __init__(self, post: Post, backoff: Backoff) -> None:
+    def __init__(self, encode: Encode, post: Post, backoff: Backoff) -> None:
+        self._encode = encode
         self._post = post
         self._backoff = backoff
         self._largest: int | None = None
@@ -87,31 +104,48 @@ class Delivery:
         """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
         self._stopped.set()
 
-    def deliver(self, chunk: Sequence[Contact]) -> Delivered:
+    def prepare(self, chunk: Sequence[Contact]) -> list[Request]:
         """
-        Send contacts until each has an outcome.
+        Write the requests for a chunk, which can be done while others are under way.
 
         :param chunk: contacts with different numbers.
+        :return: one request, or several where the API is known to take fewer contacts in one.
+        """
+        largest = self._largest or len(chunk)
+        parts = -(-len(chunk) // largest)
+        bounds = [len(chunk) * i // parts for i in range(parts + 1)]
+        return [self._request(chunk[start:stop]) for start, stop in itertools.pairwise(bounds)]
+
+    def deliver(self, requests: Iterable[Request]) -> Delivered:
+        """
+        Send the requests for a chunk, until each of its contacts has an outcome.
+
+        :param requests: what :meth:`prepare` made of it.
         :return: exactly one outcome for each of them.
         :raises OctopushError: when the request itself is refused, or the server keeps failing; what became of the
             chunk is then not known.
         :raises StoppedError: when the delivery was stopped meanwhile, be it because another chunk has failed.
         """
         try:
-            return self._deliver(chunk)
+            return self._deliver(requests)
         except BaseException:
             self.stop()
             raise
 
-    def _deliver(self, chunk: Sequence[Contact]) -> Delivered:
+    def _deliver(self, requests: Iterable[Request]) -> Delivered:
         delivered = Delivered()
-        parts = deque(self._cut(chunk))
+        waiting = deque(requests)
         accepted_sizes: list[int] = []
         refused_sizes: list[int] = []
-        while parts:
-            part = parts.popleft()
+        while waiting:
+            request = waiting.popleft()
+            part = request.contacts
+            if self._largest is not None and len(part) > self._largest:
+                # It was written before that was known.
+                waiting.extendleft(reversed(self.prepare(part)))
+                continue
             try:
-                delivered.add(self._send(part))
+                delivered.add(self._send(request))
             except OctopushRequestError as error:
                 if error.status_code not in CONTENT_REFUSED:
                     raise
@@ -119,11 +153,11 @@ class Delivery:
                     self._learn_largest((len(part) + 1) // 2)
                 if len(part) > 1:
                     refused_sizes.append(len(part))
-                    parts.extendleft(reversed(_halves(part)))
+                    waiting.extendleft(self._request(half) for half in reversed(_halves(part)))
                 else:
                     delivered.rejections.append(_refusal(part[0], error))
                     if self._is_suspicious(error):
-                        self._make_sure_that_contacts_are_refused(error, parts, delivered)
+                        self._make_sure_that_contacts_are_refused(error, waiting, delivered)
             else:
                 accepted_sizes.append(len(part))
         if refused_sizes and not any(r.stage is Stage.REFUSED for r in delivered.rejections):
@@ -131,11 +165,8 @@ class Delivery:
             self._learn_largest(max(accepted_sizes))
         return delivered
 
-    def _cut(self, chunk: Sequence[Contact]) -> list[Sequence[Contact]]:
-        largest = self._largest or len(chunk)
-        parts = -(-len(chunk) // largest)
-        bounds = [len(chunk) * i // parts for i in range(parts + 1)]
-        return [chunk[start:stop] for start, stop in itertools.pairwise(bounds)]
+    def _request(self, part: Sequence[Contact]) -> Request:
+        return Request(part, self._encode([contact.payload for contact in part]))
 
     def _learn_largest(self, size: int) -> None:
         size = max(size, 1)
@@ -146,15 +177,14 @@ class Delivery:
         if is_news:
             log.warning("Octopush refuses larger requests: sending at most %d contacts in one from here on", size)
 
-    def _send(self, part: Sequence[Contact]) -> Delivered:
-        delivered = _match(part, self._post_repeatedly(part))
+    def _send(self, request: Request) -> Delivered:
+        delivered = _match(request.contacts, self._post_repeatedly(request.body))
         with self._lock:
-            self._accepted = part[0]
+            self._accepted = request.contacts[0]
             self._alike_count = 0
         return delivered
 
-    def _post_repeatedly(self, part: Sequence[Contact]) -> list[dict[str, Any]]:
-        payloads = [contact.payload for contact in part]
+    def _post_repeatedly(self, body: bytes) -> Sequence[ContactItem]:
         attempt = 1
         pause = self._not_before - time.monotonic()
         if pause > 0:
@@ -164,7 +194,7 @@ class Delivery:
             with self._lock:
                 self.requests += 1
             try:
-                return self._post(payloads)
+                return self._post(body)
             except REPEATED as error:
                 if attempt > self._backoff.retries:
                     raise
@@ -200,7 +230,7 @@ class Delivery:
             return self._alike_count >= ALIKE_REFUSALS
 
     def _make_sure_that_contacts_are_refused(
-        self, error: OctopushRequestError, parts: deque[Sequence[Contact]], delivered: Delivered
+        self, error: OctopushRequestError, waiting: deque[Request], delivered: Delivered
     ) -> None:
         """
         Find out whether it is the request itself that is refused, whatever contact it holds.
@@ -212,18 +242,18 @@ class Delivery:
         """
         if self._accepted is not None:
             try:
-                self._send([self._accepted])
+                self._send(self._request([self._accepted]))
             except OctopushRequestError:
                 raise self._request_itself_is_refused(error) from None
             return
-        rest = [contact for part in parts for contact in part]
+        rest = [contact for request in waiting for contact in request.contacts]
         if len(rest) < ALIKE_REFUSALS:
             return
-        parts.clear()
+        waiting.clear()
         tried = [len(rest) * i // ALIKE_REFUSALS for i in range(ALIKE_REFUSALS)]
         for position, index in enumerate(tried):
             try:
-                delivered.add(self._send([rest[index]]))
+                delivered.add(self._send(self._request([rest[index]])))
             except OctopushRequestError as other:
                 if other.status_code not in CONTENT_REFUSED:
                     raise
@@ -234,7 +264,9 @@ class Delivery:
             break
         else:
             raise self._request_itself_is_refused(error)
-        parts.append([contact for index, contact in enumerate(rest) if index not in tried])
+        left = [contact for index, contact in enumerate(rest) if index not in tried]
+        if left:
+            waiting.append(self._request(left))
 
     def _request_itself_is_refused(self, error: OctopushRequestError) -> OctopushRequestError:
         return OctopushRequestError(
@@ -269,15 +301,15 @@ def _refusal(contact: Contact, error: OctopushError) -> Rejection:
     )
 
 
-def _match(part: Sequence[Contact], items: Sequence[Mapping[str, Any]]) -> Delivered:
+def _match(part: Sequence[Contact], items: Sequence[ContactItem]) -> Delivered:
     """Give each contact the status that the answer has for its number; by digits, as the order is not documented."""
-    numbers = [contact.payload["phone_number"] for contact in part]
-    as_sent = {item["phone_number"]: item["status"] for item in items}
+    numbers = [contact.payload.phone_number for contact in part]
+    as_sent = {item.phone_number: item.status for item in items}
     statuses = [as_sent.get(number) for number in numbers]
     if None in statuses or len(as_sent) < len(items):
         by_digits: dict[str, str] = {}
         for item in items:
-            by_digits.setdefault(_NOT_DIGITS.sub("", item["phone_number"]), item["status"])
+            by_digits.setdefault(_NOT_DIGITS.sub("", item.phone_number), item.status)
         statuses = [by_digits.get(number[1:]) for number in numbers]
     delivered = Delivered()
     for status, count in Counter(statuses).items():

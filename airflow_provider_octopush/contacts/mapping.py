@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import compress, repeat
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_octopush.api import CONTACT_FIELDS
+import msgspec
+
+from airflow_provider_octopush.api import CONTACT_FIELDS, ContactPayload
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
 from airflow_provider_octopush.contacts.text import to_text
 
@@ -25,19 +27,22 @@ REGION = "region"
 _REGION_POSITION = len(CONTACT_FIELDS)
 
 
-class Contact(NamedTuple):
+_TEXT_OR_NONE = frozenset((str, type(None)))
+
+
+class Contact(msgspec.Struct, frozen=True, gc=False):
     """
     A row that can be sent.
 
     :param row: the row's number in the whole input, from 1.
     :param number: the digits of the canonical phone number, which is what makes two contacts the same.
-    :param payload: what is sent: ``phone_number`` and the fields that have a value.
+    :param payload: what is sent.
     :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
     """
 
     row: int
     number: int
-    payload: dict[str, str]
+    payload: ContactPayload
     values: tuple[object, ...]
 
 
@@ -118,12 +123,15 @@ class ContactMapper:
             ]
         regions = columns[_REGION_POSITION] if REGION in positions else nothing
         # Column by column, and what is the same for all rows in one call: the way of most rows is the way of millions.
-        numbers = list(map(self._phone_reader.read, columns[0], regions))
-        fed = [field for field in CONTACT_FIELDS[1:] if field in positions]
-        texts = [_texts(columns[CONTACT_FIELDS.index(field)]) for field in fed]
+        numbers: list[Any] = self._phone_reader.read_all(columns[0], regions)
+        texts = {
+            field: _texts(values)
+            for field, values in zip(CONTACT_FIELDS[1:], columns[1:], strict=False)
+            if field in positions
+        }
         rows: Iterable[int] = range(first_row, first_row + len(frame))
         values: Iterable[tuple[object, ...]] = zip(*columns, strict=True)
-        reasons = _reasons(numbers, dict(zip(fed, texts, strict=True)))
+        reasons = _reasons(numbers, texts)
         rejections = []
         if reasons:
             all_values = list(values)
@@ -133,16 +141,9 @@ class ContactMapper:
             good = [i not in reasons for i in range(len(frame))]
             rows, values = compress(rows, good), compress(all_values, good)
             numbers = list(compress(numbers, good))
-            texts = [list(compress(column, good)) for column in texts]
-        fields = ("phone_number", *fed)
-        payloads: list[dict[str, Any]] = list(map(dict, map(zip, repeat(fields), zip(numbers, *texts, strict=True))))
-        for field, column in zip(fed, texts, strict=True):
-            if None in column:
-                for payload, text in zip(payloads, column, strict=True):
-                    if text is None:
-                        del payload[field]
-        digits = [int(payload["phone_number"]) for payload in payloads]
-        return list(map(Contact._make, zip(rows, digits, payloads, values, strict=True))), rejections
+            texts = {field: list(compress(column, good)) for field, column in texts.items()}
+        payloads = map(ContactPayload, numbers, *(texts.get(field, repeat(None)) for field in CONTACT_FIELDS[1:]))
+        return list(map(Contact, rows, map(int, numbers), payloads, values)), rejections
 
     def _positions(self, names: list[str]) -> dict[str, int]:
         positions = {}
@@ -174,13 +175,16 @@ class ContactMapper:
         return positions
 
 
-def _texts(values: Sequence[object]) -> list[str | ValueError | None]:
+def _texts(values: Sequence[Any]) -> list[str | ValueError | None]:
     """Write each value as text; where there is none, the error that says why stands in its place."""
-    return [
-        # What is printable is valid Unicode.
-        value if type(value) is str and value.isprintable() and value and not value.isspace() else _text(value)
-        for value in values
-    ]
+    if _TEXT_OR_NONE.issuperset(map(type, values)):
+        # Names and tiers repeat, so that there is less to look at. What is printable is valid Unicode.
+        texts = {
+            value: value if value and value.isprintable() and not value.isspace() else _text(value)
+            for value in set(values)
+        }
+        return list(map(texts.__getitem__, values))
+    return list(map(_text, values))
 
 
 def _text(value: object) -> str | ValueError | None:

@@ -125,6 +125,7 @@ def _any_of(descriptions: Iterable[PhoneNumberDesc | None], checked_lengths: tup
         if description.possible_length and not lengths:
             continue
         is_checked = not lengths or description.possible_length == checked_lengths
-        right_length = "" if is_checked else rf"(?=(?:{lengths})\Z)"
-        alternatives.append(rf"{right_length}(?:{description.national_number_pattern})\Z")
+        pattern = rf"(?:{description.national_number_pattern})\Z"
+        # Most numbers are of another description, which their first digits tell sooner than their length.
+        alternatives.append(pattern if is_checked else rf"(?={pattern})(?:{lengths})\Z")
     return f"(?:{'|'.join(alternatives)})" if alternatives else "(?!)"

@@ -6,7 +6,7 @@ import decimal
 import enum
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -81,7 +81,7 @@ _MAX_ALTERNATIVE = 4
 
 # Groups of digits with blanks or dashes between them, or with dots where they cannot be the point of a fraction. What
 # needs judgement (a zero in brackets, an extension, two numbers) is not of this form.
-_USUAL = re.compile(r"(?!00)\+?[0-9]++(?:(?:[ -][0-9]++)*+|(?:\.[0-9]{2,4}){2,})")
+_GROUPED = re.compile(r"\+?[0-9]++(?:(?:[ -][0-9]++)*+|(?:\.[0-9]{2,4}){2,})")
 
 _FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?e[+-]?[0-9]+", re.IGNORECASE)
@@ -153,19 +153,39 @@ class PhoneReader:
         :param region: the region of this number, which then decides alone; when missing, ``default_region`` does.
         :return: ``+`` and digits, or the reason why it is none.
         """
-        if type(value) is str and _USUAL.fullmatch(value):
-            # Most numbers are written like this, and valid: their way is a short one. Many replace() are much faster
-            # than one translate() on text of this length.
-            digits = value.replace(" ", "").replace("-", "").replace(".", "")
+        return self.read_all((value,), (region,))[0]
+
+    def read_all(self, values: Iterable[object], regions: Iterable[object]) -> list[str | PhoneReason]:
+        """
+        Read a column of numbers.
+
+        :param values: of which each is what :meth:`read` takes.
+        :param regions: one for each value.
+        :return: what :meth:`read` gives for each of them.
+        """
+        mobile = self._mobile
+        first_region = self._default_regions[0] if self._default_regions else None
+        numbers: list[str | PhoneReason] = []
+        for value, region in zip(values, regions, strict=True):
             number = None
-            if digits[0] == "+":
-                number = digits if read_international(digits[1:], mobile=self._mobile) else None
-            elif type(region) is str and region in phonenumbers.SUPPORTED_REGIONS:
-                number = read_national(digits, region, mobile=self._mobile)
-            elif self._default_regions and _is_blank(region):
-                number = read_national(digits, self._default_regions[0], mobile=self._mobile)
-            if number is not None:
-                return number
+            if type(value) is str and "  " not in value:
+                # Most numbers are digits and blanks, and valid: their way is a short one, and what it does not know
+                # goes the long way.
+                digits = value.replace(" ", "")
+                if not digits[1:].isdigit() and _GROUPED.fullmatch(value):
+                    digits = digits.replace("-", "").replace(".", "")
+                if digits[:1] == "+":
+                    number = digits if read_international(digits[1:], mobile=mobile) else None
+                elif digits[:2] == "00":
+                    pass
+                elif type(region) is str and region in phonenumbers.SUPPORTED_REGIONS:
+                    number = read_national(digits, region, mobile=mobile)
+                elif first_region is not None and (region is None or _is_blank(region)):
+                    number = read_national(digits, first_region, mobile=mobile)
+            numbers.append(self._read(value, region) if number is None else number)
+        return numbers
+
+    def _read(self, value: object, region: object) -> str | PhoneReason:
         text = _written(value)
         if isinstance(text, PhoneReason):
             return text

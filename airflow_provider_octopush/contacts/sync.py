@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 import pandas as pd
 
 from airflow_provider_octopush.contacts.checkpoint import Checkpoint, Progress
-from airflow_provider_octopush.contacts.delivery import Delivered, Delivery, StoppedError
+from airflow_provider_octopush.contacts.delivery import Delivered, Delivery, Request, StoppedError
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.mapping import Contact, ContactMapper, Rejection, Stage
 from airflow_provider_octopush.contacts.summary import CONFIRMED, Summary
@@ -160,14 +160,14 @@ class ContactSync:
         if earlier is not None:
             self._pass_over(contacts, earlier)
         chunks = iter(lambda: list(islice(contacts, self._chunk_size)), [])
-        ready: deque[list[Contact]] = deque()
+        ready: deque[tuple[list[Contact], list[Request]]] = deque()
         done: SimpleQueue[Future[Delivered]] = SimpleQueue()
         with ThreadPoolExecutor(self._concurrency, "octopush") as threads:
             try:
                 while True:
-                    # Cut ahead, so that no thread waits for its next chunk when several are done at once.
+                    # Cut and encode ahead, so that no thread waits for its next chunk when several are done at once.
                     if done.empty() and len(ready) < self._concurrency and (chunk := next(chunks, [])):
-                        ready.append(chunk)
+                        ready.append((chunk, self._prepare(chunk)))
                     elif self._under_way:
                         self._settle_done(done)
                     elif not ready:
@@ -175,8 +175,8 @@ class ContactSync:
                     # Never more than there are threads, with what is done but not noted: it would be sent again if
                     # the process died.
                     while ready and len(self._under_way) < self._concurrency:
-                        chunk = ready.popleft()
-                        future = threads.submit(self._deliver, chunk)
+                        chunk, requests = ready.popleft()
+                        future = threads.submit(self._deliver, chunk, requests)
                         self._under_way[future] = self._sent(chunk)
                         future.add_done_callback(done.put)
             except BaseException:
@@ -228,11 +228,11 @@ class ContactSync:
         unconfirmed = set(earlier.unconfirmed).union(*(range(start, stop) for start, stop in earlier.under_way))
         again: list[tuple[int, Contact]] = []
         for start in range(0, earlier.contacts, PASSED_OVER_AT_A_TIME):
-            part = list(islice(contacts, min(PASSED_OVER_AT_A_TIME, earlier.contacts - start)))
-            if not part:
+            sent = list(islice(contacts, min(PASSED_OVER_AT_A_TIME, earlier.contacts - start)))
+            if not sent:
                 raise RowsChangedError
-            self._digest.update(part)
-            again += [(position, contact) for position, contact in enumerate(part, start) if position in unconfirmed]
+            self._digest.update(sent)
+            again += [(position, contact) for position, contact in enumerate(sent, start) if position in unconfirmed]
         if self._digest.hexdigest() != earlier.digest:
             raise RowsChangedError
         log.info("%d contacts were sent by an earlier try: sending the rest", earlier.contacts)
@@ -242,10 +242,11 @@ class ContactSync:
             self.summary.count(name, int(earlier.counts.get(name, 0)))
         self.summary.chunks = int(earlier.counts.get("chunks", 0)) + len(earlier.under_way)
         for start in range(0, len(again), self._chunk_size):
-            chunk = again[start : start + self._chunk_size]
-            delivered = self._deliver([contact for _, contact in chunk])
+            part = again[start : start + self._chunk_size]
+            chunk = [contact for _, contact in part]
+            delivered = self._deliver(chunk, self._prepare(chunk))
             rejected = {rejection.row for rejection in delivered.rejections}
-            confirmed = {position for position, contact in chunk if contact.row not in rejected}
+            confirmed = {position for position, contact in part if contact.row not in rejected}
             self._progress.unconfirmed = [p for p in self._progress.unconfirmed if p not in confirmed]
             self._settle(delivered)
             self._note_progress()
@@ -269,10 +270,13 @@ class ContactSync:
             self._tell_progress()
             yield contacts
 
-    def _deliver(self, chunk: Sequence[Contact]) -> Delivered:
+    def _prepare(self, chunk: Sequence[Contact]) -> list[Request]:
+        return [] if self._delivery is None else self._delivery.prepare(chunk)
+
+    def _deliver(self, chunk: Sequence[Contact], requests: Sequence[Request]) -> Delivered:
         if self._delivery is None:
             return Delivered(Counter(skipped=len(chunk)))
-        return self._delivery.deliver(chunk)
+        return self._delivery.deliver(requests)
 
     def _sent(self, chunk: list[Contact]) -> Sent:
         sent = Sent(chunk, self._progress.contacts, self._progress.digest)

@@ -2,23 +2,31 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import json
 import math
 import re
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
-from operator import methodcaller
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 import requests
 from airflow.providers.common.compat.sdk import BaseHook
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from airflow_provider_octopush import __version__
-from airflow_provider_octopush.api import CONTACT_FIELDS, DEFAULT_BASE_URL, check_names
+from airflow_provider_octopush.api import (
+    CONTACT_FIELDS,
+    DEFAULT_BASE_URL,
+    ContactItem,
+    ContactPayload,
+    check_names,
+)
 from airflow_provider_octopush.exceptions import (
     OctopushAnswerError,
     OctopushConnectionConfigError,
@@ -30,7 +38,7 @@ from airflow_provider_octopush.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from airflow.providers.common.compat.sdk import Connection
 
@@ -42,10 +50,28 @@ TEST_CONNECTION_TIMEOUT = 10.0
 
 _MESSAGE_MAX_LENGTH = 200
 _MASK = "***"
-_CONTACT_FIELDS = frozenset(CONTACT_FIELDS)
-_TEXT_OR_NONE = frozenset((str, type(None)))
-_PHONE_NUMBER = methodcaller("get", "phone_number")
-_VALUES = methodcaller("values")
+_CREATE = "contact/create"
+
+
+class _Body(msgspec.Struct):
+    contacts: Annotated[list[ContactPayload], msgspec.Meta(min_length=1)]
+
+
+class _Answer(msgspec.Struct):
+    items: list[ContactItem]
+
+
+def _as_builtin(value: object) -> object:
+    if isinstance(value, str):  # numpy's, or an enumeration's
+        return str.__str__(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_as_builtin)
+_body_decoder = msgspec.json.Decoder(_Body)
+_answer_decoder = msgspec.json.Decoder(_Answer)
 
 
 @dataclass(frozen=True)
@@ -265,7 +291,7 @@ class OctopushHook(BaseHook):
 
     def create_contacts(
         self,
-        contacts: Sequence[Mapping[str, str | None]],
+        contacts: Sequence[ContactPayload | Mapping[str, str | None]],
         *,
         list_name: str | None = None,
         tag_name: str | None = None,
@@ -286,24 +312,65 @@ class OctopushHook(BaseHook):
         :raises ValueError: before anything is sent, when a name is too long or a contact is not as described.
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """
+        body = self.encode_contacts(
+            contacts,
+            list_name=list_name,
+            tag_name=tag_name,
+            auto_remove_blacklisted_numbers=auto_remove_blacklisted_numbers,
+            do_not_overwrite=do_not_overwrite,
+        )
+        answer = _read_json(_CREATE, self._call("POST", _CREATE, body))
+        _read_items(answer)
+        items: list[dict[str, Any]] = answer["items"]
+        return items
+
+    def encode_contacts(
+        self,
+        contacts: Sequence[ContactPayload | Mapping[str, str | None]],
+        *,
+        list_name: str | None = None,
+        tag_name: str | None = None,
+        auto_remove_blacklisted_numbers: bool | None = None,
+        do_not_overwrite: bool | None = None,
+    ) -> bytes:
+        """
+        Check and write the body of a request to ``contact/create``, for :meth:`post_contacts`; sends nothing.
+
+        The parameters are those of :meth:`create_contacts`.
+
+        :return: JSON in UTF-8.
+        :raises ValueError: when a name is too long or a contact is not as described.
+        """
         check_names(list_name=list_name, tag_name=tag_name)
-        _check_contacts(contacts)
         options = {
             "list_name": list_name,
             "tag_name": tag_name,
             "auto_remove_blacklisted_numbers": auto_remove_blacklisted_numbers,
             "do_not_overwrite": do_not_overwrite,
         }
-        body = {"contacts": contacts, **{name: value for name, value in options.items() if value is not None}}
-        personal = (value for contact in contacts for value in contact.values() if value)
-        answer = self._call("POST", "contact/create", body, personal=personal)
-        items = answer.get("items") if isinstance(answer, dict) else None
-        if not _are_items(items):
-            raise OctopushAnswerError(
-                "contact/create succeeded, but its answer does not list items with phone_number and status: "
-                "what became of the contacts is not known"
-            )
-        return items
+        given = {name: value for name, value in options.items() if value is not None}
+        # Octopush would cast, cut or ignore without a word what is not as documented.
+        with suppress(TypeError, ValueError):
+            body = _encoder.encode({"contacts": contacts, **given})
+            # What is checked is what is sent.
+            _body_decoder.decode(body)
+            return body
+        _check_contacts(contacts)
+        raise ValueError("contacts or options cannot be written as JSON: hand over a list of dicts, and True or False")
+
+    def post_contacts(self, body: bytes) -> list[ContactItem]:
+        """
+        Create or update contacts, in one request to ``contact/create``.
+
+        :param body: what :meth:`encode_contacts` returned.
+        :return: the answer's ``items``; their order and number are the server's choice.
+        :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
+        """
+        response = self._call("POST", _CREATE, body)
+        with suppress(msgspec.DecodeError):
+            return _answer_decoder.decode(response.content).items
+        # Another shape, or something around the items that no JSON should hold: requests is more tolerant.
+        return _read_items(_read_json(_CREATE, response))
 
     def create_contact_list(self, list_name: str) -> None:
         """
@@ -314,7 +381,7 @@ class OctopushHook(BaseHook):
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """
         check_names(list_name=list_name)
-        self._call("POST", "contact-list/create", {"list_name": list_name}, json_expected=False)
+        self._call("POST", "contact-list/create", _encoder.encode({"list_name": list_name}))
 
     def check_balance(self) -> dict[str, Any]:
         """
@@ -326,9 +393,10 @@ class OctopushHook(BaseHook):
         return self._check_balance()
 
     def _check_balance(self, timeout: float | None = None) -> dict[str, Any]:
-        answer = self._call("GET", "wallet/check-balance", timeout=timeout)
+        endpoint = "wallet/check-balance"
+        answer = _read_json(endpoint, self._call("GET", endpoint, timeout=timeout))
         if not isinstance(answer, dict) or not {"amount", "unit"} <= answer.keys():
-            raise OctopushAnswerError("wallet/check-balance succeeded, but its answer has no amount and unit")
+            raise OctopushAnswerError(f"{endpoint} succeeded, but its answer has no amount and unit")
         return answer
 
     def test_connection(self) -> tuple[bool, str]:
@@ -350,12 +418,10 @@ class OctopushHook(BaseHook):
         self,
         method: str,
         endpoint: str,
-        body: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
         *,
         timeout: float | None = None,
-        personal: Iterable[str] = (),
-        json_expected: bool = True,
-    ) -> Any:
+    ) -> requests.Response:
         host = urlsplit(self.settings.base_url).netloc
         try:
             response = self._send(method, f"{self.settings.base_url}/{endpoint}", body, timeout)
@@ -363,39 +429,31 @@ class OctopushHook(BaseHook):
             # The cause is not chained: its text can quote bytes of a broken answer.
             raise OctopushServerError(f"{endpoint}: cannot reach {host}: {_network_failure(error)}") from None
         if not 200 <= response.status_code < 300:
-            raise self._refusal(endpoint, host, response, personal)
-        if not json_expected:
-            return None
-        try:
-            return response.json()
-        except ValueError:
-            raise OctopushAnswerError(
-                f"{endpoint}: {host} answered HTTP {response.status_code}, but not in JSON: "
-                "check that the connection's host is the API's base URL",
-                status_code=response.status_code,
-            ) from None
+            raise self._refusal(endpoint, host, response, body)
+        return response
 
-    def _send(self, method: str, url: str, body: Mapping[str, Any] | None, timeout: float | None) -> requests.Response:
+    def _send(self, method: str, url: str, body: bytes | None, timeout: float | None) -> requests.Response:
         session = self.get_conn()
         prepared = self._of_thread.prepared
         if (method, url) not in prepared:
             # What is the same for every request (headers, proxies, certificates) is worked out once: requests takes
             # longer for it than for all the rest.
-            template = session.prepare_request(requests.Request(method, url))
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            template = session.prepare_request(requests.Request(method, url, headers))
             prepared[method, url] = template, session.merge_environment_settings(url, {}, None, None, None)
         template, settings = prepared[method, url]
         request = template.copy()
-        request.prepare_body(None, None, body)
+        request.prepare_body(body, None)
         request.prepare_cookies(session.cookies)
         # A redirected POST becomes a GET, and the key would be shown to whatever host it points to.
         response: requests.Response = session.send(request, timeout=timeout, allow_redirects=False, **settings)
         return response
 
-    def _refusal(self, endpoint: str, host: str, response: requests.Response, personal: Iterable[str]) -> OctopushError:
+    def _refusal(self, endpoint: str, host: str, response: requests.Response, body: bytes | None) -> OctopushError:
         status_code = response.status_code
         code, message = _code_and_message(response)
         if message is not None:
-            message = _masked(message, (self.settings.login, self.settings.key, *personal))
+            message = _masked(message, (self.settings.login, self.settings.key, *_personal(body)))
         said = "".join([f", code {code}" if code is not None else "", f": {message}" if message is not None else ""])
         text = f"{endpoint}: {host} answered HTTP {status_code}{said}"
         error: type[OctopushError]
@@ -420,36 +478,51 @@ def _connection_type() -> dict[str, Any]:
     return connection_type
 
 
-def _check_contacts(contacts: Sequence[Mapping[str, str | None]]) -> None:
-    """Refuse what Octopush would cast, cut or ignore without a word."""
+def _check_contacts(contacts: Sequence[ContactPayload | Mapping[str, str | None]]) -> None:
+    """Say what is wrong with contacts that cannot be sent."""
     if not contacts:
         raise ValueError("contacts is empty: contact/create needs at least one")
-    # All of them in a few calls; which one is wrong is a question for when one is.
-    if not (
-        _CONTACT_FIELDS.issuperset(chain.from_iterable(contacts))
-        and all(map(_PHONE_NUMBER, contacts))
-        and _TEXT_OR_NONE.issuperset(map(type, chain.from_iterable(map(_VALUES, contacts))))
-    ):
-        for position, contact in enumerate(contacts):
-            _check_contact(f"contacts[{position}]", contact)
+    for position, contact in enumerate(contacts):
+        fields = contact if isinstance(contact, Mapping) else msgspec.structs.asdict(contact)
+        _check_contact(f"contacts[{position}]", fields)
 
 
 def _check_contact(name: str, contact: Mapping[str, str | None]) -> None:
-    if not contact.keys() <= _CONTACT_FIELDS:
-        unknown = ", ".join(sorted(map(repr, contact.keys() - _CONTACT_FIELDS)))
+    unknown = ", ".join(sorted(map(repr, contact.keys() - set(CONTACT_FIELDS))))
+    if unknown:
         raise ValueError(f"{name} has the field {unknown}, Octopush has {', '.join(CONTACT_FIELDS)}")
     if not contact.get("phone_number"):
         raise ValueError(f"{name} has no phone_number")
     for field_name, value in contact.items():
         if value is not None and not isinstance(value, str):
             raise ValueError(f"{name}: {field_name} is of type {type(value).__name__}, Octopush takes text or None")
+        if value is not None and value.encode(errors="replace") != value.encode(errors="surrogatepass"):
+            raise ValueError(f"{name}: {field_name} is text that is not valid Unicode")
 
 
-def _are_items(items: Any) -> TypeGuard[list[dict[str, Any]]]:
-    return (
-        isinstance(items, list)
-        and all(isinstance(item, dict) for item in items)
-        and all(isinstance(item.get("phone_number"), str) and isinstance(item.get("status"), str) for item in items)
+def _personal(body: bytes | None) -> list[str]:
+    """Give all that a request says of people."""
+    contacts = json.loads(body or b"{}").get("contacts", ())
+    return [value for contact in contacts for value in contact.values() if value]
+
+
+def _read_json(endpoint: str, response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        raise OctopushAnswerError(
+            f"{endpoint}: {urlsplit(response.url).netloc} answered HTTP {response.status_code}, but not in JSON: "
+            "check that the connection's host is the API's base URL",
+            status_code=response.status_code,
+        ) from None
+
+
+def _read_items(answer: Any) -> list[ContactItem]:
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(answer, _Answer).items
+    raise OctopushAnswerError(
+        "contact/create succeeded, but its answer does not list items with phone_number and status: "
+        "what became of the contacts is not known"
     )
 
 

@@ -281,14 +281,14 @@ class CreateContactsOperator(BaseOperator):
         return lineage
 
     def _delivery(self) -> Delivery:
-        post = partial(
-            self.hook.create_contacts,
+        encode = partial(
+            self.hook.encode_contacts,
             list_name=self.list_name,
             tag_name=self.tag_name,
             auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,
             do_not_overwrite=self.do_not_overwrite,
         )
-        return Delivery(post, Backoff(self.hook.settings.retries))
+        return Delivery(encode, self.hook.post_contacts, Backoff(self.hook.settings.retries))
 
     def _checkpoint(self, context: Context) -> Checkpoint | None:
         # An iterator can be read only once, and whether the rows are still the same may show only at their end.

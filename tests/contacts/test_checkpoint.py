@@ -11,14 +11,12 @@ import pandas as pd
 import pytest
 
 from airflow_provider_octopush.contacts.checkpoint import Checkpoint, Progress
-from airflow_provider_octopush.contacts.delivery import Delivery
 from airflow_provider_octopush.contacts.mapping import ContactMapper, Rejection
 from airflow_provider_octopush.contacts.phone import PhoneReader
 from airflow_provider_octopush.contacts.retry import Backoff
 from airflow_provider_octopush.contacts.sync import ContactSync, Frames
 from airflow_provider_octopush.exceptions import OctopushRequestError, OctopushServerError
-
-Payloads = Sequence[Mapping[str, str]]
+from tests.contacts.apis import Payloads, delivery_to
 
 
 class MemoryStore:
@@ -87,7 +85,7 @@ def one_try(
 ) -> ContactSync:
     return ContactSync(
         ContactMapper({}, PhoneReader()),
-        Delivery(api, Backoff(0)),
+        delivery_to(api, Backoff(0)),
         chunk_size=4,
         concurrency=concurrency,
         rejects=rejects,
@@ -243,7 +241,7 @@ def test_nothing_in_it_can_be_led_back_to_a_person() -> None:
     with pytest.raises(OctopushServerError):
         ContactSync(
             ContactMapper({}, PhoneReader()),
-            Delivery(Api(3), Backoff(0)),
+            delivery_to(Api(3), Backoff(0)),
             chunk_size=4,
             checkpoint=Checkpoint(other_key, {"run": "run"}, b"another key"),
         ).run(rows(NUMBERS))

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
+from airflow_provider_octopush.api import ContactPayload
 from airflow_provider_octopush.contacts.delivery import Delivered, Delivery
 from airflow_provider_octopush.contacts.mapping import Contact, Stage
 from airflow_provider_octopush.contacts.retry import Backoff
@@ -16,14 +16,12 @@ from airflow_provider_octopush.exceptions import (
     OctopushRequestError,
     OctopushServerError,
 )
-
-Payloads = Sequence[Mapping[str, str]]
-Items = list[dict[str, Any]]
+from tests.contacts.apis import Items, Payloads, delivery_to
 
 
 def contacts(number: int, start: int = 0) -> list[Contact]:
     return [
-        Contact(row, 33600000000 + row, {"phone_number": f"+{33600000000 + row}"}, (f"+{33600000000 + row}",))
+        Contact(row, 33600000000 + row, ContactPayload(f"+{33600000000 + row}"), (f"+{33600000000 + row}",))
         for row in range(start + 1, start + number + 1)
     ]
 
@@ -56,7 +54,11 @@ def refuse_contacts(*rows: int) -> Callable[[Payloads], OctopushError | None]:
 
 
 def delivery(api: Callable[[Payloads], Items], retries: int = 5, slept: list[float] | None = None) -> Delivery:
-    return Delivery(api, Backoff(retries, sleep=(slept if slept is not None else []).append))
+    return delivery_to(api, Backoff(retries, sleep=(slept if slept is not None else []).append))
+
+
+def deliver(one: Delivery, chunk: list[Contact]) -> Delivered:
+    return one.deliver(one.prepare(chunk))
 
 
 def refused_rows(delivered: Delivered) -> list[int]:
@@ -69,7 +71,7 @@ def test_every_contact_gets_the_status_of_its_number_whatever_the_order_of_the_a
         items = [{"phone_number": p["phone_number"], "status": s} for p, s in zip(payloads, statuses, strict=True)]
         return random.Random(1).sample(items, len(items))
 
-    delivered = delivery(answer).deliver(contacts(4))
+    delivered = deliver(delivery(answer), contacts(4))
     assert delivered.confirmed == {"added": 1, "updated": 1, "skipped": 1, "other": 1}
     assert delivered.unknown_statuses == {"blocked": 1}
     assert delivered.rejections == []
@@ -77,12 +79,12 @@ def test_every_contact_gets_the_status_of_its_number_whatever_the_order_of_the_a
 
 @pytest.mark.parametrize("written", ["336 00 00 00 01", "+33600000001", "33-600000001", "(33)600000001"])
 def test_numbers_are_compared_by_their_digits(written: str) -> None:
-    delivered = delivery(lambda _: [{"phone_number": written, "status": "added"}]).deliver(contacts(1))
+    delivered = deliver(delivery(lambda _: [{"phone_number": written, "status": "added"}]), contacts(1))
     assert delivered.confirmed == {"added": 1}
 
 
 def test_a_contact_that_the_answer_does_not_mention_is_unconfirmed() -> None:
-    delivered = delivery(lambda payloads: [{**payloads[0], "status": "added"}]).deliver(contacts(2))
+    delivered = deliver(delivery(lambda payloads: [{**payloads[0], "status": "added"}]), contacts(2))
     assert delivered.confirmed == {"added": 1}
     assert [(r.row, r.stage) for r in delivered.rejections] == [(2, Stage.UNCONFIRMED)]
 
@@ -91,7 +93,7 @@ def test_one_bad_contact_does_not_sink_its_chunk_and_costs_at_most_17_more_reque
     most = 0
     for bad in range(1, 201):
         api = Api(refuse_contacts(bad))
-        delivered = delivery(api).deliver(contacts(200))
+        delivered = deliver(delivery(api), contacts(200))
         assert refused_rows(delivered) == [bad]
         assert delivered.confirmed == {"added": 199}
         assert len(api.stored) == 199
@@ -100,7 +102,7 @@ def test_one_bad_contact_does_not_sink_its_chunk_and_costs_at_most_17_more_reque
 
 
 def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
-    delivered = delivery(Api(refuse_contacts(1))).deliver(contacts(2))
+    delivered = deliver(delivery(Api(refuse_contacts(1))), contacts(2))
     (rejection,) = delivered.rejections
     assert (rejection.code, rejection.message) == (101, "bad number")
     assert rejection.reason == "refused by Octopush: code 101: bad number"
@@ -112,14 +114,14 @@ def test_any_number_of_bad_contacts_is_found_once_one_was_accepted(seed: int) ->
     bad = set(rng.sample(range(201, 401), rng.choice([2, 20, 100, 199, 200])))
     api = Api(refuse_contacts(*bad))
     one = delivery(api)
-    one.deliver(contacts(200))
-    delivered = one.deliver(contacts(200, start=200))
+    deliver(one, contacts(200))
+    delivered = deliver(one, contacts(200, start=200))
     assert set(refused_rows(delivered)) == bad
     assert delivered.confirmed.total() == 200 - len(bad)
 
 
 def test_bad_contacts_at_the_head_of_the_first_chunk_are_not_taken_for_a_bad_request() -> None:
-    delivered = delivery(Api(refuse_contacts(*range(1, 150)))).deliver(contacts(200))
+    delivered = deliver(delivery(Api(refuse_contacts(*range(1, 150)))), contacts(200))
     assert refused_rows(delivered) == list(range(1, 150))
     assert delivered.confirmed == {"added": 51}
 
@@ -127,7 +129,7 @@ def test_bad_contacts_at_the_head_of_the_first_chunk_are_not_taken_for_a_bad_req
 def test_a_request_that_is_refused_whatever_it_holds_stops_early_with_one_clear_error() -> None:
     api = Api(lambda _: refusal("unknown list"))
     with pytest.raises(OctopushRequestError, match="refuses every request alike, down to single contacts") as caught:
-        delivery(api).deliver(contacts(200))
+        deliver(delivery(api), contacts(200))
     assert (caught.value.status_code, caught.value.code, caught.value.message) == (400, 101, "unknown list")
     assert len(api.sizes) <= 50
 
@@ -135,23 +137,23 @@ def test_a_request_that_is_refused_whatever_it_holds_stops_early_with_one_clear_
 def test_a_list_that_closes_in_the_middle_of_a_run_stops_it_early() -> None:
     api = Api()
     one = delivery(api)
-    one.deliver(contacts(200))
+    deliver(one, contacts(200))
     api.refuse = lambda _: refusal("list is full")
     before = len(api.sizes)
     with pytest.raises(OctopushRequestError, match="refuses every request alike"):
-        one.deliver(contacts(200, start=200))
+        deliver(one, contacts(200, start=200))
     assert len(api.sizes) - before <= 50
 
 
 def test_chunks_of_one_contact_stop_early_too_when_everything_is_refused() -> None:
     api = Api()
     one = delivery(api)
-    one.deliver(contacts(1))
+    deliver(one, contacts(1))
     api.refuse = lambda _: refusal()
     for row in range(1, 10):
-        assert refused_rows(one.deliver(contacts(1, start=row))) == [row + 1]
+        assert refused_rows(deliver(one, contacts(1, start=row))) == [row + 1]
     with pytest.raises(OctopushRequestError, match="refuses every request alike"):
-        one.deliver(contacts(1, start=10))
+        deliver(one, contacts(1, start=10))
 
 
 @pytest.mark.parametrize("status_code", [400, 413, 422])
@@ -159,10 +161,10 @@ def test_chunks_of_one_contact_stop_early_too_when_everything_is_refused() -> No
 def test_the_largest_request_is_found_once_and_later_chunks_are_cut_to_it(most: int, status_code: int) -> None:
     api = Api(lambda payloads: refusal("too many", status_code) if len(payloads) > most else None)
     one = delivery(api)
-    one.deliver(contacts(200))
+    deliver(one, contacts(200))
     requests_of_first_chunk = len(api.sizes)
     for start in range(200, 1000, 200):
-        assert one.deliver(contacts(200, start=start)).confirmed == {"added": 200}
+        assert deliver(one, contacts(200, start=start)).confirmed == {"added": 200}
     assert len(api.stored) == len(set(api.stored)) == 1000
     assert most / 2 <= max(api.sizes[requests_of_first_chunk:]) <= most
 
@@ -170,8 +172,8 @@ def test_the_largest_request_is_found_once_and_later_chunks_are_cut_to_it(most: 
 def test_a_bad_contact_is_not_taken_for_a_request_that_is_too_large() -> None:
     api = Api(refuse_contacts(3))
     one = delivery(api)
-    one.deliver(contacts(200))
-    one.deliver(contacts(200, start=200))
+    deliver(one, contacts(200))
+    deliver(one, contacts(200, start=200))
     assert api.sizes[-1] == 200
 
 
@@ -179,14 +181,14 @@ def test_a_bad_contact_is_not_taken_for_a_request_that_is_too_large() -> None:
 def test_a_refusal_that_cannot_be_about_a_contact_is_not_split(status_code: int) -> None:
     api = Api(lambda _: refusal(status_code=status_code))
     with pytest.raises(OctopushRequestError):
-        delivery(api).deliver(contacts(200))
+        deliver(delivery(api), contacts(200))
     assert api.sizes == [200]
 
 
 def test_refused_credentials_stop_at_once() -> None:
     api = Api(lambda _: OctopushCredentialsError("no", status_code=401))
     with pytest.raises(OctopushCredentialsError):
-        delivery(api).deliver(contacts(200))
+        deliver(delivery(api), contacts(200))
     assert api.sizes == [200]
 
 
@@ -196,7 +198,7 @@ def test_what_may_pass_is_repeated_and_then_counted_once(error: OctopushError) -
     api = Api(lambda _: next(failures, None))
     slept: list[float] = []
     one = delivery(api, slept=slept)
-    assert one.deliver(contacts(3)).confirmed == {"added": 3}
+    assert deliver(one, contacts(3)).confirmed == {"added": 3}
     assert (one.requests, one.retries) == (3, 2)
     assert 0.5 <= slept[0] <= 1.0 <= slept[1] <= 2.0
 
@@ -204,7 +206,7 @@ def test_what_may_pass_is_repeated_and_then_counted_once(error: OctopushError) -
 def test_what_does_not_pass_is_raised_after_the_retries_of_the_connection() -> None:
     api = Api(lambda _: OctopushServerError("down", status_code=503))
     with pytest.raises(OctopushServerError):
-        delivery(api, retries=2).deliver(contacts(3))
+        deliver(delivery(api, retries=2), contacts(3))
     assert api.sizes == [3, 3, 3]
 
 
@@ -212,7 +214,7 @@ def test_what_does_not_pass_is_raised_after_the_retries_of_the_connection() -> N
 def test_the_server_is_waited_for_as_long_as_it_asks_within_reason(asked: float, waited: float) -> None:
     failures = iter([OctopushRateLimitError("slow", retry_after=asked)])
     slept: list[float] = []
-    delivery(Api(lambda _: next(failures, None)), slept=slept).deliver(contacts(1))
+    deliver(delivery(Api(lambda _: next(failures, None)), slept=slept), contacts(1))
     assert slept == [waited]
 
 
@@ -221,3 +223,21 @@ def test_delays_grow_to_a_bound_and_differ_between_tasks() -> None:
     assert all(backoff.delay(attempt, None) <= 60.0 for attempt in range(1, 1000))
     assert backoff.delay(10, None) >= 30.0
     assert len({backoff.delay(3, None) for _ in range(10)}) > 1
+
+
+def test_a_chunk_that_was_prepared_before_the_largest_size_was_known_is_cut_to_it() -> None:
+    api = Api(lambda payloads: refusal(status_code=413) if len(payloads) > 100 else None)
+    one = delivery(api)
+    early = one.prepare(contacts(200, start=200))
+    deliver(one, contacts(200))
+    api.sizes.clear()
+    assert one.deliver(early).confirmed == {"added": 200}
+    assert api.sizes == [100, 100]
+
+
+def test_the_last_contact_that_is_tried_for_all_others_may_be_the_only_one_that_is_accepted() -> None:
+    api = Api(refuse_contacts(*range(1, 20)))
+    delivered = deliver(delivery(api), contacts(20))
+    assert refused_rows(delivered) == list(range(1, 20))
+    assert delivered.confirmed == {"added": 1}
+    assert 0 not in api.sizes

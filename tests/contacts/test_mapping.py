@@ -4,6 +4,7 @@ import decimal
 import logging
 from operator import attrgetter
 
+import msgspec
 import pandas as pd
 import pytest
 
@@ -21,7 +22,7 @@ def map_all(rows: pd.DataFrame, columns: dict[str, str] | None = None) -> list[C
 
 
 def payloads(rows: pd.DataFrame, columns: dict[str, str] | None = None) -> list[dict[str, str]]:
-    return [row.payload for row in map_all(rows, columns) if isinstance(row, Contact)]
+    return [msgspec.to_builtins(row.payload) for row in map_all(rows, columns) if isinstance(row, Contact)]
 
 
 def test_a_row_becomes_a_contact_with_its_number_in_e164() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import decimal
 import random
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from airflow_provider_octopush.contacts.phone import PhoneReader, PhoneReason
+from airflow_provider_octopush.contacts.phone import PhoneCheck, PhoneReader, PhoneReason
 
 FRENCH = ["FR", "RE", "GP", "GF", "MQ", "YT"]
 TYPES = [
@@ -390,6 +390,31 @@ def test_a_national_number_reads_back_in_its_region(
         # Older metadata writes Slovak numbers with a slash, and a slash between long halves means two numbers.
         written = "".join(rng.choice([" ", "-", "\u00a0", ". "]) if c in " -/" else c for c in text)
         assert reader.read(written) == e164(number)
+
+
+@given(
+    st.sampled_from(EXAMPLES),
+    st.sampled_from(["+", "+ ", "", "0", "00", "0 0", " +"]),
+    st.lists(st.sampled_from([" ", " ", "-", ".", "  ", "+", "/"]), max_size=5),
+    st.sampled_from(get_args(PhoneCheck)),
+    st.randoms(use_true_random=False),
+)
+def test_the_short_way_of_most_numbers_leads_where_the_long_one_does(
+    example: tuple[str, int, phonenumbers.PhoneNumber],
+    prefix: str,
+    separators: list[str],
+    phone_check: PhoneCheck,
+    rng: random.Random,
+) -> None:
+    region, _, number = example
+    digits = list(rng.choice([str(number.country_code), ""]) + phonenumbers.national_significant_number(number))
+    for separator in separators:
+        digits.insert(rng.randrange(len(digits) + 1), separator)
+    text = prefix + "".join(digits)
+    reader = PhoneReader([region, "FR"], phone_check)
+    # A spreadsheet's mark for text is taken off on the long way only.
+    assert reader.read(text) == reader.read(f"'{text}")
+    assert reader.read(text, region) == reader.read(f"'{text}", f" {region.lower()}")
 
 
 VALUES = st.one_of(

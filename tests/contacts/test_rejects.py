@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_octopush.api import ContactPayload
 from airflow_provider_octopush.contacts.formulas import defuse, undo_defuse
 from airflow_provider_octopush.contacts.mapping import ContactMapper, Rejection, Stage
 from airflow_provider_octopush.contacts.phone import PhoneReader
@@ -114,7 +115,7 @@ def test_whatever_is_rejected_the_file_is_a_csv(
     assert [line["row"] for line in read(path)] == [str(row) for row in range(1, len(values) + 1)]
 
 
-def replay(rows: Any) -> list[dict[str, str]]:
+def replay(rows: Any) -> list[ContactPayload]:
     mapper = ContactMapper({}, PhoneReader())
     contacts, _ = mapper.map(pd.DataFrame(rows, dtype=object), 1)
     return [contact.payload for contact in contacts]

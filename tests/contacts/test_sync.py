@@ -3,21 +3,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from airflow_provider_octopush.contacts import sync as sync_module
-from airflow_provider_octopush.contacts.delivery import Delivery
 from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.contacts.phone import PhoneReader
 from airflow_provider_octopush.contacts.retry import Backoff
 from airflow_provider_octopush.contacts.sync import ContactSync, Frames
 from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushRateLimitError, OctopushServerError
-
-Payloads = Sequence[Mapping[str, str]]
+from tests.contacts.apis import Payloads, delivery_to
 
 
 class Api:
@@ -44,7 +42,7 @@ def frames(*each: pd.DataFrame) -> Callable[[], Frames]:
 def contact_sync(api: Any, chunk_size: int = 200, concurrency: int = 1) -> ContactSync:
     return ContactSync(
         ContactMapper({}, PhoneReader()),
-        Delivery(api, Backoff(0)),
+        delivery_to(api, Backoff(0)),
         chunk_size=chunk_size,
         concurrency=concurrency,
         list_name="L",
@@ -129,7 +127,7 @@ def test_a_run_that_fails_does_not_wait_for_the_delays_of_the_others(failing: st
         raise OctopushServerError("down", status_code=503, retry_after=60)
 
     started = time.monotonic()
-    sync = ContactSync(ContactMapper({}, PhoneReader()), Delivery(post, Backoff(5)), chunk_size=1, concurrency=2)
+    sync = ContactSync(ContactMapper({}, PhoneReader()), delivery_to(post, Backoff(5)), chunk_size=1, concurrency=2)
     with pytest.raises(OctopushCredentialsError):
         sync.run(frames(frame("+33600000000", "+33600000001")))
     assert time.monotonic() - started < 5
@@ -149,7 +147,7 @@ def test_a_request_to_slow_down_holds_for_all_threads() -> None:
         return [{**payload, "status": "added"} for payload in payloads]
 
     numbers = [f"+336000000{n:02}" for n in range(20)]
-    sync = ContactSync(ContactMapper({}, PhoneReader()), Delivery(post, Backoff(5)), chunk_size=1, concurrency=4)
+    sync = ContactSync(ContactMapper({}, PhoneReader()), delivery_to(post, Backoff(5)), chunk_size=1, concurrency=4)
     summary = sync.run(frames(frame(*numbers)))
     assert (summary.added, summary.requests, summary.retries) == (20, 21, 1)
     in_the_pause = [moment for moment in times if 0.02 < moment - times[0] < 0.5]

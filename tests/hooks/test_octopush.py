@@ -8,13 +8,16 @@ import socket
 import threading
 import time
 import traceback
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 
 from airflow_provider_octopush import __version__
+from airflow_provider_octopush.api import ContactItem, ContactPayload
 from airflow_provider_octopush.exceptions import (
     OctopushAnswerError,
     OctopushConnectionConfigError,
@@ -101,6 +104,10 @@ def test_names_as_long_as_allowed_are_sent(hook: OctopushHook, octopush: Simulat
         ({"first_name": "Zoë"}, "has no phone_number"),
         ({"phone_number": 33612345678}, "phone_number is of type int"),
         ({"phone_number": "+33612345678", "param1": 7}, "param1 is of type int"),
+        ({"phone_number": "+33612345678", "param1": "\ud800"}, "param1 is text that is not valid Unicode"),
+        ({"phone_number": "+33612345678", 7: "x"}, "field 7, Octopush has phone_number"),
+        (ContactPayload("+33612345678", param1=7), "param1 is of type int"),  # type: ignore[arg-type] # what is tested
+        (ContactPayload(""), "has no phone_number"),
     ],
 )
 def test_what_octopush_would_repair_without_a_word_is_refused(
@@ -110,6 +117,18 @@ def test_what_octopush_would_repair_without_a_word_is_refused(
         hook.create_contacts([CONTACT, contact])
     assert "Zoë" not in str(caught.value)
     assert "612345678" not in str(caught.value)
+    assert octopush.requests == []
+
+
+def test_whatever_is_text_is_sent_as_text(hook: OctopushHook, octopush: Simulator) -> None:
+    hook.create_contacts([OrderedDict(phone_number=np.str_("+33612345678"), first_name=None)])
+    hook.create_contacts([ContactPayload("+33612345679", "Zoë")])
+    assert list(octopush.contacts) == ["+33612345678", "+33612345679"]
+
+
+def test_what_is_no_json_is_refused(hook: OctopushHook, octopush: Simulator) -> None:
+    with pytest.raises(ValueError, match="cannot be written as JSON"):
+        hook.create_contacts([CONTACT], do_not_overwrite=object())  # type: ignore[arg-type] # what is tested
     assert octopush.requests == []
 
 
@@ -195,12 +214,35 @@ def test_a_broken_connection_is_a_server_error_without_a_status(
     ],
 )
 def test_a_success_that_is_not_the_documented_answer_is_an_error(set_connection: SetConnection, answer: Any) -> None:
-    with answering(json.dumps(answer).encode()) as port:
+    with answering(json.dumps(answer).encode(), requests=2) as port:
         set_connection(
             "octopush_default", conn_type="octopush", host=f"http://127.0.0.1:{port}", login="l", password="k"
         )
         with pytest.raises(OctopushAnswerError, match="not known"):
             OctopushHook().create_contacts([CONTACT])
+        with pytest.raises(OctopushAnswerError, match="not known"):
+            OctopushHook().post_contacts(OctopushHook().encode_contacts([CONTACT]))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b'"email": null',
+        '"email": "zoë@example.com"'.encode(),
+        '"email": "zoë@example.com"'.encode("latin-1"),
+        b'"email": "\\ud800", "phone_number": "+33612345678"',
+        b'"cost": NaN',
+    ],
+)
+def test_what_else_stands_in_an_answer_does_not_matter(set_connection: SetConnection, more: bytes) -> None:
+    answer = b'{"items": [{"phone_number": "+33612345678", "status": "added", %b}]}' % more
+    body = OctopushHook().encode_contacts([CONTACT])
+    with answering(answer, requests=2) as port:
+        set_connection(
+            "octopush_default", conn_type="octopush", host=f"http://127.0.0.1:{port}", login="l", password="k"
+        )
+        assert OctopushHook().post_contacts(body) == [ContactItem("+33612345678", "added")]
+        assert OctopushHook().create_contacts([CONTACT])[0]["status"] == "added"
 
 
 @pytest.mark.parametrize(
@@ -353,18 +395,19 @@ def test_a_wrong_connection_is_an_error_before_anything_is_sent(set_connection: 
 
 
 @contextmanager
-def answering(body: bytes, head: bytes | None = None) -> Iterator[int]:
-    """A server that answers one request with just these bytes."""
+def answering(body: bytes, head: bytes | None = None, requests: int = 1) -> Iterator[int]:
+    """A server that answers so many requests, each on a connection of its own, with just these bytes."""
     head = head or b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
     server = socket.create_server(("127.0.0.1", 0))
 
     def answer() -> None:
-        connection, _ = server.accept()
-        with connection:
-            received = b""
-            while b"}]}" not in received:
-                received += connection.recv(65536)
-            connection.sendall(head + body)
+        for _ in range(requests):
+            connection, _ = server.accept()
+            with connection:
+                received = b""
+                while b"}]}" not in received:
+                    received += connection.recv(65536)
+                connection.sendall(head + body)
 
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()

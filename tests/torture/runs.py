@@ -18,6 +18,7 @@ import phonenumbers
 from airflow.providers.common.compat.sdk import AirflowFailException
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
+from airflow_provider_octopush.api import ContactItem
 from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
@@ -104,15 +105,15 @@ class MortalHook(OctopushHook):
         self._lives = lives
         self._dies_after = dies_after
 
-    def create_contacts(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
+    def post_contacts(self, body: bytes) -> list[ContactItem]:
         if self._lives == 0:
             if self._dies_after:
-                super().create_contacts(*args, **kwargs)
+                super().post_contacts(body)
             self._store.is_dead = True
             raise KilledError
         if self._lives is not None:
             self._lives -= 1
-        return super().create_contacts(*args, **kwargs)
+        return super().post_contacts(body)
 
 
 def _written(number: phonenumbers.PhoneNumber, rng: random.Random) -> Any:
