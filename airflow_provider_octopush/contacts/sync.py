@@ -6,6 +6,7 @@ import bisect
 import gc
 import logging
 import re
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 Frames = Generator[pd.DataFrame, None, None]
 
 PROGRESS_SECONDS = 10.0
+SWITCH_SECONDS = 0.001
 UNKNOWN_STATUSES_LOGGED = 10
 PASSED_OVER_AT_A_TIME = 10_000
 
@@ -120,7 +122,7 @@ class ContactSync:
         :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
         """
         try:
-            with _without_looking_at_old_objects():
+            with _without_looking_at_old_objects(), _with_quick_handovers():
                 self._send_all_or_start_over(open_frames)
         finally:
             self._flush_rejected()
@@ -361,6 +363,21 @@ class ContactSync:
                     for status, number in self._unknown_statuses.most_common(UNKNOWN_STATUSES_LOGGED)
                 ),
             )
+
+
+@contextmanager
+def _with_quick_handovers() -> Iterator[None]:
+    """
+    Let a thread that wants to send or has an answer wait 1 ms for the one that reads rows, instead of Python's 5 ms.
+
+    It costs nothing that could be measured, and brings requests of 100 ms a quarter of a percent closer together.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, SWITCH_SECONDS))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 @contextmanager

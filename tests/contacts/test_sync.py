@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from airflow_provider_octopush.contacts.phone import PhoneReader
 from airflow_provider_octopush.contacts.retry import Backoff
 from airflow_provider_octopush.contacts.sync import ContactSync, Frames
 from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushRateLimitError, OctopushServerError
-from tests.contacts.apis import Payloads, delivery_to
+from tests.contacts.apis import Items, Payloads, delivery_to
 
 
 class Api:
@@ -185,3 +187,17 @@ def test_a_run_that_stops_keeps_what_had_an_outcome_until_then() -> None:
     with pytest.raises(OctopushServerError):
         sync.run(frames(frame("+33149706565", "+33149706566")))
     assert (sync.summary.added, sync.summary.chunks, sync.summary.requests) == (1, 1, 2)
+
+
+def test_a_run_leaves_the_interpreter_as_it_was() -> None:
+    before = sys.getswitchinterval(), gc.get_freeze_count()
+
+    def post(_: Payloads) -> Items:
+        during.append((round(sys.getswitchinterval(), 6), gc.get_freeze_count() > 0))
+        raise OctopushCredentialsError("no", status_code=401)
+
+    during: list[tuple[float, bool]] = []
+    with pytest.raises(OctopushCredentialsError):
+        contact_sync(post).run(frames(frame("+33149706565")))
+    assert during == [(sync_module.SWITCH_SECONDS, True)]
+    assert (sys.getswitchinterval(), gc.get_freeze_count()) == before
