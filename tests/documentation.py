@@ -74,7 +74,7 @@ def blocks(path: Path) -> Iterator[Block]:
     """Find the code blocks of a page, as MyST does."""
     for token in MarkdownIt("commonmark").parse(path.read_text(encoding="utf-8")):
         # What Sphinx makes of docstrings is asked for in a fence as well.
-        if token.info.strip() == "{eval-rst}" and "code" not in token.content:
+        if token.info.strip() == "{eval-rst}" and ".. code" not in token.content:
             continue
         if token.type in ("fence", "code_block") and token.map is not None:
             yield Block(path.relative_to(PROJECT).as_posix(), token.map[0] + 2, token.info.strip(), token.content)
