@@ -350,7 +350,7 @@ class OctopushHook(BaseHook):
         }
         given = {name: value for name, value in options.items() if value is not None}
         # Octopush would cast, cut or ignore without a word what is not as documented.
-        with suppress(TypeError, ValueError):
+        with suppress(msgspec.MsgspecError, TypeError, ValueError):
             body = _encoder.encode({"contacts": contacts, **given})
             # What is checked is what is sent.
             _body_decoder.decode(body)
