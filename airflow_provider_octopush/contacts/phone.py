@@ -164,7 +164,6 @@ class PhoneReader:
         :return: what :meth:`read` gives for each of them.
         """
         mobile = self._mobile
-        first_region = self._default_regions[0] if self._default_regions else None
         numbers: list[str | PhoneReason] = []
         for value, region in zip(values, regions, strict=True):
             number = None
@@ -176,14 +175,19 @@ class PhoneReader:
                     digits = digits.replace("-", "").replace(".", "")
                 if digits[:1] == "+":
                     number = digits if read_international(digits[1:], mobile=mobile) else None
-                elif digits[:2] == "00":
-                    pass
-                elif type(region) is str and region in phonenumbers.SUPPORTED_REGIONS:
-                    number = read_national(digits, region, mobile=mobile)
-                elif first_region is not None and (region is None or _is_blank(region)):
-                    number = read_national(digits, first_region, mobile=mobile)
+                elif digits[:2] != "00":
+                    if type(region) is str and region in phonenumbers.SUPPORTED_REGIONS:
+                        number = read_national(digits, region, mobile=mobile)
+                    elif (first := self._first_region(region)) is not None:
+                        number = read_national(digits, first, mobile=mobile)
             numbers.append(self._read(value, region) if number is None else number)
         return numbers
+
+    def _first_region(self, region: object) -> str | None:
+        """Return the region in which a number is looked for first."""
+        if region is None or _is_blank(region):
+            return self._default_regions[0] if self._default_regions else None
+        return _region(region) if _is_region(region) else None
 
     def _read(self, value: object, region: object) -> str | PhoneReason:
         text = _written(value)

@@ -414,7 +414,8 @@ def test_the_short_way_of_most_numbers_leads_where_the_long_one_does(
     reader = PhoneReader([region, "FR"], phone_check)
     # A spreadsheet's mark for text is taken off on the long way only.
     assert reader.read(text) == reader.read(f"'{text}")
-    assert reader.read(text, region) == reader.read(f"'{text}", f" {region.lower()}")
+    for written in (region, f" {region.lower()}", "", "XX"):
+        assert reader.read(text, written) == reader.read(f"'{text}", written)
 
 
 VALUES = st.one_of(
