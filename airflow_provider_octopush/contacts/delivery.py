@@ -301,15 +301,21 @@ def _refusal(contact: Contact, error: OctopushError) -> Rejection:
     )
 
 
+def _digits(number: str) -> str:
+    digits = number.removeprefix("+")
+    return digits if digits.isascii() and digits.isdigit() else _NOT_DIGITS.sub("", number)
+
+
 def _match(part: Sequence[Contact], items: Sequence[ContactItem]) -> Delivered:
     """Give each contact the status that the answer has for its number; by digits, as the order is not documented."""
     numbers = [contact.payload.phone_number for contact in part]
-    as_sent = {item.phone_number: item.status for item in items}
-    statuses = [as_sent.get(number) for number in numbers]
-    if None in statuses or len(as_sent) < len(items):
+    statuses: list[str | None]
+    if numbers == [item.phone_number for item in items]:
+        statuses = [item.status for item in items]
+    else:
         by_digits: dict[str, str] = {}
         for item in items:
-            by_digits.setdefault(_NOT_DIGITS.sub("", item.phone_number), item.status)
+            by_digits.setdefault(_digits(item.phone_number), item.status)
         statuses = [by_digits.get(number[1:]) for number in numbers]
     delivered = Delivered()
     for status, count in Counter(statuses).items():

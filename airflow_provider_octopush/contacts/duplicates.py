@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyroaring import BitMap64
 
 _TOO_LARGE = 2**64
@@ -14,6 +16,22 @@ class SeenNumbers:
         self._numbers = BitMap64()
         # E.164 has 15 digits at most, but a number that is not valid is sent as it was written.
         self._large: set[int] = set()
+
+    def add_all(self, numbers: Sequence[int]) -> list[bool]:
+        """
+        Note numbers.
+
+        :param numbers: of which each is what :meth:`add` takes.
+        :return: what :meth:`add` gives for each of them, in their order.
+        """
+        try:
+            together = BitMap64(numbers)
+        except OverflowError:
+            return list(map(self.add, numbers))
+        if len(together) < len(numbers) or not self._numbers.isdisjoint(together):
+            return list(map(self.add, numbers))
+        self._numbers |= together
+        return [True] * len(numbers)
 
     def add(self, number: int) -> bool:
         """

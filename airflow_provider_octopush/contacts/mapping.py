@@ -113,10 +113,8 @@ class ContactMapper:
         names = [str(name) for name in frame.columns]
         positions = self._positions(names)
         nothing = [None] * len(frame)
-        columns = [
-            nothing if position is None else frame.iloc[:, position].tolist()
-            for position in map(positions.get, self.fields)
-        ]
+        read = frame.to_numpy(dtype=object).T.tolist()
+        columns = [nothing if position is None else read[position] for position in map(positions.get, self.fields)]
         if set(ABOUT_THE_ROW) <= set(names):
             columns = [
                 [undo_defuse(value) if isinstance(value, str) else value for value in values] for values in columns

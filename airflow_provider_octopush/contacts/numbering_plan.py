@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
+from itertools import groupby
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 from phonenumbers.phonemetadata import PhoneNumberDesc
@@ -115,13 +116,22 @@ def _numbers(metadata: PhoneMetadata, *, mobile: bool) -> str:
     return f"{general}(?!{special}){_any_of([can_receive], lengths)}"
 
 
+def _any_length(lengths: Iterable[int]) -> str:
+    """Write digits of as many as one of some lengths; what follows one another is one range, and tried once."""
+    ranges = []
+    for _, same in groupby(enumerate(sorted(lengths)), lambda numbered: numbered[1] - numbered[0]):
+        consecutive = [length for _, length in same]
+        ranges.append(f"[0-9]{{{consecutive[0]},{consecutive[-1]}}}")
+    return "|".join(ranges)
+
+
 def _any_of(descriptions: Iterable[PhoneNumberDesc | None], checked_lengths: tuple[int, ...] = ()) -> str:
     """Write the numbers of some descriptions; numbers of other lengths than those checked do not come here."""
     alternatives = []
     for description in descriptions:
         if description is None or not description.national_number_pattern:
             continue
-        lengths = "|".join(f"[0-9]{{{length}}}" for length in description.possible_length if length > 0)
+        lengths = _any_length(length for length in description.possible_length if length > 0)
         if description.possible_length and not lengths:
             continue
         is_checked = not lengths or description.possible_length == checked_lengths

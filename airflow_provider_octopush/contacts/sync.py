@@ -6,7 +6,6 @@ import bisect
 import gc
 import logging
 import re
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -31,7 +30,6 @@ log = logging.getLogger(__name__)
 Frames = Generator[pd.DataFrame, None, None]
 
 PROGRESS_SECONDS = 10.0
-SWITCH_SECONDS = 0.001
 UNKNOWN_STATUSES_LOGGED = 10
 PASSED_OVER_AT_A_TIME = 10_000
 
@@ -122,7 +120,7 @@ class ContactSync:
         :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
         """
         try:
-            with _without_looking_at_old_objects(), _with_quick_handovers():
+            with _without_looking_at_old_objects():
                 self._send_all_or_start_over(open_frames)
         finally:
             self._flush_rejected()
@@ -257,7 +255,7 @@ class ContactSync:
         for frame in frames:
             contacts, rejections = self._mapper.map(frame, self.summary.read + 1)
             self.summary.read += len(frame)
-            is_new = [self._seen.add(contact.number) for contact in contacts]
+            is_new = self._seen.add_all([contact.number for contact in contacts])
             if not all(is_new):
                 rejections += [
                     Rejection(contact.row, Stage.DUPLICATE, "same number as an earlier row", contact.values)
@@ -363,19 +361,6 @@ class ContactSync:
                     for status, number in self._unknown_statuses.most_common(UNKNOWN_STATUSES_LOGGED)
                 ),
             )
-
-
-@contextmanager
-def _with_quick_handovers() -> Iterator[None]:
-    """
-    Let a thread that wants to send or has an answer wait 1 ms for the one that reads rows, instead of Python's 5 ms.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SWITCH_SECONDS))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 @contextmanager

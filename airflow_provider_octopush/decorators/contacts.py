@@ -80,7 +80,7 @@ def octopush_contacts_task(python_callable: Callable[..., Any] | None = None, **
     Bring the rows that a function returns or yields to an Octopush list; in Dags, ``@task.octopush_contacts``.
 
     The rows go to the API from the process of the task, so they are never kept in Airflow's database, as XComs are. A
-    function that yields them is asked for 2,000 at a time, so they need not fit in memory.
+    function that yields them is asked for 1,000 at a time, so they need not fit in memory.
 
     .. code-block:: python
 

@@ -33,7 +33,7 @@ def read_sql(
     sql: str,
     parameters: Mapping[str, Any] | Sequence[Any] | None = None,
     *,
-    batch_size: int = 2_000,
+    batch_size: int = 1_000,
 ) -> Generator[pd.DataFrame, None, None]:
     """
     Run a query and give its rows as they come from the server.

@@ -12,7 +12,7 @@ EXPECTED = "expected a DataFrame, a list of dicts, or what a mapped task returne
 
 
 def read_upstream(
-    data: Any, *, origin: str = "upstream", batch_size: int = 2_000
+    data: Any, *, origin: str = "upstream", batch_size: int = 1_000
 ) -> Generator[pd.DataFrame, None, None]:
     """
     Give the rows of an upstream task as frames of bounded size.

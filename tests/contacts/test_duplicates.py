@@ -20,3 +20,10 @@ def test_a_number_that_is_not_e164_is_kept_apart_from_all_others() -> None:
     assert seen.add(2**64 + 33612345678)
     assert seen.add(33612345678)
     assert not seen.add(2**64 + 33612345678)
+
+
+@given(st.lists(st.lists(st.integers(0, 40) | st.integers(2**64 - 2, 2**64 + 2)), max_size=5))
+def test_numbers_that_come_together_are_found_as_those_that_come_alone(batches: list[list[int]]) -> None:
+    alone, together = SeenNumbers(), SeenNumbers()
+    for numbers in batches:
+        assert together.add_all(numbers) == [alone.add(number) for number in numbers]
