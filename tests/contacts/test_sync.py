@@ -4,13 +4,16 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 
+from airflow_provider_octopush.api import ContactItem, ContactPayload
 from airflow_provider_octopush.contacts import sync as sync_module
+from airflow_provider_octopush.contacts.delivery import Delivery
 from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.contacts.phone import PhoneReader
 from airflow_provider_octopush.contacts.retry import Backoff
@@ -200,3 +203,23 @@ def test_a_run_leaves_the_garbage_collector_as_it_was() -> None:
         contact_sync(post).run(frames(frame("+33149706565")))
     assert during == [True]
     assert gc.get_freeze_count() == before
+
+
+def test_the_next_chunk_is_read_and_encoded_while_one_is_on_its_way() -> None:
+    encoded = threading.Semaphore(0)
+
+    def encode(payloads: Sequence[ContactPayload]) -> bytes:
+        encoded.release()
+        return msgspec.json.encode(payloads)
+
+    def post(body: bytes) -> list[ContactItem]:
+        # Its own body, and while it waits for the answer the one of the chunk after it.
+        assert encoded.acquire(timeout=5)
+        if b"+33600000002" not in body:
+            assert encoded.acquire(timeout=5)
+            encoded.release()
+        return [ContactItem(payload["phone_number"], "added") for payload in msgspec.json.decode(body)]
+
+    sync = ContactSync(ContactMapper({}, PhoneReader()), Delivery(encode, post, Backoff(0)), chunk_size=1)
+    numbers = [f"+336000000{n:02}" for n in range(3)]
+    assert sync.run(frames(*map(frame, numbers))).added == 3
