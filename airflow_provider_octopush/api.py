@@ -1,40 +1,24 @@
 """
-What Octopush documents of its API and more than one module needs: names and limits.
+What Octopush documents of its API and more than one module needs: names and limits, which cost nothing to import.
 
 Source: https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Add a contact".
 """
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-
 DEFAULT_BASE_URL = "https://api.octopush.com/v1/public"
 
-
-# Neither of the two can be a part of a reference cycle, so the garbage collector need not look at millions of them.
-class ContactPayload(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """A contact as ``contact/create`` takes it; what is None is left out."""
-
-    phone_number: Annotated[str, msgspec.Meta(min_length=1)]
-    first_name: str | None = None
-    last_name: str | None = None
-    param1: str | None = None
-    param2: str | None = None
-    param3: str | None = None
-    param4: str | None = None
-    param5: str | None = None
-
-
-class ContactItem(msgspec.Struct, frozen=True, gc=False):
-    """What the answer of ``contact/create`` says of a contact; ``email``, which no request has, is left aside."""
-
-    phone_number: str
-    status: str
-
-
-CONTACT_FIELDS = ContactPayload.__struct_fields__
+#: What ``contact/create`` takes of a contact; ``payloads.ContactPayload`` has a field for each.
+CONTACT_FIELDS = (
+    "phone_number",
+    "first_name",
+    "last_name",
+    "param1",
+    "param2",
+    "param3",
+    "param4",
+    "param5",
+)
 
 LIST_NAME_MAX_LENGTH = 30
 TAG_NAME_MAX_LENGTH = 20

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from airflow_provider_octopush.contacts.phone import PhoneReader
+from airflow_provider_octopush.phones.reader import PhoneReader
 from benchmarks.customers import customers
 
 NUMBER = 20_000

@@ -17,8 +17,8 @@ from functools import partial
 import requests
 
 from airflow_provider_octopush.contacts.mapping import ContactMapper
-from airflow_provider_octopush.contacts.phone import PhoneReader
 from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.sources.upstream import read_upstream
 from benchmarks.customers import COLUMNS, customers
 

@@ -45,11 +45,11 @@ import requests
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_octopush.contacts.phone import PhoneReader
-from airflow_provider_octopush.contacts.summary import OUTCOMES, Summary
 from airflow_provider_octopush.hooks.octopush import Settings
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES, Summary
 from tests.airflow_runs import Run, run_dag
 from tests.conftest import AIRFLOW_HOME, SetConnection
 from tests.dags_examples.test_dags_examples import load

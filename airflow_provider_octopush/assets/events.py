@@ -18,7 +18,7 @@ else:
     HAS_EVENT = (Asset,)
 
 if TYPE_CHECKING:
-    from airflow_provider_octopush.contacts.summary import Summary
+    from airflow_provider_octopush.sync.summary import Summary
 
 #: Reasons are a mapping, which an alias' event cannot hold; where the rejected rows are is nobody else's affair.
 LEFT_OUT = ("reasons", "rejects_path")

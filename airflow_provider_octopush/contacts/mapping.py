@@ -4,76 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from airflow_provider_octopush.api import CONTACT_FIELDS, ContactPayload
+from airflow_provider_octopush.api import CONTACT_FIELDS
+from airflow_provider_octopush.contacts.contact import Contact
+from airflow_provider_octopush.contacts.fields import REGION, check_fields
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
-from airflow_provider_octopush.contacts.text import to_text
+from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.payloads import ContactPayload
+from airflow_provider_octopush.values import to_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from airflow_provider_octopush.contacts.phone import PhoneReader, PhoneReason
+    from airflow_provider_octopush.phones.reader import PhoneReader
+    from airflow_provider_octopush.phones.reasons import PhoneReason
 
 log = logging.getLogger(__name__)
 
-#: What ``columns`` may name beside the contact's fields: the country that a number in national form is of.
-REGION = "region"
 _REGION_POSITION = len(CONTACT_FIELDS)
 
-
 _TEXT_OR_NONE = frozenset((str, type(None)))
-
-
-class Contact(msgspec.Struct, frozen=True, gc=False):
-    """
-    A row that can be sent.
-
-    :param row: the row's number in the whole input, from 1.
-    :param number: the digits of the canonical phone number, which is what makes two contacts the same.
-    :param payload: what is sent.
-    :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
-    """
-
-    row: int
-    number: int
-    payload: ContactPayload
-    values: tuple[object, ...]
-
-
-class Stage(StrEnum):
-    """Where a row's way to the list ended."""
-
-    INVALID = "invalid"
-    DUPLICATE = "duplicate"
-    REFUSED = "refused"
-    UNCONFIRMED = "unconfirmed"
-
-
-@dataclass(slots=True)
-class Rejection:
-    """
-    A row that is not on the list, or of which nobody knows whether it is.
-
-    :param row: the row's number in the whole input, from 1.
-    :param stage: where its way ended.
-    :param reason: why, in words that hold nothing of the row itself.
-    :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
-    :param code: the API's own code, where the API refused the contact.
-    :param message: the API's own message, where the API refused the contact.
-    """
-
-    row: int
-    stage: Stage
-    reason: str
-    values: tuple[object, ...]
-    code: int | None = None
-    message: str | None = None
 
 
 class ColumnError(LookupError):
@@ -205,18 +157,3 @@ def _reasons(
                 if isinstance(text, ValueError):
                     reasons.setdefault(i, f"{field}: {text}")
     return reasons
-
-
-def check_fields(columns: Mapping[str, str]) -> None:
-    """
-    Check the names of fields in ``columns``.
-
-    :param columns: contact field → name of the column that feeds it.
-    :raises ValueError: when it names a field that Octopush does not have.
-    """
-    unknown = [field for field in columns if field not in (*CONTACT_FIELDS, REGION)]
-    if unknown:
-        raise ValueError(
-            f"columns names {', '.join(map(repr, unknown))}, which is no field of a contact: "
-            f"write one of {', '.join((*CONTACT_FIELDS, REGION))}, and the column's name as its value"
-        )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import DecoratedOperator, TaskDecorator, task_decorator_factory
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_octopush.contacts.sync import Frames
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.sources.upstream import read_upstream
+from airflow_provider_octopush.sync.sync import Frames
 
 try:
     from airflow.providers.common.compat.sdk import determine_kwargs

@@ -20,13 +20,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from airflow_provider_octopush import __version__
-from airflow_provider_octopush.api import (
-    CONTACT_FIELDS,
-    DEFAULT_BASE_URL,
-    ContactItem,
-    ContactPayload,
-    check_names,
-)
+from airflow_provider_octopush.api import CONTACT_FIELDS, DEFAULT_BASE_URL, check_names
 from airflow_provider_octopush.exceptions import (
     OctopushAnswerError,
     OctopushConnectionConfigError,
@@ -36,6 +30,7 @@ from airflow_provider_octopush.exceptions import (
     OctopushRequestError,
     OctopushServerError,
 )
+from airflow_provider_octopush.payloads import ContactItem, ContactPayload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

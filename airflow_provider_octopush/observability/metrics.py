@@ -6,7 +6,7 @@ import datetime as dt
 
 from airflow.providers.common.compat.sdk import Stats
 
-from airflow_provider_octopush.contacts.summary import OUTCOMES, Summary
+from airflow_provider_octopush.sync.summary import OUTCOMES, Summary
 
 
 def send_metrics(summary: Summary, *, dag_id: str, task_id: str) -> None:

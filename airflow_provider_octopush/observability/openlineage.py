@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import TaskInstanceState
 
 from airflow_provider_octopush.assets.lists import convert_asset_to_openlineage, create_asset
-from airflow_provider_octopush.contacts.summary import OUTCOMES, Summary
+from airflow_provider_octopush.sync.summary import OUTCOMES, Summary
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

@@ -15,13 +15,9 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.assets.events import describe_outlets
-from airflow_provider_octopush.contacts.checkpoint import Checkpoint
-from airflow_provider_octopush.contacts.delivery import Delivery
 from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper
-from airflow_provider_octopush.contacts.phone import PhoneCheck, PhoneReader
-from airflow_provider_octopush.contacts.retry import Backoff
-from airflow_provider_octopush.contacts.summary import Summary
-from airflow_provider_octopush.contacts.sync import ContactSync, Frames
+from airflow_provider_octopush.delivery.delivery import Delivery
+from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import (
     OctopushConnectionConfigError,
     OctopushCredentialsError,
@@ -47,10 +43,15 @@ from airflow_provider_octopush.operators.parameters import (
     check_option,
     check_phone_check,
 )
+from airflow_provider_octopush.phones.options import PhoneCheck
+from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.sources.sql import NotAQueryError, read_sql
 from airflow_provider_octopush.sources.upstream import read_upstream
 from airflow_provider_octopush.storage.rejects_path import open_rejects, rejects_uri
 from airflow_provider_octopush.storage.task_state import TaskStateStore
+from airflow_provider_octopush.sync.checkpoint import Checkpoint
+from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.sync.sync import ContactSync, Frames
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from airflow_provider_octopush.contacts.mapping import check_fields
-from airflow_provider_octopush.contacts.phone import PhoneCheck
+from airflow_provider_octopush.contacts.fields import check_fields
+from airflow_provider_octopush.phones.options import PhoneCheck
 
 OnEmpty = Literal["succeed", "skip", "fail"]
 

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
+from airflow_provider_octopush.simulator.account import Account
 from airflow_provider_octopush.simulator.behaviour import Behaviour
 from airflow_provider_octopush.simulator.faults import Fault
-
-if TYPE_CHECKING:
-    from airflow_provider_octopush.simulator.server import Simulator
 
 
 class Inspection:
     """
     The endpoints below ``/simulator``, outside the API's path.
 
-    :param simulator: the one to look at.
+    :param account: the one to look at.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
+    def __init__(self, account: Account) -> None:
+        self._account = account
 
     def routes(self) -> list[web.RouteDef]:
         """What to add to an application."""
@@ -35,7 +33,7 @@ class Inspection:
         ]
 
     async def _show(self, _: web.Request) -> web.Response:
-        simulator = self._simulator
+        account = self._account
         contacts = [
             {
                 "phone_number": contact.phone_number,
@@ -43,28 +41,28 @@ class Inspection:
                 "lists": sorted(contact.lists),
                 "tags": sorted(contact.tags),
             }
-            for contact in simulator.contacts.values()
+            for contact in account.contacts.values()
         ]
         shown = {
-            "lists": {name: sorted(numbers) for name, numbers in simulator.lists.items()},
+            "lists": {name: sorted(numbers) for name, numbers in account.lists.items()},
             "contacts": contacts,
-            "requests": [request.summary() for request in simulator.requests],
-            "requests_total": simulator.requests_total,
-            "max_in_flight": simulator.max_in_flight,
-            "behaviour": asdict(simulator.behaviour),
+            "requests": [request.summary() for request in account.requests],
+            "requests_total": account.requests_total,
+            "max_in_flight": account.max_in_flight,
+            "behaviour": asdict(account.behaviour),
         }
         return web.json_response(text=json.dumps(shown, default=_json_form))
 
     async def _reset(self, request: web.Request) -> web.Response:
         try:
-            self._simulator.reset(Behaviour.from_json(await request.json()) if request.can_read_body else None)
+            self._account.reset(Behaviour.from_json(await request.json()) if request.can_read_body else None)
         except ValueError as error:
             return _refusal(str(error))
         return web.json_response({})
 
     async def _set_behaviour(self, request: web.Request) -> web.Response:
         try:
-            self._simulator.behaviour = Behaviour.from_json(await request.json())
+            self._account.behaviour = Behaviour.from_json(await request.json())
         except ValueError as error:
             return _refusal(str(error))
         return web.json_response({})
@@ -74,7 +72,7 @@ class Inspection:
             faults = await request.json()
             if not isinstance(faults, list):
                 return _refusal("expected a JSON array of faults")
-            self._simulator.fail_next(*(None if fault is None else Fault.from_json(fault) for fault in faults))
+            self._account.fail_next(*(None if fault is None else Fault.from_json(fault) for fault in faults))
         except ValueError as error:
             return _refusal(str(error))
         return web.json_response({})

@@ -8,16 +8,13 @@ from types import TracebackType
 
 from aiohttp import web
 
+from airflow_provider_octopush.simulator.account import Account
 from airflow_provider_octopush.simulator.api import BASE_PATH, KEY, LOGIN, MAX_BODY_BYTES, Api
 from airflow_provider_octopush.simulator.behaviour import Behaviour
-from airflow_provider_octopush.simulator.faults import Fault
 from airflow_provider_octopush.simulator.inspection import Inspection
-from airflow_provider_octopush.simulator.request_log import Request
-from airflow_provider_octopush.simulator.state import State
-from airflow_provider_octopush.simulator.store import Contact
 
 
-class Simulator:
+class Simulator(Account):
     """
     The Octopush API on localhost, in a thread of its own.
 
@@ -43,9 +40,8 @@ class Simulator:
     key = KEY
 
     def __init__(self, behaviour: Behaviour | None = None, port: int = 0) -> None:
+        super().__init__(behaviour or Behaviour())
         self.port = port
-        self._lock = threading.Lock()
-        self._state = State(behaviour or Behaviour())
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -74,58 +70,6 @@ class Simulator:
     def url(self) -> str:
         """The base URL, for the connection's host."""
         return f"http://127.0.0.1:{self.port}{BASE_PATH}"
-
-    @property
-    def contacts(self) -> dict[str, Contact]:
-        """The account's contacts by their number with plus."""
-        with self._lock:
-            return self._state.store.contacts()
-
-    @property
-    def lists(self) -> dict[str, set[str]]:
-        """List → numbers, with plus, of its contacts."""
-        with self._lock:
-            return self._state.store.lists()
-
-    @property
-    def requests(self) -> list[Request]:
-        """The newest requests to the API, at most 10,000 and 128 MiB, in the order in which they arrived."""
-        with self._lock:
-            return self._state.log.snapshot()
-
-    @property
-    def requests_total(self) -> int:
-        """All requests to the API, those no longer kept included."""
-        return self._state.log.total
-
-    @property
-    def max_in_flight(self) -> int:
-        """The most requests that were under way at one time."""
-        return self._state.max_in_flight
-
-    @property
-    def behaviour(self) -> Behaviour:
-        """The switches; assign others at any time, they hold for requests that arrive from then on."""
-        return self._state.behaviour
-
-    @behaviour.setter
-    def behaviour(self, behaviour: Behaviour) -> None:
-        with self._lock:
-            self._state.behaviour = behaviour
-
-    def fail_next(self, *faults: Fault | None) -> None:
-        """Let each of the next requests meet one of these; None lets one pass."""
-        with self._lock:
-            self._state.next_faults.extend(faults)
-
-    def reset(self, behaviour: Behaviour | None = None) -> None:
-        """
-        Forget contacts, lists, requests and faults; what is still under way changes nothing afterwards.
-
-        :param behaviour: the switches from here on; None leaves them as they are.
-        """
-        with self._lock:
-            self._state = State(behaviour or self._state.behaviour)
 
     def _serve(self) -> None:
         try:

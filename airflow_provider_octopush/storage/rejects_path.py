@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_octopush.contacts.rejects import RejectsFile
+from airflow_provider_octopush.sync.rejects import RejectsFile
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,10 @@ import msgspec
 import pandas as pd
 import pytest
 
-from airflow_provider_octopush.contacts.mapping import ColumnError, Contact, ContactMapper, Rejection, Stage
-from airflow_provider_octopush.contacts.phone import PhoneReader
+from airflow_provider_octopush.contacts.contact import Contact
+from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper
+from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.phones.reader import PhoneReader
 
 
 def frame(**columns: list[object]) -> pd.DataFrame:

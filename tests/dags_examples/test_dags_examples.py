@@ -15,10 +15,10 @@ import phonenumbers
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_octopush.contacts.phone import PhoneReader
-from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests import databases
 from tests.airflow_runs import run_dag
 from tests.conftest import SetConnection

@@ -14,9 +14,9 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, get_c
 from airflow.utils.session import create_session
 from sqlalchemy import text
 
-from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.decorators.contacts import ContactsDecoratedOperator, octopush_contacts_task
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import Run, TaskInstance, run_dag
 from tests.conftest import SetConnection
 

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from airflow_provider_octopush import __version__
-from airflow_provider_octopush.api import ContactItem, ContactPayload
 from airflow_provider_octopush.exceptions import (
     OctopushAnswerError,
     OctopushConnectionConfigError,
@@ -28,6 +27,7 @@ from airflow_provider_octopush.exceptions import (
     OctopushServerError,
 )
 from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.payloads import ContactItem, ContactPayload
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from tests.conftest import SetConnection
 

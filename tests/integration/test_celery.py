@@ -10,8 +10,8 @@ from typing import Any
 import airflow
 import pytest
 
-from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.simulator import Behaviour, Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests import databases
 from tests.integration.airflow_processes import wait_for
 from tests.integration.celery_workers import CeleryAirflow, Worker, celery_airflow, connections, postgres_database

@@ -20,9 +20,9 @@ import airflow
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.get_provider_info import get_provider_info
 from airflow_provider_octopush.simulator import Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.integration.airflow_processes import wait_for
 from tests.integration.browser import browser, chromium
 from tests.integration.standalone import Standalone, standalone

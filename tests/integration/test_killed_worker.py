@@ -8,8 +8,8 @@ from pathlib import Path
 import airflow
 import pytest
 
-from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.simulator import Behaviour, Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.integration.airflow_processes import processes_that_talk_to, wait_for
 from tests.integration.standalone import Standalone, standalone
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.simulator import Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.databases import POSTGRES, connect_postgres, require_postgres
 
 pytestmark = pytest.mark.integration

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, task
 
-from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import Run, TaskInstance, run_dag
 from tests.conftest import SetConnection
 from tests.databases import POSTGRES, require_postgres

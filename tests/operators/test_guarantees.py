@@ -14,10 +14,10 @@ import airflow
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
-from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.exceptions import OctopushAnswerError, OctopushServerError
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import TaskInstance, run_dag
 from tests.conftest import SetConnection
 from tests.torture.runs import StateStore

@@ -18,12 +18,12 @@ import phonenumbers
 from airflow.providers.common.compat.sdk import AirflowFailException
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from airflow_provider_octopush.api import ContactItem
-from airflow_provider_octopush.contacts.summary import OUTCOMES
 from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.payloads import ContactItem
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import TaskInstance
 
 LIST = "Torture"

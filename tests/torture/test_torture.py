@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_octopush.contacts.retry import Backoff
+from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.operators import contacts as operator_module
 from airflow_provider_octopush.simulator import Simulator
 from tests.torture.runs import torture

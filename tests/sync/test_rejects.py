@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_octopush.api import ContactPayload
 from airflow_provider_octopush.contacts.formulas import defuse, undo_defuse
-from airflow_provider_octopush.contacts.mapping import ContactMapper, Rejection, Stage
-from airflow_provider_octopush.contacts.phone import PhoneReader
-from airflow_provider_octopush.contacts.rejects import RejectsFile
+from airflow_provider_octopush.contacts.mapping import ContactMapper
+from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.payloads import ContactPayload
+from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.sync.rejects import RejectsFile
 
 FIELDS = ("phone_number", "first_name")
 

@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from airflow_provider_octopush.contacts.checkpoint import Checkpoint, Progress
-from airflow_provider_octopush.contacts.mapping import ContactMapper, Rejection
-from airflow_provider_octopush.contacts.phone import PhoneReader
-from airflow_provider_octopush.contacts.retry import Backoff
-from airflow_provider_octopush.contacts.sync import ContactSync, Frames
+from airflow_provider_octopush.contacts.mapping import ContactMapper
+from airflow_provider_octopush.contacts.rejection import Rejection
+from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import OctopushRequestError, OctopushServerError
-from tests.contacts.apis import Payloads, delivery_to
+from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.sync.checkpoint import Checkpoint, Progress
+from airflow_provider_octopush.sync.sync import ContactSync, Frames
+from tests.delivery.apis import Payloads, delivery_to
 
 
 class MemoryStore:

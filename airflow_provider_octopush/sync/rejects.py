@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, defuse
-from airflow_provider_octopush.contacts.mapping import Rejection
-from airflow_provider_octopush.contacts.text import to_text
+from airflow_provider_octopush.contacts.rejection import Rejection
+from airflow_provider_octopush.values import to_text
 
 
 class RejectsFile:

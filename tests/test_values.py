@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_octopush.contacts.text import is_missing, to_text
+from airflow_provider_octopush.values import is_missing, to_text
 
 
 @pytest.mark.parametrize(

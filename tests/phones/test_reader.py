@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from airflow_provider_octopush.contacts.phone import PhoneCheck, PhoneReader, PhoneReason
+from airflow_provider_octopush.phones.options import PhoneCheck
+from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.phones.reasons import PhoneReason
 
 FRENCH = ["FR", "RE", "GP", "GF", "MQ", "YT"]
 TYPES = [

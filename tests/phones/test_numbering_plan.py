@@ -14,7 +14,7 @@ from phonenumbers import (
     PhoneNumberType,
 )
 
-from airflow_provider_octopush.contacts.numbering_plan import read_international, read_national
+from airflow_provider_octopush.phones.numbering_plan import read_international, read_national
 
 #: Numbers tried for each country code and region; raise it to try as many as one likes.
 NUMBERS = int(os.environ.get("NUMBERS_PER_PLAN", "250"))

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_octopush.contacts.mapping import Rejection, Stage
-from airflow_provider_octopush.contacts.summary import (
+from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.exceptions import TooManyRejectedError
+from airflow_provider_octopush.sync.summary import (
     OUTCOMES,
     REASONS_MAX,
     MissingSummaryError,
     Summary,
     merge_summaries,
 )
-from airflow_provider_octopush.exceptions import TooManyRejectedError
 
 
 def rejection(reason: str, stage: Stage = Stage.INVALID) -> Rejection:

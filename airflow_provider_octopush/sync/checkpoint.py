@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from airflow_provider_octopush.contacts.mapping import Contact
+from airflow_provider_octopush.contacts.contact import Contact
 
 VERSION = 1
 

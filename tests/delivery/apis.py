@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_octopush.api import ContactItem
-from airflow_provider_octopush.contacts.delivery import Delivery
-from airflow_provider_octopush.contacts.retry import Backoff
+from airflow_provider_octopush.delivery.delivery import Delivery
+from airflow_provider_octopush.delivery.retry import Backoff
+from airflow_provider_octopush.payloads import ContactItem
 
 Payloads = Sequence[Mapping[str, str]]
 Items = list[dict[str, Any]]

@@ -11,15 +11,15 @@ import msgspec
 import pandas as pd
 import pytest
 
-from airflow_provider_octopush.api import ContactItem, ContactPayload
-from airflow_provider_octopush.contacts import sync as sync_module
-from airflow_provider_octopush.contacts.delivery import Delivery
 from airflow_provider_octopush.contacts.mapping import ContactMapper
-from airflow_provider_octopush.contacts.phone import PhoneReader
-from airflow_provider_octopush.contacts.retry import Backoff
-from airflow_provider_octopush.contacts.sync import ContactSync, Frames
+from airflow_provider_octopush.delivery.delivery import Delivery
+from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushRateLimitError, OctopushServerError
-from tests.contacts.apis import Items, Payloads, delivery_to
+from airflow_provider_octopush.payloads import ContactItem, ContactPayload
+from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.sync import sync as sync_module
+from airflow_provider_octopush.sync.sync import ContactSync, Frames
+from tests.delivery.apis import Items, Payloads, delivery_to
 
 
 class Api:

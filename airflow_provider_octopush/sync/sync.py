@@ -19,11 +19,13 @@ from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from airflow_provider_octopush.contacts.checkpoint import Checkpoint, Progress
-from airflow_provider_octopush.contacts.delivery import Delivered, Delivery, Request, StoppedError
+from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
-from airflow_provider_octopush.contacts.mapping import Contact, ContactMapper, Rejection, Stage
-from airflow_provider_octopush.contacts.summary import CONFIRMED, Summary
+from airflow_provider_octopush.contacts.mapping import ContactMapper
+from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.delivery.delivery import Delivered, Delivery, Request, StoppedError
+from airflow_provider_octopush.sync.checkpoint import Checkpoint, Progress
+from airflow_provider_octopush.sync.summary import CONFIRMED, Summary
 
 log = logging.getLogger(__name__)
 

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import decimal
-import enum
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import phonenumbers
 from phonenumbers import CountryCodeSource, NumberParseException, PhoneNumberType
 
-from airflow_provider_octopush.contacts.numbering_plan import read_international, read_national
-from airflow_provider_octopush.contacts.text import is_missing
-
-PhoneCheck = Literal["format", "valid", "mobile"]
-
-
-class PhoneReason(enum.Enum):
-    """Why a value is no phone number; the value is what a person reads beside a count, and holds nothing of the row."""
-
-    MISSING = "phone number missing"
-    NOT_TEXT = "phone number is neither text nor a number"
-    NOT_WHOLE = "phone number is not a whole number: digits are lost, read the column as text"
-    IMPRECISE = "phone number in a float too small for it: digits are lost, read the column as text"
-    SCIENTIFIC = "phone number in scientific notation: digits are lost, read the column as text"
-    NEGATIVE = "phone number is negative"
-    LETTERS = "phone number has letters"
-    CHARACTERS = "phone number has characters that no phone number has"
-    NO_DIGITS = "phone number has no digits"
-    EXTENSION = "phone number has an extension"
-    CONTEXT = "phone number is not valid within the phone-context of its tel: link"
-    TWO_NUMBERS = "two phone numbers in one value"
-    PLUS_INSIDE = "phone number has a plus that is not at its start"
-    TOO_SHORT = "phone number too short"
-    TOO_LONG = "phone number too long"
-    UNKNOWN_COUNTRY_CODE = "phone number with a country code that does not exist"
-    UNKNOWN_REGION = "region is not an ISO 3166-1 code of a country"
-    NO_REGION = "phone number in national form and no region is known: set default_region"
-    NOT_VALID_IN_REGION = "phone number is not valid in any region it may be of"
-    NOT_VALID = "phone number is not valid in its country"
-    NOT_MOBILE = "phone number cannot receive SMS: its type is not mobile"
-
+from airflow_provider_octopush.phones.numbering_plan import read_international, read_national
+from airflow_provider_octopush.phones.options import PhoneCheck
+from airflow_provider_octopush.phones.reasons import PhoneReason
+from airflow_provider_octopush.values import is_missing
 
 _PARSE_REASONS = {
     NumberParseException.INVALID_COUNTRY_CODE: PhoneReason.UNKNOWN_COUNTRY_CODE,

@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from airflow_provider_octopush.api import STATUSES, ContactItem, ContactPayload
-from airflow_provider_octopush.contacts.mapping import Contact, Rejection, Stage
-from airflow_provider_octopush.contacts.retry import REPEATED, Backoff
+from airflow_provider_octopush.api import STATUSES
+from airflow_provider_octopush.contacts.contact import Contact
+from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.delivery.retry import REPEATED, Backoff
 from airflow_provider_octopush.exceptions import OctopushError, OctopushRateLimitError, OctopushRequestError
+from airflow_provider_octopush.payloads import ContactItem, ContactPayload
 
 log = logging.getLogger(__name__)
 

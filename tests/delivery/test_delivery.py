@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_octopush.api import ContactPayload
-from airflow_provider_octopush.contacts.delivery import Delivered, Delivery
-from airflow_provider_octopush.contacts.mapping import Contact, Stage
-from airflow_provider_octopush.contacts.retry import Backoff
+from airflow_provider_octopush.contacts.contact import Contact
+from airflow_provider_octopush.contacts.rejection import Stage
+from airflow_provider_octopush.delivery.delivery import Delivered, Delivery
+from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import (
     OctopushCredentialsError,
     OctopushError,
@@ -16,7 +16,8 @@ from airflow_provider_octopush.exceptions import (
     OctopushRequestError,
     OctopushServerError,
 )
-from tests.contacts.apis import Items, Payloads, delivery_to
+from airflow_provider_octopush.payloads import ContactPayload
+from tests.delivery.apis import Items, Payloads, delivery_to
 
 
 def contacts(number: int, start: int = 0) -> list[Contact]:

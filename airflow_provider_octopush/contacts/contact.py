@@ -1,0 +1,23 @@
+"""A row that can be sent."""
+
+from __future__ import annotations
+
+import msgspec
+
+from airflow_provider_octopush.payloads import ContactPayload
+
+
+class Contact(msgspec.Struct, frozen=True, gc=False):
+    """
+    A row that can be sent.
+
+    :param row: the row's number in the whole input, from 1.
+    :param number: the digits of the canonical phone number, which is what makes two contacts the same.
+    :param payload: what is sent.
+    :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
+    """
+
+    row: int
+    number: int
+    payload: ContactPayload
+    values: tuple[object, ...]

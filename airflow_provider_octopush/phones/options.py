@@ -1,0 +1,8 @@
+"""What a caller may choose about how numbers are read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+#: How sure a number must be; :class:`~airflow_provider_octopush.phones.reader.PhoneReader` says what each means.
+PhoneCheck = Literal["format", "valid", "mobile"]

@@ -1,0 +1,276 @@
+"""The counts of a run, their XCom form, and their table in the log."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.exceptions import TooManyRejectedError
+
+#: Every row read ends in exactly one of these.
+OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid", "duplicates")
+
+#: What the API said of a contact that it accepted.
+CONFIRMED = ("added", "updated", "skipped", "other")
+
+#: What the summary of several parts adds up, beside the outcomes.
+_ADDED_UP = ("read", *OUTCOMES, "chunks", "requests", "retries")
+
+#: The API's messages are its own; should each be different, XCom must not grow with the table.
+REASONS_MAX = 50
+OTHER_REASONS = "other reasons"
+
+_COUNT_OF_STAGE = {
+    Stage.INVALID: "invalid",
+    Stage.DUPLICATE: "duplicates",
+    Stage.REFUSED: "refused",
+    Stage.UNCONFIRMED: "unconfirmed",
+}
+
+
+@dataclass
+class Summary:
+    """
+    The counts of a run; ``read`` is the sum of the eight outcomes.
+
+    :param list_name: the list that the contacts are on.
+    :param tag_name: the tag attached to them.
+    :param read: rows read.
+    :param added: new on the list, says Octopush.
+    :param updated: known before and overwritten, says Octopush.
+    :param skipped: known before and left as they were, says Octopush.
+    :param other: accepted with a status that this provider does not know.
+    :param unconfirmed: sent in an accepted request, but not in its answer.
+    :param refused: sent, and the API said no.
+    :param invalid: rejected here, before sending.
+    :param duplicates: the same canonical number as an earlier row.
+    :param chunks: chunks that were answered for.
+    :param requests: requests sent to ``contact/create``, repetitions included.
+    :param retries: requests that were repetitions of one that failed in passing.
+    :param duration_seconds: from the first row asked for to the last answer.
+    :param validate_only: nothing was sent; what would have been counts as skipped.
+    :param rejects_path: URI of the rejected rows, where they were written.
+    :param reasons: reason → number of rows, for what is invalid or refused.
+    """
+
+    list_name: str | None = None
+    tag_name: str | None = None
+    read: int = 0
+    added: int = 0
+    updated: int = 0
+    skipped: int = 0
+    other: int = 0
+    unconfirmed: int = 0
+    refused: int = 0
+    invalid: int = 0
+    duplicates: int = 0
+    chunks: int = 0
+    requests: int = 0
+    retries: int = 0
+    duration_seconds: float = 0.0
+    validate_only: bool = False
+    rejects_path: str | None = None
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def confirmed(self) -> int:
+        """Contacts that Octopush said it has."""
+        return sum(getattr(self, name) for name in CONFIRMED)
+
+    def count(self, outcome: str, number: int = 1) -> None:
+        """
+        Count rows that ended in an outcome.
+
+        :param outcome: one of :data:`OUTCOMES`.
+        """
+        setattr(self, outcome, getattr(self, outcome) + number)
+
+    def count_rejection(self, rejection: Rejection) -> None:
+        """Count a row that was rejected, and its reason when it is invalid or refused."""
+        self.count(_COUNT_OF_STAGE[rejection.stage])
+        if rejection.stage in (Stage.INVALID, Stage.REFUSED):
+            self._count_reason(rejection.reason)
+
+    def _count_reason(self, reason: str, number: int = 1) -> None:
+        known = reason in self.reasons or len(self.reasons) < REASONS_MAX
+        self.reasons[reason if known else OTHER_REASONS] += number
+
+    def check_rejected(self, max_rejected: float, *, unconfirmed_is_rejected: bool = True) -> None:
+        """
+        Check that no more rows were rejected than may be: invalid, refused, or unconfirmed.
+
+        :param max_rejected: rows (an int), or a share of the rows read (a float from 0 to 1).
+        :param unconfirmed_is_rejected: False where Octopush was asked to remove blacklisted numbers: it then does not
+            confirm them.
+        :raises TooManyRejectedError: when there are more; it counts the reasons.
+        """
+        rejected = self.invalid + self.refused + (self.unconfirmed if unconfirmed_is_rejected else 0)
+        allowed = max_rejected if isinstance(max_rejected, int) else max_rejected * self.read
+        if rejected <= allowed:
+            return
+        reasons = [f"{number:,} × {reason}" for reason, number in self.reasons.most_common()]
+        if self.unconfirmed and unconfirmed_is_rejected:
+            reasons.append(f"{self.unconfirmed:,} × not in Octopush's answer")
+        where = f". The rejected rows are in {self.rejects_path}" if self.rejects_path else ""
+        raise TooManyRejectedError(
+            f"{rejected:,} of {self.read:,} rows were rejected, max_rejected={max_rejected} allows "
+            f"{math.floor(allowed):,}: {'; '.join(reasons)}{where}"
+        )
+
+    def check(self) -> None:
+        """
+        Check the law of the counts: every row read ended in exactly one outcome.
+
+        :raises RuntimeError: when it did not, which is a bug of this provider.
+        """
+        outcomes = {name: getattr(self, name) for name in OUTCOMES}
+        if self.read != sum(outcomes.values()):
+            counted = " + ".join(f"{number} {name}" for name, number in outcomes.items())
+            raise RuntimeError(
+                f"the counts do not add up: {self.read} rows read, but {counted}. "
+                "This is a bug of airflow-provider-octopush: please report it with this message"
+            )
+
+    @classmethod
+    def from_xcom(cls, values: Mapping[str, Any]) -> Summary:
+        """
+        Make a summary of its XCom form.
+
+        :param values: what :meth:`as_xcom` returned.
+        :raises ValueError: when it is something else.
+        """
+        fields = cls.__dataclass_fields__.keys()
+        if not isinstance(values, Mapping) or values.keys() != fields:
+            raise ValueError(
+                f"expected a summary with {', '.join(fields)}, as CreateContactsOperator returns it, but got "
+                f"{type(values).__name__}: hand over what its tasks returned"
+            )
+        return cls(**{**values, "reasons": Counter(values["reasons"])})
+
+    def as_xcom(self) -> dict[str, Any]:
+        """Return a flat dict that JSON can write, without personal data; the most frequent reason comes first."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {
+            **values,
+            "duration_seconds": round(self.duration_seconds, 3),
+            "reasons": dict(self.reasons.most_common()),
+        }
+
+    def table(self) -> str:
+        """Return the counts as a table of a few lines, for a person who reads the log."""
+        rows: list[tuple[str, str]] = [
+            *(
+                [("validate_only", "nothing was sent; what would have been counts as skipped")]
+                if self.validate_only
+                else []
+            ),
+            ("list", self.list_name or "(none)"),
+            ("tag", self.tag_name or "(none)"),
+            ("read", f"{self.read:,}"),
+            *((f"  {name}", f"{getattr(self, name):,}") for name in OUTCOMES),
+            ("chunks", f"{self.chunks:,}"),
+            ("requests", f"{self.requests:,} ({self.retries:,} of them retries)"),
+            ("duration", f"{self.duration_seconds:,.1f} s"),
+            *([("rejected rows", self.rejects_path)] if self.rejects_path else []),
+        ]
+        width = max(len(label) for label, _ in rows)
+        lines = [f"{label:<{width}}  {value}" for label, value in rows]
+        if self.reasons:
+            # Their number first: reasons are sentences, and would push all the counts above to the right.
+            lines += ["reasons", *(f"{number:>{width},}  {reason}" for reason, number in self.reasons.most_common())]
+        return "\n".join(lines)
+
+
+class MissingSummaryError(ValueError):
+    """A part has no summary, so what became of its rows is not known: look at its task, and run it again."""
+
+
+def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int | None = None) -> dict[str, Any]:
+    """
+    Make one summary of those of several parts, such as the mapped tasks of one operator.
+
+    The counts add up to those of one run over all rows, with one difference: a number that is in two parts is a
+    duplicate in neither.
+
+    .. code-block:: python
+
+        @task(trigger_rule="all_done")
+        def merge(summaries):
+            return merge_summaries(summaries, parts=4)
+
+    :param summaries: the parts' summaries in their XCom form; what Airflow hands over for all that a mapped task
+        returned will do.
+    :param parts: how many there must be. Say it wherever parts may fail: Airflow leaves a mapped task that failed
+        before it had a summary out of what it hands over, so that without this number nobody would miss it.
+    :return: a summary in its XCom form. Counts, chunks, requests, retries and reasons are added up. ``list_name`` and
+        ``tag_name`` are those of all parts, or None where they differ. ``duration_seconds`` is that of the longest
+        part: when parts began, their summaries do not say, so the whole took at least as long, and longer where parts
+        waited for each other. ``rejects_path`` is the path of all parts, or the folder that holds all of their paths,
+        or None where there is neither.
+    :raises MissingSummaryError: when a summary is None, when there are fewer or more than ``parts``, and when there is
+        none at all although ``parts`` is not 0.
+    :raises ValueError: when one is no summary, and when some parts only validated and others sent.
+    :raises RuntimeError: when the counts of a part do not add up.
+    """
+    merged: list[Summary] = []
+    missing = 0
+    for values in summaries:
+        if values is None:
+            missing += 1
+        else:
+            merged.append(Summary.from_xcom(values))
+            merged[-1].check()
+    expected = len(merged) + missing if parts is None else parts
+    if len(merged) != expected or (not merged and parts is None):
+        raise MissingSummaryError(
+            f"{len(merged)} of {expected} parts have a summary: a part that fails before its rows are through has "
+            "none. What became of its rows is not known: look at its task's log, clear the task, then merge again"
+        )
+    if len({part.validate_only for part in merged}) > 1:
+        raise ValueError(
+            "some parts were run with validate_only and others were not: what the first count as skipped was never "
+            "sent, so the counts of both cannot be added up"
+        )
+    return _merged(merged).as_xcom()
+
+
+def _merged(parts: Collection[Summary]) -> Summary:
+    whole = Summary(
+        list_name=_shared(part.list_name for part in parts),
+        tag_name=_shared(part.tag_name for part in parts),
+        duration_seconds=max((part.duration_seconds for part in parts), default=0.0),
+        validate_only=any(part.validate_only for part in parts),
+        rejects_path=_shared_path({part.rejects_path for part in parts if part.rejects_path is not None}),
+    )
+    for name in _ADDED_UP:
+        setattr(whole, name, sum(getattr(part, name) for part in parts))
+    reasons: Counter[str] = sum((part.reasons for part in parts), Counter())
+    others = reasons.pop(OTHER_REASONS, 0)
+    # The most frequent first, so that these keep their names when there are too many.
+    for reason, number in reasons.most_common():
+        whole._count_reason(reason, number)
+    if others:
+        whole.reasons[OTHER_REASONS] += others
+    whole.check()
+    return whole
+
+
+def _shared(values: Iterable[str | None]) -> str | None:
+    """Return the value that all have; None when they differ."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
+
+
+def _shared_path(paths: Collection[str]) -> str | None:
+    """Return the path that all have, or the folder that all are in; None when there is none."""
+    if len(paths) < 2:
+        return next(iter(paths), None)
+    names = zip(*(path.split("/") for path in paths), strict=False)
+    shared = [same[0] for same in takewhile(lambda names: len(set(names)) == 1, names)]
+    scheme_alone = not any(shared[1:])
+    return None if scheme_alone else "/".join(shared)
