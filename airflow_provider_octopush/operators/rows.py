@@ -158,14 +158,16 @@ class RowsOperator(BaseOperator):
         return ContactMapper(self.columns or {}, PhoneReader(self.default_region or (), self.phone_check))
 
     @contextmanager
-    def _rejects(self, fields: Sequence[str]) -> Iterator[RejectsFile | None]:
+    def _rejects(self, context: Context, fields: Sequence[str]) -> Iterator[tuple[RejectsFile | None, str | None]]:
+        """Open the file for rejected rows; with its URI, for the summary."""
         if not self.rejects_path:
-            yield None
+            yield None, None
             return
-        from airflow_provider_octopush.storage.rejects_path import open_rejects
+        from airflow_provider_octopush.storage.rejects_path import of_instance, open_rejects, rejects_uri
 
-        with open_rejects(self.rejects_path, fields) as rejects:
-            yield rejects
+        path = of_instance(self.rejects_path, context["ti"].map_index)
+        with open_rejects(path, fields) as rejects:
+            yield rejects, rejects_uri(path)
 
     def _tell(self, summary: Summary, context: Context) -> None:
         """Show the summary wherever it is looked for; before the task may fail, so that a failed task shows it too."""
