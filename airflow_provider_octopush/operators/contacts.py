@@ -114,7 +114,7 @@ class CreateContactsOperator(RowsOperator):
                 rejects_path=rejects_path,
                 checkpoint=checkpoint,
             )
-            summary = sync.run(partial(self._frames, context))
+            summary = self._run(sync, context)
         self._tell(summary, context)
         # Last: if any of the above fails, a retry has nothing to send and the whole run to tell.
         if checkpoint is not None:

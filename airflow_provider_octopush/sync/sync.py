@@ -96,6 +96,10 @@ class State:
     under_way: tuple[Chunk, ...] = ()
 
 
+class KilledError(Exception):
+    """The run was told to end before it was through: what it had not confirmed is sent by the next one."""
+
+
 class RowsChangedError(Exception):
     """The rows are no longer those that an earlier try sent."""
 
@@ -109,6 +113,7 @@ class ContactSync:
     :param chunk_size: contacts in a chunk.
     :param concurrency: chunks on their way at a time. While they are, the next ones are read and checked.
     :param patience: seconds that what is under way is waited for when the run fails.
+    :param abort: ends the requests that are under way, called when the run is told to end.
     :param list_name: the list, for the summary.
     :param tag_name: the tag, for the summary.
     :param rejects: where rejected rows are written; None writes them nowhere.
@@ -124,6 +129,7 @@ class ContactSync:
         chunk_size: int,
         concurrency: int = 1,
         patience: float = 90.0,
+        abort: Callable[[], None] | None = None,
         list_name: str | None = None,
         tag_name: str | None = None,
         rejects: Rejects | None = None,
@@ -135,6 +141,8 @@ class ContactSync:
         self._chunk_size = chunk_size
         self._concurrency = concurrency
         self._patience = patience
+        self._abort = abort
+        self._is_killed = False
         self._rejects = rejects
         self._checkpoint = checkpoint
         self._nothing_yet = Summary(
@@ -156,6 +164,7 @@ class ContactSync:
         :return: the counts, which add up.
         :raises ColumnError: when a column that is asked for is not there.
         :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
+        :raises KilledError: when it was told to end.
         """
         try:
             with _without_looking_at_old_objects():
@@ -167,6 +176,17 @@ class ContactSync:
         self.summary.check()
         self._tell_unknown_statuses()
         return self.summary
+
+    def kill(self) -> None:
+        """End the run, from another thread: nothing more is sent, and nobody waits for an answer."""
+        self._is_killed = True
+        self._stop_sending(and_wait_for_nothing=True)
+
+    def _check_not_killed(self) -> None:
+        if self._is_killed:
+            raise KilledError(
+                f"told to end after {self.summary.confirmed:,} contacts were confirmed: run the task again for the rest"
+            )
 
     def _send_all_or_start_over(self, open_frames: Callable[[], Frames]) -> None:
         try:
@@ -203,8 +223,9 @@ class ContactSync:
                 if not self._set_aside:
                     break
                 chunks = iter(self._take_set_aside())
-        except BaseException:
-            self._stop_sending()
+        except BaseException as error:
+            # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
+            self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
             raise
 
     def _with_set_aside(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -264,6 +285,7 @@ class ContactSync:
 
     def _contacts(self, frames: Iterable[pd.DataFrame]) -> Iterator[list[Contact]]:
         for frame in frames:
+            self._check_not_killed()
             contacts, rejections = self._mapper.map(frame, self.summary.read + 1)
             is_new = self._seen.add_all([contact.number for contact in contacts])
             if not all(is_new):
@@ -311,9 +333,11 @@ class ContactSync:
             return Delivered(Counter(skipped=len(chunk.contacts)))
         return self._delivery.deliver(chunk.parcel)
 
-    def _stop_sending(self) -> None:
+    def _stop_sending(self, *, and_wait_for_nothing: bool = False) -> None:
         if self._delivery is not None:
             self._delivery.stop()
+        if and_wait_for_nothing and self._abort is not None:
+            self._abort()
 
     def _note_start(self, chunk: Chunk) -> None:
         if any(one is chunk for one in self._state.under_way):
@@ -348,6 +372,7 @@ class ContactSync:
         self._note_progress()
         errors = [one.error for one in done if one.error is not None]
         if errors:
+            self._check_not_killed()
             # That the others were stopped is no reason.
             raise next((error for error in errors if not isinstance(error, StoppedError)), errors[0])
 
