@@ -244,11 +244,12 @@ def refusal(text: str = "no") -> OctopushRequestError:
 
 def test_there_is_no_doubt_without_a_refusal() -> None:
     verdict = Verdict()
-    assert not verdict.is_in_doubt
+    doubts = [verdict.is_in_doubt]
     verdict.note_refused(5, refusal())
-    assert verdict.is_in_doubt
+    doubts.append(verdict.is_in_doubt)
     verdict.note_accepted(CONTACTS[0])
-    assert not verdict.is_in_doubt
+    doubts.append(verdict.is_in_doubt)
+    assert doubts == [False, True, False]
 
 
 def test_a_witness_is_asked_after_each_20_refusals_in_a_row_and_the_latest_one_it_is() -> None:
@@ -286,9 +287,9 @@ def test_without_the_witness_s_word_there_is_no_verdict() -> None:
 def test_a_witness_that_was_refused_is_asked_again_sooner_and_has_the_last_word() -> None:
     verdict = Verdict()
     verdict.note_accepted(CONTACTS[0])
-    asked = []
+    asked: list[int] = []
     for request in range(1, 60):
-        if len(asked) and asked[-1] == request:
+        if asked and asked[-1] == request:
             verdict.note_witness_refused(refusal())
         elif verdict.note_refused(1, refusal()) is not None:
             asked.append(request + 1)
@@ -302,13 +303,15 @@ def test_a_witness_that_is_refused_raises_doubt_and_no_more() -> None:
     verdict.note_accepted(CONTACTS[0])
     for _ in range(20):
         verdict.note_refused(1, refusal())
+    doubts = [verdict.is_in_doubt]
     verdict.note_witness_refused(refusal())
-    assert verdict.is_in_doubt
+    doubts.append(verdict.is_in_doubt)
     verdict.note_accepted(CONTACTS[0])
-    assert not verdict.is_in_doubt
+    doubts.append(verdict.is_in_doubt)
     # Its refusal is forgotten, too.
     verdict.note_refused(1, refusal())
-    assert not verdict.is_in_doubt
+    doubts.append(verdict.is_in_doubt)
+    assert doubts == [False, True, False, False]
 
 
 def test_the_verdict_falls_with_the_60th_refusal_and_says_what_was_said_last() -> None:
