@@ -173,7 +173,7 @@ def test_another_run_starts_over() -> None:
 
 def test_refused_contacts_are_sent_again_and_rejected_rows_are_those_of_the_whole_run() -> None:
     values = [NUMBERS[0], None, NUMBERS[0], *NUMBERS[1:]]
-    store, _ = interrupted(values, lives=8, refused=[NUMBERS[2]])
+    store, _ = interrupted(values, lives=6, refused=[NUMBERS[2]])
     second, rejected = Api(refused=[NUMBERS[2]]), Rejected()
     summary = one_try(second, store, rejects=rejected).run(rows(values))
     assert NUMBERS[2] in second.sent
@@ -183,7 +183,7 @@ def test_refused_contacts_are_sent_again_and_rejected_rows_are_those_of_the_whol
 
 
 def test_a_contact_that_was_refused_once_may_be_accepted_by_the_retry() -> None:
-    store, _ = interrupted(NUMBERS, lives=8, refused=[NUMBERS[2]])
+    store, _ = interrupted(NUMBERS, lives=6, refused=[NUMBERS[2]])
     summary = one_try(Api(), store).run(rows(NUMBERS))
     assert (summary.added, summary.refused) == (20, 0)
 
