@@ -45,7 +45,7 @@ import requests
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_octopush.hooks.octopush import Settings
+from airflow_provider_octopush.hooks.connection import Settings
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.operators.rows import RowsOperator
 from airflow_provider_octopush.phones.reader import PhoneReader

@@ -7,7 +7,7 @@ import pytest
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_octopush.exceptions import OctopushConnectionConfigError
-from airflow_provider_octopush.hooks.octopush import Settings
+from airflow_provider_octopush.hooks.connection import Settings
 
 API = "https://api.octopush.com/v1/public"
 
