@@ -218,8 +218,10 @@ class ContactSync:
         pipeline = Pipeline(self._deliver, self._concurrency, patience=self._patience)
         try:
             while True:
-                for done in pipeline.run(chunks, self._note_start):
-                    self._settle(done)
+                # Left open, it would keep its threads for as long as somebody holds the error.
+                with closing(pipeline.run(chunks, self._note_start)) as all_done:
+                    for done in all_done:
+                        self._settle(done)
                 if not self._set_aside:
                     break
                 chunks = iter(self._take_set_aside())
