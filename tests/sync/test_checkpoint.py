@@ -22,7 +22,7 @@ from tests.delivery.apis import Payloads, delivery_to
 
 
 class MemoryStore:
-    """Keeps a value as Airflow does: as JSON."""
+    """Keeps a value as Airflow does: as JSON, and nothing that has to become another value for it."""
 
     def __init__(self) -> None:
         self.json: str | None = None
@@ -33,6 +33,7 @@ class MemoryStore:
 
     def set(self, value: Mapping[str, Any]) -> None:
         self.json = json.dumps(value)
+        assert json.loads(self.json) == value
         self.largest = max(self.largest, len(self.json))
 
     def delete(self) -> None:
