@@ -72,10 +72,10 @@ def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Deliv
 
 def refused(contact: Contact, error: OctopushError) -> Rejection:
     """
-    Say that a contact was refused, and why.
+    Say that a contact was refused, and why: in full for the rejects file, in harmless words everywhere else.
 
     :param contact: that was sent alone.
-    :param error: what the API said.
+    :param error: what the API said. Its full message is taken from it.
     """
     said = [f"code {error.code}"] if error.code is not None else [f"HTTP {error.status_code}"]
     if error.message is not None:
@@ -86,7 +86,7 @@ def refused(contact: Contact, error: OctopushError) -> Rejection:
         f"refused by Octopush: {': '.join(said)}",
         contact.values,
         error.code,
-        error.message,
+        error.take_full_message() or error.message,
     )
 
 
