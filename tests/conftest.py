@@ -26,6 +26,7 @@ os.environ.update(
 from airflow.providers.common.compat.sdk import DAG  # noqa: E402 - after Airflow's settings
 
 from airflow_provider_octopush.simulator import Behaviour, Simulator  # noqa: E402 - after Airflow's settings
+from tests.object_storage import s3, s3_endpoint  # noqa: E402, F401 - fixtures
 
 SetConnection = Callable[..., None]
 
