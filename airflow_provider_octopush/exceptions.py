@@ -60,6 +60,14 @@ class TooManyRejectedError(OctopushError):
     """More rows were rejected than ``max_rejected`` allows: correct the rows, or allow more."""
 
 
+class ContactsKeptError(OctopushError):
+    """Contacts should have been removed and were not: read why, and allow it or correct the rows."""
+
+
+class OptOutsMissingError(OctopushError):
+    """Nobody has opted out any more, where people had: look at the table of opt-outs, nothing was sent."""
+
+
 class SnapshotError(OctopushError):
     """Base of what can be wrong with a snapshot: nothing is sent or removed on the strength of one that is in doubt."""
 

@@ -62,17 +62,20 @@ class Delivered:
     :param confirmed: ``added``, ``updated``, ``skipped`` or ``other`` → number of contacts.
     :param rejections: the contacts that were refused, or that the answer does not mention.
     :param unknown_statuses: statuses that this provider does not know → number of contacts, all counted as ``other``.
+    :param answers: the contacts of each request that was accepted, with what the answer said of each; None is nothing.
     """
 
     confirmed: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
     unknown_statuses: Counter[str] = field(default_factory=Counter)
+    answers: list[tuple[Sequence[Contact], Sequence[str | None]]] = field(default_factory=list)
 
     def add(self, other: Delivered) -> None:
         """Count another's contacts here too."""
         self.confirmed.update(other.confirmed)
         self.rejections.extend(other.rejections)
         self.unknown_statuses.update(other.unknown_statuses)
+        self.answers.extend(other.answers)
 
 
 class StoppedError(Exception):
@@ -319,7 +322,7 @@ def _match(part: Sequence[Contact], items: Sequence[ContactItem]) -> Delivered:
         for item in items:
             by_digits.setdefault(_digits(item.phone_number), item.status)
         statuses = [by_digits.get(number[1:]) for number in numbers]
-    delivered = Delivered()
+    delivered = Delivered(answers=[(part, statuses)])
     for status, count in Counter(statuses).items():
         if status is None:
             delivered.rejections = [

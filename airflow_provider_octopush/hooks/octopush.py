@@ -38,8 +38,8 @@ class OctopushHook(BaseHook):
         https://dev.octopush.com/en/sms-gateway-api-documentation/
 
     :param octopush_conn_id: connection of type ``octopush``: login is the ``api-login``, password the ``api-key``, host
-        the base URL (default ``https://api.octopush.com/v1/public``). Extras: ``timeout`` in seconds (default 30) and
-        ``retries`` (default 5).
+        the base URL (default ``https://api.octopush.com/v1/public``). Extras: ``timeout`` in seconds (default 30),
+        ``retries`` (default 5), and ``snapshot_secret`` for who keeps lists in step.
     """
 
     conn_name_attr = "octopush_conn_id"
@@ -164,6 +164,20 @@ class OctopushHook(BaseHook):
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """
         return contact_items(_CREATE, self._call("POST", _CREATE, body))
+
+    def delete_contacts(self, numbers: Sequence[str], *, list_name: str) -> None:
+        """TEMPORARY until the hook branch is on main."""
+        import json
+
+        self._call(
+            "DELETE", "contact/delete", json.dumps({"phone_numbers": list(numbers), "list_name": list_name}).encode()
+        )
+
+    def delete_contacts_from_account(self, numbers: Sequence[str]) -> None:
+        """TEMPORARY until the hook branch is on main."""
+        import json
+
+        self._call("DELETE", "contact/delete", json.dumps({"phone_numbers": list(numbers)}).encode())
 
     def create_contact_list(self, list_name: str) -> None:
         """

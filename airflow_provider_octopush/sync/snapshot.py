@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import secrets
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -162,6 +163,7 @@ class Snapshot:
         self._known: set[str] = set()
         self._stale: list[str] = []
         self._others_were_there = False
+        self._flushing = threading.Lock()
         self._flushed = 0
         self._flushed_at = time.monotonic()
         self._digesters = [one.digester(run.meaning) for one in keys]
@@ -485,6 +487,10 @@ class Snapshot:
         is_much = self._noted.records - self._flushed >= NOTED_TOGETHER
         if not is_much and time.monotonic() - self._flushed_at < NOTED_AFTER:
             return
+        self.flush_quietly()
+
+    def flush_quietly(self) -> None:
+        """Put what was noted where it outlives this process; a store that fails is told of in the log."""
         try:
             self.flush()
         except Exception as error:  # noqa: BLE001 - whatever the store raises
@@ -492,12 +498,13 @@ class Snapshot:
             log.warning("what was confirmed could not be noted beside %s: %s", self._store.name, type(error).__name__)
 
     def flush(self) -> None:
-        """Put what was noted where it outlives this process."""
-        noted = self._noted
-        if self._writes and noted.records > self._flushed:
-            self._put_addition(noted, self._spool.records(noted.records).blocks(self._flushed))
-        self._flushed = noted.records
-        self._flushed_at = time.monotonic()
+        """Put what was noted where it outlives this process; may be called in any thread."""
+        with self._flushing:
+            noted = self._noted
+            if self._writes and noted.records > self._flushed:
+                self._put_addition(noted, self._spool.records(noted.records).blocks(self._flushed))
+            self._flushed = noted.records
+            self._flushed_at = time.monotonic()
 
     def check_alone(self) -> None:
         """
@@ -559,6 +566,23 @@ class Snapshot:
         with file:
             self._store.put_addition(TIP, file)
         self._tidy_up(forgets=forgets)
+        return number
+
+    def forget(self, numbers: Sequence[int]) -> int:
+        """
+        Forget people, and leave nothing of them behind: neither in the snapshot nor in its additions.
+
+        :return: how many of them it held.
+        :raises SnapshotConflictError: when another run works with the snapshot.
+        """
+        if self.first_run and not self._stale:
+            return 0
+        number = 0
+        for start in range(0, len(numbers), 1_000):
+            positions, found = self.find(numbers[start : start + 1_000])
+            self.note_removed(found[positions >= 0])
+            number += int((positions >= 0).sum())
+        self.replace(forgets=True)
         return number
 
     def _still_there(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress, islice
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from pyroaring import FrozenBitMap
 
+from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.delivery.delivery import Delivered, Delivery, Request, StoppedError
@@ -50,6 +51,16 @@ class Rejects(Protocol):
 
     def start_over(self) -> None:
         """Forget all rejected rows."""
+
+
+class Diff(Protocol):
+    """What is known of a list, so that only the rest is sent."""
+
+    def select(self, contacts: Sequence[Contact]) -> tuple[list[Contact], Mapping[str, int]]:
+        """Return the contacts to send; and outcome → how many others."""
+
+    def note(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
+        """Note contacts that Octopush confirmed, with the status of each."""
 
 
 class Chunk(NamedTuple):
@@ -118,6 +129,9 @@ class ContactSync:
     :param rejects: where rejected rows are written; None writes them nowhere.
     :param rejects_path: URI of that place, for the summary.
     :param checkpoint: what an earlier try of this run has confirmed; None starts from the first row.
+    :param diff: what is known of the list; None sends every contact.
+    :param earlier: what an earlier try has counted of chunks, requests, retries and seconds.
+    :param kind: of the summary.
     """
 
     def __init__(
@@ -134,6 +148,9 @@ class ContactSync:
         rejects: Rejects | None = None,
         rejects_path: str | None = None,
         checkpoint: Checkpoint | None = None,
+        diff: Diff | None = None,
+        earlier: Mapping[str, float] | None = None,
+        kind: type[Summary] = Summary,
     ) -> None:
         self._mapper = mapper
         self._delivery = delivery
@@ -144,10 +161,21 @@ class ContactSync:
         self._is_killed = False
         self._rejects = rejects
         self._checkpoint = checkpoint
-        self._nothing_yet = Summary(
-            list_name=list_name, tag_name=tag_name, validate_only=delivery is None, rejects_path=rejects_path
+        self._diff = diff
+        self._earlier_tries = earlier or {}
+        self._nothing_yet = kind(
+            list_name=list_name,
+            tag_name=tag_name,
+            chunks=int(self._earlier_tries.get("chunks", 0)),
+            validate_only=delivery is None,
+            rejects_path=rejects_path,
         )
         self._start_over()
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """Names of the values of each rejection."""
+        return self._mapper.fields
 
     @property
     def summary(self) -> Summary:
@@ -202,7 +230,7 @@ class ContactSync:
         self._seen = SeenNumbers()
         self._rejected: list[Rejection] = []
         self._unknown_statuses: Counter[str] = Counter()
-        self._earlier: dict[str, float] = {}
+        self._earlier: Mapping[str, float] = self._earlier_tries
         self._started = self._progress_told = time.monotonic()
         self._digest = self._checkpoint.digest() if self._checkpoint else None
         if self._rejects is not None:
@@ -272,6 +300,10 @@ class ContactSync:
                 contacts = list(compress(contacts, is_new))
             summary = self._counted(rejections)
             summary.read += len(frame)
+            if self._diff is not None:
+                contacts, others = self._diff.select(contacts)
+                for outcome, number in others.items():
+                    summary.count(outcome, number)
             self._state = replace(self._state, summary=summary)
             self._flush_rejected()
             self._tell_progress()
@@ -330,6 +362,8 @@ class ContactSync:
         summary = self._counted([rejection for _, delivered in answered for rejection in delivered.rejections])
         unconfirmed = state.unconfirmed
         for chunk, delivered in answered:
+            if self._diff is not None:
+                self._note_confirmed(self._diff, delivered)
             summary.chunks += chunk.is_new
             for outcome, number in delivered.confirmed.items():
                 summary.count(outcome, number)
@@ -345,6 +379,11 @@ class ContactSync:
             self._check_not_killed()
             # That the others were stopped is no reason.
             raise next((error for error in errors if not isinstance(error, StoppedError)), errors[0])
+
+    def _note_confirmed(self, diff: Diff, delivered: Delivered) -> None:
+        for contacts, statuses in delivered.answers:
+            confirmed = [status in STATUSES for status in statuses]
+            diff.note(list(compress(contacts, confirmed)), list(compress(map(str, statuses), confirmed)))
 
     def _counted(self, rejections: Sequence[Rejection]) -> Summary:
         """Return the counts with these rejections among them; and keep the rejections to be written."""
