@@ -194,8 +194,8 @@ class DeleteContactsOperator(RowsOperator):
     :param list_name: list to remove them from; they stay in the account. Exactly one of this and ``from_account``.
         (templated)
     :param from_account: True: remove them from the account, with all of its lists.
-    :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps; who is gone is forgotten there as well,
-        and nothing sealed of them is left in it. Needs the connection's extra ``snapshot_secret``. (templated)
+    :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps; who is gone is forgotten there as
+        well, and nothing sealed of them is left in it. Needs the connection's extra ``snapshot_secret``. (templated)
     :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid; with more
         the task fails, without retries, when everything else was removed.
     :param rejects_path: path or URI of a CSV for the rejected rows. It holds personal data. (templated)
