@@ -13,6 +13,7 @@ class Stage(StrEnum):
     DUPLICATE = "duplicate"
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
+    OTHER = "other"
     OPTED_OUT_INVALID = "opted_out_invalid"
 
 

@@ -120,7 +120,7 @@ class CreateContactsOperator(RowsOperator):
         # Last: if any of the above fails, a retry has nothing to send and the whole run to tell.
         if checkpoint is not None:
             checkpoint.clear()
-        summary.check_rejected(self.max_rejected, unconfirmed_is_rejected=not self.auto_remove_blacklisted_numbers)
+        summary.check_rejected(self.max_rejected, removes_blacklisted=bool(self.auto_remove_blacklisted_numbers))
         return summary
 
     def _delivery(self) -> Delivery:

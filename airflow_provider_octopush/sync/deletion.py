@@ -90,8 +90,8 @@ class ContactDeletion:
         if self.summary.kept:
             raise ContactsKeptError(
                 f"Octopush refused to remove {self.summary.kept:,} of {self.summary.read:,} contacts, and nothing "
-                f"shows that they are gone already ({self._said}): check that the list is there under this name, or look for "
-                "them in Octopush's own pages. All others are gone"
+                f"shows that they are gone already ({self._said}): check that the list is there under this name, or "
+                "look for them in Octopush's own pages. All others are gone"
             )
 
     def _candidates(self, frames: Frames) -> Iterator[Candidate]:

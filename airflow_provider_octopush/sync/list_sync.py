@@ -206,8 +206,8 @@ class ListSync:
         if not self._diff.opted_out and self._snapshot.opted_out:
             raise OptOutsMissingError(
                 f"there is no number of anybody who opted out, where there were {self._snapshot.opted_out:,} when the "
-                "list was last brought in step: that is a failed reload, not consent. Nothing was sent. If it is right, run "
-                "the task once without opted_out_sql or opted_out"
+                "list was last brought in step: that is a failed reload, not consent. Nothing was sent. If it is right, "
+                "run the task once without opted_out_sql or opted_out"
             )
 
     def _values(self, rejection: Rejection) -> tuple[object, ...]:
@@ -326,7 +326,7 @@ class ListSync:
         }
 
     def _check_rejected(self, summary: ListSummary) -> None:
-        summary.check_rejected(self._rules.max_rejected, unconfirmed_is_rejected=not self._rules.removes_blacklisted)
+        summary.check_rejected(self._rules.max_rejected, removes_blacklisted=self._rules.removes_blacklisted)
 
     def _tell_many_changed(self) -> None:
         size = self._snapshot.size

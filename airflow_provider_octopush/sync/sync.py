@@ -19,7 +19,8 @@ from pyroaring import FrozenBitMap
 from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
-from airflow_provider_octopush.delivery.delivery import Delivered, Delivery, Request, StoppedError
+from airflow_provider_octopush.delivery.delivery import Delivery, Parcel, StoppedError
+from airflow_provider_octopush.delivery.outcomes import Delivered
 from airflow_provider_octopush.sync.checkpoint import Checkpoint, Progress
 from airflow_provider_octopush.sync.pipeline import Done, Pipeline
 from airflow_provider_octopush.sync.summary import CONFIRMED, Summary
@@ -68,14 +69,14 @@ class Chunk(NamedTuple):
     Contacts that are sent together.
 
     :param contacts: with different numbers.
-    :param requests: what says so to the API.
+    :param parcel: they, on their way; None where nothing is sent.
     :param positions: theirs among all contacts of the run, from 0.
     :param digest_before: of all contacts before them; None where they are sent again.
     :param digest: of all contacts up to them.
     """
 
     contacts: Sequence[Contact]
-    requests: Sequence[Request]
+    parcel: Parcel | None
     positions: Sequence[int]
     digest_before: str | None = None
     digest: str = ""
@@ -230,6 +231,7 @@ class ContactSync:
         self._seen = SeenNumbers()
         self._rejected: list[Rejection] = []
         self._unknown_statuses: Counter[str] = Counter()
+        self._set_aside: list[Chunk] = []
         self._earlier: Mapping[str, float] = self._earlier_tries
         self._started = self._progress_told = time.monotonic()
         self._digest = self._checkpoint.digest() if self._checkpoint else None
@@ -239,15 +241,32 @@ class ContactSync:
     def _send_all(self, frames: Iterable[pd.DataFrame], earlier: Progress | None) -> None:
         contacts = chain.from_iterable(self._contacts(frames))
         again = self._pass_over(contacts, earlier) if earlier is not None else []
-        chunks = chain(self._chunks_again(again), self._chunks(contacts))
+        # Those that are sent again come last: what an earlier try saw refused is no fair sample of the rows.
+        chunks = self._with_set_aside(chain(self._chunks(contacts), self._chunks_again(again)))
         pipeline = Pipeline(self._deliver, self._concurrency, patience=self._patience)
         try:
-            for done in pipeline.run(chunks, self._note_start):
-                self._settle(done)
+            while True:
+                for done in pipeline.run(chunks, self._note_start):
+                    self._settle(done)
+                if not self._set_aside:
+                    break
+                chunks = iter(self._take_set_aside())
         except BaseException as error:
             # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
             self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
             raise
+
+    def _with_set_aside(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            yield chunk
+            while self._set_aside and self._delivery is not None and not self._delivery.is_in_doubt:
+                yield self._set_aside.pop(0)
+
+    def _take_set_aside(self) -> list[Chunk]:
+        chunks, self._set_aside = self._set_aside, []
+        if self._delivery is not None:
+            self._delivery.conclude([chunk.parcel for chunk in chunks if chunk.parcel is not None])
+        return chunks
 
     def _pass_over(self, contacts: Iterator[Contact], earlier: Progress) -> list[tuple[int, Contact]]:
         """
@@ -262,15 +281,22 @@ class ContactSync:
             *(FrozenBitMap(range(start, stop)) for start, stop in earlier.under_way)
         )
         again: list[tuple[int, Contact]] = []
+        confirmed: Contact | None = None
         for start in range(0, earlier.contacts, PASSED_OVER_AT_A_TIME):
             sent = list(islice(contacts, min(PASSED_OVER_AT_A_TIME, earlier.contacts - start)))
             if not sent:
                 raise RowsChangedError
             self._digest.update(sent)
-            again += [(position, contact) for position, contact in enumerate(sent, start) if position in unconfirmed]
+            for position, contact in enumerate(sent, start):
+                if position in unconfirmed:
+                    again.append((position, contact))
+                else:
+                    confirmed = contact
         if self._digest.hexdigest() != earlier.digest:
             raise RowsChangedError
         log.info("%d contacts were sent by an earlier try: sending the rest", earlier.contacts)
+        if confirmed is not None and self._delivery is not None:
+            self._delivery.note_accepted_before(confirmed)
         self._earlier = dict(earlier.counts)
         summary = self._counted([])
         for name in CONFIRMED:
@@ -331,13 +357,13 @@ class ContactSync:
             self._stop_sending()
             raise
 
-    def _prepare(self, contacts: Sequence[Contact]) -> list[Request]:
-        return [] if self._delivery is None else self._delivery.prepare(contacts)
+    def _prepare(self, contacts: Sequence[Contact]) -> Parcel | None:
+        return None if self._delivery is None else self._delivery.prepare(contacts)
 
-    def _deliver(self, chunk: Chunk) -> Delivered:
-        if self._delivery is None:
+    def _deliver(self, chunk: Chunk) -> Delivered | None:
+        if self._delivery is None or chunk.parcel is None:
             return Delivered(Counter(skipped=len(chunk.contacts)))
-        return self._delivery.deliver(chunk.requests)
+        return self._delivery.deliver(chunk.parcel)
 
     def _stop_sending(self, *, and_wait_for_nothing: bool = False) -> None:
         if self._delivery is not None:
@@ -346,14 +372,17 @@ class ContactSync:
             self._abort()
 
     def _note_start(self, chunk: Chunk) -> None:
+        if any(one is chunk for one in self._state.under_way):
+            # It was set aside in between.
+            return
         state = replace(self._state, under_way=(*self._state.under_way, chunk))
         if chunk.is_new:
             state = replace(state, contacts=chunk.positions[-1] + 1, digest=chunk.digest)
         self._state = state
 
-    def _settle(self, done: Sequence[Done[Chunk, Delivered]]) -> None:
+    def _settle(self, done: Sequence[Done[Chunk, Delivered | None]]) -> None:
         """
-        Count what became of chunks.
+        Count what became of chunks; those that are set aside stay under way.
 
         :raises OctopushError: when one has failed for good; what is known of the others is counted before.
         """
@@ -370,6 +399,7 @@ class ContactSync:
             if self._checkpoint is not None:
                 unconfirmed = _without_confirmed(unconfirmed, chunk, delivered)
             self._unknown_statuses.update(delivered.unknown_statuses)
+        self._set_aside += [one.job for one in done if one.result is None and one.error is None]
         settled = {id(chunk) for chunk, _ in answered}
         under_way = tuple(chunk for chunk in state.under_way if id(chunk) not in settled)
         self._state = replace(state, summary=summary, unconfirmed=unconfirmed, under_way=under_way)

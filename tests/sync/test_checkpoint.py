@@ -173,7 +173,7 @@ def test_another_run_starts_over() -> None:
 
 def test_refused_contacts_are_sent_again_and_rejected_rows_are_those_of_the_whole_run() -> None:
     values = [NUMBERS[0], None, NUMBERS[0], *NUMBERS[1:]]
-    store, _ = interrupted(values, lives=8, refused=[NUMBERS[2]])
+    store, _ = interrupted(values, lives=6, refused=[NUMBERS[2]])
     second, rejected = Api(refused=[NUMBERS[2]]), Rejected()
     summary = one_try(second, store, rejects=rejected).run(rows(values))
     assert NUMBERS[2] in second.sent
@@ -183,7 +183,7 @@ def test_refused_contacts_are_sent_again_and_rejected_rows_are_those_of_the_whol
 
 
 def test_a_contact_that_was_refused_once_may_be_accepted_by_the_retry() -> None:
-    store, _ = interrupted(NUMBERS, lives=8, refused=[NUMBERS[2]])
+    store, _ = interrupted(NUMBERS, lives=6, refused=[NUMBERS[2]])
     summary = one_try(Api(), store).run(rows(NUMBERS))
     assert (summary.added, summary.refused) == (20, 0)
 
@@ -330,3 +330,65 @@ def test_a_chunk_that_waits_does_not_hold_up_the_others_and_only_it_is_sent_agai
     start = waiting // 4 * 4
     assert second.sent == NUMBERS[start : start + 4]
     assert (summary.read, summary.added, summary.chunks, summary.requests) == (20, 20, 5, 6)
+
+
+@pytest.mark.parametrize("failing", [NUMBERS[0], NUMBERS[5], NUMBERS[10]])
+def test_what_was_answered_while_another_request_failed_is_not_sent_again(failing: str) -> None:
+    together = threading.Barrier(3, timeout=5)
+    sent: list[str] = []
+
+    def post(payloads: Payloads) -> list[dict[str, Any]]:
+        together.wait()
+        numbers = [payload["phone_number"] for payload in payloads]
+        if failing in numbers:
+            raise OctopushServerError("down", status_code=503)
+        time.sleep(0.1)
+        sent.extend(numbers)
+        return [{"phone_number": number, "status": "added"} for number in numbers]
+
+    store = MemoryStore()
+    with pytest.raises(OctopushServerError):
+        one_try(post, store, concurrency=3).run(rows(NUMBERS))
+    assert len(sent) == 8
+    api = Api()
+    summary = one_try(api, store, concurrency=3).run(rows(NUMBERS))
+    assert set(api.sent) == set(NUMBERS) - set(sent)
+    assert (summary.added, summary.updated) == (20, 0)
+
+
+def test_what_was_answered_while_the_source_failed_is_not_sent_again() -> None:
+    def broken() -> Frames:
+        yield next(rows(NUMBERS)())
+        time.sleep(0.05)
+        raise LookupError("the database is gone")
+
+    def post(payloads: Payloads) -> list[dict[str, Any]]:
+        time.sleep(0.2)
+        return [{**payload, "status": "added"} for payload in payloads]
+
+    store, api = MemoryStore(), Api()
+    with pytest.raises(LookupError):
+        one_try(post, store).run(broken)
+    one_try(api, store).run(rows(NUMBERS))
+    assert api.sent == NUMBERS[4:]
+
+
+def test_many_unconfirmed_contacts_cost_no_more_than_as_many_confirmed_ones() -> None:
+    numbers = [f"+3361{n:07}" for n in range(40_000)]
+
+    def seconds(status: str | None) -> float:
+        def post(payloads: Payloads) -> list[dict[str, Any]]:
+            return [{**payload, "status": status} for payload in payloads if status is not None]
+
+        sync = ContactSync(
+            ContactMapper({}, PhoneReader()),
+            delivery_to(post, Backoff(0)),
+            chunk_size=50,
+            checkpoint=Checkpoint(MemoryStore(), {}, b"key"),
+        )
+        started = time.process_time()
+        sync.run(lambda: (pd.DataFrame({"phone_number": numbers[i : i + 1000]}) for i in range(0, len(numbers), 1000)))
+        return time.process_time() - started
+
+    # Noting them took time that grew with their square.
+    assert seconds(None) < 4 * seconds("added") + 1

@@ -319,9 +319,12 @@ def _check_summary(
 
 
 def _check_state(ending: str, summary: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-    rejected = summary["invalid"] + summary["refused"]
-    if not options["auto_remove_blacklisted_numbers"]:
-        rejected += summary["unconfirmed"]
+    rejected = summary["invalid"] + summary["refused"] + summary["other"]
+    missing = summary["unconfirmed"]
+    answered = sum(summary[name] for name in ("added", "updated", "skipped", "other"))
+    is_few = 10 * missing <= answered + missing or (missing <= 5 and missing <= answered)
+    if not (options["auto_remove_blacklisted_numbers"] and is_few):
+        rejected += missing
     allowed = options["max_rejected"]
     too_many = rejected > (allowed if isinstance(allowed, int) else allowed * summary["read"])
     check((ending == "rejected") is too_many, "the state of the task does not agree with max_rejected")
@@ -335,5 +338,6 @@ def _check_rejects(path: Path, summary: Mapping[str, Any]) -> None:
         ("duplicate", "duplicates"),
         ("refused", "refused"),
         ("unconfirmed", "unconfirmed"),
+        ("other", "other"),
     ):
         check(stages.count(stage) == summary[count], f"the rejects file does not hold the rows that are {stage}")

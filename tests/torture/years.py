@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
@@ -24,7 +24,7 @@ from airflow_provider_octopush.exceptions import OctopushError, SnapshotError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.payloads import ContactItem
-from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.simulator import Behaviour, Simulator
 from airflow_provider_octopush.sync.sealing import Keys
 from airflow_provider_octopush.sync.snapshot import Run, Snapshot
 from airflow_provider_octopush.sync.snapshot_file import Identity
@@ -442,7 +442,8 @@ class Year:
         check(gone <= knew | sent, "somebody is gone whom this task did not put there")
         if trouble == "source" or (summary and summary["removed"] == 0 and ending == "failed for good"):
             check(not gone, "somebody was removed after an error")
-        if ending == "killed":
+        if ending == "killed" or (ending == "red" and behaviour.fault_rate):
+            # What was under way, or is a part of a chunk whose other part failed, is not noted.
             self._excuse_sent(start)
         odd = (behaviour.unmentioned | behaviour.statuses.keys()) & sent
         self.excused.update(dict.fromkeys(odd, "never confirmed"))
