@@ -164,7 +164,7 @@ class Snapshot:
         self._stale: list[str] = []
         self._others_were_there = False
         self._flushing = threading.Lock()
-        self._flushed = 0
+        self._flushed = Noted()
         self._flushed_at = time.monotonic()
         self._digesters = [one.digester(run.meaning) for one in keys]
         self._noted = Noted()
@@ -484,7 +484,7 @@ class Snapshot:
 
         A store that fails costs a repetition at most if the process dies as well, so it does not end the run.
         """
-        is_much = self._noted.records - self._flushed >= NOTED_TOGETHER
+        is_much = self._noted.records - self._flushed.records >= NOTED_TOGETHER
         if not is_much and time.monotonic() - self._flushed_at < NOTED_AFTER:
             return
         self.flush_quietly()
@@ -501,9 +501,9 @@ class Snapshot:
         """Put what was noted where it outlives this process; may be called in any thread."""
         with self._flushing:
             noted = self._noted
-            if self._writes and noted.records > self._flushed:
-                self._put_addition(noted, self._spool.records(noted.records).blocks(self._flushed))
-            self._flushed = noted.records
+            if self._writes and noted.records and noted is not self._flushed:
+                self._put_addition(noted, self._spool.records(noted.records).blocks(self._flushed.records))
+            self._flushed = noted
             self._flushed_at = time.monotonic()
 
     def check_alone(self) -> None:

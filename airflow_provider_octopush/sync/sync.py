@@ -232,6 +232,7 @@ class ContactSync:
         self._rejected: list[Rejection] = []
         self._unknown_statuses: Counter[str] = Counter()
         self._set_aside: list[Chunk] = []
+        self._stopped: BaseException | None = None
         self._earlier: Mapping[str, float] = self._earlier_tries
         self._started = self._progress_told = time.monotonic()
         self._digest = self._checkpoint.digest() if self._checkpoint else None
@@ -248,6 +249,8 @@ class ContactSync:
             while True:
                 for done in pipeline.run(chunks, self._note_start):
                     self._settle(done)
+                if self._stopped is not None:
+                    raise self._stopped
                 if not self._set_aside:
                     break
                 chunks = iter(self._take_set_aside())
@@ -407,8 +410,11 @@ class ContactSync:
         errors = [one.error for one in done if one.error is not None]
         if errors:
             self._check_not_killed()
-            # That the others were stopped is no reason.
-            raise next((error for error in errors if not isinstance(error, StoppedError)), errors[0])
+            reason = next((error for error in errors if not isinstance(error, StoppedError)), None)
+            if reason is not None:
+                raise reason
+            # That they were stopped is none: what comes next is, such as that the source has failed.
+            self._stopped = errors[0]
 
     def _note_confirmed(self, diff: Diff, delivered: Delivered) -> None:
         for contacts, statuses in delivered.answers:
