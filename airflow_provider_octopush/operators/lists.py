@@ -257,7 +257,9 @@ class SyncListOperator(RowsOperator):
             # Whether Octopush removes blacklisted numbers decides who gets on the list, not what it says of them.
             meaning=msgspec.json.encode({"tag_name": self.tag_name}),
         )
-        identity = Identity(account_of(settings), self.list_name, task_of(context))
+        # A plan writes nothing, so it may look at what another task writes.
+        writer = None if self.validate_only else task_of(context)
+        identity = Identity(account_of(settings), self.list_name, writer)
         keys = keys_of(settings, self.octopush_conn_id)
         return Snapshot(open_store(self.snapshot_path), keys, identity, run, writes=not self.validate_only)
 

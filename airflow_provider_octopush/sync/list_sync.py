@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 Leavers = Literal["remove", "keep"]
 
 #: Seconds between two looks whether there is something to note.
-_LOOK = 5.0
+_LOOK = 2.5
 
 #: Seconds that the store has for what is noted last, when the run failed, and when it was told to end.
 _PATIENCE, _NO_PATIENCE = 60.0, 1.5

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Seconds after which what was confirmed is noted. A process that is killed forgets at most what came after.
-NOTED_AFTER = 15.0
+NOTED_AFTER = 10.0
 
 #: Records after which it is noted, whatever the time.
 NOTED_TOGETHER = 100_000

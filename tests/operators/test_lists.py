@@ -453,7 +453,7 @@ def test_the_decorator(nights: Nights, dag: DAG) -> None:
     check(run_dag(dag).results["customers"], added=2, first_run=True)
     check(run_dag(dag).results["customers"], unchanged=2)
     with pytest.raises(TypeError, match="takes no sql"):
-        decorated(list_name=LIST, snapshot_path="x", sql="SELECT 1")(lambda: [])()
+        decorated(list_name=LIST, snapshot_path="x", sql="SELECT 1")(list)()
 
 
 @pytest.mark.parametrize(

@@ -442,8 +442,9 @@ class Year:
         check(gone <= knew | sent, "somebody is gone whom this task did not put there")
         if trouble == "source" or (summary and summary["removed"] == 0 and ending == "failed for good"):
             check(not gone, "somebody was removed after an error")
-        if ending == "killed" or (ending == "red" and behaviour.fault_rate):
-            # What was under way, or is a part of a chunk whose other part failed, is not noted.
+        if ending == "killed" or (ending == "red" and (behaviour.fault_rate or trouble == "store")):
+            # What was under way is not noted, nor is a part of a chunk whose other part failed, nor anything in a store
+            # that is down.
             self._excuse_sent(start)
         odd = (behaviour.unmentioned | behaviour.statuses.keys()) & sent
         self.excused.update(dict.fromkeys(odd, "never confirmed"))
