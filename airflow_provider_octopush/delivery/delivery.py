@@ -144,8 +144,8 @@ class Delivery:
 
         :param chunk: contacts with different numbers.
         """
-        is_one_request = self._sizes.next(len(chunk), may_try_more=False) == len(chunk)
-        return Parcel([_Part(chunk, body=self._body(chunk) if is_one_request else None)] if chunk else [])
+        body = self._body(chunk) if self._sizes.fits(len(chunk)) else None
+        return Parcel([_Part(chunk, body=body)])
 
     def deliver(self, parcel: Parcel) -> Delivered | None:
         """
@@ -193,7 +193,7 @@ class Delivery:
         if part.is_refused and part.within is not None and not part.within.holds_refused:
             # Who else was in that request was accepted.
             number = (number + 1) // 2
-        number = self._sizes.next(number, may_try_more=part.within is None)
+        number = self._sizes.next(number)
         if number == len(part.contacts):
             return part
         parcel.waiting.append(_Part(part.contacts[number:], part.within))

@@ -11,12 +11,12 @@ request proves something: the request is fine, so what is refused is the contact
 - **An acceptance ends it.** What was refused alone is to blame for it, and what was set aside is delivered.
 - **A witness** is a contact that was accepted, in this try or an earlier one. After every 20 refusals in a row it is
   sent again, which changes nothing on the list. If it is accepted, there is no doubt. If it is refused, doubt begins,
-  though not more than that: a single refusal may be one in passing.
-- **The verdict** falls after 60 refusals in a row, the witness's among them: the request itself is refused. It also
+  though not more than that, as a refusal may be one in passing: it is asked again after every 10.
+- **The verdict** falls after 60 refusals in a row, the witness's being the last: the request itself is refused. It also
   falls when all contacts were asked about, at least 20 of them alone, and none was accepted. Fewer say too little:
   they count as refused.
 
-So a task that gets nothing accepted stops after 60 requests, and one more for each that is under way besides. Contacts
+So a task that gets nothing accepted stops after 60 requests, and two more for each that is under way besides. Contacts
 that an earlier try has sent come last, so that those it saw refused are not the first that are looked at.
 """
 
@@ -32,6 +32,9 @@ REFUSALS_MAX = 60
 
 #: Refusals in a row after which the witness is sent again, each time.
 ASK_WITNESS_EVERY = 20
+
+#: The same, once it was refused.
+ASK_AGAIN_EVERY = 10
 
 #: Contacts of a chunk that are asked about in doubt, before the next chunk's turn comes.
 ASKED_OF_A_CHUNK = 2
@@ -50,6 +53,7 @@ class Verdict:
         self._lock = threading.Lock()
         self._witness: Contact | None = None
         self._witness_is_refused = False
+        self._witness_asked_at = 0
         self._refusals = 0
         self._refused_alone = 0
         self._places = 0
@@ -88,11 +92,14 @@ class Verdict:
         """
         with self._lock:
             self._count(number, error)
-            if self._witness is None or (self._refusals >= REFUSALS_MAX and self._witness_is_refused):
+            if self._witness is None:
                 self._fall_after(REFUSALS_MAX)
                 return None
-            is_time = self._refusals >= REFUSALS_MAX or self._refusals % ASK_WITNESS_EVERY == 0
-            return self._witness if is_time else None
+            every = ASK_AGAIN_EVERY if self._witness_is_refused else ASK_WITNESS_EVERY
+            if self._refusals < min(self._witness_asked_at + every, REFUSALS_MAX - 1):
+                return None
+            self._witness_asked_at = self._refusals
+            return self._witness
 
     def note_witness_refused(self, error: OctopushRequestError) -> None:
         """
@@ -126,6 +133,7 @@ class Verdict:
 
     def _blame_contacts(self) -> None:
         self._witness_is_refused = False
+        self._witness_asked_at = 0
         self._refusals = 0
         self._refused_alone = 0
         self._latest = None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
-import math
+import json
+import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
-import requests
 
 from airflow_provider_octopush.exceptions import (
     OctopushAnswerError,
@@ -21,66 +21,78 @@ from airflow_provider_octopush.exceptions import (
     OctopushServerError,
 )
 from airflow_provider_octopush.hooks.connection import Settings
-from airflow_provider_octopush.hooks.masking import masked, personal
+from airflow_provider_octopush.hooks.masking import shown_code, shown_message
+from airflow_provider_octopush.hooks.transport import Answer
 from airflow_provider_octopush.payloads import ContactItem
+from airflow_provider_octopush.words import storable
 
 
-class _Answer(msgspec.Struct):
+class _Items(msgspec.Struct):
     items: list[ContactItem]
 
 
-_decoder = msgspec.json.Decoder(_Answer)
+_decoder = msgspec.json.Decoder(_Items)
+
+_SECONDS = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 
 
-def contact_items(endpoint: str, response: requests.Response) -> list[ContactItem]:
+def contact_items(endpoint: str, host: str, answer: Answer) -> list[ContactItem]:
     """
     Read the items of ``contact/create``.
 
-    :raises OctopushAnswerError: when there are none.
+    :return: those that are as documented; another one says nothing of anybody.
+    :raises OctopushAnswerError: when there are none to be read.
     """
-    with suppress(msgspec.DecodeError):
-        return _decoder.decode(response.content).items
-    # Another shape, or something around the items that no JSON should hold: requests is more tolerant.
-    return _read_items(_read_json(endpoint, response))
+    # Where nothing is escaped, nothing can be that no store takes.
+    if b"\\" not in answer.content:
+        with suppress(msgspec.MsgspecError, ValueError, RecursionError):
+            return _decoder.decode(answer.content).items
+    # Another shape, or something around the items that no JSON should hold.
+    return [ContactItem(item["phone_number"], item["status"]) for item in raw_items(endpoint, host, answer)]
 
 
-def raw_items(endpoint: str, response: requests.Response) -> list[dict[str, Any]]:
+def raw_items(endpoint: str, host: str, answer: Answer) -> list[dict[str, Any]]:
     """
     Read the items of ``contact/create`` with all that they hold.
 
-    :raises OctopushAnswerError: when there are none.
+    :return: those that are as documented.
+    :raises OctopushAnswerError: when there are none to be read.
     """
-    answer = _read_json(endpoint, response)
-    _read_items(answer)
-    items: list[dict[str, Any]] = answer["items"]
-    return items
+    content = _read_json(endpoint, host, answer)
+    items = content.get("items") if isinstance(content, dict) else None
+    if not isinstance(items, list):
+        raise OctopushAnswerError(
+            f"{endpoint} succeeded, but its answer does not list items with phone_number and status: "
+            "what became of the contacts is not known",
+            status_code=answer.status_code,
+        )
+    return [item for item in items if _is_item(item)]
 
 
-def balance(endpoint: str, response: requests.Response) -> dict[str, Any]:
+def balance(endpoint: str, host: str, answer: Answer) -> dict[str, Any]:
     """
     Read the account's balance.
 
     :raises OctopushAnswerError: when it is not there.
     """
-    answer = _read_json(endpoint, response)
-    if not isinstance(answer, dict) or not {"amount", "unit"} <= answer.keys():
-        raise OctopushAnswerError(f"{endpoint} succeeded, but its answer has no amount and unit")
-    return answer
+    content = _read_json(endpoint, host, answer)
+    if not isinstance(content, dict) or not {"amount", "unit"} <= content.keys():
+        raise OctopushAnswerError(
+            f"{endpoint} succeeded, but its answer has no amount and unit", status_code=answer.status_code
+        )
+    return content
 
 
-def refusal(
-    endpoint: str, response: requests.Response, body: bytes | None, settings: Settings, conn_id: str
-) -> OctopushError:
+def refusal(endpoint: str, answer: Answer, body: bytes | None, settings: Settings, conn_id: str) -> OctopushError:
     """
     Say what to do about an answer that is no success.
 
     :param body: what was sent, which the answer may quote.
     :param conn_id: the connection, for the person who has to correct it.
     """
-    status_code = response.status_code
-    code, message = _code_and_message(response)
-    if message is not None:
-        message = masked(message, (settings.login, settings.key, *personal(body)))
+    status_code = answer.status_code
+    code, full_message = _code_and_message(answer)
+    message = full_message and shown_message(full_message, body, settings.login, settings.key)
     said = "".join([f", code {code}" if code is not None else "", f": {message}" if message is not None else ""])
     text = f"{endpoint}: {settings.host} answered HTTP {status_code}{said}"
     error: type[OctopushError]
@@ -93,61 +105,85 @@ def refusal(
         error = OctopushServerError
     else:
         error = OctopushRequestError
-        if response.is_redirect or status_code in (404, 405):
+        if 300 <= status_code < 400 or status_code in (404, 405):
             text += f"; check the host of the connection {conn_id!r}, it must be the API's base URL"
-    return error(text, status_code=status_code, code=code, message=message, retry_after=_retry_after(response))
+    return error(
+        text,
+        status_code=status_code,
+        code=code,
+        message=message,
+        full_message=full_message,
+        retry_after=_retry_after(answer.retry_after),
+    )
 
 
-def _read_json(endpoint: str, response: requests.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        raise OctopushAnswerError(
-            f"{endpoint}: {urlsplit(response.url).netloc} answered HTTP {response.status_code}, but not in JSON: "
-            "check that the connection's host is the API's base URL",
-            status_code=response.status_code,
-        ) from None
+def _is_item(item: Any) -> bool:
+    return isinstance(item, Mapping) and all(isinstance(item.get(name), str) for name in ("phone_number", "status"))
 
 
-def _read_items(answer: Any) -> list[ContactItem]:
-    with suppress(msgspec.ValidationError):
-        return msgspec.convert(answer, _Answer).items
+def _read_json(endpoint: str, host: str, answer: Answer) -> Any:
+    with suppress(ValueError, RecursionError):
+        return _storable(_loads(answer.content))
     raise OctopushAnswerError(
-        "contact/create succeeded, but its answer does not list items with phone_number and status: "
-        "what became of the contacts is not known"
+        f"{endpoint}: {host} answered HTTP {answer.status_code}, but not in JSON: "
+        "check that the connection's host is the API's base URL",
+        status_code=answer.status_code,
     )
 
 
-def _code_and_message(response: requests.Response) -> tuple[int | None, str | None]:
+def _loads(content: bytes) -> Any:
+    """
+    Read JSON, whatever is wrong with its text.
+
+    :raises ValueError: when it is none.
+    :raises RecursionError: when it is nested as no answer is.
+    """
+    # UTF-8 is what JSON is written in; json tells UTF-16, UTF-32 and a BOM by the first bytes.
+    return json.loads(content.decode(json.detect_encoding(content), "replace"), strict=False)
+
+
+def _storable(content: Any) -> Any:
+    """Make all text in what was read storable, however deep it lies."""
+    whole = [content]
+    left: list[Any] = [whole]
+    while left:
+        container = left.pop()
+        if isinstance(container, dict):
+            values = {storable(name): value for name, value in container.items()}
+            container.clear()
+            container.update(values)
+        for at, value in container.items() if isinstance(container, dict) else enumerate(container):
+            if isinstance(value, str):
+                container[at] = storable(value)
+            elif isinstance(value, list | dict):
+                left.append(value)
+    return whole[0]
+
+
+def _code_and_message(answer: Answer) -> tuple[int | None, str | None]:
     """Read ``{"code": …, "message": …}`` from an error; anything else, such as a gateway's page, says nothing."""
-    try:
-        body = response.json()
-    except ValueError:
+    content = None
+    with suppress(ValueError, RecursionError):
+        content = _loads(answer.content)
+    if not isinstance(content, dict):
         return None, None
-    if not isinstance(body, dict):
-        return None, None
-    code, message = body.get("code"), body.get("message")
-    return (
-        code if isinstance(code, int) and not isinstance(code, bool) else None,
-        message if isinstance(message, str) and message.strip() else None,
-    )
+    message = content.get("message")
+    return shown_code(content.get("code")), storable(message) if isinstance(message, str) and message.strip() else None
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(value: str) -> float | None:
     """
     Read ``Retry-After``: seconds, or a date of HTTP.
 
     Source: RFC 9110, section 10.2.3.
     """
-    value = response.headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            date = email.utils.parsedate_to_datetime(value)
-        except ValueError:
-            return None
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        return max(float(value), 0.0)
+    # A date is whatever the standard library takes for one, and the year 99999 is not its only surprise.
+    with suppress(ValueError, OverflowError, TypeError, IndexError):
+        date = email.utils.parsedate_to_datetime(value)
         if date.tzinfo is None:
             date = date.replace(tzinfo=dt.UTC)
-        seconds = (date - dt.datetime.now(dt.UTC)).total_seconds()
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+        return max((date - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
+    return None

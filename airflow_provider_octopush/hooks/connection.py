@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +23,12 @@ DEFAULT_RETRIES = 5
 SECRET_MIN_LENGTH = 32
 MAKE_SECRET = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - it makes one
 
+#: Nobody waits for an answer longer than an hour; who wrote more meant milliseconds.
+MAX_TIMEOUT = 3600.0
+
+# A name, or an IPv6 address between brackets, which urlsplit takes away.
+_HOST = re.compile(r"(?=.{1,253}$)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|[0-9a-f.]*:[0-9a-f:.]*(?:%\w+)?", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -30,7 +38,8 @@ class Settings:
     :param base_url: without a slash at the end.
     :param login: the header ``api-login``.
     :param key: the header ``api-key``.
-    :param timeout: seconds, to connect and between two bytes of an answer.
+    :param timeout: seconds between two signs of life of the other side; a request as a whole may take three times as
+        long.
     :param retries: how often a request that failed for a passing reason is worth sending again.
     :param snapshot_secrets: what snapshots are sealed with; the first writes, all read. Nothing where there is none.
     """
@@ -47,16 +56,26 @@ class Settings:
         """
         Read and check a connection.
 
-        :raises OctopushConnectionConfigError: names the field and the connection.
+        :raises OctopushConnectionConfigError: names the field and the connection. No other exception.
         """
         reader = _ConnectionReader(connection)
-        return cls(
-            base_url=reader.base_url(),
-            login=reader.credential("login"),
-            key=reader.credential("password"),
-            timeout=reader.timeout(),
-            retries=reader.retries(),
-            snapshot_secrets=reader.snapshot_secrets(),
+        try:
+            return cls(
+                base_url=reader.base_url(),
+                login=reader.credential("login"),
+                key=reader.credential("password"),
+                timeout=reader.timeout(),
+                retries=reader.retries(),
+                snapshot_secrets=reader.snapshot_secrets(),
+            )
+        except OctopushConnectionConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever a backend made the connection of
+            kind = type(error).__name__
+        # Out here it has no context, which may hold what the connection holds.
+        raise OctopushConnectionConfigError(
+            f"connection {connection.conn_id!r} cannot be read ({kind}): write its fields as text, its port as a "
+            "number, and its extras as a JSON object"
         )
 
     @property
@@ -91,6 +110,8 @@ class _ConnectionReader:
     def base_url(self) -> str:
         host = (self._connection.host or "").strip()
         port = self._connection.port
+        if port is not None and not (isinstance(port, int) and 0 <= port <= 65535):
+            raise self._wrong("port", "is no number from 0 to 65535")
         if not host and port in (None, 0, 443):
             return DEFAULT_BASE_URL
         if not host:
@@ -104,7 +125,7 @@ class _ConnectionReader:
             raise self._wrong("host", f"has the scheme {parts.scheme!r}: http and https are spoken")
         if "@" in parts.netloc:
             raise self._wrong("host", "holds credentials: put them into login and password")
-        if not parts.hostname or parts.query or parts.fragment:
+        if not _HOST.fullmatch(parts.hostname or "") or parts.query or parts.fragment:
             raise self._wrong("host", "is no base URL: write it like https://api.octopush.com/v1/public")
         if port and host_port and port != host_port:
             raise self._wrong("port", f"{port} contradicts the port {host_port} in host: leave one of them out")
@@ -113,25 +134,29 @@ class _ConnectionReader:
         return urlunsplit((parts.scheme, netloc, path, "", ""))
 
     def _number(self, field: str, expected: str) -> float | None:
-        value = self._connection.extra_dejson.get(field)
+        extra: object = self._connection.extra_dejson
+        if not isinstance(extra, Mapping):
+            raise self._wrong("extra", f'is a {type(extra).__name__}: write a JSON object, such as {{"timeout": 30}}')
+        value = extra.get(field)
         if isinstance(value, str):
             value = value.strip() or None
         if value is None:
             return None
         try:
             number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise self._wrong(f"extra {field!r}", f"is {value!r}: write {expected}")
+            raise self._wrong(f"extra {field!r}", f"is {str(value)[:30]!r}: write {expected}")
         return number
 
     def timeout(self) -> float:
-        number = self._number("timeout", "seconds as a number above 0, such as 30")
+        expected = f"seconds as a number above 0, at most {MAX_TIMEOUT:.0f}, such as 30"
+        number = self._number("timeout", expected)
         if number is None:
             return DEFAULT_TIMEOUT
-        if number <= 0:
-            raise self._wrong("extra 'timeout'", f"is {number:g}: write seconds as a number above 0, such as 30")
+        if not 0 < number <= MAX_TIMEOUT:
+            raise self._wrong("extra 'timeout'", f"is {number:g}: write {expected}")
         return number
 
     def retries(self) -> int:

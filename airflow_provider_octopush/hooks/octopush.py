@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,10 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushError
 from airflow_provider_octopush.hooks.answers import balance, contact_items, raw_items, refusal
-from airflow_provider_octopush.hooks.bodies import ContactLike, contacts_body, list_body
+from airflow_provider_octopush.hooks.bodies import ContactLike, contacts_body, deletion_body, list_body
 from airflow_provider_octopush.hooks.connection import Settings, connection_type
-from airflow_provider_octopush.hooks.transport import Transport
+from airflow_provider_octopush.hooks.masking import shown_balance
+from airflow_provider_octopush.hooks.transport import Abort, Answer, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.payloads import ContactItem
 
 #: A person waits before the Test button of the connection form, so it gives up sooner than a task.
-TEST_CONNECTION_TIMEOUT = 10.0
+TEST_CONNECTION_SECONDS = 10.0
 
 _CREATE = "contact/create"
+_DELETE = "contact/delete"
 _BALANCE = "wallet/check-balance"
 
 
@@ -50,6 +53,7 @@ class OctopushHook(BaseHook):
     def __init__(self, octopush_conn_id: str = default_conn_name) -> None:
         super().__init__()
         self.octopush_conn_id = octopush_conn_id
+        self._abort = Abort()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -80,19 +84,31 @@ class OctopushHook(BaseHook):
         """
         What the connection says; looked up once, because on a worker a look-up is a request of its own.
 
-        :raises OctopushConnectionConfigError: when a field is missing or wrong.
+        :raises OctopushConnectionConfigError: when a field is missing or wrong. That there is no such connection,
+            Airflow says with an exception of its own.
         """
         return Settings.from_connection(self.get_connection(self.octopush_conn_id))
 
     @cached_property
     def _transport(self) -> Transport:
-        return Transport(self.settings)
+        return Transport(self.settings, self.octopush_conn_id, self._abort)
+
+    def abort(self) -> None:
+        """
+        End every request that is under way, in whatever thread, and let no other begin.
+
+        Returns at once, and may be called from a signal handler. Each of these requests raises
+        :class:`.OctopushAbortedError` within a fraction of a second. There is no way back: make another hook.
+        """
+        self._abort.is_wanted = True
 
     def get_conn(self) -> requests.Session:
         """
-        Return the session of this thread: authenticated, with keep-alive, and a timeout on every request.
+        Return the session of this thread: authenticated, with keep-alive, and with bounds for every request.
 
-        Each thread gets its own, because requests does not promise that a session can be shared.
+        Each thread gets its own, because requests does not promise that a session can be shared. A request through it
+        takes at most three times its timeout in all, and ends with :meth:`abort`; how long an answer may be is for you
+        to say. Its exceptions are those of requests, which hold what was sent.
 
         :raises OctopushConnectionConfigError: when the connection is incomplete or wrong.
         """
@@ -116,8 +132,8 @@ class OctopushHook(BaseHook):
         :param tag_name: tag to attach to each contact, at most 20 characters.
         :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers from the request.
         :param do_not_overwrite: True: a number that exists already keeps its old record.
-        :return: the answer's ``items``, each with at least ``phone_number`` and ``status``; their order and number are
-            the server's choice.
+        :return: the answer's ``items``, each with at least ``phone_number`` and ``status`` as text; their order and
+            number are the server's choice. An item that is not so is left out: it says nothing of any contact.
         :raises ValueError: before anything is sent, when a name is too long or a contact is not as described.
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """
@@ -128,7 +144,7 @@ class OctopushHook(BaseHook):
             auto_remove_blacklisted_numbers=auto_remove_blacklisted_numbers,
             do_not_overwrite=do_not_overwrite,
         )
-        return raw_items(_CREATE, self._call("POST", _CREATE, body))
+        return raw_items(_CREATE, self.settings.host, self._create(body))
 
     def encode_contacts(
         self,
@@ -160,24 +176,43 @@ class OctopushHook(BaseHook):
         Create or update contacts, in one request to ``contact/create``.
 
         :param body: what :meth:`encode_contacts` returned.
-        :return: the answer's ``items``; their order and number are the server's choice.
+        :return: the answer's ``items``; their order and number are the server's choice. An item without
+            ``phone_number`` and ``status`` as text is left out.
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """
-        return contact_items(_CREATE, self._call("POST", _CREATE, body))
+        return contact_items(_CREATE, self.settings.host, self._create(body))
+
+    def _create(self, body: bytes) -> Answer:
+        # In a value, the quotes would be escaped.
+        return self._call("POST", _CREATE, body, contacts=body.count(b'"phone_number":'))
 
     def delete_contacts(self, numbers: Sequence[str], *, list_name: str) -> None:
-        """TEMPORARY until the hook branch is on main."""
-        import json
+        """
+        Take contacts off a list, in one request to ``contact/delete``. They stay in the account.
 
-        self._call(
-            "DELETE", "contact/delete", json.dumps({"phone_numbers": list(numbers), "list_name": list_name}).encode()
-        )
+        :param numbers: 1 to 200, in the form in which they were sent.
+        :param list_name: the list. There is no way to leave it out, because without it Octopush deletes from the whole
+            account: see :meth:`delete_contacts_from_account`.
+        :raises ValueError: before anything is sent, when the name or a number is not as described.
+        :raises OctopushError: one of its subclasses, when Octopush did not accept the request. What it says to a number
+            that is not there, is not documented.
+        """
+        if list_name is None:
+            raise ValueError(
+                "list_name is None: Octopush would delete from the whole account. If that is what you want, call "
+                "delete_contacts_from_account"
+            )
+        self._call("DELETE", _DELETE, deletion_body(numbers, list_name=list_name))
 
     def delete_contacts_from_account(self, numbers: Sequence[str]) -> None:
-        """TEMPORARY until the hook branch is on main."""
-        import json
+        """
+        Delete contacts from the account, and so from all of its lists, in one request to ``contact/delete``.
 
-        self._call("DELETE", "contact/delete", json.dumps({"phone_numbers": list(numbers)}).encode())
+        :param numbers: 1 to 200, in the form in which they were sent.
+        :raises ValueError: before anything is sent, when a number is not as described.
+        :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
+        """
+        self._call("DELETE", _DELETE, deletion_body(numbers, list_name=None))
 
     def create_contact_list(self, list_name: str) -> None:
         """
@@ -196,10 +231,10 @@ class OctopushHook(BaseHook):
         :return: ``{"amount": 12.54, "unit": "euros"}``
         :raises OctopushError: one of its subclasses, when Octopush did not answer.
         """
-        return self._check_balance()
+        return self._check_balance(math.inf)
 
-    def _check_balance(self, timeout: float | None = None) -> dict[str, Any]:
-        return balance(_BALANCE, self._call("GET", _BALANCE, timeout=timeout))
+    def _check_balance(self, within: float) -> dict[str, Any]:
+        return balance(_BALANCE, self.settings.host, self._call("GET", _BALANCE, within=within))
 
     def test_connection(self) -> tuple[bool, str]:
         """
@@ -208,13 +243,13 @@ class OctopushHook(BaseHook):
         :return: whether it worked, and a sentence for the person before the connection form.
         """
         try:
-            said = self._check_balance(min(self.settings.timeout, TEST_CONNECTION_TIMEOUT))
+            said = self._check_balance(TEST_CONNECTION_SECONDS)
         except OctopushCredentialsError as error:
             return False, f"login or key refused (HTTP {error.status_code})"
         except OctopushError as error:
             # Airflow tests the connection under a made-up id, which says nothing to the person who reads this.
             return False, str(error).replace(f"connection {self.octopush_conn_id!r}", "connection")
-        return True, f"connected, balance {said['amount']} {said['unit']}"
+        return True, f"connected, balance {shown_balance(said['amount'], said['unit'])}"
 
     def _call(
         self,
@@ -222,9 +257,10 @@ class OctopushHook(BaseHook):
         endpoint: str,
         body: bytes | None = None,
         *,
-        timeout: float | None = None,
-    ) -> requests.Response:
-        response = self._transport.send(method, endpoint, body, timeout=timeout)
-        if not 200 <= response.status_code < 300:
-            raise refusal(endpoint, response, body, self.settings, self.octopush_conn_id)
-        return response
+        contacts: int = 0,
+        within: float = math.inf,
+    ) -> Answer:
+        answer = self._transport.send(method, endpoint, body, contacts=contacts, within=within)
+        if not answer.is_success:
+            raise refusal(endpoint, answer, body, self.settings, self.octopush_conn_id)
+        return answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -87,7 +87,9 @@ class Pipeline(Generic[Job, Result]):
         self._waiting: SimpleQueue[Job | None] = SimpleQueue()
         self._done: SimpleQueue[Done[Job, Result]] = SimpleQueue()
 
-    def run(self, jobs: Iterator[Job], started: Callable[[Job], None]) -> Iterator[list[Done[Job, Result]]]:
+    def run(
+        self, jobs: Iterator[Job], started: Callable[[Job], None]
+    ) -> Generator[list[Done[Job, Result]], None, None]:
         """
         Do all jobs.
 

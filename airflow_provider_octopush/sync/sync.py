@@ -247,10 +247,11 @@ class ContactSync:
         pipeline = Pipeline(self._deliver, self._concurrency, patience=self._patience)
         try:
             while True:
-                for done in pipeline.run(chunks, self._note_start):
-                    self._settle(done)
-                if self._stopped is not None:
-                    raise self._stopped
+                # Left open, it would keep its threads for as long as somebody holds the error.
+                with closing(pipeline.run(chunks, self._note_start)) as all_done:
+                    for done in all_done:
+                        self._settle(done)
+                self._check_not_stopped()
                 if not self._set_aside:
                     break
                 chunks = iter(self._take_set_aside())
@@ -258,6 +259,10 @@ class ContactSync:
             # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
             self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
             raise
+
+    def _check_not_stopped(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
 
     def _with_set_aside(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:

@@ -82,7 +82,8 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
 def make_warehouse(path: Path) -> None:
     with sqlite3.connect(path) as warehouse:
         warehouse.execute(
-            "CREATE TABLE customers (id INTEGER, mobile TEXT, country TEXT, first_name TEXT, last_name TEXT, loyalty_tier TEXT)"
+            "CREATE TABLE customers (id INTEGER, mobile TEXT, country TEXT, first_name TEXT, last_name TEXT, "
+            "loyalty_tier TEXT)"
         )
         warehouse.execute("CREATE TABLE sms_stops (number TEXT)")
         people = [(n, f"061234{n:04}", "FR", "Zoé", "Martin", "gold") for n in range(PEOPLE)]

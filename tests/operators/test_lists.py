@@ -445,7 +445,7 @@ def test_in_airflow_with_rows_from_upstream_and_an_asset(nights: Nights, dag: DA
 def test_the_decorator(nights: Nights, dag: DAG) -> None:
     decorated: Any = task.octopush_list
 
-    @decorated(list_name=LIST, snapshot_path=str(nights.snapshot_path))
+    @decorated(list_name=LIST, snapshot_path=str(nights.snapshot_path))  # type: ignore[untyped-decorator]  # Airflow's
     def customers(first: int) -> Any:
         yield people(first, 2)
 

@@ -22,7 +22,7 @@ from tests.delivery.apis import Payloads, delivery_to
 
 
 class MemoryStore:
-    """Keeps a value as Airflow does: as JSON."""
+    """Keeps a value as Airflow does: as JSON, and nothing that has to become another value for it."""
 
     def __init__(self) -> None:
         self.json: str | None = None
@@ -33,6 +33,7 @@ class MemoryStore:
 
     def set(self, value: Mapping[str, Any]) -> None:
         self.json = json.dumps(value)
+        assert json.loads(self.json) == value
         self.largest = max(self.largest, len(self.json))
 
     def delete(self) -> None:
@@ -236,6 +237,34 @@ def test_with_too_many_unconfirmed_contacts_the_checkpoint_stays_where_it_is() -
     progress = checkpoint.load()
     assert progress is not None
     assert progress.contacts == 10
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_many_unconfirmed_contacts_cost_no_more_than_each_for_itself(every: int) -> None:
+    def cpu_seconds(number: int) -> float:
+        values = [f"+3360{row:07}" for row in range(number)]
+        missing = set(values[::every])
+
+        def post(payloads: Payloads) -> list[dict[str, Any]]:
+            return [{**payload, "status": "added"} for payload in payloads if payload["phone_number"] not in missing]
+
+        store = MemoryStore()
+        begun = time.process_time()
+        for _ in range(2):
+            sync = ContactSync(
+                ContactMapper({}, PhoneReader()),
+                delivery_to(post, Backoff(0)),
+                chunk_size=200,
+                checkpoint=Checkpoint(store, {}, b"key"),
+            )
+            summary = sync.run(lambda: (pd.DataFrame({"phone_number": values}, dtype=object) for _ in range(1)))
+            assert (summary.unconfirmed, summary.added) == (len(missing), number - len(missing))
+        assert store.largest < 48_000
+        return time.process_time() - begun
+
+    cpu_seconds(1_000)
+    # Quadratic, it would be 16 times as much.
+    assert cpu_seconds(80_000) < 8 * cpu_seconds(20_000)
 
 
 def test_nothing_in_it_can_be_led_back_to_a_person() -> None:

@@ -288,3 +288,17 @@ class TestEndedFromOutside:
         sync = ContactSync(ContactMapper({}, PhoneReader()), None, chunk_size=1)
         with pytest.raises(KilledError, match="told to end after 0 contacts were confirmed"):
             sync.run(endless)
+
+
+def test_a_run_that_failed_keeps_no_threads() -> None:
+    def post(_: Payloads) -> Items:
+        raise OctopushCredentialsError("no", status_code=401)
+
+    before = threading.active_count()
+    with pytest.raises(OctopushCredentialsError) as caught:
+        contact_sync(post, concurrency=4).run(frames(frame("+33149706565")))
+    until = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+    assert caught.value.status_code == 401

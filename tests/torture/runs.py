@@ -90,6 +90,8 @@ class StateStore:
     def set(self, key: str, value: Any) -> None:
         if not self.is_dead:
             self.values[key] = json.dumps(value)
+            # Airflow takes nothing that has to become another value for it, such as a tuple.
+            check(json.loads(self.values[key]) == value, "progress that Airflow would not keep")
 
     def delete(self, key: str) -> None:
         if not self.is_dead:
