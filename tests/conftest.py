@@ -74,7 +74,7 @@ def connect(simulator: Simulator, set_connection: SetConnection) -> SetConnectio
 @pytest.fixture
 def octopush(simulator: Simulator, connect: SetConnection) -> Simulator:
     """The simulator behind ``octopush_default``, with one quick retry."""
-    connect(timeout=5, retries=1)
+    connect(timeout=5, retries=1, snapshot_secret="a secret of more than 32 characters")
     return simulator
 
 

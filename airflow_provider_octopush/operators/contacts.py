@@ -182,9 +182,9 @@ class DeleteContactsOperator(RowsOperator):
 
         DeleteContactsOperator(
             task_id="erase",
-            sql="SELECT mobile FROM erasure_requests WHERE done_at IS NULL",
+            sql="SELECT number FROM sms_stops",
             sql_conn_id="warehouse",
-            columns={"phone_number": "mobile"},
+            columns={"phone_number": "number"},
             from_account=True,
             snapshot_path="s3://aws_default@crm/octopush/customers.snapshot",
         )

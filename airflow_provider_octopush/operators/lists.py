@@ -48,13 +48,14 @@ class SyncListOperator(RowsOperator):
 
         SyncListOperator(
             task_id="sync",
-            sql="SELECT mobile, first_name, tier FROM customers WHERE sms_consent ORDER BY id",
+            sql="SELECT mobile, country, first_name, loyalty_tier FROM customers ORDER BY id",
             sql_conn_id="warehouse",
-            columns={"phone_number": "mobile", "param1": "tier"},
+            columns={"phone_number": "mobile", "region": "country", "param1": "loyalty_tier"},
             list_name="Customers",
             snapshot_path="s3://aws_default@crm/octopush/customers.snapshot",
             opted_out_sql="SELECT number FROM sms_stops",
             max_removed=0.05,
+            max_rejected=0.1,
         )
 
     The connection needs the extra ``snapshot_secret``. Let one run at a time write a snapshot: ``max_active_runs=1``.
