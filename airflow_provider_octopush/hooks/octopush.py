@@ -64,20 +64,22 @@ class OctopushHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Give the form's extra fields to Airflow 2.11 to 3.1; later ones read the provider info."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
         from flask_babel import lazy_gettext
-        from wtforms import StringField
+        from wtforms import PasswordField, StringField
         from wtforms.validators import Optional
 
-        return {
-            name: StringField(
+        fields = {}
+        for name, definition in connection_type()["conn-fields"].items():
+            hides = definition["schema"].get("format") == "password"
+            kind, widget = (PasswordField, BS3PasswordFieldWidget) if hides else (StringField, BS3TextFieldWidget)
+            fields[name] = kind(
                 lazy_gettext(definition["label"]),
-                widget=BS3TextFieldWidget(),
+                widget=widget(),
                 description=definition["description"],
                 validators=[Optional()],
             )
-            for name, definition in connection_type()["conn-fields"].items()
-        }
+        return fields
 
     @cached_property
     def settings(self) -> Settings:
