@@ -124,14 +124,6 @@ class CreateContactsOperator(RowsOperator):
         summary.check_rejected(self.max_rejected, removes_blacklisted=bool(self.auto_remove_blacklisted_numbers))
         return summary
 
-    def _ends(self) -> dict[str, Any]:
-        """Tell a run how long to wait for requests when it fails, and how to end them when it must not wait."""
-        if self.validate_only:
-            return {}
-        from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
-
-        return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
-
     def _delivery(self) -> Delivery:
         return self._delivery_with(
             list_name=self.list_name,

@@ -221,6 +221,7 @@ class SyncListOperator(RowsOperator):
             None if self.validate_only else self._delivery(),
             chunk_size=self.chunk_size,
             concurrency=self.concurrency,
+            **self._ends(),
             list_name=self.list_name,
             tag_name=self.tag_name,
             rejects=rejects,

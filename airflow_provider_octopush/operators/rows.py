@@ -151,6 +151,9 @@ class RowsOperator(BaseOperator):
     def on_kill(self) -> None:
         """End the sending at once; called by Airflow in the signal handler of the task's process."""
         self._is_told_to_end = True
+        if "hook" in vars(self):
+            # Whatever is under way, contacts that are sent or removed.
+            self.hook.abort()
         if self._running is not None:
             # In a thread: a handler that waits for a lock waits forever where the code that it interrupts holds it.
             _thread.start_new_thread(self._running.kill, ())
@@ -177,6 +180,14 @@ class RowsOperator(BaseOperator):
 
         data = self._data
         return read_upstream(data.resolve(context) if isinstance(data, XComArg) else data)
+
+    def _ends(self) -> dict[str, Any]:
+        """Tell a run how long to wait for requests when it fails, and how to end them when it must not wait."""
+        if self.validate_only:
+            return {}
+        from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
+
+        return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
 
     def _delivery_with(self, **options: Any) -> Delivery:
         """
