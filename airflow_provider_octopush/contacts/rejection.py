@@ -14,6 +14,7 @@ class Stage(StrEnum):
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
     OTHER = "other"
+    OPTED_OUT_INVALID = "opted_out_invalid"
 
 
 @dataclass(slots=True)

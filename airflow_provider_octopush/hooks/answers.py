@@ -33,6 +33,9 @@ class _Items(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_Items)
 
+# Without any of these bytes, no text of an answer holds what no store takes: escapes, DEL, the C1 control characters.
+_PERHAPS_UNSTORABLE = (b"\\", b"\x7f", b"\xc2")
+
 _SECONDS = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 
 
@@ -43,8 +46,7 @@ def contact_items(endpoint: str, host: str, answer: Answer) -> list[ContactItem]
     :return: those that are as documented; another one says nothing of anybody.
     :raises OctopushAnswerError: when there are none to be read.
     """
-    # Where nothing is escaped, nothing can be that no store takes.
-    if b"\\" not in answer.content:
+    if not any(byte in answer.content for byte in _PERHAPS_UNSTORABLE):
         with suppress(msgspec.MsgspecError, ValueError, RecursionError):
             return _decoder.decode(answer.content).items
     # Another shape, or something around the items that no JSON should hold.
@@ -180,8 +182,8 @@ def _retry_after(value: str) -> float | None:
     value = value.strip()
     if _SECONDS.fullmatch(value):
         return max(float(value), 0.0)
-    # A date is whatever the standard library takes for one, and the year 99999 is not its only surprise.
-    with suppress(ValueError, OverflowError, TypeError, IndexError):
+    # What the standard library makes of text that is no date, depends on its version: OverflowError, among others.
+    with suppress(Exception):
         date = email.utils.parsedate_to_datetime(value)
         if date.tzinfo is None:
             date = date.replace(tzinfo=dt.UTC)
