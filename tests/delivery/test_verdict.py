@@ -352,8 +352,19 @@ def test_requests_of_several_contacts_do_not_make_up_for_contacts_when_the_rows_
     verdict.conclude()
     assert not verdict.is_in_doubt
     # And what was concluded counts no more.
-    verdict.note_refused(1, refusal())
+    for _ in range(CONTACTS_MIN - 1):
+        verdict.note_refused(1, refusal())
     verdict.conclude()
+
+
+def test_a_witness_is_a_contact_that_was_refused_alone() -> None:
+    verdict = Verdict()
+    verdict.note_accepted(CONTACTS[0])
+    for number in [2, *[1] * (CONTACTS_MIN - 1)]:
+        verdict.note_refused(number, refusal())
+    verdict.note_witness_refused(refusal())
+    with pytest.raises(OctopushRequestError, match=EVERYTHING_REFUSED):
+        verdict.conclude()
 
 
 def test_there_is_nothing_to_conclude_where_there_is_no_doubt() -> None:
