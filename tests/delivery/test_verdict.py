@@ -228,6 +228,22 @@ def test_what_was_set_aside_is_delivered_by_a_retry() -> None:
     check(summary, server, rows)
 
 
+def test_a_retry_looks_first_at_those_that_no_try_has_looked_at() -> None:
+    rows = numbers(100)
+    server = Server(rows[:65])
+    checkpoint = Checkpoint(MemoryStore(), {}, b"secret")
+
+    def down(payloads: Payloads) -> Items:
+        if server.requests == 50:
+            raise OctopushServerError("down", status_code=503)
+        return server(payloads)
+
+    with pytest.raises(OctopushServerError):
+        sync_to(down, chunk_size=1, checkpoint=checkpoint).run(frames_of(rows))
+    # 50 that were refused before, and 15 that were not: the first are no evidence, and the others are few.
+    check(sync_to(server, chunk_size=1, checkpoint=checkpoint).run(frames_of(rows)), server, rows)
+
+
 def test_what_was_set_aside_does_not_wait_for_the_last_row() -> None:
     rows = numbers(2000)
     server = Server(rows[:20])
