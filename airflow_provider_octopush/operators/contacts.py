@@ -47,10 +47,12 @@ class CreateContactsOperator(RowsOperator):
     :param columns: contact field → name of the column that feeds it, such as ``{"phone_number": "mobile"}``. Fields not
         named are fed by the column of the same name, in upper or lower case. ``region`` names a column of ISO country
         codes that decides per row what ``default_region`` decides for all. (templated)
-    :param default_region: country of the numbers in national form, such as ``"FR"``, or a list of countries: the first
-        in which a number is valid wins. Without it such numbers are invalid. (templated)
-    :param phone_check: ``format`` (default): numbers in international form need only parse. ``valid``: every number
-        must be valid in its country. ``mobile``: and of a type that can receive SMS.
+    :param default_region: country of the numbers that have no country written, such as ``"FR"``, or a list of
+        countries: the first in which a number is valid wins. Without it such numbers are invalid. (templated)
+    :param phone_check: ``format`` (default): a number with a plus may be one that libphonenumber does not know.
+        ``valid``: every number must be valid in its country. ``mobile``: and of a type that can receive SMS.
+    :param without_plus: ``national`` (default): a number without a plus is one of ``default_region`` or of its row's
+        ``region``. ``international``: it begins with its country code, as an MSISDN does.
     :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid, refused or
         unconfirmed; with more the task fails, without retries, when everything else was sent. Unconfirmed contacts do
         not count with ``auto_remove_blacklisted_numbers``.
@@ -150,6 +152,7 @@ class CreateContactsOperator(RowsOperator):
             "columns": self.columns,
             "default_region": self.default_region,
             "phone_check": self.phone_check,
+            "without_plus": self.without_plus,
             "list_name": self.list_name,
             "tag_name": self.tag_name,
             "auto_remove_blacklisted_numbers": self.auto_remove_blacklisted_numbers,
@@ -192,6 +195,7 @@ class DeleteContactsOperator(RowsOperator):
     :param columns: contact field → name of the column that feeds it; ``phone_number`` and ``region`` count. (templated)
     :param default_region: country of the numbers in national form, or a list of countries. (templated)
     :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
+    :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
     :param list_name: list to remove them from; they stay in the account. Exactly one of this and ``from_account``.
         (templated)
     :param from_account: True: remove them from the account, with all of its lists.

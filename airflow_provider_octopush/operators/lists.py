@@ -73,6 +73,7 @@ class SyncListOperator(RowsOperator):
     :param columns: contact field → name of the column that feeds it, as for ``CreateContactsOperator``. (templated)
     :param default_region: country of the numbers in national form, or a list of countries. (templated)
     :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
+    :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
     :param list_name: the list, at most 30 characters. (templated)
     :param snapshot_path: where it is remembered what the list holds: a local path, which becomes readable by its owner
         only, or any path of Airflow's object storage. One for each list and each task, the same each night. (templated)
@@ -273,6 +274,7 @@ class SyncListOperator(RowsOperator):
         return {
             "default_region": [regions] if isinstance(regions, str) else list(regions),
             "phone_check": self.phone_check,
+            "without_plus": self.without_plus,
             "phonenumbers": phonenumbers.__version__,
         }
 
@@ -301,4 +303,5 @@ class SyncListOperator(RowsOperator):
         asked_for = (self.columns or {}).get("phone_number", "phone_number")
         name = columns[0] if len(columns) == 1 else asked_for
         # Who may not get SMS on the list may still have asked to get none: any number counts.
-        return ContactMapper({"phone_number": name}, PhoneReader(self.default_region or (), "format"))
+        phone_reader = PhoneReader(self.default_region or (), "format", self.without_plus)
+        return ContactMapper({"phone_number": name}, phone_reader)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from airflow_provider_octopush.contacts.fields import check_fields
-from airflow_provider_octopush.phones.options import PhoneCheck
+from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
 
 OnEmpty = Literal["succeed", "skip", "fail"]
 
@@ -51,6 +51,15 @@ def check_phone_check(phone_check: Any) -> None:
     :raises ValueError: when it is no ``PhoneCheck``.
     """
     _check_choice("phone_check", phone_check, get_args(PhoneCheck))
+
+
+def check_without_plus(without_plus: Any) -> None:
+    """
+    Check ``without_plus``.
+
+    :raises ValueError: when it is no ``WithoutPlus``.
+    """
+    _check_choice("without_plus", without_plus, get_args(WithoutPlus))
 
 
 def check_max_rejected(max_rejected: Any) -> None:

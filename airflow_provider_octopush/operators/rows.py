@@ -24,6 +24,7 @@ from airflow_provider_octopush.operators.parameters import (
     check_on_empty,
     check_one_source,
     check_phone_check,
+    check_without_plus,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.hooks.octopush import OctopushHook
-    from airflow_provider_octopush.phones.options import PhoneCheck
+    from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.summary import Summary
     from airflow_provider_octopush.sync.sync import ContactSync, Frames
@@ -84,6 +85,7 @@ class RowsOperator(BaseOperator):
         columns: Mapping[str, str] | None = None,
         default_region: str | Sequence[str] | None = None,
         phone_check: PhoneCheck = "format",
+        without_plus: WithoutPlus = "national",
         list_name: str | None = None,
         on_empty: OnEmpty = "succeed",
         max_rejected: float = 0,
@@ -96,6 +98,7 @@ class RowsOperator(BaseOperator):
         check_one_source(data, sql, sql_conn_id)
         check_on_empty(on_empty)
         check_phone_check(phone_check)
+        check_without_plus(without_plus)
         check_max_rejected(max_rejected)
         check_columns(columns)
         self.sql = sql
@@ -105,6 +108,7 @@ class RowsOperator(BaseOperator):
         self.columns = columns
         self.default_region = default_region
         self.phone_check = phone_check
+        self.without_plus = without_plus
         self.list_name = list_name
         self.on_empty = on_empty
         self.max_rejected = max_rejected
@@ -205,7 +209,8 @@ class RowsOperator(BaseOperator):
         from airflow_provider_octopush.contacts.mapping import ContactMapper
         from airflow_provider_octopush.phones.reader import PhoneReader
 
-        return ContactMapper(self.columns or {}, PhoneReader(self.default_region or (), self.phone_check))
+        phone_reader = PhoneReader(self.default_region or (), self.phone_check, self.without_plus)
+        return ContactMapper(self.columns or {}, phone_reader)
 
     @contextmanager
     def _rejects(self, context: Context, fields: Sequence[str]) -> Iterator[tuple[RejectsFile | None, str | None]]:
