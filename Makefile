@@ -44,7 +44,7 @@ release-check: .venv/.complete ## sdist and wheel: what is in them, and the demo
 	.venv/bin/nox --tags release
 
 .PHONY: torture
-torture: .venv/.complete ## as many seeded runs as one likes: TORTURE_SEEDS=20000, from TORTURE_START=0 on
+torture: .venv/.complete ## as many seeded runs and years as one likes: TORTURE_SEEDS=20000, TORTURE_YEARS=500, from TORTURE_START=0 on
 	.venv/bin/pytest tests/torture
 
 .PHONY: mutants
