@@ -76,5 +76,5 @@ demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to 
 	@.venv/bin/python demo/run.py
 
 .PHONY: airflow
-airflow: .venv/.complete ## Airflow's UI with simulator, connections and Dags in place, until Ctrl-C (PORT=8080)
+airflow: .venv/.complete ## Airflow's UI with simulator, connections and Dags in place, until Ctrl-C (PORT=8080 SIMULATOR_PORT=8090)
 	@.venv/bin/python demo/airflow_ui.py

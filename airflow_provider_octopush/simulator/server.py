@@ -24,7 +24,8 @@ class Simulator(Account):
             headers = {"api-login": simulator.login, "api-key": simulator.key}
             requests.get(f"{simulator.url}/wallet/check-balance", headers=headers, timeout=10)
 
-    Outside the API's path, ``GET /simulator`` shows lists, contacts, requests and behaviour. Three more steer it:
+    Outside the API's path, ``GET /simulator`` shows lists, contacts, requests and behaviour: as a page to a browser, as
+    JSON to a program. Three more steer it:
     ``POST /simulator/reset`` (nothing, or fields of :class:`Behaviour`), ``PUT /simulator/behaviour`` (fields of
     :class:`Behaviour`; the others get their defaults) and ``POST /simulator/faults`` (an array, for each of the next
     requests fields of :class:`Fault`, or null).
