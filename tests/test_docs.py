@@ -47,6 +47,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_octopush.hooks.octopush import Settings
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.rows import RowsOperator
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from airflow_provider_octopush.sync.summary import OUTCOMES, Summary
@@ -282,7 +283,12 @@ def test_a_block_that_nobody_runs_is_found() -> None:
 
 
 def test_every_parameter_of_the_operator_is_explained() -> None:
-    parameters = set(inspect.signature(CreateContactsOperator.__init__).parameters) - {"self", "kwargs"}
+    parameters = {
+        name
+        for kind in (CreateContactsOperator, RowsOperator)
+        for name in inspect.signature(kind.__init__).parameters
+        if name not in ("self", "kwargs")
+    }
     page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
     assert {name for name in parameters if f"`{name}`" not in page} == set()
     assert {name for name in parameters if f":param {name}:" not in (CreateContactsOperator.__doc__ or "")} == set()

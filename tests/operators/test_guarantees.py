@@ -272,6 +272,33 @@ class TestRetriesOfTheTask:
         # Airflow leaves the state of a cleared task, and raises max_tries to its tries so far and the retries on top.
         assert len(self.tries(octopush, {"max_tries": 1}, {"max_tries": 3})) == len(GOOD)
 
+    def test_nothing_is_left_of_a_run_that_was_told_of(self, octopush: Simulator) -> None:
+        store = StateStore()
+        context: Any = {"ti": TaskInstance(), "task_state_store": store}
+        CreateContactsOperator(task_id="sync", data=GOOD).execute(context)
+        assert store.values == {}
+        octopush.reset(Behaviour(refused=frozenset({GOOD[0]["phone_number"]})))
+        with pytest.raises(AirflowFailException):
+            CreateContactsOperator(task_id="sync", data=GOOD).execute(context)
+        assert store.values == {}
+
+    def test_a_retry_of_a_run_that_could_not_be_told_of_sends_nothing(self, octopush: Simulator) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise OSError("no room")
+
+        store = StateStore()
+        ti = TaskInstance()
+        context: Any = {"ti": ti, "task_state_store": store}
+        operator = CreateContactsOperator(task_id="sync", data=GOOD)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(ti, "xcom_push", fail)
+            with pytest.raises(OSError, match="no room"):
+                operator.execute(context)
+        requests = len(octopush.requests)
+        check_law(CreateContactsOperator(task_id="sync", data=GOOD).execute(context))
+        assert len(octopush.requests) == requests
+        assert store.values == {}
+
     @pytest.mark.usefixtures("octopush")
     def test_an_airflow_that_keeps_no_progress_is_told_of_once_and_only_in_a_retry(
         self, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
