@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from types import TracebackType
 
@@ -71,6 +72,12 @@ class Simulator(Account):
     def url(self) -> str:
         """The base URL, for the connection's host."""
         return f"http://127.0.0.1:{self.port}{BASE_PATH}"
+
+    @property
+    def connection(self) -> str:
+        """The Airflow connection that leads here, as JSON: a value for ``AIRFLOW_CONN_OCTOPUSH_DEFAULT``."""
+        fields = {"conn_type": "octopush", "host": self.url, "login": self.login, "password": self.key}
+        return json.dumps(fields)
 
     def _serve(self) -> None:
         try:

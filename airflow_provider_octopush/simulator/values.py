@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_type_hints
 
 _DAY = 24 * 60 * 60
 _YEAR = 365 * _DAY
 
 
-@dataclass(frozen=True)
 class Rule:
     """
     What a value has to be, beside its type.
 
-    :param expected: says it, after "expected".
+    :param expected: says it, after "expected"; the API reference shows it as part of the type.
     :param holds: whether it is so of a value.
     """
 
-    expected: str
-    holds: Callable[[Any], bool]
+    def __init__(self, expected: str, holds: Callable[[Any], bool]) -> None:
+        self.expected = expected
+        self.holds = holds
+
+    def __repr__(self) -> str:
+        return self.expected
 
 
 def _between(low: int, high: int) -> Rule:
