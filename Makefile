@@ -25,7 +25,7 @@ define environment
 endef
 
 .venv/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
-	$(call environment,.venv,$(NEWEST_AIRFLOW),--group test --group lint --group docs --group matrix)
+	$(call environment,.venv,$(NEWEST_AIRFLOW),--group test --group people --group lint --group docs --group matrix)
 
 .venv-oldest/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
 	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),"pandas<3" --group test)
@@ -70,7 +70,7 @@ benchmark-scaling: .venv/.complete ## one table in 1, 2 and 4 parts on Celery wo
 .PHONY: screenshots
 screenshots: .venv/.complete ## the pictures in the docs, by the test that sees that the UI works (needs Chromium)
 	@mkdir -p docs/images
-	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_connection_form.py
+	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_connection_form.py tests/integration/test_history.py
 
 .PHONY: demo
 demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to a list
