@@ -54,7 +54,7 @@ class CreateContactsOperator(RowsOperator):
         unconfirmed; with more the task fails, without retries, when everything else was sent. Unconfirmed contacts do
         not count with ``auto_remove_blacklisted_numbers``.
     :param rejects_path: path or URI of a CSV for the rejected rows; any path of Airflow's object storage. It holds
-        personal data. (templated)
+        personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
     :param validate_only: True: do everything but sending; what would have been sent counts as skipped.
     :param durable: True: a retry of the task sends only what an earlier try has not confirmed. Needs Airflow 3.3; on
         older ones a retry sends everything again.
@@ -97,31 +97,39 @@ class CreateContactsOperator(RowsOperator):
         self.durable = durable
 
     def _sync(self, context: Context) -> Summary:
-        from airflow_provider_octopush.storage.rejects_path import rejects_uri
         from airflow_provider_octopush.sync.sync import ContactSync
 
         check_names(list_name=self.list_name, tag_name=self.tag_name)
         mapper = self._mapper()
         checkpoint = self._checkpoint(context)
-        with self._rejects(mapper.fields) as rejects:
+        with self._rejects(context, mapper.fields) as (rejects, rejects_path):
             sync = ContactSync(
                 mapper,
                 None if self.validate_only else self._delivery(),
                 chunk_size=self.chunk_size,
                 concurrency=self.concurrency,
+                **self._ends(),
                 list_name=self.list_name,
                 tag_name=self.tag_name,
                 rejects=rejects,
-                rejects_path=rejects_uri(self.rejects_path) if self.rejects_path else None,
+                rejects_path=rejects_path,
                 checkpoint=checkpoint,
             )
-            summary = sync.run(partial(self._frames, context))
+            summary = self._run(sync, context)
         self._tell(summary, context)
         # Last: if any of the above fails, a retry has nothing to send and the whole run to tell.
         if checkpoint is not None:
             checkpoint.clear()
-        summary.check_rejected(self.max_rejected, unconfirmed_is_rejected=not self.auto_remove_blacklisted_numbers)
+        summary.check_rejected(self.max_rejected, removes_blacklisted=bool(self.auto_remove_blacklisted_numbers))
         return summary
+
+    def _ends(self) -> dict[str, Any]:
+        """Tell a run how long to wait for requests when it fails, and how to end them when it must not wait."""
+        if self.validate_only:
+            return {}
+        from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
+
+        return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
 
     def _delivery(self) -> Delivery:
         from airflow_provider_octopush.delivery.delivery import Delivery

@@ -6,10 +6,11 @@ Importing an operator must cost a Dag file next to nothing, so what only a runni
 
 from __future__ import annotations
 
+import _thread
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, BaseOperator, XComArg
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.phones.options import PhoneCheck
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.summary import Summary
-    from airflow_provider_octopush.sync.sync import Frames
+    from airflow_provider_octopush.sync.sync import ContactSync, Frames
 
 
 class RowsOperator(BaseOperator):
@@ -106,6 +107,8 @@ class RowsOperator(BaseOperator):
         self._data = data
         XComArg.apply_upstream_relationship(self, data)
         self._summary: Summary | None = None
+        self._running: ContactSync | None = None
+        self._is_told_to_end = False
 
     @cached_property
     def hook(self) -> OctopushHook:
@@ -137,6 +140,19 @@ class RowsOperator(BaseOperator):
             describe_outlets(self.outlets, context["outlet_events"], summary, self.octopush_conn_id)
         return summary.as_xcom()
 
+    def on_kill(self) -> None:
+        """End the sending at once; called by Airflow in the signal handler of the task's process."""
+        self._is_told_to_end = True
+        if self._running is not None:
+            # In a thread: a handler that waits for a lock waits forever where the code that it interrupts holds it.
+            _thread.start_new_thread(self._running.kill, ())
+
+    def _run(self, sync: ContactSync, context: Context) -> Summary:
+        self._running = sync
+        if self._is_told_to_end:
+            sync.kill()
+        return sync.run(partial(self._frames, context))
+
     @abstractmethod
     def _sync(self, context: Context) -> Summary:
         """Bring the rows where they belong, and tell what became of them; raise when it is not what was asked for."""
@@ -158,14 +174,16 @@ class RowsOperator(BaseOperator):
         return ContactMapper(self.columns or {}, PhoneReader(self.default_region or (), self.phone_check))
 
     @contextmanager
-    def _rejects(self, fields: Sequence[str]) -> Iterator[RejectsFile | None]:
+    def _rejects(self, context: Context, fields: Sequence[str]) -> Iterator[tuple[RejectsFile | None, str | None]]:
+        """Open the file for rejected rows; with its URI, for the summary."""
         if not self.rejects_path:
-            yield None
+            yield None, None
             return
-        from airflow_provider_octopush.storage.rejects_path import open_rejects
+        from airflow_provider_octopush.storage.rejects_path import of_instance, open_rejects, rejects_uri
 
-        with open_rejects(self.rejects_path, fields) as rejects:
-            yield rejects
+        path = of_instance(self.rejects_path, -1 if (index := context["ti"].map_index) is None else index)
+        with open_rejects(path, fields) as rejects:
+            yield rejects, rejects_uri(path)
 
     def _tell(self, summary: Summary, context: Context) -> None:
         """Show the summary wherever it is looked for; before the task may fail, so that a failed task shows it too."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -50,7 +50,9 @@ class Pipeline(Generic[Job, Result]):
         self._waiting: SimpleQueue[Job | None] = SimpleQueue()
         self._done: SimpleQueue[Done[Job, Result]] = SimpleQueue()
 
-    def run(self, jobs: Iterator[Job], started: Callable[[Job], None]) -> Iterator[list[Done[Job, Result]]]:
+    def run(
+        self, jobs: Iterator[Job], started: Callable[[Job], None]
+    ) -> Generator[list[Done[Job, Result]], None, None]:
         """
         Do all jobs.
 
