@@ -67,6 +67,7 @@ lint: .venv/.complete ## style, types, and the direction of imports
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/zizmor --offline --quiet --strict-collection .github
 
 .PHONY: docs
 docs: .venv/.complete ## the documentation, as a site in docs/_build; a link or a name that leads nowhere is an error
