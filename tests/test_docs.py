@@ -49,7 +49,8 @@ from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_octopush.hooks.connection import Settings
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.contacts import CreateContactsOperator, DeleteContactsOperator
+from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.operators.rows import RowsOperator
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
@@ -67,6 +68,8 @@ AIRFLOW = tuple(map(int, airflow.__version__.split(".")[:2]))
 NAMES = {
     "Behaviour": Behaviour,
     "CreateContactsOperator": CreateContactsOperator,
+    "DeleteContactsOperator": DeleteContactsOperator,
+    "SyncListOperator": SyncListOperator,
     "Simulator": Simulator,
     "dt": dt,
     "requests": requests,

@@ -90,6 +90,41 @@ def check_columns(columns: Any) -> None:
         check_fields(columns)
 
 
+def check_leavers(leavers: Any) -> None:
+    """
+    Check ``leavers``.
+
+    :raises ValueError: when it is neither ``remove`` nor ``keep``.
+    """
+    _check_choice("leavers", leavers, ("remove", "keep"))
+
+
+def check_one_of_opt_outs(opted_out: Any, opted_out_sql: str | None, opted_out_conn_id: str | None) -> None:
+    """
+    Check that the numbers of people who opted out come from one place at most.
+
+    :raises ValueError: when they come from two, or a query has no connection.
+    """
+    if opted_out is not None and opted_out_sql is not None:
+        raise ValueError("people who opted out come from one place: write either opted_out=… or opted_out_sql=…")
+    if opted_out_sql is not None and opted_out_conn_id is None:
+        raise ValueError("opted_out_sql needs a connection to run on: write opted_out_conn_id=…")
+
+
+def is_true(name: str, value: Any) -> bool:
+    """
+    Read a flag, as a person or a template has written it.
+
+    :raises ValueError: when it is neither True nor False.
+    """
+    text = str(value).strip().casefold()
+    if text in ("true", "1"):
+        return True
+    if text in ("false", "0", "none", ""):
+        return False
+    raise ValueError(f"{name} is {value!r}: write True or False")
+
+
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     if value not in choices:
         raise ValueError(f"{name} is {value!r}: write one of {', '.join(map(repr, choices))}")

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, BaseOperator, XComArg
 
@@ -31,11 +31,19 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_octopush.contacts.mapping import ContactMapper
+    from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.hooks.octopush import OctopushHook
     from airflow_provider_octopush.phones.options import PhoneCheck
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.summary import Summary
     from airflow_provider_octopush.sync.sync import ContactSync, Frames
+
+
+class Killable(Protocol):
+    """What can be told to end."""
+
+    def kill(self) -> None:
+        """End it, from another thread: nothing more is sent, and nobody waits for an answer."""
 
 
 class RowsOperator(BaseOperator):
@@ -107,7 +115,7 @@ class RowsOperator(BaseOperator):
         self._data = data
         XComArg.apply_upstream_relationship(self, data)
         self._summary: Summary | None = None
-        self._running: ContactSync | None = None
+        self._running: Killable | None = None
         self._is_told_to_end = False
 
     @cached_property
@@ -148,10 +156,13 @@ class RowsOperator(BaseOperator):
             _thread.start_new_thread(self._running.kill, ())
 
     def _run(self, sync: ContactSync, context: Context) -> Summary:
-        self._running = sync
-        if self._is_told_to_end:
-            sync.kill()
+        self._make_killable(sync)
         return sync.run(partial(self._frames, context))
+
+    def _make_killable(self, running: Killable) -> None:
+        self._running = running
+        if self._is_told_to_end:
+            running.kill()
 
     @abstractmethod
     def _sync(self, context: Context) -> Summary:
@@ -166,6 +177,18 @@ class RowsOperator(BaseOperator):
 
         data = self._data
         return read_upstream(data.resolve(context) if isinstance(data, XComArg) else data)
+
+    def _delivery_with(self, **options: Any) -> Delivery:
+        """
+        Return what delivers contacts.
+
+        :param options: of ``contact/create``.
+        """
+        from airflow_provider_octopush.delivery.delivery import Delivery
+        from airflow_provider_octopush.delivery.retry import Backoff
+
+        encode = partial(self.hook.encode_contacts, **options)
+        return Delivery(encode, self.hook.post_contacts, Backoff(self.hook.settings.retries))
 
     def _mapper(self) -> ContactMapper:
         from airflow_provider_octopush.contacts.mapping import ContactMapper

@@ -16,6 +16,7 @@ from airflow_provider_octopush.simulator.values import (
     Limit,
     Seconds,
     Share,
+    Status,
     SuccessStatus,
     check_values,
 )
@@ -72,6 +73,16 @@ class Behaviour:
         seen.
     :param credentials_body: body of that answer (unknown; the JSON of other errors by default).
     :param credentials_last: requests after which the right login and key are refused as well; None by default: never.
+    :param max_numbers: numbers that ``contact/delete`` takes in one request: 200 by default, as documented.
+    :param too_many_numbers_status: status of a request with more of them (unknown; 400 by default).
+    :param missing_status: how ``contact/delete`` answers for a number that is not there: 204 by default, as if it had
+        been, or 400 or 404 (unknown).
+    :param missing_among_others: whether it answers so for a request that also holds numbers that are there (unknown;
+        True by default).
+    :param missing_removes_others: whether it then removes those all the same (unknown; not by default).
+    :param missing_list_status: how it answers for a list that is not there (unknown; 404 by default).
+    :param undeletable: numbers that make every request to ``contact/delete`` that holds one fail as ``refused`` ones
+        do; none by default.
     :param latency: seconds that every request takes before it is carried out; 0 by default.
     :param fault_rate: probability, 0 (default) to 1, that a request meets one of ``faults``.
     :param faults: what then goes wrong.
@@ -112,6 +123,13 @@ class Behaviour:
     credentials_status: ErrorStatus = 401
     credentials_body: Literal["json", "html", "empty"] = "json"
     credentials_last: Count | None = None
+    max_numbers: Limit = 200
+    too_many_numbers_status: ErrorStatus = 400
+    missing_status: Status = 204
+    missing_among_others: bool = True
+    missing_removes_others: bool = False
+    missing_list_status: Status = 404
+    undeletable: Set[str] = frozenset()
     latency: Seconds = 0.0
     fault_rate: Share = 0.0
     faults: tuple[Fault, ...] = (
@@ -155,6 +173,11 @@ class Behaviour:
     def refused_digits(self) -> frozenset[str]:
         """``refused``, digits only."""
         return _digits_of(self.refused)
+
+    @cached_property
+    def undeletable_digits(self) -> frozenset[str]:
+        """``undeletable``, digits only."""
+        return _digits_of(self.undeletable)
 
     @cached_property
     def statuses_by_digits(self) -> dict[str, str]:

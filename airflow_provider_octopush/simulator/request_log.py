@@ -26,7 +26,7 @@ class Request:
     :param connection: number of the TCP connection it came on, from 1.
     :param arrived: when it began, by ``time.monotonic()``.
     :param content: its body's bytes.
-    :param contact_count: how many contacts it held.
+    :param contact_count: how many contacts, or numbers to delete, it held.
     :param ended: when its answer was handed to the connection; None while under way.
     :param status: HTTP status of the answer; None when none was sent whole.
     :param stored: whether it changed the account.
@@ -52,9 +52,9 @@ class Request:
 
     @property
     def contacts(self) -> list[str]:
-        """Numbers of the contacts, as they were sent."""
+        """Numbers of the contacts, or those to delete, as they were sent."""
         body = self.body
-        contacts = body.get("contacts") if isinstance(body, dict) else None
+        contacts = (body.get("contacts") or body.get("phone_numbers")) if isinstance(body, dict) else None
         return [
             str(contact.get("phone_number")) if isinstance(contact, dict) else str(contact)
             for contact in (contacts if isinstance(contacts, list) else [])
@@ -62,9 +62,11 @@ class Request:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The body without the contacts."""
+        """The body without the contacts, or the numbers."""
         body = self.body
-        return {name: value for name, value in body.items() if name != "contacts"} if isinstance(body, dict) else {}
+        if not isinstance(body, dict):
+            return {}
+        return {name: value for name, value in body.items() if name not in ("contacts", "phone_numbers")}
 
     def summary(self) -> dict[str, Any]:
         """Its JSON form, without the contacts."""

@@ -52,8 +52,15 @@ class Client:
         body = {"contacts": [c if isinstance(c, dict) else {"phone_number": c} for c in contacts], **options}
         return self.session.post(f"{self.url}/contact/create", json=body, timeout=5)
 
+    def delete(self, *numbers: Any, **options: Any) -> requests.Response:
+        body = {"phone_numbers": numbers, **options}
+        return self.session.delete(f"{self.url}/contact/delete", json=body, timeout=5)
+
     def statuses(self, *contacts: Any, **options: Any) -> list[tuple[str, str]]:
         return [(item["phone_number"], item["status"]) for item in self.post(*contacts, **options).json()["items"]]
+
+
+LOST = Fault.answer_lost(), Fault.answer_cut()
 
 
 @pytest.fixture
@@ -777,3 +784,80 @@ class TestCommand:
         run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
         assert run.returncode == 2
         assert "--behaviour: " in run.stderr
+
+
+class TestDeleting:
+    def test_numbers_leave_the_list_and_stay_in_the_account(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, TWO, list_name="L")
+        client.post(ONE, list_name="M")
+        answer = client.delete(ONE, list_name="L")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert simulator.lists == {"L": {TWO}, "M": {ONE}}
+        assert simulator.contacts[ONE].lists == {"M"}
+        assert (simulator.requests[-1].contacts, simulator.requests[-1].options) == ([ONE], {"list_name": "L"})
+
+    def test_without_a_list_they_leave_the_account(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, TWO, list_name="L")
+        client.post(ONE, list_name="M")
+        assert client.delete(ONE).status_code == 204
+        assert simulator.lists == {"L": {TWO}, "M": set()}
+        assert simulator.contacts.keys() == {TWO}
+
+    def test_more_than_200_numbers_are_refused(self, client: Client, simulator: Simulator) -> None:
+        numbers = [f"+3361234{n:04}" for n in range(201)]
+        client.post(*numbers, list_name="L")
+        assert client.delete(*numbers, list_name="L").status_code == 400
+        simulator.behaviour = Behaviour(too_many_numbers_status=413)
+        assert client.delete(*numbers, list_name="L").status_code == 413
+        assert client.delete(*numbers[:200], list_name="L").status_code == 204
+        assert len(simulator.lists["L"]) == 1
+        assert client.delete(list_name="L").status_code == 400
+
+    @pytest.mark.parametrize("status", [204, 400, 404])
+    def test_a_number_that_is_not_there(self, client: Client, simulator: Simulator, status: int) -> None:
+        simulator.behaviour = Behaviour(missing_status=status)
+        client.post(ONE, TWO, list_name="L")
+        client.post(THREE, list_name="M")
+        assert client.delete(THREE, list_name="L").status_code == status
+        assert client.delete(ONE, THREE, list_name="L").status_code == status
+        assert simulator.lists == {"L": {TWO} if status == 204 else {ONE, TWO}, "M": {THREE}}
+
+    def test_a_number_that_is_not_there_among_others(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, TWO, list_name="L")
+        simulator.behaviour = Behaviour(missing_status=404, missing_among_others=False)
+        assert client.delete(ONE, THREE, list_name="L").status_code == 204
+        assert client.delete(THREE, list_name="L").status_code == 404
+        simulator.behaviour = Behaviour(missing_status=404, missing_removes_others=True)
+        assert client.delete(TWO, THREE, list_name="L").status_code == 404
+        assert simulator.lists == {"L": set()}
+
+    @pytest.mark.parametrize("status", [204, 400, 404])
+    def test_a_list_that_is_not_there(self, client: Client, simulator: Simulator, status: int) -> None:
+        client.post(ONE)
+        simulator.behaviour = Behaviour(missing_list_status=status)
+        assert client.delete(ONE, list_name="L").status_code == status
+        assert simulator.contacts.keys() == {ONE}
+        assert simulator.lists == {}
+
+    def test_a_number_that_cannot_be_deleted(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, TWO, list_name="L")
+        simulator.behaviour = Behaviour(undeletable=frozenset({ONE}), refusal_status=422)
+        assert client.delete(ONE, TWO, list_name="L").status_code == 422
+        assert client.delete(TWO, list_name="L").status_code == 204
+        assert simulator.lists == {"L": {ONE}}
+
+    @pytest.mark.parametrize("fault", LOST)
+    def test_a_deletion_whose_answer_is_lost_is_carried_out(
+        self, client: Client, simulator: Simulator, fault: Fault
+    ) -> None:
+        client.post(ONE, list_name="L")
+        simulator.fail_next(fault)
+        with pytest.raises(requests.ConnectionError):
+            client.delete(ONE, list_name="L")
+        assert simulator.lists == {"L": set()}
+
+    def test_one_that_fails_is_not(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, list_name="L")
+        simulator.fail_next(Fault.server_error(503), Fault.rate_limited())
+        assert [client.delete(ONE, list_name="L").status_code for _ in range(3)] == [503, 429, 204]
+        assert simulator.lists == {"L": set()}
