@@ -13,7 +13,8 @@ Every code block of README.md, docs/*.md and the package's docstrings is run. It
 Words after the language say more: ``continues`` (all languages: with what the block before has defined, exported and
 started; a summary must then be the one of the Dag before), ``fails`` (it must), ``task`` (python: the lines of a task,
 run within a Dag), ``saved`` (python: only put into the Dags folder, for ``airflow dags test`` in a block that continues
-it), ``loads`` (python: its Dags are made, but not run, because something else has to start them), ``airflow>=3.3``
+it, or a test that imports it by the name in its first line, ``# dags/name.py``), ``loads`` (python: its Dags are made,
+but not run, because something else has to start them), ``test`` (python: run by a pytest of its own), ``airflow>=3.3``
 (python: skipped on older ones), ``server`` (bash: runs until the example is over), and ``connection``, ``behaviour``,
 ``fault`` (json: one of these). The port 8090 stands for a free one, and ``/tmp`` for a folder of the test.
 
@@ -128,8 +129,12 @@ class Example:
             server.communicate(timeout=20)
 
     def _python(self, block: Block, code: str) -> None:
+        if "test" in block.words:
+            self._test(code)
+            return
         # In a file, as Airflow reads the source of decorated functions; at the same line, for the traceback.
-        path = self.folder / "dags" / f"{Path(block.page).stem}_{block.line}.py"
+        named = re.match(r"# dags/(\w+)\.py\n", code)
+        path = self.folder / "dags" / f"{named[1] if named else f'{Path(block.page).stem}_{block.line}'}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n" * (block.line - 1) + code, encoding="utf-8")
         if "saved" in block.words:
@@ -154,6 +159,16 @@ class Example:
                 self._run = run_dag(dag)
                 assert self._run.state == ("failed" if "fails" in block.words else "success")
         self._printed = self._capfd.readouterr().out + self._caplog.text
+
+    def _test(self, code: str) -> None:
+        (self.folder / "test_example.py").write_text(code, encoding="utf-8")
+        environment = {**self._environment(), "PYTHONPATH": str(self.folder / "dags")}
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_example.py"]
+        done = subprocess.run(
+            command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120
+        )
+        self._printed = done.stdout
+        assert done.returncode == 0, done.stdout
 
     def _bash(self, block: Block, code: str) -> None:
         exported = self.folder / "exported"
