@@ -45,7 +45,8 @@ from airflow_provider_octopush.operators.parameters import (
 )
 from airflow_provider_octopush.phones.options import PhoneCheck
 from airflow_provider_octopush.phones.reader import PhoneReader
-from airflow_provider_octopush.sources.sql import NotAQueryError, read_sql
+from airflow_provider_octopush.sources.errors import UnusableSourceError
+from airflow_provider_octopush.sources.sql import read_sql
 from airflow_provider_octopush.sources.upstream import read_upstream
 from airflow_provider_octopush.storage.rejects_path import open_rejects, rejects_uri
 from airflow_provider_octopush.storage.task_state import TaskStateStore
@@ -64,7 +65,7 @@ FINAL_ERRORS = (
     OctopushRequestError,
     TooManyRejectedError,
     ColumnError,
-    NotAQueryError,
+    UnusableSourceError,
 )
 
 
