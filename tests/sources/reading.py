@@ -100,8 +100,8 @@ for frame in read_sql(Hook(), sql.format(ROWS)):
 print(json.dumps([rows, peak - base]))
 """
 
-#: Rows that a query is read of to see how memory grows; 2,000,000 before a release.
-ROWS = int(os.environ.get("STREAMED_ROWS", "200000"))
+#: Rows that are read to see how memory grows: as many as make tens of megabytes where they are kept.
+ROWS = int(os.environ.get("STREAMED_ROWS", "100000"))
 
 
 def growth_of_memory(
