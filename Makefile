@@ -56,6 +56,7 @@ torture: .venv/.complete ## as many seeded runs as one likes: TORTURE_SEEDS=2000
 
 .PHONY: benchmark
 benchmark: .venv/.complete ## speed and memory, measured and written into docs/performance.md; takes minutes and two idle cores
+	@$(UV) pip install --quiet --python .venv --exclude-newer $(word 2,$(NEWEST_AIRFLOW)) --group benchmark
 	@UV=$(abspath $(UV)) .venv/bin/python -m benchmarks
 
 .PHONY: lint

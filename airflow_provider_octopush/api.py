@@ -20,6 +20,9 @@ CONTACT_FIELDS = (
     "param5",
 )
 
+#: Numbers in one request to ``contact/delete``; for ``contact/create`` no limit is documented.
+DELETE_MAX_NUMBERS = 200
+
 LIST_NAME_MAX_LENGTH = 30
 TAG_NAME_MAX_LENGTH = 20
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 
 class OctopushError(Exception):
     """
     Base of everything that this provider raises about Octopush.
 
-    The text never holds the login, the key, or a value of a contact.
+    The text never holds the login, the key, or a value of a contact, and neither does an attribute.
 
     :param text: what happened, to what, and the next step.
     :param status_code: the HTTP status of the answer; None when there was none.
-    :param code: the API's own ``code``; None when the answer had none.
-    :param message: the API's own ``message``, with contacts and credentials masked; None when the answer had none.
+    :param code: the API's own ``code``; None when the answer had none, or one that may be something else.
+    :param message: the API's own ``message``, of which only harmless words are left; None when the answer had none.
+    :param full_message: all of it, for :meth:`take_full_message`.
     :param retry_after: seconds that the server asked to wait; None when it did not ask.
     """
 
@@ -23,6 +26,7 @@ class OctopushError(Exception):
         status_code: int | None = None,
         code: int | None = None,
         message: str | None = None,
+        full_message: str | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(text)
@@ -30,6 +34,22 @@ class OctopushError(Exception):
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        if full_message is not None:
+            _full_messages[self] = full_message
+
+    def take_full_message(self) -> str | None:
+        """
+        Give the API's own ``message`` in full, once; for the rejects file, which holds personal data anyway.
+
+        It may quote the contacts that were sent. So it is no attribute: it does not show in a log or in a tool that
+        looks into exceptions, is not pickled, and is gone with the exception.
+
+        :return: text that can be stored anywhere; None when the answer had none, or when it was taken before.
+        """
+        return _full_messages.pop(self, None)
+
+
+_full_messages: WeakKeyDictionary[OctopushError, str] = WeakKeyDictionary()
 
 
 class OctopushConnectionConfigError(OctopushError, ValueError):
@@ -50,6 +70,10 @@ class OctopushRateLimitError(OctopushError):
 
 class OctopushServerError(OctopushError):
     """The server or the network failed and nobody knows whether the request was carried out: send it again."""
+
+
+class OctopushAbortedError(OctopushError):
+    """The request was ended by ``OctopushHook.abort``: whoever called that knows what comes next."""
 
 
 class OctopushAnswerError(OctopushError):

@@ -27,6 +27,10 @@ ROWS = {1: 20_000, 4: 80_000, 16: MANY}
 PEER_ROWS = 20_000
 OVERHEAD_ROWS = 200_000
 ROUNDS = 3
+IMPORT_ROUNDS = 9
+OPERATOR = "airflow_provider_octopush.operators.contacts"
+#: The community's operator that is most like ours: rows of a query go to an API.
+PEER_OPERATOR = "airflow.providers.slack.transfers.sql_to_slack"
 OVERHEAD_ROUNDS = 7
 #: Environment → what is installed there. The loop needs what our own environment has.
 PEERS = {
@@ -58,7 +62,7 @@ def main() -> None:
     database = FOLDER / "customers.sqlite"
     make_sqlite(database, MANY)
     lines = []
-    parts: list[Callable[[Path], Iterator[Line]]] = [throughput_and_peers, overhead, memory, phone_numbers]
+    parts: list[Callable[[Path], Iterator[Line]]] = [dag_files, throughput_and_peers, overhead, memory, phone_numbers]
     for part in parts:
         for line in part(database):
             sys.stdout.write(f"{'   ' if line.is_met else '!! '}{line.what}: {line.measured} (bar: {line.bar})\n")
@@ -82,6 +86,20 @@ def page(lines: list[Line]) -> str:
         f"{OVERHEAD_ROUNDS} without latency."
     )
     return "\n".join([where, "", *table])
+
+
+def dag_files(_: Path) -> Iterator[Line]:
+    """Measure what a Dag file pays for the import of an operator, ours and another's, in turns."""
+    command = [sys.executable, "-m", "benchmarks.imports"]
+    rounds = [[run([*command, module]) for module in (OPERATOR, PEER_OPERATOR)] for _ in range(IMPORT_ROUNDS)]
+    for name, unit, scale in (("cpu_seconds", "ms of CPU time", 1000), ("megabytes", "MB", 1)):
+        ours, theirs = (scale * statistics.median(pair[i][name] for pair in rounds) for i in range(2))
+        yield Line(
+            f"importing `CreateContactsOperator` on top of Airflow, {unit}",
+            f"{ours:.1f}, {ours / theirs:.2f} × the {theirs:.1f} of `{PEER_OPERATOR}`",
+            "≤ 1 ×",
+            ours <= theirs,
+        )
 
 
 def throughput_and_peers(database: Path) -> Iterator[Line]:

@@ -8,6 +8,7 @@ Every code block of README.md, docs/*.md and the package's docstrings is run. It
 - ``sql``: run on the table of customers.
 - ``json``: a summary of the operator, the counts of which add up.
 - ``text``: lines that the block before has printed, in this order. ``…`` stands for anything, and one blank for many.
+  ``picture``: drawn with letters; nothing runs it.
 
 Words after the language say more: ``continues`` (all languages: with what the block before has defined, exported and
 started; a summary must then be the one of the Dag before), ``fails`` (it must), ``task`` (python: the lines of a task,
@@ -34,6 +35,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -45,15 +47,16 @@ import requests
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_octopush.hooks.octopush import Settings
+from airflow_provider_octopush.hooks.connection import Settings
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.rows import RowsOperator
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from airflow_provider_octopush.sync.summary import OUTCOMES, Summary
 from tests.airflow_runs import Run, run_dag
 from tests.conftest import AIRFLOW_HOME, SetConnection
 from tests.dags_examples.test_dags_examples import load
-from tests.documentation import PAGES, PROJECT, Block, examples
+from tests.documentation import PAGES, PROJECT, Block, blocks_of, examples
 from tests.integration.airflow_processes import free_port
 
 DAY = dt.date(2026, 11, 20)
@@ -215,7 +218,9 @@ class Example:
         else:
             check_summary(value, self._run if "continues" in block.words else None)
 
-    def _text(self, _: Block, code: str) -> None:
+    def _text(self, block: Block, code: str) -> None:
+        if "picture" in block.words:
+            return
         printed = re.sub(" +", " ", self._printed)
         position = 0
         for line in re.sub(" +", " ", code).splitlines():
@@ -282,7 +287,12 @@ def test_a_block_that_nobody_runs_is_found() -> None:
 
 
 def test_every_parameter_of_the_operator_is_explained() -> None:
-    parameters = set(inspect.signature(CreateContactsOperator.__init__).parameters) - {"self", "kwargs"}
+    parameters = {
+        name
+        for kind in (CreateContactsOperator, RowsOperator)
+        for name in inspect.signature(kind.__init__).parameters
+        if name not in ("self", "kwargs")
+    }
     page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
     assert {name for name in parameters if f"`{name}`" not in page} == set()
     assert {name for name in parameters if f":param {name}:" not in (CreateContactsOperator.__doc__ or "")} == set()
@@ -308,3 +318,13 @@ def test_the_readme_links_to_pages_that_are_there() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", readme.read_text(encoding="utf-8"))
     assert links
     assert [link for link in links if not (PROJECT / link).exists()] == []
+
+
+def test_the_floors_in_the_readme_are_those_that_are_enforced() -> None:
+    configured = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    enforced = [set(re.findall(r"\w+", floor)) for floor in configured["contracts"][0]["layers"]]
+    picture = next(b.code for b in blocks_of(PROJECT / "README.md") if "picture" in b.words)
+    drawn = [set(re.findall(r"\w+", line)) for line in picture.splitlines() if "──" not in line]
+    assert len(drawn) == len(enforced)
+    # What Airflow discovers is no room that anyone would look for.
+    assert all(floor - {"get_provider_info"} <= names for floor, names in zip(enforced, drawn, strict=True))

@@ -16,7 +16,8 @@ from airflow.providers_manager import ProvidersManager
 from airflow_provider_octopush import __version__
 from airflow_provider_octopush.api import DEFAULT_BASE_URL
 from airflow_provider_octopush.get_provider_info import get_provider_info
-from airflow_provider_octopush.hooks.octopush import DEFAULT_RETRIES, DEFAULT_TIMEOUT, OctopushHook
+from airflow_provider_octopush.hooks.connection import DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from airflow_provider_octopush.hooks.octopush import OctopushHook
 
 CONNECTION_TYPE = get_provider_info()["connection-types"][0]
 

@@ -13,6 +13,7 @@ class Stage(StrEnum):
     DUPLICATE = "duplicate"
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
+    OTHER = "other"
 
 
 @dataclass(slots=True)

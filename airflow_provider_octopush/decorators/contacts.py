@@ -9,8 +9,6 @@ from airflow.providers.common.compat.sdk import DecoratedOperator, TaskDecorator
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
-from airflow_provider_octopush.sources.upstream import read_upstream
-from airflow_provider_octopush.sync.sync import Frames
 
 try:
     from airflow.providers.common.compat.sdk import determine_kwargs
@@ -20,6 +18,8 @@ except ImportError:  # common-compat before 1.14.1
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_octopush.sync.sync import Frames
 
 #: Parameters of the operator that say where rows come from, or that are about a query.
 OTHER_SOURCES = ("data", "sql", "sql_conn_id", "parameters", "sql_hook_params")
@@ -69,6 +69,8 @@ class ContactsDecoratedOperator(DecoratedOperator, CreateContactsOperator):
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, data=(), **kwargs)
 
     def _frames(self, context: Context) -> Frames:
+        from airflow_provider_octopush.sources.upstream import read_upstream
+
         # The context stays as it is: an argument by the name of one of its keys is the function's affair.
         of_context = determine_kwargs(self.python_callable, self.op_args, context)
         rows = self.python_callable(*self.op_args, **{**of_context, **self.op_kwargs})

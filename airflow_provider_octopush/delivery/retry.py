@@ -15,7 +15,7 @@ REPEATED: tuple[type[OctopushError], ...] = (OctopushRateLimitError, OctopushSer
 @dataclass(frozen=True)
 class Backoff:
     """
-    How long to wait before a request is repeated: exponentially longer, with jitter, or as long as the server asks.
+    How long to wait before a request is repeated: exponentially longer, with jitter; longer if the server asks for it.
 
     :param retries: how often a request is repeated before its failure is final.
     :param first_delay: seconds before the first repetition; each further delay is twice as long.
@@ -35,10 +35,12 @@ class Backoff:
         Choose a delay.
 
         :param attempt: number of the attempt that failed, from 1.
-        :param retry_after: seconds that the server asked for; None when it did not ask.
+        :param retry_after: seconds that the server asked for; None when it did not ask. Less than a delay of our own is
+            what a clock that is off asks for, or a server that is overrun.
         :return: seconds; a delay of our own is spread over its second half, so that tasks do not come back at once.
         """
-        if retry_after is not None:
-            return min(retry_after, self.max_retry_after)
-        longest = min(self.max_delay, self.first_delay * 2.0 ** (attempt - 1))
-        return random.uniform(longest / 2, longest)  # noqa: S311 - spreads requests, guards no secret
+        # Above, a float would overflow; it is far beyond any max_delay.
+        doubled = min(attempt - 1, 64)
+        longest = min(self.max_delay, self.first_delay * 2.0**doubled)
+        own = random.uniform(longest / 2, longest)  # noqa: S311 - spreads requests, guards no secret
+        return max(own, min(retry_after or 0.0, self.max_retry_after))

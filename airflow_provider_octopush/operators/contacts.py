@@ -1,75 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from functools import cached_property, partial
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSkipException,
-    BaseHook,
-    BaseOperator,
-    XComArg,
-)
-
 from airflow_provider_octopush.api import check_names
-from airflow_provider_octopush.assets.events import describe_outlets
-from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper
-from airflow_provider_octopush.delivery.delivery import Delivery
-from airflow_provider_octopush.delivery.retry import Backoff
-from airflow_provider_octopush.exceptions import (
-    OctopushConnectionConfigError,
-    OctopushCredentialsError,
-    OctopushRequestError,
-    TooManyRejectedError,
-)
-from airflow_provider_octopush.hooks.octopush import OctopushHook
-from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
-from airflow_provider_octopush.observability.metrics import send_metrics
-from airflow_provider_octopush.observability.openlineage import (
-    add_list,
-    is_installed,
-    lineage_of_hooks,
-    lineage_of_query,
-)
-from airflow_provider_octopush.operators.parameters import (
-    OnEmpty,
-    check_columns,
-    check_max_rejected,
-    check_number,
-    check_on_empty,
-    check_one_source,
-    check_option,
-    check_phone_check,
-)
-from airflow_provider_octopush.phones.options import PhoneCheck
-from airflow_provider_octopush.phones.reader import PhoneReader
-from airflow_provider_octopush.sources.errors import UnusableSourceError
-from airflow_provider_octopush.sources.sql import read_sql
-from airflow_provider_octopush.sources.upstream import read_upstream
-from airflow_provider_octopush.storage.rejects_path import open_rejects, rejects_uri
-from airflow_provider_octopush.storage.task_state import TaskStateStore
-from airflow_provider_octopush.sync.checkpoint import Checkpoint
-from airflow_provider_octopush.sync.summary import Summary
-from airflow_provider_octopush.sync.sync import ContactSync, Frames
+from airflow_provider_octopush.operators.parameters import check_number, check_option
+from airflow_provider_octopush.operators.rows import RowsOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-    from airflow.providers.openlineage.extractors import OperatorLineage
 
-#: What a retry of the task would meet again, unchanged.
-FINAL_ERRORS = (
-    OctopushConnectionConfigError,
-    OctopushCredentialsError,
-    OctopushRequestError,
-    TooManyRejectedError,
-    ColumnError,
-    UnusableSourceError,
-)
+    from airflow_provider_octopush.delivery.delivery import Delivery
+    from airflow_provider_octopush.sync.checkpoint import Checkpoint
+    from airflow_provider_octopush.sync.summary import Summary
 
 
-class CreateContactsOperator(BaseOperator):
+class CreateContactsOperator(RowsOperator):
     """
     Bring rows to an Octopush list: create the contacts that are new, update those that are known.
 
@@ -107,7 +54,7 @@ class CreateContactsOperator(BaseOperator):
         unconfirmed; with more the task fails, without retries, when everything else was sent. Unconfirmed contacts do
         not count with ``auto_remove_blacklisted_numbers``.
     :param rejects_path: path or URI of a CSV for the rejected rows; any path of Airflow's object storage. It holds
-        personal data. (templated)
+        personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
     :param validate_only: True: do everything but sending; what would have been sent counts as skipped.
     :param durable: True: a retry of the task sends only what an earlier try has not confirmed. Needs Airflow 3.3; on
         older ones a retry sends everything again.
@@ -124,165 +71,70 @@ class CreateContactsOperator(BaseOperator):
     :raises TypeError: when ``data`` is not rows.
     """
 
-    template_fields: Sequence[str] = (
-        "sql",
-        "sql_conn_id",
-        "parameters",
-        "sql_hook_params",
-        "columns",
-        "default_region",
-        "rejects_path",
-        "list_name",
-        "tag_name",
-        "octopush_conn_id",
-    )
-    template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance variable
-        "sql": "sql",
-        "parameters": "json",
-        "sql_hook_params": "json",
-        "columns": "json",
-    }
-    ui_color = "#e4dcf7"
+    template_fields: Sequence[str] = (*RowsOperator.template_fields, "tag_name")
 
     def __init__(
         self,
         *,
-        data: Any = None,
-        sql: str | None = None,
-        sql_conn_id: str | None = None,
-        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
-        sql_hook_params: Mapping[str, Any] | None = None,
-        columns: Mapping[str, str] | None = None,
-        default_region: str | Sequence[str] | None = None,
-        phone_check: PhoneCheck = "format",
-        list_name: str | None = None,
         tag_name: str | None = None,
         auto_remove_blacklisted_numbers: bool | None = None,
         do_not_overwrite: bool | None = None,
         chunk_size: int = 200,
         concurrency: int = 1,
-        on_empty: OnEmpty = "succeed",
-        max_rejected: float = 0,
-        rejects_path: str | None = None,
-        validate_only: bool = False,
         durable: bool = True,
-        octopush_conn_id: str = OctopushHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_one_source(data, sql, sql_conn_id)
         check_number("chunk_size", chunk_size, usual=200)
         check_number("concurrency", concurrency, usual=4)
-        check_on_empty(on_empty)
-        check_phone_check(phone_check)
-        check_max_rejected(max_rejected)
         check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
         check_option("do_not_overwrite", do_not_overwrite)
-        check_columns(columns)
-        self.sql = sql
-        self.sql_conn_id = sql_conn_id
-        self.parameters = parameters
-        self.sql_hook_params = sql_hook_params
-        self.columns = columns
-        self.default_region = default_region
-        self.phone_check = phone_check
-        self.list_name = list_name
         self.tag_name = tag_name
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
         self.do_not_overwrite = do_not_overwrite
         self.chunk_size = chunk_size
         self.concurrency = concurrency
-        self.on_empty = on_empty
-        self.max_rejected = max_rejected
-        self.rejects_path = rejects_path
-        self.validate_only = validate_only
         self.durable = durable
-        self.octopush_conn_id = octopush_conn_id
-        # No template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
-        self._data = data
-        XComArg.apply_upstream_relationship(self, data)
-        self._summary: Summary | None = None
-
-    @cached_property
-    def hook(self) -> OctopushHook:
-        """The hook that posts the contacts."""
-        return OctopushHook(self.octopush_conn_id)
-
-    @cached_property
-    def _sql_hook(self) -> Any:
-        connection: Any = BaseHook.get_connection(str(self.sql_conn_id))
-        return connection.get_hook(hook_params=self.sql_hook_params)
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """
-        Sync the rows.
-
-        :return: the summary.
-        """
-        check_names(list_name=self.list_name, tag_name=self.tag_name)
-        self._summary = None
-        try:
-            summary = self._sync(context)
-        except FINAL_ERRORS as error:
-            raise AirflowFailException(str(error)) from error
-        if summary.read == 0 and self.on_empty != "succeed":
-            message = f"no row was read, and on_empty={self.on_empty!r}"
-            raise AirflowSkipException(message) if self.on_empty == "skip" else ValueError(message)
-        if self.outlets:
-            describe_outlets(self.outlets, context["outlet_events"], summary, self.octopush_conn_id)
-        return summary.as_xcom()
 
     def _sync(self, context: Context) -> Summary:
-        mapper = ContactMapper(self.columns or {}, PhoneReader(self.default_region or (), self.phone_check))
-        with ExitStack() as stack:
-            rejects = None
-            if self.rejects_path:
-                rejects = stack.enter_context(open_rejects(self.rejects_path, mapper.fields))
+        from airflow_provider_octopush.sync.sync import ContactSync
+
+        check_names(list_name=self.list_name, tag_name=self.tag_name)
+        mapper = self._mapper()
+        checkpoint = self._checkpoint(context)
+        with self._rejects(context, mapper.fields) as (rejects, rejects_path):
             sync = ContactSync(
                 mapper,
                 None if self.validate_only else self._delivery(),
                 chunk_size=self.chunk_size,
                 concurrency=self.concurrency,
+                **self._ends(),
                 list_name=self.list_name,
                 tag_name=self.tag_name,
                 rejects=rejects,
-                rejects_path=rejects_uri(self.rejects_path) if self.rejects_path else None,
-                checkpoint=self._checkpoint(context),
+                rejects_path=rejects_path,
+                checkpoint=checkpoint,
             )
-            summary = sync.run(partial(self._frames, context))
-        self.log.info("summary\n%s", summary.table())
-        # Pushed and told before the task may fail, so that a failed task shows it too.
-        context["ti"].xcom_push(key="return_value", value=summary.as_xcom())
-        self._tell(summary)
-        summary.check_rejected(self.max_rejected, unconfirmed_is_rejected=not self.auto_remove_blacklisted_numbers)
+            summary = self._run(sync, context)
+        self._tell(summary, context)
+        # Last: if any of the above fails, a retry has nothing to send and the whole run to tell.
+        if checkpoint is not None:
+            checkpoint.clear()
+        summary.check_rejected(self.max_rejected, removes_blacklisted=bool(self.auto_remove_blacklisted_numbers))
         return summary
 
-    def _tell(self, summary: Summary) -> None:
-        self._summary = summary
-        send_metrics(summary, dag_id=self.dag_id, task_id=self.task_id)
-        if self.sql is not None:
-            report_query(self._sql_hook, self.sql, summary.read)
-        if summary.list_name is not None and not summary.validate_only:
-            report_list(self.hook, summary.list_name, self.octopush_conn_id)
+    def _ends(self) -> dict[str, Any]:
+        """Tell a run how long to wait for requests when it fails, and how to end them when it must not wait."""
+        if self.validate_only:
+            return {}
+        from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
-        """
-        Tell OpenLineage where the rows came from, where they went to, and how many; called by its provider.
-
-        :param task_instance: of the task that has ended, well or not.
-        :return: None when the run did not come to its end, or OpenLineage is not installed.
-        """
-        if self._summary is None or not is_installed():
-            return None
-        if self.sql is not None:
-            lineage = lineage_of_query(self._sql_hook, self.sql, str(self.sql_conn_id))
-        else:
-            lineage = lineage_of_hooks(self.inlets, task_instance)
-        add_list(lineage, self._summary, self.octopush_conn_id)
-        return lineage
+        return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
 
     def _delivery(self) -> Delivery:
+        from airflow_provider_octopush.delivery.delivery import Delivery
+        from airflow_provider_octopush.delivery.retry import Backoff
+
         encode = partial(
             self.hook.encode_contacts,
             list_name=self.list_name,
@@ -293,6 +145,9 @@ class CreateContactsOperator(BaseOperator):
         return Delivery(encode, self.hook.post_contacts, Backoff(self.hook.settings.retries))
 
     def _checkpoint(self, context: Context) -> Checkpoint | None:
+        from airflow_provider_octopush.storage.task_state import TaskStateStore
+        from airflow_provider_octopush.sync.checkpoint import Checkpoint
+
         # An iterator can be read only once, and whether the rows are still the same may show only at their end.
         if not self.durable or self.validate_only or isinstance(self._data, Iterator):
             return None
@@ -317,9 +172,3 @@ class CreateContactsOperator(BaseOperator):
             "max_tries": context["ti"].max_tries,
         }
         return Checkpoint(store, run, self.hook.settings.key.encode())
-
-    def _frames(self, context: Context) -> Frames:
-        if self.sql is None:
-            data = self._data
-            return read_upstream(data.resolve(context) if isinstance(data, XComArg) else data)
-        return read_sql(self._sql_hook, self.sql, self.parameters)

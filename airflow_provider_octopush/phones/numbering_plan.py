@@ -2,7 +2,7 @@
 Numbering plans as regular expressions, made at run time of libphonenumber's own metadata.
 
 They accept most of the numbers that libphonenumber holds valid, many times faster than it says so, and no other. What
-they do not accept, they say nothing about. ``tests/contacts/test_numbering_plan.py`` compares both.
+they do not accept, they say nothing about. ``tests/phones/test_numbering_plan.py`` compares both.
 """
 
 from __future__ import annotations

@@ -14,19 +14,20 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
+from pyroaring import FrozenBitMap
 
 from airflow_provider_octopush.contacts.contact import Contact
 
-VERSION = 1
+VERSION = 2
 
 #: Bytes that the positions of unconfirmed contacts may take. With more of them the checkpoint stays where it is, and a
 #: retry sends what came after once more. Airflow recommends at most 64 KB for a whole value.
-UNCONFIRMED_MAX_BYTES = 32_000
+UNCONFIRMED_MAX_BYTES = 48_000
 
 
 class Store(Protocol):
@@ -42,14 +43,14 @@ class Store(Protocol):
         """Forget the value."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
     """
     How far a run has come.
 
     :param contacts: number of contacts, from the first, that were sent.
     :param digest: of exactly these contacts in exactly this order.
-    :param unconfirmed: ascending positions, from 0, of those among them that no answer confirmed; they are sent again.
+    :param unconfirmed: positions, from 0, of those among them that no answer confirmed; they are sent again.
     :param under_way: chunks among them, from one position to before another, that were not answered for yet; they are
         sent again as well.
     :param counts: what the summary counts of the confirmed ones and of the requests.
@@ -57,7 +58,7 @@ class Progress:
 
     contacts: int = 0
     digest: str = ""
-    unconfirmed: list[int] = field(default_factory=list)
+    unconfirmed: FrozenBitMap = field(default_factory=FrozenBitMap)
     under_way: list[tuple[int, int]] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
 
@@ -134,7 +135,8 @@ class Checkpoint:
                 "contacts": progress.contacts,
                 "digest": progress.digest,
                 "unconfirmed": unconfirmed,
-                "under_way": progress.under_way,
+                # Lists: Airflow takes no tuple for JSON.
+                "under_way": [list(bounds) for bounds in progress.under_way],
                 "counts": progress.counts,
             }
         )
@@ -145,23 +147,9 @@ class Checkpoint:
         self._store.delete()
 
 
-def _pack(positions: Iterable[int]) -> str:
-    """Write ascending positions as compressed distances."""
-    distances = []
-    last = 0
-    for position in positions:
-        distances.append(position - last)
-        last = position
-    text = ",".join(map(str, distances))
-    return base64.b85encode(zlib.compress(text.encode())).decode() if text else ""
+def _pack(positions: FrozenBitMap) -> str:
+    return base64.b85encode(zlib.compress(positions.serialize())).decode() if positions else ""
 
 
-def _unpack(packed: str) -> list[int]:
-    if not packed:
-        return []
-    position = 0
-    positions = []
-    for distance in zlib.decompress(base64.b85decode(packed)).decode().split(","):
-        position += int(distance)
-        positions.append(position)
-    return positions
+def _unpack(packed: str) -> FrozenBitMap:
+    return FrozenBitMap.deserialize(zlib.decompress(base64.b85decode(packed))) if packed else FrozenBitMap()

@@ -15,8 +15,8 @@ from airflow_provider_octopush.exceptions import TooManyRejectedError
 #: Every row read ends in exactly one of these.
 OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid", "duplicates")
 
-#: What the API said of a contact that it accepted.
-CONFIRMED = ("added", "updated", "skipped", "other")
+#: What the API said of a contact that it has.
+CONFIRMED = ("added", "updated", "skipped")
 
 #: What the summary of several parts adds up, beside the outcomes.
 _ADDED_UP = ("read", *OUTCOMES, "chunks", "requests", "retries")
@@ -25,11 +25,15 @@ _ADDED_UP = ("read", *OUTCOMES, "chunks", "requests", "retries")
 REASONS_MAX = 50
 OTHER_REASONS = "other reasons"
 
+#: Contacts missing from the answers of a run that may all be blacklisted, however few were sent.
+BLACKLISTED_IN_SMALL_RUNS = 5
+
 _COUNT_OF_STAGE = {
     Stage.INVALID: "invalid",
     Stage.DUPLICATE: "duplicates",
     Stage.REFUSED: "refused",
     Stage.UNCONFIRMED: "unconfirmed",
+    Stage.OTHER: "other",
 }
 
 
@@ -44,7 +48,7 @@ class Summary:
     :param added: new on the list, says Octopush.
     :param updated: known before and overwritten, says Octopush.
     :param skipped: known before and left as they were, says Octopush.
-    :param other: accepted with a status that this provider does not know.
+    :param other: sent, and answered with a status that is not documented; what became of them is not known.
     :param unconfirmed: sent in an accepted request, but not in its answer.
     :param refused: sent, and the API said no.
     :param invalid: rejected here, before sending.
@@ -100,27 +104,40 @@ class Summary:
         known = reason in self.reasons or len(self.reasons) < REASONS_MAX
         self.reasons[reason if known else OTHER_REASONS] += number
 
-    def check_rejected(self, max_rejected: float, *, unconfirmed_is_rejected: bool = True) -> None:
+    def check_rejected(self, max_rejected: float, *, removes_blacklisted: bool = False) -> None:
         """
-        Check that no more rows were rejected than may be: invalid, refused, or unconfirmed.
+        Check that no more rows were rejected than may be: invalid, refused, unconfirmed, or other.
+
+        Where blacklisted numbers are removed, they are missing from the answers. Contacts that are missing are taken
+        for them as long as they are at most a tenth of those that the answers are about, or in a small run at most
+        five of them and half. Where more are missing, none is taken for blacklisted.
 
         :param max_rejected: rows (an int), or a share of the rows read (a float from 0 to 1).
-        :param unconfirmed_is_rejected: False where Octopush was asked to remove blacklisted numbers: it then does not
-            confirm them.
+        :param removes_blacklisted: whether Octopush was asked to remove blacklisted numbers.
         :raises TooManyRejectedError: when there are more; it counts the reasons.
         """
-        rejected = self.invalid + self.refused + (self.unconfirmed if unconfirmed_is_rejected else 0)
+        unconfirmed = self.unconfirmed
+        if removes_blacklisted and unconfirmed <= self._most_blacklisted():
+            unconfirmed = 0
+        rejected = self.invalid + self.refused + self.other + unconfirmed
         allowed = max_rejected if isinstance(max_rejected, int) else max_rejected * self.read
         if rejected <= allowed:
             return
         reasons = [f"{number:,} × {reason}" for reason, number in self.reasons.most_common()]
-        if self.unconfirmed and unconfirmed_is_rejected:
-            reasons.append(f"{self.unconfirmed:,} × not in Octopush's answer")
+        if self.other:
+            reasons.append(f"{self.other:,} × a status that is not documented")
+        if unconfirmed:
+            too_many = ", too many to be all blacklisted" if removes_blacklisted else ""
+            reasons.append(f"{unconfirmed:,} × not in Octopush's answer{too_many}")
         where = f". The rejected rows are in {self.rejects_path}" if self.rejects_path else ""
         raise TooManyRejectedError(
             f"{rejected:,} of {self.read:,} rows were rejected, max_rejected={max_rejected} allows "
             f"{math.floor(allowed):,}: {'; '.join(reasons)}{where}"
         )
+
+    def _most_blacklisted(self) -> float:
+        asked = self.confirmed + self.other + self.unconfirmed
+        return max(asked / 10, min(BLACKLISTED_IN_SMALL_RUNS, asked / 2))
 
     def check(self) -> None:
         """

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import bisect
 import gc
 import logging
 import re
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, compress, islice
 from operator import attrgetter
-from queue import SimpleQueue
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
-import pandas as pd
+from pyroaring import FrozenBitMap
 
-from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
-from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
-from airflow_provider_octopush.delivery.delivery import Delivered, Delivery, Request, StoppedError
+from airflow_provider_octopush.delivery.delivery import Delivery, Parcel, StoppedError
+from airflow_provider_octopush.delivery.outcomes import Delivered
 from airflow_provider_octopush.sync.checkpoint import Checkpoint, Progress
+from airflow_provider_octopush.sync.pipeline import Done, Pipeline
 from airflow_provider_octopush.sync.summary import CONFIRMED, Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_octopush.contacts.contact import Contact
+    from airflow_provider_octopush.contacts.mapping import ContactMapper
 
 log = logging.getLogger(__name__)
 
-Frames = Generator[pd.DataFrame, None, None]
+#: Rows, as a source gives them: DataFrames of dtype object.
+Frames: TypeAlias = "Generator[pd.DataFrame, None, None]"
 
 PROGRESS_SECONDS = 10.0
 UNKNOWN_STATUSES_LOGGED = 10
@@ -49,23 +53,51 @@ class Rejects(Protocol):
         """Forget all rejected rows."""
 
 
-class Sent(NamedTuple):
+class Chunk(NamedTuple):
     """
-    A chunk that was sent.
+    Contacts that are sent together.
 
-    :param chunk: its contacts.
-    :param start: the first one's position among all contacts, from 0.
-    :param digest: of all contacts before it.
+    :param contacts: with different numbers.
+    :param parcel: they, on their way; None where nothing is sent.
+    :param positions: theirs among all contacts of the run, from 0.
+    :param digest_before: of all contacts before them; None where they are sent again.
+    :param digest: of all contacts up to them.
     """
 
-    chunk: list[Contact]
-    start: int
-    digest: str
+    contacts: Sequence[Contact]
+    parcel: Parcel | None
+    positions: Sequence[int]
+    digest_before: str | None = None
+    digest: str = ""
 
     @property
-    def stop(self) -> int:
-        """The position after its last contact."""
-        return self.start + len(self.chunk)
+    def is_new(self) -> bool:
+        """Whether no earlier try has sent these contacts."""
+        return self.digest_before is not None
+
+
+@dataclass(frozen=True)
+class State:
+    """
+    How far a run has come. One takes the place of another at once, so that a signal finds either of them and nothing
+    in between.
+
+    :param summary: the counts; never changed, only replaced.
+    :param contacts: number of contacts, from the first, that were sent or are under way.
+    :param digest: of exactly these.
+    :param unconfirmed: positions among them that no answer has confirmed.
+    :param under_way: what nothing is known of yet, in the order in which it was begun.
+    """
+
+    summary: Summary
+    contacts: int = 0
+    digest: str = ""
+    unconfirmed: FrozenBitMap = field(default_factory=FrozenBitMap)
+    under_way: tuple[Chunk, ...] = ()
+
+
+class KilledError(Exception):
+    """The run was told to end before it was through: what it had not confirmed is sent by the next one."""
 
 
 class RowsChangedError(Exception):
@@ -80,6 +112,8 @@ class ContactSync:
     :param delivery: sends chunks of contacts; None sends nothing and counts what would be sent as skipped.
     :param chunk_size: contacts in a chunk.
     :param concurrency: chunks on their way at a time. While they are, the next ones are read and checked.
+    :param patience: seconds that what is under way is waited for when the run fails.
+    :param abort: ends the requests that are under way, called when the run is told to end.
     :param list_name: the list, for the summary.
     :param tag_name: the tag, for the summary.
     :param rejects: where rejected rows are written; None writes them nowhere.
@@ -94,6 +128,8 @@ class ContactSync:
         *,
         chunk_size: int,
         concurrency: int = 1,
+        patience: float = 90.0,
+        abort: Callable[[], None] | None = None,
         list_name: str | None = None,
         tag_name: str | None = None,
         rejects: Rejects | None = None,
@@ -104,12 +140,20 @@ class ContactSync:
         self._delivery = delivery
         self._chunk_size = chunk_size
         self._concurrency = concurrency
+        self._patience = patience
+        self._abort = abort
+        self._is_killed = False
         self._rejects = rejects
         self._checkpoint = checkpoint
         self._nothing_yet = Summary(
             list_name=list_name, tag_name=tag_name, validate_only=delivery is None, rejects_path=rejects_path
         )
         self._start_over()
+
+    @property
+    def summary(self) -> Summary:
+        """What has had an outcome until now."""
+        return self._state.summary
 
     def run(self, open_frames: Callable[[], Frames]) -> Summary:
         """
@@ -120,6 +164,7 @@ class ContactSync:
         :return: the counts, which add up.
         :raises ColumnError: when a column that is asked for is not there.
         :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
+        :raises KilledError: when it was told to end.
         """
         try:
             with _without_looking_at_old_objects():
@@ -130,9 +175,18 @@ class ContactSync:
             self._save_progress()
         self.summary.check()
         self._tell_unknown_statuses()
-        if self._checkpoint is not None:
-            self._checkpoint.clear()
         return self.summary
+
+    def kill(self) -> None:
+        """End the run, from another thread: nothing more is sent, and nobody waits for an answer."""
+        self._is_killed = True
+        self._stop_sending(and_wait_for_nothing=True)
+
+    def _check_not_killed(self) -> None:
+        if self._is_killed:
+            raise KilledError(
+                f"told to end after {self.summary.confirmed:,} contacts were confirmed: run the task again for the rest"
+            )
 
     def _send_all_or_start_over(self, open_frames: Callable[[], Frames]) -> None:
         try:
@@ -145,12 +199,11 @@ class ContactSync:
                 self._send_all(frames, None)
 
     def _start_over(self) -> None:
-        self.summary = replace(self._nothing_yet, reasons=Counter())
+        self._state = State(replace(self._nothing_yet, reasons=Counter()))
         self._seen = SeenNumbers()
         self._rejected: list[Rejection] = []
         self._unknown_statuses: Counter[str] = Counter()
-        self._progress = Progress()
-        self._under_way: dict[Future[Delivered], Sent] = {}
+        self._set_aside: list[Chunk] = []
         self._earlier: dict[str, float] = {}
         self._started = self._progress_told = time.monotonic()
         self._digest = self._checkpoint.digest() if self._checkpoint else None
@@ -159,104 +212,83 @@ class ContactSync:
 
     def _send_all(self, frames: Iterable[pd.DataFrame], earlier: Progress | None) -> None:
         contacts = chain.from_iterable(self._contacts(frames))
-        if earlier is not None:
-            self._pass_over(contacts, earlier)
-        chunks = iter(lambda: list(islice(contacts, self._chunk_size)), [])
-        ready: deque[tuple[list[Contact], list[Request]]] = deque()
-        done: SimpleQueue[Future[Delivered]] = SimpleQueue()
-        with ThreadPoolExecutor(self._concurrency, "octopush") as threads:
-            try:
-                while True:
-                    # Cut and encode ahead, so that no thread waits for its next chunk when several are done at once.
-                    if done.empty() and len(ready) < self._concurrency and (chunk := next(chunks, [])):
-                        ready.append((chunk, self._prepare(chunk)))
-                    elif self._under_way:
-                        self._settle_done(done)
-                    elif not ready:
-                        break
-                    # Never more than there are threads, with what is done but not noted: it would be sent again if
-                    # the process died.
-                    while ready and len(self._under_way) < self._concurrency:
-                        chunk, requests = ready.popleft()
-                        future = threads.submit(self._deliver, chunk, requests)
-                        self._under_way[future] = self._sent(chunk)
-                        future.add_done_callback(done.put)
-            except BaseException:
-                if self._delivery is not None:
-                    self._delivery.stop()
-                raise
+        again = self._pass_over(contacts, earlier) if earlier is not None else []
+        # Those that are sent again come last: what an earlier try saw refused is no fair sample of the rows.
+        chunks = self._with_set_aside(chain(self._chunks(contacts), self._chunks_again(again)))
+        pipeline = Pipeline(self._deliver, self._concurrency, patience=self._patience)
+        try:
+            while True:
+                # Left open, it would keep its threads for as long as somebody holds the error.
+                with closing(pipeline.run(chunks, self._note_start)) as all_done:
+                    for done in all_done:
+                        self._settle(done)
+                if not self._set_aside:
+                    break
+                chunks = iter(self._take_set_aside())
+        except BaseException as error:
+            # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
+            self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
+            raise
 
-    def _settle_done(self, done: SimpleQueue[Future[Delivered]]) -> None:
+    def _with_set_aside(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            yield chunk
+            while self._set_aside and self._delivery is not None and not self._delivery.is_in_doubt:
+                yield self._set_aside.pop(0)
+
+    def _take_set_aside(self) -> list[Chunk]:
+        chunks, self._set_aside = self._set_aside, []
+        if self._delivery is not None:
+            self._delivery.conclude([chunk.parcel for chunk in chunks if chunk.parcel is not None])
+        return chunks
+
+    def _pass_over(self, contacts: Iterator[Contact], earlier: Progress) -> list[tuple[int, Contact]]:
         """
-        Wait until a chunk is done, and settle it with all others that are.
+        Skip the contacts that an earlier try has sent, once all of them were seen to be the same.
 
-        :raises OctopushError: when one has failed for good; those that were under way are settled before.
-        """
-        futures = [done.get()]
-        while not done.empty():
-            futures.append(done.get())
-        if any(future.exception() for future in futures):
-            # It has stopped the delivery, so that the others end soon; what was answered for counts.
-            futures = list(self._under_way)
-        errors = [error for future in futures if (error := self._settle_chunk(future)) is not None]
-        # Once for all of them: noting it may take as long as sending one.
-        self._note_progress()
-        if errors:
-            raise next(error for error in errors if not isinstance(error, StoppedError))
-
-    def _settle_chunk(self, future: Future[Delivered]) -> BaseException | None:
-        error = future.exception()
-        if error is not None:
-            return error
-        sent = self._under_way.pop(future)
-        delivered = future.result()
-        self.summary.chunks += 1
-        if self._digest is not None and delivered.rejections:
-            rejected = {rejection.row for rejection in delivered.rejections}
-            for position, contact in enumerate(sent.chunk, sent.start):
-                if contact.row in rejected:
-                    bisect.insort(self._progress.unconfirmed, position)
-        self._settle(delivered)
-        return None
-
-    def _pass_over(self, contacts: Iterator[Contact], earlier: Progress) -> None:
-        """
-        Skip the contacts that an earlier try has confirmed, once all of them were seen to be the same.
-
-        :raises RowsChangedError: when they are not.
+        :return: those of them that have to be sent again, with their positions.
+        :raises RowsChangedError: when they are not the same.
         """
         if self._digest is None:
             raise RuntimeError("there is no checkpoint to resume from")
-        unconfirmed = set(earlier.unconfirmed).union(*(range(start, stop) for start, stop in earlier.under_way))
+        unconfirmed = earlier.unconfirmed.union(
+            *(FrozenBitMap(range(start, stop)) for start, stop in earlier.under_way)
+        )
         again: list[tuple[int, Contact]] = []
+        confirmed: Contact | None = None
         for start in range(0, earlier.contacts, PASSED_OVER_AT_A_TIME):
             sent = list(islice(contacts, min(PASSED_OVER_AT_A_TIME, earlier.contacts - start)))
             if not sent:
                 raise RowsChangedError
             self._digest.update(sent)
-            again += [(position, contact) for position, contact in enumerate(sent, start) if position in unconfirmed]
+            for position, contact in enumerate(sent, start):
+                if position in unconfirmed:
+                    again.append((position, contact))
+                else:
+                    confirmed = contact
         if self._digest.hexdigest() != earlier.digest:
             raise RowsChangedError
         log.info("%d contacts were sent by an earlier try: sending the rest", earlier.contacts)
-        self._progress = replace(earlier, unconfirmed=sorted(unconfirmed), under_way=[])
+        if confirmed is not None and self._delivery is not None:
+            self._delivery.note_accepted_before(confirmed)
         self._earlier = dict(earlier.counts)
+        summary = self._counted([])
         for name in CONFIRMED:
-            self.summary.count(name, int(earlier.counts.get(name, 0)))
-        self.summary.chunks = int(earlier.counts.get("chunks", 0)) + len(earlier.under_way)
-        for start in range(0, len(again), self._chunk_size):
-            part = again[start : start + self._chunk_size]
-            chunk = [contact for _, contact in part]
-            delivered = self._deliver(chunk, self._prepare(chunk))
-            rejected = {rejection.row for rejection in delivered.rejections}
-            confirmed = {position for position, contact in part if contact.row not in rejected}
-            self._progress.unconfirmed = [p for p in self._progress.unconfirmed if p not in confirmed]
-            self._settle(delivered)
-            self._note_progress()
+            summary.count(name, int(earlier.counts.get(name, 0)))
+        summary.chunks = int(earlier.counts.get("chunks", 0)) + len(earlier.under_way)
+        self._state = replace(
+            self._state,
+            summary=summary,
+            contacts=earlier.contacts,
+            digest=earlier.digest,
+            unconfirmed=unconfirmed,
+        )
+        return again
 
     def _contacts(self, frames: Iterable[pd.DataFrame]) -> Iterator[list[Contact]]:
         for frame in frames:
+            self._check_not_killed()
             contacts, rejections = self._mapper.map(frame, self.summary.read + 1)
-            self.summary.read += len(frame)
             is_new = self._seen.add_all([contact.number for contact in contacts])
             if not all(is_new):
                 rejections += [
@@ -266,34 +298,94 @@ class ContactSync:
                 ]
                 rejections.sort(key=attrgetter("row"))
                 contacts = list(compress(contacts, is_new))
-            for rejection in rejections:
-                self._reject(rejection)
+            summary = self._counted(rejections)
+            summary.read += len(frame)
+            self._state = replace(self._state, summary=summary)
             self._flush_rejected()
             self._tell_progress()
             yield contacts
 
-    def _prepare(self, chunk: Sequence[Contact]) -> list[Request]:
-        return [] if self._delivery is None else self._delivery.prepare(chunk)
+    def _chunks_again(self, again: Sequence[tuple[int, Contact]]) -> Iterator[Chunk]:
+        for start in range(0, len(again), self._chunk_size):
+            part = again[start : start + self._chunk_size]
+            contacts = [contact for _, contact in part]
+            yield Chunk(contacts, self._prepare(contacts), [position for position, _ in part])
 
-    def _deliver(self, chunk: Sequence[Contact], requests: Sequence[Request]) -> Delivered:
-        if self._delivery is None:
-            return Delivered(Counter(skipped=len(chunk)))
-        return self._delivery.deliver(requests)
+    def _chunks(self, contacts: Iterator[Contact]) -> Iterator[Chunk]:
+        start, digest = self._state.contacts, self._state.digest
+        try:
+            while chunk := list(islice(contacts, self._chunk_size)):
+                digest_before = digest
+                if self._digest is not None:
+                    self._digest.update(chunk)
+                    digest = self._digest.hexdigest()
+                positions = range(start, start + len(chunk))
+                start += len(chunk)
+                yield Chunk(chunk, self._prepare(chunk), positions, digest_before, digest)
+        except Exception:
+            # The source failed: what is under way is answered for, and nothing more is sent.
+            self._stop_sending()
+            raise
 
-    def _sent(self, chunk: list[Contact]) -> Sent:
-        sent = Sent(chunk, self._progress.contacts, self._progress.digest)
-        if self._digest is not None:
-            self._digest.update(chunk)
-            self._progress.digest = self._digest.hexdigest()
-            self._progress.contacts += len(chunk)
-        return sent
+    def _prepare(self, contacts: Sequence[Contact]) -> Parcel | None:
+        return None if self._delivery is None else self._delivery.prepare(contacts)
 
-    def _settle(self, delivered: Delivered) -> None:
-        for outcome, number in delivered.confirmed.items():
-            self.summary.count(outcome, number)
-        for rejection in delivered.rejections:
-            self._reject(rejection)
-        self._unknown_statuses.update(delivered.unknown_statuses)
+    def _deliver(self, chunk: Chunk) -> Delivered | None:
+        if self._delivery is None or chunk.parcel is None:
+            return Delivered(Counter(skipped=len(chunk.contacts)))
+        return self._delivery.deliver(chunk.parcel)
+
+    def _stop_sending(self, *, and_wait_for_nothing: bool = False) -> None:
+        if self._delivery is not None:
+            self._delivery.stop()
+        if and_wait_for_nothing and self._abort is not None:
+            self._abort()
+
+    def _note_start(self, chunk: Chunk) -> None:
+        if any(one is chunk for one in self._state.under_way):
+            # It was set aside in between.
+            return
+        state = replace(self._state, under_way=(*self._state.under_way, chunk))
+        if chunk.is_new:
+            state = replace(state, contacts=chunk.positions[-1] + 1, digest=chunk.digest)
+        self._state = state
+
+    def _settle(self, done: Sequence[Done[Chunk, Delivered | None]]) -> None:
+        """
+        Count what became of chunks; those that are set aside stay under way.
+
+        :raises OctopushError: when one has failed for good; what is known of the others is counted before.
+        """
+        state = self._state
+        answered = [(one.job, one.result) for one in done if one.result is not None]
+        summary = self._counted([rejection for _, delivered in answered for rejection in delivered.rejections])
+        unconfirmed = state.unconfirmed
+        for chunk, delivered in answered:
+            summary.chunks += chunk.is_new
+            for outcome, number in delivered.confirmed.items():
+                summary.count(outcome, number)
+            if self._checkpoint is not None:
+                unconfirmed = _without_confirmed(unconfirmed, chunk, delivered)
+            self._unknown_statuses.update(delivered.unknown_statuses)
+        self._set_aside += [one.job for one in done if one.result is None and one.error is None]
+        settled = {id(chunk) for chunk, _ in answered}
+        under_way = tuple(chunk for chunk in state.under_way if id(chunk) not in settled)
+        self._state = replace(state, summary=summary, unconfirmed=unconfirmed, under_way=under_way)
+        self._note_progress()
+        errors = [one.error for one in done if one.error is not None]
+        if errors:
+            self._check_not_killed()
+            # That the others were stopped is no reason.
+            raise next((error for error in errors if not isinstance(error, StoppedError)), errors[0])
+
+    def _counted(self, rejections: Sequence[Rejection]) -> Summary:
+        """Return the counts with these rejections among them; and keep the rejections to be written."""
+        summary = replace(self.summary, reasons=self.summary.reasons.copy())
+        for rejection in rejections:
+            summary.count_rejection(rejection)
+        if self._rejects is not None:
+            self._rejected += rejections
+        return summary
 
     def _note_progress(self) -> None:
         self._flush_rejected()
@@ -302,38 +394,20 @@ class ContactSync:
         self._tell_progress()
 
     def _count_requests(self) -> None:
+        summary = self._counted([])
         if self._delivery is not None:
-            self.summary.requests = int(self._earlier.get("requests", 0)) + self._delivery.requests
-            self.summary.retries = int(self._earlier.get("retries", 0)) + self._delivery.retries
-        self.summary.duration_seconds = self._earlier.get("duration_seconds", 0.0) + time.monotonic() - self._started
+            summary.requests = int(self._earlier.get("requests", 0)) + self._delivery.requests
+            summary.retries = int(self._earlier.get("retries", 0)) + self._delivery.retries
+        summary.duration_seconds = self._earlier.get("duration_seconds", 0.0) + time.monotonic() - self._started
+        self._state = replace(self._state, summary=summary)
 
     def _save_progress(self) -> None:
         if self._checkpoint is None:
             return
-        progress = self._answered()
+        progress = _progress(self._state)
         if progress.contacts and not self._checkpoint.save(progress):
             log.warning("too many contacts are unconfirmed to note them all: a retry sends what comes now again")
             self._checkpoint = None
-
-    def _answered(self) -> Progress:
-        """Return the progress without the chunks under way that nothing answered comes after."""
-        names = (*CONFIRMED, "chunks", "requests", "retries", "duration_seconds")
-        contacts, digest = self._progress.contacts, self._progress.digest
-        under_way = sorted(self._under_way.values(), key=attrgetter("start"))
-        while under_way and under_way[-1].stop == contacts:
-            contacts, digest = under_way[-1].start, under_way.pop().digest
-        return replace(
-            self._progress,
-            contacts=contacts,
-            digest=digest,
-            under_way=[(sent.start, sent.stop) for sent in under_way],
-            counts={name: getattr(self.summary, name) for name in names},
-        )
-
-    def _reject(self, rejection: Rejection) -> None:
-        self.summary.count_rejection(rejection)
-        if self._rejects is not None:
-            self._rejected.append(rejection)
 
     def _flush_rejected(self) -> None:
         if self._rejects is not None and self._rejected:
@@ -381,3 +455,31 @@ def _without_looking_at_old_objects() -> Iterator[None]:
     finally:
         if is_ours:
             gc.unfreeze()
+
+
+def _without_confirmed(unconfirmed: FrozenBitMap, chunk: Chunk, delivered: Delivered) -> FrozenBitMap:
+    """Note which contacts of a chunk the answer has confirmed, and which it has not."""
+    if not chunk.is_new:
+        unconfirmed = unconfirmed.difference(FrozenBitMap(chunk.positions))
+    if not delivered.rejections:
+        return unconfirmed
+    rejected = {rejection.row for rejection in delivered.rejections}
+    positions = zip(chunk.positions, chunk.contacts, strict=True)
+    return unconfirmed.union(FrozenBitMap(position for position, contact in positions if contact.row in rejected))
+
+
+def _progress(state: State) -> Progress:
+    """Return what a retry needs to know: without the chunks under way that nothing answered comes after."""
+    names = (*CONFIRMED, "chunks", "requests", "retries", "duration_seconds")
+    contacts, digest = state.contacts, state.digest
+    under_way = [chunk for chunk in state.under_way if chunk.is_new]
+    while under_way and under_way[-1].positions[-1] + 1 == contacts:
+        last = under_way.pop()
+        contacts, digest = last.positions[0], str(last.digest_before)
+    return Progress(
+        contacts=contacts,
+        digest=digest,
+        unconfirmed=state.unconfirmed,
+        under_way=[(chunk.positions[0], chunk.positions[-1] + 1) for chunk in under_way],
+        counts={name: getattr(state.summary, name) for name in names},
+    )

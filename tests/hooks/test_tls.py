@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import ssl
 import threading
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from airflow_provider_octopush.exceptions import OctopushServerError
+from airflow_provider_octopush.exceptions import OctopushConnectionConfigError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from tests.conftest import SetConnection
 
@@ -62,7 +64,21 @@ def keys(authority: trustme.CA, set_connection: SetConnection) -> Iterator[list[
 
 
 def test_no_key_goes_to_a_server_whose_certificate_nobody_vouches_for(keys: list[str | None]) -> None:
-    with pytest.raises(OctopushServerError, match="certificate"):
+    with pytest.raises(OctopushConnectionConfigError, match=r"certificate of localhost.* is not trusted") as caught:
+        OctopushHook().check_balance()
+    assert keys == []
+    assert "correct the connection 'octopush_default'" in str(caught.value)
+
+
+def test_no_key_goes_to_a_server_with_somebody_else_s_certificate(
+    keys: list[str | None], authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    connection = json.loads(os.environ["AIRFLOW_CONN_OCTOPUSH_DEFAULT"])
+    connection["host"] = connection["host"].replace("localhost", "127.0.0.1")
+    monkeypatch.setenv("AIRFLOW_CONN_OCTOPUSH_DEFAULT", json.dumps(connection))
+    with pytest.raises(OctopushConnectionConfigError, match="certificate"):
         OctopushHook().check_balance()
     assert keys == []
 

@@ -182,6 +182,36 @@ class TestRejects:
         lines = object_store.cat("/bucket/2026/rejects.csv").decode().splitlines()
         assert [line.split(",")[0] for line in lines] == ["row", "2", "3", "5"]
 
+    def test_a_store_that_cannot_be_written_to_fails_the_task_before_anything_is_sent(
+        self, octopush: Simulator, object_store: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: Any, **__: Any) -> None:
+            raise PermissionError("no such bucket")
+
+        monkeypatch.setattr(type(object_store), "_open", refuse)
+        with pytest.raises(PermissionError, match="no such bucket"):
+            execute(data=MIXED, rejects_path="memory://bucket/rejects.csv")
+        assert octopush.requests == []
+
+    @pytest.mark.usefixtures("octopush")
+    def test_trying_a_store_leaves_nothing_in_it(self, object_store: Any) -> None:
+        execute(data=GOOD, rejects_path="memory://bucket/rejects.csv")
+        assert object_store.find("/bucket") == ["/bucket/rejects.csv"]
+
+    @pytest.mark.usefixtures("octopush")
+    @pytest.mark.parametrize(
+        ("path", "of_instance"),
+        [("day.1/r.csv", "day.1/r-3.csv"), ("r", "r-3"), (".r", ".r-3"), ("r.csv.gz", "r.csv-3.gz")],
+    )
+    def test_each_instance_of_a_mapped_task_has_a_file_of_its_own(
+        self, tmp_path: Path, path: str, of_instance: str
+    ) -> None:
+        summary = execute(
+            TaskInstance(map_index=3), data=MIXED, max_rejected=1.0, rejects_path=f"file://{tmp_path}/{path}"
+        )
+        assert summary["rejects_path"] == (tmp_path / of_instance).as_uri()
+        assert len(rejects(tmp_path / of_instance)) == 3
+
     @pytest.fixture
     def object_store(self) -> Iterator[Any]:
         from fsspec.implementations.memory import MemoryFileSystem
@@ -193,7 +223,8 @@ class TestRejects:
         store: Any = MemoryFileSystem()
         io.attach("memory", fs=store)
         yield store
-        store.rm("/bucket", recursive=True)
+        if store.exists("/bucket"):
+            store.rm("/bucket", recursive=True)
 
 
 class TestValidateOnly:
@@ -271,6 +302,42 @@ class TestRetriesOfTheTask:
     def test_a_task_that_was_cleared_starts_over(self, octopush: Simulator) -> None:
         # Airflow leaves the state of a cleared task, and raises max_tries to its tries so far and the retries on top.
         assert len(self.tries(octopush, {"max_tries": 1}, {"max_tries": 3})) == len(GOOD)
+
+    def test_nothing_is_left_of_a_run_that_was_told_of(self, octopush: Simulator) -> None:
+        store = StateStore()
+        context: Any = {"ti": TaskInstance(), "task_state_store": store}
+        CreateContactsOperator(task_id="sync", data=GOOD).execute(context)
+        assert store.values == {}
+        octopush.reset(Behaviour(refused=frozenset({GOOD[0]["phone_number"]})))
+        with pytest.raises(AirflowFailException):
+            CreateContactsOperator(task_id="sync", data=GOOD).execute(context)
+        assert store.values == {}
+
+    def test_a_retry_of_a_run_that_could_not_be_told_of_sends_nothing(self, octopush: Simulator) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise OSError("no room")
+
+        store = StateStore()
+        ti = TaskInstance()
+        context: Any = {"ti": ti, "task_state_store": store}
+        operator = CreateContactsOperator(task_id="sync", data=GOOD)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(ti, "xcom_push", fail)
+            with pytest.raises(OSError, match="no room"):
+                operator.execute(context)
+        requests = len(octopush.requests)
+        check_law(CreateContactsOperator(task_id="sync", data=GOOD).execute(context))
+        assert len(octopush.requests) == requests
+        assert store.values == {}
+
+    def test_a_store_that_fails_costs_repetitions_and_no_run(self, octopush: Simulator) -> None:
+        class Broken:
+            def __getattr__(self, name: str) -> Any:
+                raise ConnectionError("no answer")
+
+        context: Any = {"ti": TaskInstance(), "task_state_store": Broken()}
+        check_law(CreateContactsOperator(task_id="sync", data=GOOD, chunk_size=2).execute(context))
+        assert len(octopush.contacts) == len(GOOD)
 
     @pytest.mark.usefixtures("octopush")
     def test_an_airflow_that_keeps_no_progress_is_told_of_once_and_only_in_a_retry(

@@ -106,12 +106,68 @@ def test_what_was_rejected_is_counted_by_reason_and_can_be_found() -> None:
     )
 
 
-def test_duplicates_and_blacklisted_numbers_that_were_to_be_removed_are_not_rejected() -> None:
-    summary = Summary(read=2, unconfirmed=1)
+def test_duplicates_are_not_rejected() -> None:
+    summary = Summary(read=2, added=1)
     summary.count_rejection(rejection("again", Stage.DUPLICATE))
-    summary.check_rejected(0, unconfirmed_is_rejected=False)
-    with pytest.raises(TooManyRejectedError):
-        summary.check_rejected(0)
+    summary.check_rejected(0)
+
+
+@pytest.mark.parametrize("outcome", ["invalid", "refused", "unconfirmed", "other"])
+@pytest.mark.parametrize("removes_blacklisted", [False, True])
+def test_what_is_not_known_to_be_delivered_is_rejected(outcome: str, removes_blacklisted: bool) -> None:
+    summary = Summary(read=40, added=20)
+    summary.count(outcome, 20)
+    summary.check()
+    with pytest.raises(TooManyRejectedError, match="20 of 40 rows were rejected"):
+        summary.check_rejected(19, removes_blacklisted=removes_blacklisted)
+    summary.check_rejected(20, removes_blacklisted=removes_blacklisted)
+
+
+def test_an_undocumented_status_is_named_among_the_reasons_and_told_from_a_missing_contact() -> None:
+    with pytest.raises(TooManyRejectedError) as caught:
+        Summary(read=1_004, added=1_000, other=3, unconfirmed=1).check_rejected(0)
+    assert str(caught.value) == (
+        "4 of 1,004 rows were rejected, max_rejected=0 allows 0: 3 × a status that is not documented; "
+        "1 × not in Octopush's answer"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answered", "missing", "are_blacklisted"),
+    [
+        (900, 100, True),
+        (899, 100, False),
+        (900, 101, False),
+        (5, 5, True),
+        (45, 5, True),
+        (48, 6, False),
+        (54, 6, True),
+        (4, 5, False),
+        (1, 1, True),
+        (0, 1, False),
+        (0, 100, False),
+        (100, 400, False),
+        (0, 0, True),
+    ],
+)
+@pytest.mark.parametrize("outcome", ["added", "updated", "skipped"])
+def test_few_missing_contacts_are_blacklisted_ones_that_were_to_be_removed(
+    answered: int, missing: int, are_blacklisted: bool, outcome: str
+) -> None:
+    # What was not sent, or refused, says nothing of what the answers leave out.
+    summary = Summary(read=answered + missing + 9_999, duplicates=9_999, unconfirmed=missing)
+    summary.count(outcome, answered)
+    summary.check()
+    if are_blacklisted:
+        summary.check_rejected(0, removes_blacklisted=True)
+    else:
+        with pytest.raises(TooManyRejectedError, match="too many to be all blacklisted") as caught:
+            summary.check_rejected(missing - 1, removes_blacklisted=True)
+        assert f"{missing} of " in str(caught.value)
+        summary.check_rejected(missing, removes_blacklisted=True)
+    if missing:
+        with pytest.raises(TooManyRejectedError):
+            summary.check_rejected(missing - 1)
 
 
 def part(**values: Any) -> dict[str, Any]:

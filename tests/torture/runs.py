@@ -90,6 +90,8 @@ class StateStore:
     def set(self, key: str, value: Any) -> None:
         if not self.is_dead:
             self.values[key] = json.dumps(value)
+            # Airflow takes nothing that has to become another value for it, such as a tuple.
+            check(json.loads(self.values[key]) == value, "progress that Airflow would not keep")
 
     def delete(self, key: str) -> None:
         if not self.is_dead:
@@ -319,9 +321,12 @@ def _check_summary(
 
 
 def _check_state(ending: str, summary: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-    rejected = summary["invalid"] + summary["refused"]
-    if not options["auto_remove_blacklisted_numbers"]:
-        rejected += summary["unconfirmed"]
+    rejected = summary["invalid"] + summary["refused"] + summary["other"]
+    missing = summary["unconfirmed"]
+    answered = sum(summary[name] for name in ("added", "updated", "skipped", "other"))
+    is_few = 10 * missing <= answered + missing or (missing <= 5 and missing <= answered)
+    if not (options["auto_remove_blacklisted_numbers"] and is_few):
+        rejected += missing
     allowed = options["max_rejected"]
     too_many = rejected > (allowed if isinstance(allowed, int) else allowed * summary["read"])
     check((ending == "rejected") is too_many, "the state of the task does not agree with max_rejected")
@@ -335,5 +340,6 @@ def _check_rejects(path: Path, summary: Mapping[str, Any]) -> None:
         ("duplicate", "duplicates"),
         ("refused", "refused"),
         ("unconfirmed", "unconfirmed"),
+        ("other", "other"),
     ):
         check(stages.count(stage) == summary[count], f"the rejects file does not hold the rows that are {stage}")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_octopush.delivery.retry import Backoff
-from airflow_provider_octopush.operators import contacts as operator_module
+from airflow_provider_octopush.delivery import retry
 from airflow_provider_octopush.simulator import Simulator
 from tests.torture.runs import torture
 
@@ -19,7 +18,7 @@ BLOCK = 100
 
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_module, "Backoff", partial(Backoff, sleep=lambda _: None))
+    monkeypatch.setattr(retry, "Backoff", partial(retry.Backoff, sleep=lambda _: None))
 
 
 @pytest.mark.parametrize("first", range(START, START + SEEDS, BLOCK))

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import traceback
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from airflow_provider_octopush.exceptions import OctopushConnectionConfigError
-from airflow_provider_octopush.hooks.octopush import Settings
+from airflow_provider_octopush.hooks.connection import Settings
 
 API = "https://api.octopush.com/v1/public"
 
@@ -36,6 +40,8 @@ def test_a_login_and_a_key_are_enough() -> None:
         ("http://localhost:8090", 8090, "http://localhost:8090/v1/public"),
         ("localhost:8090/", None, "https://localhost:8090/v1/public"),
         ("http://[::1]:8090/api", None, "http://[::1]:8090/api"),
+        ("http://[fe80::1%25eth0]/api", None, "http://[fe80::1%25eth0]/api"),
+        ("octopush.élus.example.", None, "https://octopush.élus.example./v1/public"),
         ("https://gateway.example.com/sms/v1", 8443, "https://gateway.example.com:8443/sms/v1"),
     ],
 )
@@ -53,6 +59,13 @@ def test_the_host_is_a_base_url_with_what_is_missing_filled_in(
         ("https://api.octopush.com/?key=s3cret", None, "no base URL"),
         ("https://api.octopush.com:port", None, "no URL"),
         ("https://", None, "no base URL"),
+        ("https://exa mple.com", None, "no base URL"),
+        ("https://*", None, "no base URL"),
+        ("https://a..b", None, "no base URL"),
+        (f"https://{'a' * 64}.com", None, "no base URL"),
+        ("https://api.octopush.com\x00", None, "no base URL"),
+        ("localhost", -1, "no number from 0"),
+        ("localhost", 70_000, "no number from 0"),
         ("http://localhost:8090", 9000, "contradicts"),
         (None, 8090, "host is missing"),
     ],
@@ -84,6 +97,12 @@ def test_extras_are_read_through_a_list_of_two(extra: dict[str, Any], timeout: f
     ("field", "value"),
     [
         ("timeout", "soon"),
+        ("timeout", 3601),
+        ("timeout", 1e10),
+        ("timeout", 10**400),
+        ("timeout", "1e400"),
+        ("timeout", {"seconds": 30}),
+        ("timeout", "9" * 10_000),
         ("timeout", 0),
         ("timeout", -1),
         ("timeout", "nan"),
@@ -126,3 +145,67 @@ def test_blanks_around_a_credential_are_no_part_of_it() -> None:
 def test_the_text_of_the_settings_shows_no_credentials() -> None:
     assert "s3cret" not in repr(settings())
     assert "me@example.com" not in repr(settings())
+
+
+@pytest.mark.parametrize("extra", [[], [30], "timeout", 7, True])
+def test_extras_that_are_no_object_are_an_error(extra: Any) -> None:
+    with pytest.raises(OctopushConnectionConfigError, match="connection 'sms': extra is a"):
+        settings(extra=json.dumps(extra))
+
+
+class Backend:
+    """A connection as a secrets backend may have made it, of whatever it holds."""
+
+    conn_id = "sms"
+    login = "me@example.com"
+    password = "s3cret-key"
+    host = None
+    port = None
+    extra_dejson: Any = {}  # noqa: RUF012 - as Airflow's
+
+    def __init__(self, **fields: Any) -> None:
+        vars(self).update(fields)
+
+
+class BrokenExtra(Backend):
+    @property
+    def extra_dejson(self) -> Any:
+        raise json.JSONDecodeError("bad", "s3cret-key", 0)
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        Backend(login=7),
+        Backend(password=b"s3cret-key"),
+        Backend(host=["s3cret-key"]),
+        Backend(port="s3cret-key", host="localhost"),
+        Backend(extra_dejson="s3cret-key"),
+        BrokenExtra(),
+    ],
+)
+def test_whatever_a_backend_has_made_of_it_the_error_is_ours_and_quotes_nothing(connection: Any) -> None:
+    with pytest.raises(OctopushConnectionConfigError, match="connection 'sms'") as caught:
+        Settings.from_connection(connection)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+    assert caught.value.__context__ is None
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: st.none() | st.text() | st.integers() | st.binary() for name in ("login", "password", "host", "port")}
+    ),
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda values: st.lists(values) | st.dictionaries(st.sampled_from(["timeout", "retries"]), values),
+    ),
+)
+@hypothesis_settings(deadline=None)
+def test_any_connection_is_read_or_refused(fields: dict[str, Any], extra: Any) -> None:
+    try:
+        read = Settings.from_connection(Backend(**fields, extra_dejson=extra))  # type: ignore[arg-type] # what is tested
+    except OctopushConnectionConfigError:
+        return
+    assert 0 < read.timeout <= 3600
+    assert read.retries >= 0
+    assert read.base_url.startswith(("http://", "https://"))

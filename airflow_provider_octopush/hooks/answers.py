@@ -1,0 +1,189 @@
+"""An answer → its items, or the exception that says what to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from airflow_provider_octopush.exceptions import (
+    OctopushAnswerError,
+    OctopushCredentialsError,
+    OctopushError,
+    OctopushRateLimitError,
+    OctopushRequestError,
+    OctopushServerError,
+)
+from airflow_provider_octopush.hooks.connection import Settings
+from airflow_provider_octopush.hooks.masking import shown_code, shown_message
+from airflow_provider_octopush.hooks.transport import Answer
+from airflow_provider_octopush.payloads import ContactItem
+from airflow_provider_octopush.words import storable
+
+
+class _Items(msgspec.Struct):
+    items: list[ContactItem]
+
+
+_decoder = msgspec.json.Decoder(_Items)
+
+_SECONDS = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
+
+
+def contact_items(endpoint: str, host: str, answer: Answer) -> list[ContactItem]:
+    """
+    Read the items of ``contact/create``.
+
+    :return: those that are as documented; another one says nothing of anybody.
+    :raises OctopushAnswerError: when there are none to be read.
+    """
+    # Where nothing is escaped, nothing can be that no store takes.
+    if b"\\" not in answer.content:
+        with suppress(msgspec.MsgspecError, ValueError, RecursionError):
+            return _decoder.decode(answer.content).items
+    # Another shape, or something around the items that no JSON should hold.
+    return [ContactItem(item["phone_number"], item["status"]) for item in raw_items(endpoint, host, answer)]
+
+
+def raw_items(endpoint: str, host: str, answer: Answer) -> list[dict[str, Any]]:
+    """
+    Read the items of ``contact/create`` with all that they hold.
+
+    :return: those that are as documented.
+    :raises OctopushAnswerError: when there are none to be read.
+    """
+    content = _read_json(endpoint, host, answer)
+    items = content.get("items") if isinstance(content, dict) else None
+    if not isinstance(items, list):
+        raise OctopushAnswerError(
+            f"{endpoint} succeeded, but its answer does not list items with phone_number and status: "
+            "what became of the contacts is not known",
+            status_code=answer.status_code,
+        )
+    return [item for item in items if _is_item(item)]
+
+
+def balance(endpoint: str, host: str, answer: Answer) -> dict[str, Any]:
+    """
+    Read the account's balance.
+
+    :raises OctopushAnswerError: when it is not there.
+    """
+    content = _read_json(endpoint, host, answer)
+    if not isinstance(content, dict) or not {"amount", "unit"} <= content.keys():
+        raise OctopushAnswerError(
+            f"{endpoint} succeeded, but its answer has no amount and unit", status_code=answer.status_code
+        )
+    return content
+
+
+def refusal(endpoint: str, answer: Answer, body: bytes | None, settings: Settings, conn_id: str) -> OctopushError:
+    """
+    Say what to do about an answer that is no success.
+
+    :param body: what was sent, which the answer may quote.
+    :param conn_id: the connection, for the person who has to correct it.
+    """
+    status_code = answer.status_code
+    code, full_message = _code_and_message(answer)
+    message = full_message and shown_message(full_message, body, settings.login, settings.key)
+    said = "".join([f", code {code}" if code is not None else "", f": {message}" if message is not None else ""])
+    text = f"{endpoint}: {settings.host} answered HTTP {status_code}{said}"
+    error: type[OctopushError]
+    if status_code in (401, 403):
+        error = OctopushCredentialsError
+        text += f"; login or key refused, correct the connection {conn_id!r}"
+    elif status_code == 429:
+        error = OctopushRateLimitError
+    elif status_code in (408, 425) or status_code >= 500:
+        error = OctopushServerError
+    else:
+        error = OctopushRequestError
+        if 300 <= status_code < 400 or status_code in (404, 405):
+            text += f"; check the host of the connection {conn_id!r}, it must be the API's base URL"
+    return error(
+        text,
+        status_code=status_code,
+        code=code,
+        message=message,
+        full_message=full_message,
+        retry_after=_retry_after(answer.retry_after),
+    )
+
+
+def _is_item(item: Any) -> bool:
+    return isinstance(item, Mapping) and all(isinstance(item.get(name), str) for name in ("phone_number", "status"))
+
+
+def _read_json(endpoint: str, host: str, answer: Answer) -> Any:
+    with suppress(ValueError, RecursionError):
+        return _storable(_loads(answer.content))
+    raise OctopushAnswerError(
+        f"{endpoint}: {host} answered HTTP {answer.status_code}, but not in JSON: "
+        "check that the connection's host is the API's base URL",
+        status_code=answer.status_code,
+    )
+
+
+def _loads(content: bytes) -> Any:
+    """
+    Read JSON, whatever is wrong with its text.
+
+    :raises ValueError: when it is none.
+    :raises RecursionError: when it is nested as no answer is.
+    """
+    # UTF-8 is what JSON is written in; json tells UTF-16, UTF-32 and a BOM by the first bytes.
+    return json.loads(content.decode(json.detect_encoding(content), "replace"), strict=False)
+
+
+def _storable(content: Any) -> Any:
+    """Make all text in what was read storable, however deep it lies."""
+    whole = [content]
+    left: list[Any] = [whole]
+    while left:
+        container = left.pop()
+        if isinstance(container, dict):
+            values = {storable(name): value for name, value in container.items()}
+            container.clear()
+            container.update(values)
+        for at, value in container.items() if isinstance(container, dict) else enumerate(container):
+            if isinstance(value, str):
+                container[at] = storable(value)
+            elif isinstance(value, list | dict):
+                left.append(value)
+    return whole[0]
+
+
+def _code_and_message(answer: Answer) -> tuple[int | None, str | None]:
+    """Read ``{"code": …, "message": …}`` from an error; anything else, such as a gateway's page, says nothing."""
+    content = None
+    with suppress(ValueError, RecursionError):
+        content = _loads(answer.content)
+    if not isinstance(content, dict):
+        return None, None
+    message = content.get("message")
+    return shown_code(content.get("code")), storable(message) if isinstance(message, str) and message.strip() else None
+
+
+def _retry_after(value: str) -> float | None:
+    """
+    Read ``Retry-After``: seconds, or a date of HTTP.
+
+    Source: RFC 9110, section 10.2.3.
+    """
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        return max(float(value), 0.0)
+    # A date is whatever the standard library takes for one, and the year 99999 is not its only surprise.
+    with suppress(ValueError, OverflowError, TypeError, IndexError):
+        date = email.utils.parsedate_to_datetime(value)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=dt.UTC)
+        return max((date - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
+    return None

@@ -1,0 +1,153 @@
+"""What a request holds, checked: Octopush would cast, cut or ignore without a word what is not as documented."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated
+
+import msgspec
+
+from airflow_provider_octopush.api import CONTACT_FIELDS, DELETE_MAX_NUMBERS, check_names
+from airflow_provider_octopush.payloads import ContactPayload
+
+#: A contact, as a caller of the hook may write it.
+ContactLike = ContactPayload | Mapping[str, str | None]
+
+
+class _Body(msgspec.Struct):
+    contacts: Annotated[list[ContactPayload], msgspec.Meta(min_length=1)]
+
+
+def _as_builtin(value: object) -> object:
+    if isinstance(value, str):  # numpy's, or an enumeration's
+        return str.__str__(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+# What a programmer calls a field, and not what a person is called by.
+_FIELD = re.compile(r"[a-z]+(?:_[a-z]+)*\d?", re.ASCII)
+
+_encoder = msgspec.json.Encoder(enc_hook=_as_builtin)
+_decoder = msgspec.json.Decoder(_Body)
+
+
+def contacts_body(
+    contacts: Sequence[ContactLike],
+    *,
+    list_name: str | None,
+    tag_name: str | None,
+    auto_remove_blacklisted_numbers: bool | None,
+    do_not_overwrite: bool | None,
+) -> bytes:
+    """
+    Write the body of ``contact/create``; what is None is left out.
+
+    :return: JSON in UTF-8.
+    :raises ValueError: when a name is too long or a contact is not as described. It holds no value of a contact.
+    """
+    _check_names(list_name=list_name, tag_name=tag_name)
+    options = {
+        "list_name": list_name,
+        "tag_name": tag_name,
+        "auto_remove_blacklisted_numbers": auto_remove_blacklisted_numbers,
+        "do_not_overwrite": do_not_overwrite,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    if contacts and set(map(type, contacts)) != {ContactPayload}:
+        # msgspec makes text of bytes, dates and whatever else it knows.
+        _check_contacts(contacts)
+    with suppress(msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        body = _encoder.encode({"contacts": contacts, **given})
+        # What is checked is what is sent.
+        _decoder.decode(body)
+        return body
+    # Out here there is no context: an encoder's errors carry what they could not encode.
+    _check_contacts(contacts)
+    raise ValueError("contacts or options cannot be written as JSON: hand over a list of dicts, and True or False")
+
+
+def list_body(list_name: str) -> bytes:
+    """
+    Write the body of ``contact-list/create``.
+
+    :raises ValueError: when the name is blank or too long.
+    """
+    _check_names(list_name=list_name)
+    return _encoder.encode({"list_name": list_name})
+
+
+def deletion_body(numbers: Sequence[str], *, list_name: str | None) -> bytes:
+    """
+    Write the body of ``contact/delete``.
+
+    :param list_name: None deletes from the whole account.
+    :raises ValueError: when the name or a number is not as described. It holds no number.
+    """
+    _check_names(list_name=list_name)
+    if isinstance(numbers, str) or not 0 < len(numbers) <= DELETE_MAX_NUMBERS:
+        given = "one text" if isinstance(numbers, str) else str(len(numbers))
+        raise ValueError(f"numbers: contact/delete takes a list of 1 to {DELETE_MAX_NUMBERS} numbers, got {given}")
+    for position, number in enumerate(numbers):
+        problem = _problem_of_text(number)
+        if problem is None and not number.strip():
+            problem = "is blank"
+        if problem is not None:
+            raise ValueError(f"numbers[{position}] {problem}")
+    # A plain list of plain text, whatever else behaves like them.
+    content: dict[str, object] = {"phone_numbers": [str.__str__(number) for number in numbers]}
+    return _encoder.encode(content if list_name is None else {**content, "list_name": list_name})
+
+
+def _check_names(**names: str | None) -> None:
+    check_names(**names)
+    for field, name in names.items():
+        problem = _problem_of_text(name)
+        if name is not None and problem is not None:
+            raise ValueError(f"{field} {problem}")
+
+
+def _problem_of_text(value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"is of type {type(value).__name__}, Octopush takes text"
+    # Not by an exception, which would carry the text.
+    if value.encode(errors="replace") != value.encode(errors="surrogatepass"):
+        return "is text that is not valid Unicode"
+    return None
+
+
+def _check_contacts(contacts: Sequence[ContactLike]) -> None:
+    """Say what is wrong with contacts that cannot be sent."""
+    if not contacts:
+        raise ValueError("contacts is empty: contact/create needs at least one")
+    for position, contact in enumerate(contacts):
+        if isinstance(contact, ContactPayload):
+            _check_contact(f"contacts[{position}]", msgspec.structs.asdict(contact))
+        elif isinstance(contact, Mapping):
+            _check_contact(f"contacts[{position}]", contact)
+        else:
+            raise ValueError(  # noqa: TRY004 - as for whatever else is not as described
+                f"contacts[{position}] is of type {type(contact).__name__}: hand over a dict"
+            )
+
+
+def _check_contact(name: str, contact: Mapping[str, str | None]) -> None:
+    unknown = sorted({_shown_field(field) for field in contact if field not in CONTACT_FIELDS})
+    if unknown:
+        raise ValueError(f"{name} has the field {', '.join(unknown)}, Octopush has {', '.join(CONTACT_FIELDS)}")
+    if not contact.get("phone_number"):
+        raise ValueError(f"{name} has no phone_number")
+    for field, value in contact.items():
+        problem = None if value is None else _problem_of_text(value)
+        if problem is not None:
+            raise ValueError(f"{name}: {field} {problem}")
+
+
+def _shown_field(field: object) -> str:
+    """Name a field that Octopush does not have; where keys and values were mixed up, it is a person's."""
+    if isinstance(field, str) and _FIELD.fullmatch(field):
+        return repr(field)
+    return f"(of type {type(field).__name__}, which is no name of a field)"

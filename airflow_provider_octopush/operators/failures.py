@@ -1,0 +1,40 @@
+"""Which failures end a task for good; imported when a task runs, because their classes live with what raises them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_octopush.contacts.mapping import ColumnError
+from airflow_provider_octopush.exceptions import (
+    OctopushConnectionConfigError,
+    OctopushCredentialsError,
+    OctopushRequestError,
+    TooManyRejectedError,
+)
+from airflow_provider_octopush.sources.errors import UnusableSourceError
+
+#: What a retry of the task would meet again, unchanged.
+FINAL_ERRORS = (
+    OctopushConnectionConfigError,
+    OctopushCredentialsError,
+    OctopushRequestError,
+    TooManyRejectedError,
+    ColumnError,
+    UnusableSourceError,
+)
+
+
+@contextmanager
+def no_retry_for_final_errors() -> Iterator[None]:
+    """
+    Tell Airflow which failures a retry would only repeat.
+
+    :raises AirflowFailException: with the text of the failure, in place of one of :data:`FINAL_ERRORS`.
+    """
+    try:
+        yield
+    except FINAL_ERRORS as error:
+        raise AirflowFailException(str(error)) from error

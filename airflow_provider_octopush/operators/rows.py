@@ -1,0 +1,223 @@
+"""
+What operators have in common that take rows to Octopush: where rows come from, how they are read, what becomes of them.
+
+Importing an operator must cost a Dag file next to nothing, so what only a running task needs is imported in methods.
+"""
+
+from __future__ import annotations
+
+import _thread
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, BaseOperator, XComArg
+
+from airflow_provider_octopush.assets.events import describe_outlets
+from airflow_provider_octopush.assets.lists import DEFAULT_CONNECTION
+from airflow_provider_octopush.operators.parameters import (
+    OnEmpty,
+    check_columns,
+    check_max_rejected,
+    check_on_empty,
+    check_one_source,
+    check_phone_check,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from airflow_provider_octopush.contacts.mapping import ContactMapper
+    from airflow_provider_octopush.hooks.octopush import OctopushHook
+    from airflow_provider_octopush.phones.options import PhoneCheck
+    from airflow_provider_octopush.sync.rejects import RejectsFile
+    from airflow_provider_octopush.sync.summary import Summary
+    from airflow_provider_octopush.sync.sync import ContactSync, Frames
+
+
+class RowsOperator(BaseOperator):
+    """
+    Base of the operators that read rows, turn them into contacts and end in a summary.
+
+    What its parameters mean stands where people look: with the operators that have them.
+    """
+
+    template_fields: Sequence[str] = (
+        "sql",
+        "sql_conn_id",
+        "parameters",
+        "sql_hook_params",
+        "columns",
+        "default_region",
+        "rejects_path",
+        "list_name",
+        "octopush_conn_id",
+    )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance variable
+        "sql": "sql",
+        "parameters": "json",
+        "sql_hook_params": "json",
+        "columns": "json",
+    }
+    ui_color = "#e4dcf7"
+
+    def __init__(
+        self,
+        *,
+        data: Any = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        sql_hook_params: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | None = None,
+        default_region: str | Sequence[str] | None = None,
+        phone_check: PhoneCheck = "format",
+        list_name: str | None = None,
+        on_empty: OnEmpty = "succeed",
+        max_rejected: float = 0,
+        rejects_path: str | None = None,
+        validate_only: bool = False,
+        octopush_conn_id: str = DEFAULT_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_one_source(data, sql, sql_conn_id)
+        check_on_empty(on_empty)
+        check_phone_check(phone_check)
+        check_max_rejected(max_rejected)
+        check_columns(columns)
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.parameters = parameters
+        self.sql_hook_params = sql_hook_params
+        self.columns = columns
+        self.default_region = default_region
+        self.phone_check = phone_check
+        self.list_name = list_name
+        self.on_empty = on_empty
+        self.max_rejected = max_rejected
+        self.rejects_path = rejects_path
+        self.validate_only = validate_only
+        self.octopush_conn_id = octopush_conn_id
+        # No template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
+        self._data = data
+        XComArg.apply_upstream_relationship(self, data)
+        self._summary: Summary | None = None
+        self._running: ContactSync | None = None
+        self._is_told_to_end = False
+
+    @cached_property
+    def hook(self) -> OctopushHook:
+        """The hook that talks to Octopush."""
+        from airflow_provider_octopush.hooks.octopush import OctopushHook
+
+        return OctopushHook(self.octopush_conn_id)
+
+    @cached_property
+    def _sql_hook(self) -> Any:
+        connection: Any = BaseHook.get_connection(str(self.sql_conn_id))
+        return connection.get_hook(hook_params=self.sql_hook_params)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """
+        Bring the rows where they belong.
+
+        :return: the summary.
+        """
+        from airflow_provider_octopush.operators.failures import no_retry_for_final_errors
+
+        self._summary = None
+        with no_retry_for_final_errors():
+            summary = self._sync(context)
+        if summary.read == 0 and self.on_empty != "succeed":
+            message = f"no row was read, and on_empty={self.on_empty!r}"
+            raise AirflowSkipException(message) if self.on_empty == "skip" else ValueError(message)
+        if self.outlets:
+            describe_outlets(self.outlets, context["outlet_events"], summary, self.octopush_conn_id)
+        return summary.as_xcom()
+
+    def on_kill(self) -> None:
+        """End the sending at once; called by Airflow in the signal handler of the task's process."""
+        self._is_told_to_end = True
+        if self._running is not None:
+            # In a thread: a handler that waits for a lock waits forever where the code that it interrupts holds it.
+            _thread.start_new_thread(self._running.kill, ())
+
+    def _run(self, sync: ContactSync, context: Context) -> Summary:
+        self._running = sync
+        if self._is_told_to_end:
+            sync.kill()
+        return sync.run(partial(self._frames, context))
+
+    @abstractmethod
+    def _sync(self, context: Context) -> Summary:
+        """Bring the rows where they belong, and tell what became of them; raise when it is not what was asked for."""
+
+    def _frames(self, context: Context) -> Frames:
+        if self.sql is not None:
+            from airflow_provider_octopush.sources.sql import read_sql
+
+            return read_sql(self._sql_hook, self.sql, self.parameters)
+        from airflow_provider_octopush.sources.upstream import read_upstream
+
+        data = self._data
+        return read_upstream(data.resolve(context) if isinstance(data, XComArg) else data)
+
+    def _mapper(self) -> ContactMapper:
+        from airflow_provider_octopush.contacts.mapping import ContactMapper
+        from airflow_provider_octopush.phones.reader import PhoneReader
+
+        return ContactMapper(self.columns or {}, PhoneReader(self.default_region or (), self.phone_check))
+
+    @contextmanager
+    def _rejects(self, context: Context, fields: Sequence[str]) -> Iterator[tuple[RejectsFile | None, str | None]]:
+        """Open the file for rejected rows; with its URI, for the summary."""
+        if not self.rejects_path:
+            yield None, None
+            return
+        from airflow_provider_octopush.storage.rejects_path import of_instance, open_rejects, rejects_uri
+
+        path = of_instance(self.rejects_path, -1 if (index := context["ti"].map_index) is None else index)
+        with open_rejects(path, fields) as rejects:
+            yield rejects, rejects_uri(path)
+
+    def _tell(self, summary: Summary, context: Context) -> None:
+        """Show the summary wherever it is looked for; before the task may fail, so that a failed task shows it too."""
+        from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
+        from airflow_provider_octopush.observability.metrics import send_metrics
+
+        self.log.info("summary\n%s", summary.table())
+        context["ti"].xcom_push(key="return_value", value=summary.as_xcom())
+        self._summary = summary
+        send_metrics(summary, dag_id=self.dag_id, task_id=self.task_id)
+        if self.sql is not None:
+            report_query(self._sql_hook, self.sql, summary.read)
+        if summary.list_name is not None and not summary.validate_only:
+            report_list(self.hook, summary.list_name, self.octopush_conn_id)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """
+        Tell OpenLineage where the rows came from, where they went to, and how many; called by its provider.
+
+        :param task_instance: of the task that has ended, well or not.
+        :return: None when the run did not come to its end, or OpenLineage is not installed.
+        """
+        from airflow_provider_octopush.observability.openlineage import (
+            add_list,
+            is_installed,
+            lineage_of_hooks,
+            lineage_of_query,
+        )
+
+        if self._summary is None or not is_installed():
+            return None
+        if self.sql is not None:
+            lineage = lineage_of_query(self._sql_hook, self.sql, str(self.sql_conn_id))
+        else:
+            lineage = lineage_of_hooks(self.inlets, task_instance)
+        add_list(lineage, self._summary, self.octopush_conn_id)
+        return lineage
