@@ -92,7 +92,8 @@ def test_a_value_is_written_as_a_person_would(value: object, text: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"secret\xff", memoryview(b"secret\xff"), ["secret"], {"secret": 1}, ("secret",), math.inf, decimal.Decimal("-inf"),
+    [b"secret\xff", memoryview(b"secret\xff"), ["secret"], {"secret": 1}, ("secret",),
+     math.inf, decimal.Decimal("-inf"),
      "secret\ud800", object(), dt.timedelta(1), np.timedelta64(1, "s"),
      decimal.Decimal("1E+999999999"), decimal.Decimal("1E-999999999")],
 )  # fmt: skip
