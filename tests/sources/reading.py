@@ -76,56 +76,69 @@ def everything_in(error: BaseException) -> str:
 
 
 _MEASURE = """
-import importlib, json, os, sys
-
-module, name, arguments, sql, setup = json.loads(sys.argv[1])
-exec(setup)
-from airflow_provider_octopush.sources.sql import read_sql
+import json, os, sys
 
 def resident():
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-class Hook:
-    def get_conn(self):
-        args, kwargs = arguments
-        return getattr(importlib.import_module(module), name)(*args, **kwargs)
-
-for _ in read_sql(Hook(), sql.format(20_000)):
+for _ in frames("small"):
     pass
 base, peak, rows = resident(), 0, 0
-for frame in read_sql(Hook(), sql.format(ROWS)):
+for frame in frames("large"):
     rows += len(frame)
     peak = max(peak, resident())
 print(json.dumps([rows, peak - base]))
+"""
+
+_READ_SQL = """
+import importlib, json, sys
+
+module, arguments, sql, rows, setup = json.loads(sys.argv[1])
+exec(setup)
+from airflow_provider_octopush.sources.sql import read_sql
+
+class Hook:
+    def get_conn(self):
+        args, kwargs = arguments
+        return importlib.import_module(module).connect(*args, **kwargs)
+
+frames = lambda which: read_sql(Hook(), sql.format(20_000 if which == "small" else rows))
 """
 
 #: Rows that are read to see how memory grows: as many as make tens of megabytes where they are kept.
 ROWS = int(os.environ.get("STREAMED_ROWS", "100000"))
 
 
-def growth_of_memory(
-    module: str, sql: str, *args: Any, connect: str = "connect", setup: str = "", **kwargs: Any
-) -> int:
+def growth_of_memory(module: str, sql: str, *args: Any, setup: str = "", **kwargs: Any) -> int:
     """
-    Read :data:`ROWS` rows in a process of its own.
+    Read :data:`ROWS` rows of a query in a process of its own.
 
     :param module: the driver; ``args`` and ``kwargs`` are of its ``connect``.
     :param sql: a query with ``{}`` for the number of rows.
     :param setup: Python that runs first.
     :return: bytes of resident memory at the most, above what reading 20,000 rows has left behind.
     """
+    return growth_of_memory_of(_READ_SQL, ROWS, json.dumps([module, [args, kwargs], sql, ROWS, setup]))
+
+
+def growth_of_memory_of(frames: str, rows: int, argument: str = "") -> int:
+    """
+    Read rows in a process of its own.
+
+    :param frames: Python that defines ``frames(which)``, of ``"small"``, which has 20,000 rows, and ``"large"``.
+    :param rows: how many "large" has.
+    :param argument: what ``frames`` finds in ``sys.argv[1]``.
+    """
     if not Path("/proc/self/statm").exists():
         pytest.skip("resident memory is read from Linux's /proc")
-    root = Path(__file__).parents[2]
-    what = json.dumps([module, connect, [args, kwargs], sql, setup])
     output = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _MEASURE.replace("ROWS", str(ROWS)), what],
-        env={**os.environ, "PYTHONPATH": str(root)},
+        [sys.executable, "-W", "ignore", "-c", frames + _MEASURE, argument],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    rows, grown = json.loads(output.splitlines()[-1])
-    assert rows == ROWS
+    read, grown = json.loads(output.splitlines()[-1])
+    assert read == rows
     return int(grown)
