@@ -54,6 +54,15 @@ release-check: .venv/.complete ## sdist and wheel: what is in them, and the demo
 torture: .venv/.complete ## as many seeded runs as one likes: TORTURE_SEEDS=20000, from TORTURE_START=0 on
 	.venv/bin/pytest tests/torture
 
+.PHONY: mutants
+mutants: .venv/.complete ## what the tests do not notice: small changes to what decides over contacts, one at a time; takes long
+	@$(UV) pip install --quiet --python .venv --exclude-newer $(word 2,$(NEWEST_AIRFLOW)) --group mutants
+	.venv/bin/mutmut run
+	@.venv/bin/mutmut results
+	@.venv/bin/mutmut export-cicd-stats
+	@.venv/bin/python -c 'import json; s = json.load(open("mutants/mutmut-cicd-stats.json")); died, total = s["killed"] + s["timeout"], s["total"]; \
+		print(f"{died} of {total} died"); exit(died < 0.92 * total)'
+
 .PHONY: benchmark
 benchmark: .venv/.complete ## speed and memory, measured and written into docs/performance.md; takes minutes and two idle cores
 	@$(UV) pip install --quiet --python .venv --exclude-newer $(word 2,$(NEWEST_AIRFLOW)) --group benchmark

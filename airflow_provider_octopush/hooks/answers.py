@@ -33,6 +33,9 @@ class _Items(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_Items)
 
+# Without any of these bytes, no text of an answer holds what no store takes: escapes, DEL, the C1 control characters.
+_PERHAPS_UNSTORABLE = (b"\\", b"\x7f", b"\xc2")
+
 _SECONDS = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 
 
@@ -43,8 +46,7 @@ def contact_items(endpoint: str, host: str, answer: Answer) -> list[ContactItem]
     :return: those that are as documented; another one says nothing of anybody.
     :raises OctopushAnswerError: when there are none to be read.
     """
-    # Where nothing is escaped, nothing can be that no store takes.
-    if b"\\" not in answer.content:
+    if not any(byte in answer.content for byte in _PERHAPS_UNSTORABLE):
         with suppress(msgspec.MsgspecError, ValueError, RecursionError):
             return _decoder.decode(answer.content).items
     # Another shape, or something around the items that no JSON should hold.

@@ -51,6 +51,7 @@ ANSWER_MAX_BYTES_PER_CONTACT = 2_000
 _LOOK_UP = 0.2
 
 _BUFFER_SIZE = 65536
+_PIECE = 16384
 
 
 class Answer(NamedTuple):
@@ -258,13 +259,18 @@ class _BoundedConnection:
             self.connect()
         bounds = self._bounds
         bounds.has_begun = True
-        if not isinstance(data, bytes) or not isinstance(self.sock, socket.socket):
-            # Something that is read as it is sent, which we never do; or TLS within TLS, which cannot go on after a
-            # pause.
+        if not isinstance(data, bytes):
+            # Something that is read as it is sent, which we never do.
             self.sock.settimeout(bounds.timeout)
             super().send(data)  # type: ignore[misc]  # of urllib3's class
             return
         rest = memoryview(data)
+        while rest and not isinstance(self.sock, socket.socket):
+            # TLS within TLS, which cannot go on after a pause: a piece at a time.
+            bounds.wait(bounds.deadline)
+            self.sock.settimeout(bounds.timeout)
+            self.sock.sendall(rest[:_PIECE])
+            rest = rest[_PIECE:]
         until = bounds.next_sign_of_life()
         while rest:
             self.sock.settimeout(bounds.wait(until))

@@ -71,6 +71,7 @@ def refused_rows(delivered: Delivered) -> list[int]:
     return sorted(r.row for r in delivered.rejections if r.stage is Stage.REFUSED)
 
 
+@pytest.mark.whole_run
 def test_one_bad_contact_does_not_sink_its_chunk_and_costs_at_most_17_more_requests() -> None:
     most = 0
     for bad in range(1, 201):
@@ -91,6 +92,7 @@ def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.whole_run
 def test_any_number_of_bad_contacts_is_found_once_one_was_accepted(seed: int) -> None:
     rng = random.Random(seed)
     bad = set(rng.sample(range(201, 401), rng.choice([2, 20, 100, 199, 200])))

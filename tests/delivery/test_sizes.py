@@ -55,6 +55,7 @@ def undisturbed(monkeypatch: pytest.MonkeyPatch, server: Server, rows: Sequence[
     ("chunk_size", "most"),
     [(200, 1), (200, 7), (200, 8), (200, 50), (200, 100), (200, 150), (200, 199), (1000, 63), (1000, 124), (1000, 600)],
 )
+@pytest.mark.whole_run
 def test_a_limit_costs_little_more_than_if_it_were_known(
     monkeypatch: pytest.MonkeyPatch, chunk_size: int, most: int, bad_every: int, status_code: int
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_limit_costs_little_more_than_if_it_were_known(
 
 
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.whole_run
 def test_a_limit_that_no_one_thought_of_does_neither(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     rng = random.Random(seed)
     chunk_size = rng.choice([20, 200, 500, 1000])
@@ -80,6 +82,7 @@ def test_a_limit_that_no_one_thought_of_does_neither(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("status_code", [400, 413])
 @pytest.mark.parametrize("row", [0, 1234, 3999])
 @pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.whole_run
 def test_a_contact_that_is_too_large_by_itself_says_nothing_of_the_others(
     row: int, status_code: int, concurrency: int
 ) -> None:
@@ -92,6 +95,7 @@ def test_a_contact_that_is_too_large_by_itself_says_nothing_of_the_others(
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.whole_run
 def test_refusals_in_passing_cost_little(seed: int, concurrency: int) -> None:
     rows = numbers(20_000)
     server = Server(passing=40, seed=seed)
@@ -101,6 +105,7 @@ def test_refusals_in_passing_cost_little(seed: int, concurrency: int) -> None:
 
 @pytest.mark.parametrize("most", [1, 6, 20, 100])
 @pytest.mark.parametrize("first", [0, 5])
+@pytest.mark.whole_run
 def test_a_limit_that_holds_for_a_while_is_left_behind(most: int, first: int) -> None:
     class Shrinking(Server):
         def refuses(self, sent: Sequence[str]) -> bool:
@@ -115,6 +120,7 @@ def test_a_limit_that_holds_for_a_while_is_left_behind(most: int, first: int) ->
     assert server.sizes[-30:].count(200) >= 28
 
 
+@pytest.mark.whole_run
 def test_each_limit_that_comes_and_goes_is_learned() -> None:
     class Changing(Server):
         def refuses(self, sent: Sequence[str]) -> bool:

@@ -42,6 +42,7 @@ def check(summary: Summary, server: Server, rows: list[str]) -> None:
 @pytest.mark.parametrize("wording", WORDINGS)
 @pytest.mark.parametrize("chunk_size", CHUNK_SIZES)
 @pytest.mark.parametrize("concurrency", CONCURRENCIES)
+@pytest.mark.whole_run
 def test_a_run_of_which_nothing_is_accepted_stops_after_60_requests(
     chunk_size: int, concurrency: int, wording: str
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_run_of_which_nothing_is_accepted_stops_after_60_requests(
 
 @pytest.mark.parametrize("chunk_size", CHUNK_SIZES)
 @pytest.mark.parametrize("concurrency", CONCURRENCIES)
+@pytest.mark.whole_run
 def test_a_list_that_closes_in_the_middle_of_a_run_stops_it_as_soon(chunk_size: int, concurrency: int) -> None:
     class Closing(SlowServer):
         def __call__(self, payloads: Payloads) -> Items:
@@ -74,6 +76,7 @@ def test_a_list_that_closes_in_the_middle_of_a_run_stops_it_as_soon(chunk_size: 
 @pytest.mark.parametrize("bad_chunks", [1, 2, 7, 20])
 @pytest.mark.parametrize("chunk_size", [1, 2, 5, 10, 200])
 @pytest.mark.parametrize("concurrency", [1, 3, 16])
+@pytest.mark.whole_run
 def test_chunks_of_bad_contacts_at_the_head_are_to_blame_themselves(
     chunk_size: int, concurrency: int, bad_chunks: int
 ) -> None:
@@ -84,6 +87,7 @@ def test_chunks_of_bad_contacts_at_the_head_are_to_blame_themselves(
 
 @pytest.mark.parametrize("chunk_size", [10, 50, 200, 1000])
 @pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.whole_run
 def test_the_order_of_the_rows_does_not_decide(chunk_size: int, is_reversed: bool) -> None:
     rows = numbers(1000)
     server = Server(rows[:200])
@@ -91,6 +95,7 @@ def test_the_order_of_the_rows_does_not_decide(chunk_size: int, is_reversed: boo
 
 
 @pytest.mark.parametrize("seed", range(60))
+@pytest.mark.whole_run
 def test_contacts_are_to_blame_wherever_they_are(seed: int) -> None:
     rng = random.Random(seed)
     chunk_size = rng.choice(CHUNK_SIZES[:-1])
@@ -108,6 +113,7 @@ def test_contacts_are_to_blame_wherever_they_are(seed: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, CONTACTS_MIN - 1])
 @pytest.mark.parametrize("chunk_size", [1, 7, 200])
+@pytest.mark.whole_run
 def test_a_few_contacts_that_are_all_refused_say_nothing_of_the_request(count: int, chunk_size: int) -> None:
     rows = numbers(count)
     server = Server(rows)
@@ -116,6 +122,7 @@ def test_a_few_contacts_that_are_all_refused_say_nothing_of_the_request(count: i
 
 @pytest.mark.parametrize("count", [CONTACTS_MIN, CONTACTS_MIN + 1, 39, 58])
 @pytest.mark.parametrize("chunk_size", [1, 7, 200])
+@pytest.mark.whole_run
 def test_rows_that_end_before_anything_was_accepted_are_no_success(count: int, chunk_size: int) -> None:
     rows = numbers(count)
     server = Server(rows, "two in turn")
@@ -128,6 +135,7 @@ def test_rows_that_end_before_anything_was_accepted_are_no_success(count: int, c
 
 
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.whole_run
 def test_refusals_in_passing_are_no_verdict(seed: int) -> None:
     rng = random.Random(seed)
     rows = numbers(2000)
@@ -156,6 +164,7 @@ class MemoryStore:
 @pytest.mark.parametrize("bad_share", [0.03, 0.3, 0.9])
 @pytest.mark.parametrize("chunk_size", [1, 10, 200])
 @pytest.mark.parametrize("lives", [25, 60, 200, 10_000])
+@pytest.mark.whole_run
 def test_a_retry_does_not_judge_by_those_that_were_refused_before(
     bad_share: float, chunk_size: int, lives: int
 ) -> None:

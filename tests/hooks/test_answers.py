@@ -141,10 +141,13 @@ def test_a_success_that_is_not_the_documented_answer_is_an_error(
         assert caught.value.__context__ is None
 
 
-@pytest.mark.parametrize("text", ["\ud800", "\x00", "\x1b[2J", "\x9b2J", "a\x00b\udfffc"])
-def test_what_a_server_says_can_be_stored_anywhere(serve: Serve, hook: OctopushHook, text: str) -> None:
+@pytest.mark.parametrize("is_escaped", [True, False])
+@pytest.mark.parametrize("text", ["\ud800", "\x00", "\x1b[2J", "\x7f", "\x9b2J", "a\x00b\udfffc"])
+def test_what_a_server_says_can_be_stored_anywhere(
+    serve: Serve, hook: OctopushHook, text: str, is_escaped: bool
+) -> None:
     item = {"phone_number": "+33612345670", "status": text, "email": {"of": [text]}, text: text}
-    serve(say({"items": [item]}))
+    serve(say(json.dumps({"items": [item]}, ensure_ascii=is_escaped).encode(errors="surrogatepass")))
     (read,) = post(hook)
     (raw,) = hook.create_contacts(CONTACTS)
     serve(refuse(f"No: {text}"))

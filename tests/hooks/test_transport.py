@@ -38,6 +38,7 @@ from tests.hostile.server import (
     Received,
     Script,
     Steps,
+    TlsProxy,
     answer,
     behave,
     bomb,
@@ -224,6 +225,23 @@ def test_a_request_over_tls_ends_at_its_deadline(
     with pytest.raises(OctopushServerError, match="no answer in time"):
         post(hook, contacts)
     assert time.monotonic() - started < DEADLINE + 0.5
+
+
+def test_tls_within_tls_is_bounded_as_well(
+    serve: Serve, over_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = script(HEAD, b"Content-Length: 1000\r\n\r\n", drip(b"x" * 1000))
+    for server, ends in ((serve(tls=over_tls), False), (serve(slow, timeout=TIMEOUT, tls=over_tls), True)):
+        with TlsProxy(over_tls, server.port) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            started = time.monotonic()
+            if ends:
+                with pytest.raises(OctopushServerError, match="no answer in time"):
+                    post(OctopushHook())
+                assert time.monotonic() - started < DEADLINE + TIMEOUT + 0.5
+            else:
+                # More than one piece.
+                assert len(post(OctopushHook(), LARGE[:2])) == 2
 
 
 @pytest.mark.parametrize("contacts", [[CONTACT], LARGE[:4]])

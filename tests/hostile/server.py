@@ -270,3 +270,49 @@ class HostileServer:
             elif isinstance(step, float):
                 self._is_over.wait(step)
         return False
+
+
+@dataclass
+class TlsProxy:
+    """
+    A proxy that is itself spoken to in TLS, and passes on what it is given.
+
+    :param tls: its certificate.
+    :param port_behind: of 127.0.0.1, where everything goes to.
+    """
+
+    tls: ssl.SSLContext
+    port_behind: int
+
+    def __enter__(self) -> TlsProxy:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://localhost:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                plain, _ = self._socket.accept()
+                plain.settimeout(LONGEST)
+                threading.Thread(target=self._pass_on, args=(plain,), daemon=True).start()
+
+    def _pass_on(self, plain: socket.socket) -> None:
+        with suppress(OSError), self.tls.wrap_socket(plain, server_side=True) as front:
+            while b"\r\n\r\n" not in front.recv(65536):
+                pass
+            front.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", self.port_behind), timeout=LONGEST) as behind:
+                threading.Thread(target=_copy, args=(behind, front), daemon=True).start()
+                _copy(front, behind)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)

@@ -190,6 +190,7 @@ def test_a_contact_that_was_refused_once_may_be_accepted_by_the_retry() -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
+@pytest.mark.whole_run
 def test_whatever_happens_every_contact_arrives_and_is_counted_once(seed: int) -> None:
     rng = random.Random(seed)
     values = [rng.choice([*NUMBERS, None, "junk"]) for _ in range(rng.randrange(60))]
@@ -240,6 +241,7 @@ def test_with_too_many_unconfirmed_contacts_the_checkpoint_stays_where_it_is() -
 
 
 @pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.whole_run
 def test_many_unconfirmed_contacts_cost_no_more_than_each_for_itself(every: int) -> None:
     def cpu_seconds(number: int) -> float:
         values = [f"+3360{row:07}" for row in range(number)]
