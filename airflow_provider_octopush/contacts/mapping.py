@@ -41,9 +41,19 @@ class ContactMapper:
         ``region`` names the column with each number's region; it is read only when it is named.
     :param phone_reader: turns the column of ``phone_number`` into E.164.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
+    :raises ColumnError: when it is no mapping, or feeds a field with what is no name.
     """
 
     def __init__(self, columns: Mapping[str, str], phone_reader: PhoneReader) -> None:
+        if not isinstance(columns, Mapping):
+            raise ColumnError(
+                f"columns is a {type(columns).__name__}: write a dict, such as {{'phone_number': 'mobile'}}"
+            )
+        for field, name in columns.items():
+            if not isinstance(name, str):
+                raise ColumnError(
+                    f"columns says that {name!r} ({type(name).__name__}) feeds {field}: write the name of a column"
+                )
         check_fields(columns)
         self._columns = columns
         self._phone_reader = phone_reader

@@ -14,6 +14,7 @@ from airflow_provider_octopush.exceptions import (
     OctopushRequestError,
     TooManyRejectedError,
 )
+from airflow_provider_octopush.operators.parameters import TemplateError
 from airflow_provider_octopush.sources.errors import UnusableSourceError
 
 #: What a retry of the task would meet again, unchanged.
@@ -24,6 +25,7 @@ FINAL_ERRORS = (
     TooManyRejectedError,
     ColumnError,
     UnusableSourceError,
+    TemplateError,
 )
 
 

@@ -52,7 +52,9 @@ def read_files(
     :raises FilesError: when a file is not what its suffix and the options say; the message has nothing of its rows.
     :raises RowsNotReadError: when a file ends in the middle, which may be because it is still being written.
     """
-    options = options or {}
+    options = {} if options is None else options
+    if not isinstance(options, Mapping):
+        raise FilesError(f"data_options is a {type(options).__name__}: write a dict, such as {{'sep': ';'}}")
     for name in ("chunksize", "iterator", "filepath_or_buffer", "batch_size"):
         if name in options:
             raise FilesError(f"data_options has {name!r}: leave it out, files are read in batches in any case")

@@ -198,6 +198,8 @@ def _fields_of(kind: Any) -> Callable[[Any], _Row] | None:
         return lambda row: dict(row._asdict())
     if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):  # rows of sqlite3 and asyncpg, which give their values
         return lambda row: {name: row[name] for name in row.keys()}  # noqa: SIM118
+    if issubclass(kind, Sequence):  # Airflow's lazy sequence is a class of attrs
+        return None
     names: Iterable[str] | None = None
     if dataclasses.is_dataclass(kind):
         names = [field.name for field in dataclasses.fields(kind)]

@@ -26,12 +26,12 @@ from tests.databases import require_package
 MOBILE = 33612345678
 
 
+@attrs.define(eq=False)
 class LazySequence(Sequence[Any]):
     """Fetches an element when it is asked for, as Airflow's lazy sequences of XComs do."""
 
-    def __init__(self, elements: list[Any]) -> None:
-        self.elements = elements
-        self.fetched: list[int] = []
+    elements: list[Any]
+    fetched: list[int] = attrs.field(factory=list)
 
     def __len__(self) -> int:
         return len(self.elements)
