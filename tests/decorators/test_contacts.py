@@ -94,7 +94,7 @@ class TestRowsOfTheFunction:
         def customers() -> Any:
             return rows
 
-        with pytest.raises(TypeError, match=message):
+        with pytest.raises(AirflowFailException, match=message):
             execute(customers)
         assert octopush.requests == []
 

@@ -115,11 +115,12 @@ class TestRowsFromUpstream:
         }
         assert octopush.requests == []
 
-    @pytest.mark.parametrize("data", ["rows", {"phone_number": "+33612345678"}, [1], 5])
+    @pytest.mark.parametrize("data", [{"phone_number": "+33612345678"}, [1], 5, [("+33612345678", "Zoé")]])
     @pytest.mark.usefixtures("octopush")
-    def test_what_is_not_rows_is_an_error_that_says_what_is(self, data: Any) -> None:
-        with pytest.raises(TypeError, match="expected"):
+    def test_what_is_not_rows_is_an_error_that_says_what_is_and_final(self, data: Any) -> None:
+        with pytest.raises(AirflowFailException, match=r"expected|data_columns") as error:
             execute(data=data)
+        assert "Zoé" not in str(error.value)
 
 
 class TestRowsOfAQuery:
