@@ -14,6 +14,7 @@ from aiohttp import web
 
 from airflow_provider_octopush.simulator.behaviour import Behaviour
 from airflow_provider_octopush.simulator.faults import Fault
+from airflow_provider_octopush.simulator.parsing import parsed_or_none
 from airflow_provider_octopush.simulator.reading import (
     RefusedError,
     read_contacts_request,
@@ -32,14 +33,6 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 _PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 _BALANCE = {"amount": 12.54, "unit": "euros"}
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-# Python's own reading lets NaN and Infinity pass, no other server's does.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 class Api:
@@ -75,7 +68,7 @@ class Api:
 
     async def _answer(self, request: web.Request, entry: Request, state: State) -> web.StreamResponse:
         entry.content = await request.read()
-        body = _parsed(entry.content)
+        body = parsed_or_none(entry.content)
         entry.contact_count = _count(body)
         with self._lock:
             behaviour = state.behaviour
@@ -150,13 +143,6 @@ class Api:
 def _count(body: Any) -> int:
     people = (body.get("contacts") or body.get("phone_numbers")) if isinstance(body, dict) else None
     return len(people) if isinstance(people, list) else 0
-
-
-def _parsed(content: bytes) -> Any:
-    try:
-        return _DECODER.decode(content.decode())
-    except (ValueError, RecursionError):
-        return None
 
 
 def _json(entry: Request, status: int, answer: dict[str, Any]) -> web.Response:

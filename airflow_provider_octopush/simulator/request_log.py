@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_octopush.simulator.faults import Fault
+from airflow_provider_octopush.simulator.parsing import parsed_or_none
 
 #: The newest requests that are kept to be looked at, and the bytes that their bodies may have together.
 REQUESTS_KEPT = 10_000
@@ -48,10 +48,7 @@ class Request:
     @property
     def body(self) -> Any:
         """The body as parsed JSON; None when it is none."""
-        try:
-            return json.loads(self.content)
-        except ValueError:
-            return None
+        return parsed_or_none(self.content)
 
     @property
     def contacts(self) -> list[str]:
