@@ -32,6 +32,7 @@ class TaskInstance:
 
     try_number = 1
     max_tries = 0
+    map_index = -1
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Take the summary."""

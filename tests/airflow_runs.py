@@ -18,9 +18,11 @@ from airflow.utils.session import create_session
 class TaskInstance:
     """The part of Airflow's task instance that the operator uses, where no Dag is run."""
 
-    def __init__(self, try_number: int = 1, max_tries: int = 0) -> None:
+    def __init__(self, try_number: int = 1, max_tries: int = 0, map_index: int = -1) -> None:
         self.try_number = try_number
         self.max_tries = max_tries
+        self.map_index = map_index
+        self.dag_id, self.task_id = "dag", "task"
         self.pushed: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:

@@ -18,11 +18,11 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 #: Language → the words that may follow it in an info string; tests/test_docs.py says what they mean.
 WORDS = {
-    "python": {"continues", "task", "saved", "loads", "fails", "airflow>=3.3"},
+    "python": {"continues", "task", "saved", "loads", "test", "fails", "airflow>=3.3"},
     "bash": {"continues", "server", "fails"},
     "json": {"continues", "connection", "behaviour", "fault"},
     "sql": set(),
-    "text": {"continues"},
+    "text": {"continues", "picture"},
 }
 
 
@@ -66,11 +66,11 @@ class Block:
         if unknown:
             return f"{', '.join(unknown)} means nothing for {self.language}, {WORDS[self.language]} does"
         if self.language == "text" and not self.words:
-            return "text shows what the block before has printed: write 'text continues'"
+            return "text shows what the block before has printed: write 'text continues', or 'text picture' for one"
         return None
 
 
-def blocks(path: Path) -> Iterator[Block]:
+def blocks_of(path: Path) -> Iterator[Block]:
     """Find the code blocks of a page, as MyST does."""
     for token in MarkdownIt("commonmark").parse(path.read_text(encoding="utf-8")):
         # What Sphinx makes of docstrings is asked for in a fence as well.
@@ -94,7 +94,7 @@ def docstring_blocks(path: Path) -> Iterator[Block]:
 def examples() -> list[list[Block]]:
     """Find the blocks of all pages and docstrings; those that continue the one before come together with it."""
     found: list[list[Block]] = []
-    pages = itertools.chain.from_iterable(map(blocks, PAGES))
+    pages = itertools.chain.from_iterable(map(blocks_of, PAGES))
     for block in (*pages, *itertools.chain.from_iterable(map(docstring_blocks, sorted(PACKAGE.rglob("*.py"))))):
         if "continues" in block.words and found and found[-1][-1].page == block.page:
             found[-1].append(block)

@@ -1,0 +1,1 @@
+"""Lists as assets of Airflow, and what their events say."""

@@ -1,0 +1,1 @@
+"""Rows → contacts, or the reason why a row cannot be one."""

@@ -11,9 +11,12 @@ import re
 #: The columns of a rejects file beside the contact's fields; rows that have all of them come from such a file.
 ABOUT_THE_ROW = ("row", "stage", "reason", "code", "message")
 
-_STARTS_A_FORMULA = r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]"
-_FORMULA = re.compile(f"'*{_STARTS_A_FORMULA}")
-_DEFUSED = re.compile(f"'+{_STARTS_A_FORMULA}")
+# Also behind what some spreadsheets split a line at, whatever quotes are around: the first cell that they make of
+# "x;=1" in a file with commas is x, the second one a formula.
+_BEGINS_A_CELL = r"(?:\A|(?<=[;,|\t\r\n]))"
+_IS_A_FORMULA = r"(?=[\"']*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])"
+_FORMULA = re.compile(_BEGINS_A_CELL + _IS_A_FORMULA)
+_DEFUSED = re.compile(f"{_BEGINS_A_CELL}'{_IS_A_FORMULA}")
 
 
 def defuse(text: str) -> str:
@@ -22,9 +25,9 @@ def defuse(text: str) -> str:
 
     :return: the text itself where it is harmless; :func:`undo_defuse` gives back the text in any case.
     """
-    return f"'{text}" if _FORMULA.match(text) else text
+    return _FORMULA.sub("'", text)
 
 
 def undo_defuse(text: str) -> str:
     """Give back the text that :func:`defuse` was called with."""
-    return text[1:] if _DEFUSED.match(text) else text
+    return _DEFUSED.sub("", text)

@@ -1,0 +1,1 @@
+"""Operators on the rows that a function returns or yields."""

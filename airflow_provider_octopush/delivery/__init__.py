@@ -1,0 +1,1 @@
+"""Chunks of contacts → exactly one outcome for each contact."""

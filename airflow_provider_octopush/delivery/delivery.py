@@ -2,26 +2,23 @@
 Chunks → requests → exactly one outcome for each contact.
 
 A refused chunk is split until the contacts that are refused stand alone, so that one bad contact does not sink the
-others. The same splitting finds the number of contacts that the API takes in one request, which is not documented.
+others. What a refusal means, ``verdict.py`` knows; how large a request may be, ``sizes.py``.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
-import re
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.contact import Contact
-from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.delivery.outcomes import Delivered, answered, refused
 from airflow_provider_octopush.delivery.retry import REPEATED, Backoff
-from airflow_provider_octopush.exceptions import OctopushError, OctopushRateLimitError, OctopushRequestError
+from airflow_provider_octopush.delivery.sizes import RequestSize
+from airflow_provider_octopush.delivery.verdict import ASKED_OF_A_CHUNK, Verdict
+from airflow_provider_octopush.exceptions import OctopushRateLimitError, OctopushRequestError
 from airflow_provider_octopush.payloads import ContactItem, ContactPayload
 
 log = logging.getLogger(__name__)
@@ -35,44 +32,68 @@ Post = Callable[[bytes], Sequence[ContactItem]]
 #: The 4xx that can be about a contact, or about how many there are. All others are about the request itself.
 CONTENT_REFUSED = frozenset({400, 409, 413, 414, 422})
 
-#: So many single contacts refused alike, with nothing accepted in between, raise the question whether the request
-#: itself is refused.
-ALIKE_REFUSALS = 10
 
-_NOT_DIGITS = re.compile(r"\D+", re.ASCII)
-
-
-class Request(NamedTuple):
+@dataclass
+class _Refused:
     """
-    A request that is ready to be sent.
+    A request that was refused, until each of its contacts has an outcome.
 
-    :param contacts: with different numbers.
-    :param body: what says so to the API.
+    :param number: of its contacts.
+    :param left: of them that have none yet.
+    :param within: the refused request whose contacts these are a part of.
+    :param holds_refused: whether one of its contacts was refused alone.
     """
 
-    contacts: Sequence[Contact]
-    body: bytes
+    number: int
+    left: int
+    within: _Refused | None
+    holds_refused: bool = False
 
 
 @dataclass
-class Delivered:
+class _Part:
     """
-    What became of the contacts of one chunk.
+    Contacts that have no outcome yet.
 
-    :param confirmed: ``added``, ``updated``, ``skipped`` or ``other`` → number of contacts.
-    :param rejections: the contacts that were refused, or that the answer does not mention.
-    :param unknown_statuses: statuses that this provider does not know → number of contacts, all counted as ``other``.
+    :param within: the refused request that these are a part of.
+    :param is_refused: whether that request was about all of these.
+    :param body: what says so to the API; None where that is not written yet.
     """
 
-    confirmed: Counter[str] = field(default_factory=Counter)
-    rejections: list[Rejection] = field(default_factory=list)
-    unknown_statuses: Counter[str] = field(default_factory=Counter)
+    contacts: Sequence[Contact]
+    within: _Refused | None = None
+    is_refused: bool = False
+    body: bytes | None = None
 
-    def add(self, other: Delivered) -> None:
-        """Count another's contacts here too."""
-        self.confirmed.update(other.confirmed)
-        self.rejections.extend(other.rejections)
-        self.unknown_statuses.update(other.unknown_statuses)
+
+@dataclass
+class Parcel:
+    """
+    A chunk on its way, and how far it has come; for nobody but a :class:`Delivery` to look into.
+
+    :param waiting: what has no outcome yet; the last one is sent next.
+    :param delivered: the outcomes of all others.
+    :param holds_refused: whether a contact was refused.
+    """
+
+    waiting: list[_Part]
+    delivered: Delivered = field(default_factory=Delivered)
+    holds_refused: bool = False
+
+    def take_one(self, place: float) -> _Part:
+        """Take out one of the contacts that wait: ``place`` is 0 for the first of them, and 1 is behind the last."""
+        index = int(place * sum(len(part.contacts) for part in self.waiting))
+        for part in self.waiting:
+            if index < len(part.contacts):
+                break
+            index -= len(part.contacts)
+        if len(part.contacts) == 1:
+            self.waiting = [other for other in self.waiting if other is not part]
+            return part
+        one = _Part([part.contacts[index]], part.within)
+        part.contacts = [*part.contacts[:index], *part.contacts[index + 1 :]]
+        part.body = None
+        return one
 
 
 class StoppedError(Exception):
@@ -92,99 +113,145 @@ class Delivery:
         self._encode = encode
         self._post = post
         self._backoff = backoff
-        self._largest: int | None = None
-        self._accepted: Contact | None = None
-        self._alike: tuple[object, ...] = ()
-        self._alike_count = 0
+        self._verdict = Verdict()
+        self._sizes = RequestSize()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._not_before = 0.0
         self.requests = 0
         self.retries = 0
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether chunks are set aside, because it is not known what the latest refusals were about."""
+        return self._verdict.is_in_doubt
+
+    def note_accepted_before(self, contact: Contact) -> None:
+        """
+        Note that an earlier try has delivered a contact, so that requests like these were accepted then.
+
+        :param contact: any that was confirmed, exactly as it was sent then.
+        """
+        self._verdict.note_accepted(contact)
+
     def stop(self) -> None:
         """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
         self._stopped.set()
 
-    def prepare(self, chunk: Sequence[Contact]) -> list[Request]:
+    def prepare(self, chunk: Sequence[Contact]) -> Parcel:
         """
-        Write the requests for a chunk, which can be done while others are under way.
+        Make a chunk ready, which can be done while others are under way.
 
         :param chunk: contacts with different numbers.
-        :return: one request, or several where the API is known to take fewer contacts in one.
         """
-        largest = self._largest or len(chunk)
-        parts = -(-len(chunk) // largest)
-        bounds = [len(chunk) * i // parts for i in range(parts + 1)]
-        return [self._request(chunk[start:stop]) for start, stop in itertools.pairwise(bounds)]
+        body = self._body(chunk) if self._sizes.fits(len(chunk)) else None
+        return Parcel([_Part(chunk, body=body)])
 
-    def deliver(self, requests: Iterable[Request]) -> Delivered:
+    def deliver(self, parcel: Parcel) -> Delivered | None:
         """
-        Send the requests for a chunk, until each of its contacts has an outcome.
+        Send requests for a chunk, until each of its contacts has an outcome.
 
-        :param requests: what :meth:`prepare` made of it.
-        :return: exactly one outcome for each of them.
+        :param parcel: what :meth:`prepare` made of it.
+        :return: exactly one outcome for each of its contacts; None when the chunk is set aside: deliver it again when
+            there is no doubt any more (:attr:`is_in_doubt`), or no other chunk is left.
         :raises OctopushError: when the request itself is refused, or the server keeps failing; what became of the
             chunk is then not known.
         :raises StoppedError: when the delivery was stopped meanwhile, be it because another chunk has failed.
         """
         try:
-            return self._deliver(requests)
+            return self._deliver(parcel)
         except BaseException:
             self.stop()
             raise
 
-    def _deliver(self, requests: Iterable[Request]) -> Delivered:
-        delivered = Delivered()
-        waiting = deque(requests)
-        accepted_sizes: list[int] = []
-        refused_sizes: list[int] = []
-        while waiting:
-            request = waiting.popleft()
-            part = request.contacts
-            if self._largest is not None and len(part) > self._largest:
-                # It was written before that was known.
-                waiting.extendleft(reversed(self.prepare(part)))
-                continue
-            try:
-                delivered.add(self._send(request))
-            except OctopushRequestError as error:
-                if error.status_code not in CONTENT_REFUSED:
-                    raise
-                if error.status_code == 413:
-                    self._learn_largest((len(part) + 1) // 2)
-                if len(part) > 1:
-                    refused_sizes.append(len(part))
-                    waiting.extendleft(self._request(half) for half in reversed(_halves(part)))
-                else:
-                    delivered.rejections.append(_refusal(part[0], error))
-                    if self._is_suspicious(error):
-                        self._make_sure_that_contacts_are_refused(error, waiting, delivered)
+    def conclude(self, parcels: Sequence[Parcel]) -> None:
+        """
+        Judge what is left, when all chunks that there are were set aside.
+
+        :param parcels: these chunks. They can be delivered again.
+        :raises OctopushRequestError: when all of their contacts were asked about, and the request itself is refused.
+        """
+        if not any(parcel.waiting for parcel in parcels):
+            self._verdict.conclude()
+
+    def _deliver(self, parcel: Parcel) -> Delivered | None:
+        asked = 0
+        while parcel.waiting:
+            if not self._verdict.is_in_doubt:
+                part = self._next(parcel)
+            elif asked < ASKED_OF_A_CHUNK:
+                part = parcel.take_one(self._verdict.place())
+                asked += 1
             else:
-                accepted_sizes.append(len(part))
-        if refused_sizes and not any(r.stage is Stage.REFUSED for r in delivered.rejections):
-            # No contact was to blame, so it was their number.
-            self._learn_largest(max(accepted_sizes))
-        return delivered
+                return None
+            self._ask(part, parcel)
+        return None if parcel.holds_refused and self._verdict.is_in_doubt else parcel.delivered
 
-    def _request(self, part: Sequence[Contact]) -> Request:
-        return Request(part, self._encode([contact.payload for contact in part]))
+    def _next(self, parcel: Parcel) -> _Part:
+        part = parcel.waiting.pop()
+        number = len(part.contacts)
+        if part.is_refused and part.within is not None and not part.within.holds_refused:
+            # Who else was in that request was accepted.
+            number = (number + 1) // 2
+        number = self._sizes.next(number)
+        if number == len(part.contacts):
+            return part
+        parcel.waiting.append(_Part(part.contacts[number:], part.within))
+        return _Part(part.contacts[:number], part.within)
 
-    def _learn_largest(self, size: int) -> None:
-        size = max(size, 1)
-        with self._lock:
-            is_news = self._largest is None or size < self._largest
-            if is_news:
-                self._largest = size
-        if is_news:
-            log.warning("Octopush refuses larger requests: sending at most %d contacts in one from here on", size)
+    def _ask(self, part: _Part, parcel: Parcel) -> None:
+        number = len(part.contacts)
+        try:
+            delivered = self._send(part)
+        except OctopushRequestError as refusal:
+            if refusal.status_code not in CONTENT_REFUSED:
+                raise
+            error = refusal
+        else:
+            parcel.delivered.add(delivered)
+            self._note_outcomes(part, is_refused=False)
+            return
+        self._sizes.note_refused(number)
+        if number == 1:
+            parcel.holds_refused = True
+            parcel.delivered.rejections.append(refused(part.contacts[0], error))
+            self._note_outcomes(part, is_refused=True)
+        else:
+            request = _Refused(number, number, part.within)
+            parcel.waiting.append(_Part(part.contacts, request, is_refused=True))
+        self._note_refused(number, error)
 
-    def _send(self, request: Request) -> Delivered:
-        delivered = _match(request.contacts, self._post_repeatedly(request.body))
-        with self._lock:
-            self._accepted = request.contacts[0]
-            self._alike_count = 0
-        return delivered
+    def _note_outcomes(self, part: _Part, *, is_refused: bool) -> None:
+        request = part.within
+        while request is not None:
+            request.left -= len(part.contacts)
+            request.holds_refused |= is_refused
+            if not request.left and not request.holds_refused:
+                self._sizes.note_too_many(request.number)
+            request = request.within
+
+    def _note_refused(self, number: int, error: OctopushRequestError) -> None:
+        witness = self._verdict.note_refused(number, error)
+        if witness is None:
+            return
+        try:
+            self._send(_Part([witness]))
+        except OctopushRequestError as refusal:
+            if refusal.status_code not in CONTENT_REFUSED:
+                raise
+            error = refusal
+        else:
+            return
+        self._verdict.note_witness_refused(error)
+
+    def _body(self, contacts: Sequence[Contact]) -> bytes:
+        return self._encode([contact.payload for contact in contacts])
+
+    def _send(self, part: _Part) -> Delivered:
+        items = self._post_repeatedly(self._body(part.contacts) if part.body is None else part.body)
+        self._verdict.note_accepted(part.contacts[0])
+        self._sizes.note_accepted(len(part.contacts))
+        return answered(part.contacts, items)
 
     def _post_repeatedly(self, body: bytes) -> Sequence[ContactItem]:
         attempt = 1
@@ -223,113 +290,3 @@ class Delivery:
     def _check_not_stopped(self) -> None:
         if self._stopped.is_set():
             raise StoppedError
-
-    def _is_suspicious(self, error: OctopushError) -> bool:
-        alike = _what_was_said(error)
-        with self._lock:
-            self._alike_count = self._alike_count + 1 if alike == self._alike else 1
-            self._alike = alike
-            return self._alike_count >= ALIKE_REFUSALS
-
-    def _make_sure_that_contacts_are_refused(
-        self, error: OctopushRequestError, waiting: deque[Request], delivered: Delivered
-    ) -> None:
-        """
-        Find out whether it is the request itself that is refused, whatever contact it holds.
-
-        A contact that was accepted before is the proof when it is accepted again, which changes nothing on the list.
-        Where none was accepted yet, contacts from all over the rest of the chunk are tried one by one.
-
-        :raises OctopushRequestError: when everything is refused alike.
-        """
-        if self._accepted is not None:
-            try:
-                self._send(self._request([self._accepted]))
-            except OctopushRequestError:
-                raise self._request_itself_is_refused(error) from None
-            return
-        rest = [contact for request in waiting for contact in request.contacts]
-        if len(rest) < ALIKE_REFUSALS:
-            return
-        waiting.clear()
-        tried = [len(rest) * i // ALIKE_REFUSALS for i in range(ALIKE_REFUSALS)]
-        for position, index in enumerate(tried):
-            try:
-                delivered.add(self._send(self._request([rest[index]])))
-            except OctopushRequestError as other:
-                if other.status_code not in CONTENT_REFUSED:
-                    raise
-                delivered.rejections.append(_refusal(rest[index], other))
-                if _what_was_said(other) == _what_was_said(error):
-                    continue
-            del tried[position + 1 :]
-            break
-        else:
-            raise self._request_itself_is_refused(error)
-        left = [contact for index, contact in enumerate(rest) if index not in tried]
-        if left:
-            waiting.append(self._request(left))
-
-    def _request_itself_is_refused(self, error: OctopushRequestError) -> OctopushRequestError:
-        return OctopushRequestError(
-            "Octopush refuses every request alike, down to single contacts, so it is not the contacts: "
-            f"check list_name, tag_name and the options. {error}",
-            status_code=error.status_code,
-            code=error.code,
-            message=error.message,
-        )
-
-
-def _what_was_said(error: OctopushError) -> tuple[object, ...]:
-    return error.status_code, error.code, error.message
-
-
-def _halves(part: Sequence[Contact]) -> list[Sequence[Contact]]:
-    middle = len(part) // 2
-    return [part[:middle], part[middle:]]
-
-
-def _refusal(contact: Contact, error: OctopushError) -> Rejection:
-    said = [f"code {error.code}"] if error.code is not None else [f"HTTP {error.status_code}"]
-    if error.message is not None:
-        said.append(error.message)
-    return Rejection(
-        contact.row,
-        Stage.REFUSED,
-        f"refused by Octopush: {': '.join(said)}",
-        contact.values,
-        error.code,
-        error.message,
-    )
-
-
-def _digits(number: str) -> str:
-    digits = number.removeprefix("+")
-    return digits if digits.isascii() and digits.isdigit() else _NOT_DIGITS.sub("", number)
-
-
-def _match(part: Sequence[Contact], items: Sequence[ContactItem]) -> Delivered:
-    """Give each contact the status that the answer has for its number; by digits, as the order is not documented."""
-    numbers = [contact.payload.phone_number for contact in part]
-    statuses: list[str | None]
-    if numbers == [item.phone_number for item in items]:
-        statuses = [item.status for item in items]
-    else:
-        by_digits: dict[str, str] = {}
-        for item in items:
-            by_digits.setdefault(_digits(item.phone_number), item.status)
-        statuses = [by_digits.get(number[1:]) for number in numbers]
-    delivered = Delivered()
-    for status, count in Counter(statuses).items():
-        if status is None:
-            delivered.rejections = [
-                Rejection(contact.row, Stage.UNCONFIRMED, "not in Octopush's answer", contact.values)
-                for contact, answered in zip(part, statuses, strict=True)
-                if answered is None
-            ]
-        elif status in STATUSES:
-            delivered.confirmed[status] += count
-        else:
-            delivered.confirmed["other"] += count
-            delivered.unknown_statuses[status] += count
-    return delivered

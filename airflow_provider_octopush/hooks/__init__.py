@@ -1,0 +1,1 @@
+"""HTTP and Octopush, one request at a time."""

@@ -1,0 +1,1 @@
+"""What the platform is told of a run: metrics and lineage."""

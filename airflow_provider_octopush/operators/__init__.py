@@ -1,0 +1,1 @@
+"""Parameters, their documentation, and the wiring of a run."""

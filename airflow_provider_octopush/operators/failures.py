@@ -9,12 +9,19 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_octopush.contacts.mapping import ColumnError
 from airflow_provider_octopush.exceptions import (
+    ContactsKeptError,
     OctopushConnectionConfigError,
     OctopushCredentialsError,
     OctopushRequestError,
+    OptOutsMissingError,
+    SnapshotFormatError,
+    SnapshotMismatchError,
+    SnapshotSecretError,
+    SnapshotUnreadableError,
     TooManyRejectedError,
 )
-from airflow_provider_octopush.sources.sql import NotAQueryError
+from airflow_provider_octopush.operators.parameters import TemplateError
+from airflow_provider_octopush.sources.errors import UnusableSourceError
 
 #: What a retry of the task would meet again, unchanged.
 FINAL_ERRORS = (
@@ -22,8 +29,15 @@ FINAL_ERRORS = (
     OctopushCredentialsError,
     OctopushRequestError,
     TooManyRejectedError,
+    ContactsKeptError,
+    OptOutsMissingError,
+    SnapshotFormatError,
+    SnapshotMismatchError,
+    SnapshotSecretError,
+    SnapshotUnreadableError,
     ColumnError,
-    NotAQueryError,
+    UnusableSourceError,
+    TemplateError,
 )
 
 

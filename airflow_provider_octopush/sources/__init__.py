@@ -1,0 +1,1 @@
+"""Rows, in bounded memory, as an iterator of DataFrames."""

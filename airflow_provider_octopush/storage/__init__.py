@@ -1,0 +1,1 @@
+"""Where Airflow keeps what a task leaves behind: its progress, and its rejected rows."""

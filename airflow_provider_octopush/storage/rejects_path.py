@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -28,14 +29,31 @@ def rejects_uri(path: str) -> str:
     return path if local is None else local.absolute().as_uri()
 
 
+def of_instance(path: str, map_index: int) -> str:
+    """
+    Return the path of a mapped task's instance: ``rejects.csv`` is ``rejects-3.csv`` for the one with map index 3.
+
+    Its instances run side by side, and the last one to end would be all that is left.
+
+    :param map_index: -1 for a task that is not mapped, whose path stays as it is.
+    """
+    if map_index < 0:
+        return path
+    folder, slash, name = path.rpartition("/")
+    # What begins with a dot is a name, and no suffix.
+    stem, dot, suffix = name.rpartition(".")
+    return f"{folder}{slash}{stem}-{map_index}{dot}{suffix}" if stem else f"{path}-{map_index}"
+
+
 @contextmanager
 def open_rejects(path: str, fields: Sequence[str]) -> Iterator[RejectsFile]:
     """
-    Write rejected rows to a path: a local file as they come, an object in a store when the context ends.
+    Write rejected rows to a path. The file is there, whole, when the context ends, however it ends.
 
     :param path: a local path, or a URI of Airflow's object storage, such as ``s3://conn_id@bucket/rejects.csv``.
     :param fields: names of the values of each rejection.
-    :raises OSError: or what else the store raises, when the rejects cannot be written.
+    :raises OSError: or what else the store raises, when the rejects cannot be written; a store is tried before the
+        context begins, with an empty object beside the path that is deleted again.
     """
     local = _local(path)
     if local is not None:
@@ -43,6 +61,7 @@ def open_rejects(path: str, fields: Sequence[str]) -> Iterator[RejectsFile]:
             yield rejects
         return
     target = ObjectStoragePath(path)
+    _try(target)
     with tempfile.TemporaryDirectory(prefix="octopush-rejects-") as folder:
         file = Path(folder) / "rejects.csv"
         try:
@@ -69,3 +88,14 @@ def _upload(file: Path, target: Any) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with file.open("rb") as source, target.open("wb") as destination:
         shutil.copyfileobj(source, destination)
+
+
+def _try(target: Any) -> None:
+    """Write where the rejects will be written, so that a wrong bucket fails before anything is sent."""
+    beside = target.parent / f".{target.name}-{uuid.uuid4().hex}.part"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    with beside.open("wb"):
+        pass
+    # Who may write need not be allowed to delete.
+    with suppress(Exception):
+        beside.unlink()

@@ -34,8 +34,12 @@ class TaskStateStore:
         return None if accessor is None else cls(accessor)
 
     def get(self) -> Any:
-        """Return the value; None when there is none."""
-        return self._accessor.get(KEY)
+        """Return the value; None when there is none, or it cannot be had."""
+        try:
+            return self._accessor.get(KEY)
+        except Exception as error:  # noqa: BLE001 - whatever it is, sending everything again is safe
+            log.warning("the progress of an earlier try cannot be read: %s; sending everything", type(error).__name__)
+            return None
 
     def set(self, value: Mapping[str, Any]) -> None:
         """Replace the value."""

@@ -1,0 +1,1 @@
+"""One run, from the first row to the summary."""

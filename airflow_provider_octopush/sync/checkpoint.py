@@ -135,7 +135,8 @@ class Checkpoint:
                 "contacts": progress.contacts,
                 "digest": progress.digest,
                 "unconfirmed": unconfirmed,
-                "under_way": progress.under_way,
+                # Lists: Airflow takes no tuple for JSON.
+                "under_way": [list(bounds) for bounds in progress.under_way],
                 "counts": progress.counts,
             }
         )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import os
+import stat
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,27 +16,43 @@ from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, defuse
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.values import to_text
 
+log = logging.getLogger(__name__)
+
 
 class RejectsFile:
     """
-    A CSV file of rejected rows, that grows as rows are rejected and never holds half a line.
+    A CSV file of rejected rows. It is written beside its place, and put there whole when the context ends, however it
+    ends: two runs that write to one place never mix their lines, and the last one that ends is what stays.
 
-    Columns: ``row`` (number in the input, from 1), the contact's fields as they were read, ``stage`` (invalid,
-    refused, unconfirmed or duplicate), ``reason``, and ``code`` and ``message`` of the API. UTF-8. A value
-    that has no text form is an empty cell. A new file is readable by its owner only, because it holds personal data;
-    one that is there already keeps its mode.
+    Columns: ``row`` (number in the input, from 1), the contact's fields as they were read, ``stage`` (where the row's
+    way ended), ``reason``, and ``code`` and ``message`` of the API. UTF-8. A value that has no text form is an empty
+    cell. A new file is readable by its owner only, because it holds personal data; one that is there already keeps its
+    mode.
 
-    :param path: the file; it is created anew.
+    :param path: the file; its folders are made. A process that is killed leaves what it had written beside it, by a
+        name that begins with a dot and ends in ``.part``.
     :param fields: names of the values of each rejection.
-    :raises OSError: when the file cannot be written.
+    :raises OSError: when the file cannot be written, or is no ordinary file.
     """
 
     def __init__(self, path: Path, fields: Sequence[str]) -> None:
         self._header = (ABOUT_THE_ROW[0], *fields, *ABOUT_THE_ROW[1:])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # A link stays a link.
+        self._path = path.resolve()
+        if self._path.exists() and not self._path.is_file():
+            raise OSError(f"{path} is no file that rejected rows could be written to: name another rejects_path")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        mode = stat.S_IMODE(self._path.stat().st_mode) if self._path.exists() else 0o600
+        file, name = tempfile.mkstemp(".part", f".{self._path.name}-", self._path.parent)
+        self._file, self._part = file, Path(name)
         self._end = 0
-        self.start_over()
+        try:
+            os.fchmod(file, mode)
+            self.start_over()
+        except BaseException:
+            self._part.unlink()
+            os.close(file)
+            raise
 
     def __enter__(self) -> RejectsFile:
         return self
@@ -42,6 +61,14 @@ class RejectsFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         os.close(self._file)
+        try:
+            self._part.replace(self._path)
+        except OSError:
+            self._part.unlink()
+            if error is None:
+                raise
+            # The failure that ended the run is the one to be seen.
+            log.exception("the rejected rows could not be written to %s", self._path)
 
     def start_over(self) -> None:
         """Forget all rejections, and begin again with the header."""
@@ -60,7 +87,7 @@ class RejectsFile:
     def _write(self, rows: Sequence[Sequence[str]]) -> None:
         text = io.StringIO()
         csv.writer(text).writerows(rows)
-        rest = memoryview(text.getvalue().encode())
+        rest = memoryview(text.getvalue().encode(errors="replace"))
         position = self._end
         try:
             while rest:

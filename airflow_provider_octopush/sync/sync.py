@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress, islice
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from pyroaring import FrozenBitMap
 
+from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
-from airflow_provider_octopush.delivery.delivery import Delivered, Delivery, Request, StoppedError
+from airflow_provider_octopush.delivery.delivery import Delivery, Parcel, StoppedError
+from airflow_provider_octopush.delivery.outcomes import Delivered
 from airflow_provider_octopush.sync.checkpoint import Checkpoint, Progress
 from airflow_provider_octopush.sync.pipeline import Done, Pipeline
 from airflow_provider_octopush.sync.summary import CONFIRMED, Summary
@@ -52,19 +54,29 @@ class Rejects(Protocol):
         """Forget all rejected rows."""
 
 
+class Diff(Protocol):
+    """What is known of a list, so that only the rest is sent."""
+
+    def select(self, contacts: Sequence[Contact]) -> tuple[list[Contact], Mapping[str, int]]:
+        """Return the contacts to send; and outcome → how many others."""
+
+    def note(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
+        """Note contacts that Octopush confirmed, with the status of each."""
+
+
 class Chunk(NamedTuple):
     """
     Contacts that are sent together.
 
     :param contacts: with different numbers.
-    :param requests: what says so to the API.
+    :param parcel: they, on their way; None where nothing is sent.
     :param positions: theirs among all contacts of the run, from 0.
     :param digest_before: of all contacts before them; None where they are sent again.
     :param digest: of all contacts up to them.
     """
 
     contacts: Sequence[Contact]
-    requests: Sequence[Request]
+    parcel: Parcel | None
     positions: Sequence[int]
     digest_before: str | None = None
     digest: str = ""
@@ -95,6 +107,10 @@ class State:
     under_way: tuple[Chunk, ...] = ()
 
 
+class KilledError(Exception):
+    """The run was told to end before it was through: what it had not confirmed is sent by the next one."""
+
+
 class RowsChangedError(Exception):
     """The rows are no longer those that an earlier try sent."""
 
@@ -108,11 +124,15 @@ class ContactSync:
     :param chunk_size: contacts in a chunk.
     :param concurrency: chunks on their way at a time. While they are, the next ones are read and checked.
     :param patience: seconds that what is under way is waited for when the run fails.
+    :param abort: ends the requests that are under way, called when the run is told to end.
     :param list_name: the list, for the summary.
     :param tag_name: the tag, for the summary.
     :param rejects: where rejected rows are written; None writes them nowhere.
     :param rejects_path: URI of that place, for the summary.
     :param checkpoint: what an earlier try of this run has confirmed; None starts from the first row.
+    :param diff: what is known of the list; None sends every contact.
+    :param earlier: what an earlier try has counted of chunks, requests, retries and seconds.
+    :param kind: of the summary.
     """
 
     def __init__(
@@ -123,23 +143,40 @@ class ContactSync:
         chunk_size: int,
         concurrency: int = 1,
         patience: float = 90.0,
+        abort: Callable[[], None] | None = None,
         list_name: str | None = None,
         tag_name: str | None = None,
         rejects: Rejects | None = None,
         rejects_path: str | None = None,
         checkpoint: Checkpoint | None = None,
+        diff: Diff | None = None,
+        earlier: Mapping[str, float] | None = None,
+        kind: type[Summary] = Summary,
     ) -> None:
         self._mapper = mapper
         self._delivery = delivery
         self._chunk_size = chunk_size
         self._concurrency = concurrency
         self._patience = patience
+        self._abort = abort
+        self._is_killed = False
         self._rejects = rejects
         self._checkpoint = checkpoint
-        self._nothing_yet = Summary(
-            list_name=list_name, tag_name=tag_name, validate_only=delivery is None, rejects_path=rejects_path
+        self._diff = diff
+        self._earlier_tries = earlier or {}
+        self._nothing_yet = kind(
+            list_name=list_name,
+            tag_name=tag_name,
+            chunks=int(self._earlier_tries.get("chunks", 0)),
+            validate_only=delivery is None,
+            rejects_path=rejects_path,
         )
         self._start_over()
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """Names of the values of each rejection."""
+        return self._mapper.fields
 
     @property
     def summary(self) -> Summary:
@@ -155,6 +192,7 @@ class ContactSync:
         :return: the counts, which add up.
         :raises ColumnError: when a column that is asked for is not there.
         :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
+        :raises KilledError: when it was told to end.
         """
         try:
             with _without_looking_at_old_objects():
@@ -166,6 +204,17 @@ class ContactSync:
         self.summary.check()
         self._tell_unknown_statuses()
         return self.summary
+
+    def kill(self) -> None:
+        """End the run, from another thread: nothing more is sent, and nobody waits for an answer."""
+        self._is_killed = True
+        self._stop_sending(and_wait_for_nothing=True)
+
+    def _check_not_killed(self) -> None:
+        if self._is_killed:
+            raise KilledError(
+                f"told to end after {self.summary.confirmed:,} contacts were confirmed: run the task again for the rest"
+            )
 
     def _send_all_or_start_over(self, open_frames: Callable[[], Frames]) -> None:
         try:
@@ -182,7 +231,9 @@ class ContactSync:
         self._seen = SeenNumbers()
         self._rejected: list[Rejection] = []
         self._unknown_statuses: Counter[str] = Counter()
-        self._earlier: dict[str, float] = {}
+        self._set_aside: list[Chunk] = []
+        self._stopped: BaseException | None = None
+        self._earlier: Mapping[str, float] = self._earlier_tries
         self._started = self._progress_told = time.monotonic()
         self._digest = self._checkpoint.digest() if self._checkpoint else None
         if self._rejects is not None:
@@ -191,14 +242,39 @@ class ContactSync:
     def _send_all(self, frames: Iterable[pd.DataFrame], earlier: Progress | None) -> None:
         contacts = chain.from_iterable(self._contacts(frames))
         again = self._pass_over(contacts, earlier) if earlier is not None else []
-        chunks = chain(self._chunks_again(again), self._chunks(contacts))
+        # Those that are sent again come last: what an earlier try saw refused is no fair sample of the rows.
+        chunks = self._with_set_aside(chain(self._chunks(contacts), self._chunks_again(again)))
         pipeline = Pipeline(self._deliver, self._concurrency, patience=self._patience)
         try:
-            for done in pipeline.run(chunks, self._note_start):
-                self._settle(done)
-        except BaseException:
-            self._stop_sending()
+            while True:
+                # Left open, it would keep its threads for as long as somebody holds the error.
+                with closing(pipeline.run(chunks, self._note_start)) as all_done:
+                    for done in all_done:
+                        self._settle(done)
+                self._check_not_stopped()
+                if not self._set_aside:
+                    break
+                chunks = iter(self._take_set_aside())
+        except BaseException as error:
+            # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
+            self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
             raise
+
+    def _check_not_stopped(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _with_set_aside(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            yield chunk
+            while self._set_aside and self._delivery is not None and not self._delivery.is_in_doubt:
+                yield self._set_aside.pop(0)
+
+    def _take_set_aside(self) -> list[Chunk]:
+        chunks, self._set_aside = self._set_aside, []
+        if self._delivery is not None:
+            self._delivery.conclude([chunk.parcel for chunk in chunks if chunk.parcel is not None])
+        return chunks
 
     def _pass_over(self, contacts: Iterator[Contact], earlier: Progress) -> list[tuple[int, Contact]]:
         """
@@ -213,15 +289,22 @@ class ContactSync:
             *(FrozenBitMap(range(start, stop)) for start, stop in earlier.under_way)
         )
         again: list[tuple[int, Contact]] = []
+        confirmed: Contact | None = None
         for start in range(0, earlier.contacts, PASSED_OVER_AT_A_TIME):
             sent = list(islice(contacts, min(PASSED_OVER_AT_A_TIME, earlier.contacts - start)))
             if not sent:
                 raise RowsChangedError
             self._digest.update(sent)
-            again += [(position, contact) for position, contact in enumerate(sent, start) if position in unconfirmed]
+            for position, contact in enumerate(sent, start):
+                if position in unconfirmed:
+                    again.append((position, contact))
+                else:
+                    confirmed = contact
         if self._digest.hexdigest() != earlier.digest:
             raise RowsChangedError
         log.info("%d contacts were sent by an earlier try: sending the rest", earlier.contacts)
+        if confirmed is not None and self._delivery is not None:
+            self._delivery.note_accepted_before(confirmed)
         self._earlier = dict(earlier.counts)
         summary = self._counted([])
         for name in CONFIRMED:
@@ -238,6 +321,7 @@ class ContactSync:
 
     def _contacts(self, frames: Iterable[pd.DataFrame]) -> Iterator[list[Contact]]:
         for frame in frames:
+            self._check_not_killed()
             contacts, rejections = self._mapper.map(frame, self.summary.read + 1)
             is_new = self._seen.add_all([contact.number for contact in contacts])
             if not all(is_new):
@@ -250,6 +334,10 @@ class ContactSync:
                 contacts = list(compress(contacts, is_new))
             summary = self._counted(rejections)
             summary.read += len(frame)
+            if self._diff is not None:
+                contacts, others = self._diff.select(contacts)
+                for outcome, number in others.items():
+                    summary.count(outcome, number)
             self._state = replace(self._state, summary=summary)
             self._flush_rejected()
             self._tell_progress()
@@ -277,27 +365,32 @@ class ContactSync:
             self._stop_sending()
             raise
 
-    def _prepare(self, contacts: Sequence[Contact]) -> list[Request]:
-        return [] if self._delivery is None else self._delivery.prepare(contacts)
+    def _prepare(self, contacts: Sequence[Contact]) -> Parcel | None:
+        return None if self._delivery is None else self._delivery.prepare(contacts)
 
-    def _deliver(self, chunk: Chunk) -> Delivered:
-        if self._delivery is None:
+    def _deliver(self, chunk: Chunk) -> Delivered | None:
+        if self._delivery is None or chunk.parcel is None:
             return Delivered(Counter(skipped=len(chunk.contacts)))
-        return self._delivery.deliver(chunk.requests)
+        return self._delivery.deliver(chunk.parcel)
 
-    def _stop_sending(self) -> None:
+    def _stop_sending(self, *, and_wait_for_nothing: bool = False) -> None:
         if self._delivery is not None:
             self._delivery.stop()
+        if and_wait_for_nothing and self._abort is not None:
+            self._abort()
 
     def _note_start(self, chunk: Chunk) -> None:
+        if any(one is chunk for one in self._state.under_way):
+            # It was set aside in between.
+            return
         state = replace(self._state, under_way=(*self._state.under_way, chunk))
         if chunk.is_new:
             state = replace(state, contacts=chunk.positions[-1] + 1, digest=chunk.digest)
         self._state = state
 
-    def _settle(self, done: Sequence[Done[Chunk, Delivered]]) -> None:
+    def _settle(self, done: Sequence[Done[Chunk, Delivered | None]]) -> None:
         """
-        Count what became of chunks.
+        Count what became of chunks; those that are set aside stay under way.
 
         :raises OctopushError: when one has failed for good; what is known of the others is counted before.
         """
@@ -306,20 +399,32 @@ class ContactSync:
         summary = self._counted([rejection for _, delivered in answered for rejection in delivered.rejections])
         unconfirmed = state.unconfirmed
         for chunk, delivered in answered:
+            if self._diff is not None:
+                self._note_confirmed(self._diff, delivered)
             summary.chunks += chunk.is_new
             for outcome, number in delivered.confirmed.items():
                 summary.count(outcome, number)
             if self._checkpoint is not None:
                 unconfirmed = _without_confirmed(unconfirmed, chunk, delivered)
             self._unknown_statuses.update(delivered.unknown_statuses)
+        self._set_aside += [one.job for one in done if one.result is None and one.error is None]
         settled = {id(chunk) for chunk, _ in answered}
         under_way = tuple(chunk for chunk in state.under_way if id(chunk) not in settled)
         self._state = replace(state, summary=summary, unconfirmed=unconfirmed, under_way=under_way)
         self._note_progress()
         errors = [one.error for one in done if one.error is not None]
         if errors:
-            # That the others were stopped is no reason.
-            raise next((error for error in errors if not isinstance(error, StoppedError)), errors[0])
+            self._check_not_killed()
+            reason = next((error for error in errors if not isinstance(error, StoppedError)), None)
+            if reason is not None:
+                raise reason
+            # That they were stopped is none: what comes next is, such as that the source has failed.
+            self._stopped = errors[0]
+
+    def _note_confirmed(self, diff: Diff, delivered: Delivered) -> None:
+        for contacts, statuses in delivered.answers:
+            confirmed = [status in STATUSES for status in statuses]
+            diff.note(list(compress(contacts, confirmed)), list(compress(map(str, statuses), confirmed)))
 
     def _counted(self, rejections: Sequence[Rejection]) -> Summary:
         """Return the counts with these rejections among them; and keep the rejections to be written."""

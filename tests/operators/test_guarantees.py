@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_octopush.exceptions import OctopushAnswerError, OctopushServerError
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import TaskInstance, run_dag
@@ -73,10 +74,24 @@ class TestNumbers:
         rows = [{"phone_number": "+33612345678"}, {"phone_number": "+33149706565"}]
         assert execute(data=rows, phone_check="mobile", max_rejected=1)["invalid"] == 1
 
+    def test_numbers_without_a_plus_are_of_a_region_unless_all_begin_with_their_country_code(
+        self, octopush: Simulator
+    ) -> None:
+        rows = [{"phone_number": 33612345678}, {"phone_number": 34612345678}, {"phone_number": "0612345678"}]
+        assert execute(data=rows, max_rejected=3)["reasons"] == {PhoneReason.NO_REGION.value: 3}
+        assert "default_region" in PhoneReason.NO_REGION.value
+        assert "without_plus" in PhoneReason.NO_REGION.value
+        execute(data=rows, default_region="FR", max_rejected=1)
+        assert octopush.contacts.keys() == {"+33612345678"}
+        summary = execute(data=rows, without_plus="international", max_rejected=1)
+        assert octopush.contacts.keys() == {"+33612345678", "+34612345678"}
+        assert summary["reasons"] == {PhoneReason.NO_COUNTRY_CODE.value: 1}
+
     @pytest.mark.parametrize(
         ("kwargs", "message"),
         [
             ({"phone_check": "strict"}, "phone_check is 'strict'"),
+            ({"without_plus": "msisdn"}, "without_plus is 'msisdn': write one of 'national', 'international'"),
             ({"max_rejected": -1}, "max_rejected is -1"),
             ({"max_rejected": 1.5}, "max_rejected is 1.5"),
             ({"max_rejected": True}, "max_rejected is True"),
@@ -182,6 +197,36 @@ class TestRejects:
         lines = object_store.cat("/bucket/2026/rejects.csv").decode().splitlines()
         assert [line.split(",")[0] for line in lines] == ["row", "2", "3", "5"]
 
+    def test_a_store_that_cannot_be_written_to_fails_the_task_before_anything_is_sent(
+        self, octopush: Simulator, object_store: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: Any, **__: Any) -> None:
+            raise PermissionError("no such bucket")
+
+        monkeypatch.setattr(type(object_store), "_open", refuse)
+        with pytest.raises(PermissionError, match="no such bucket"):
+            execute(data=MIXED, rejects_path="memory://bucket/rejects.csv")
+        assert octopush.requests == []
+
+    @pytest.mark.usefixtures("octopush")
+    def test_trying_a_store_leaves_nothing_in_it(self, object_store: Any) -> None:
+        execute(data=GOOD, rejects_path="memory://bucket/rejects.csv")
+        assert object_store.find("/bucket") == ["/bucket/rejects.csv"]
+
+    @pytest.mark.usefixtures("octopush")
+    @pytest.mark.parametrize(
+        ("path", "of_instance"),
+        [("day.1/r.csv", "day.1/r-3.csv"), ("r", "r-3"), (".r", ".r-3"), ("r.csv.gz", "r.csv-3.gz")],
+    )
+    def test_each_instance_of_a_mapped_task_has_a_file_of_its_own(
+        self, tmp_path: Path, path: str, of_instance: str
+    ) -> None:
+        summary = execute(
+            TaskInstance(map_index=3), data=MIXED, max_rejected=1.0, rejects_path=f"file://{tmp_path}/{path}"
+        )
+        assert summary["rejects_path"] == (tmp_path / of_instance).as_uri()
+        assert len(rejects(tmp_path / of_instance)) == 3
+
     @pytest.fixture
     def object_store(self) -> Iterator[Any]:
         from fsspec.implementations.memory import MemoryFileSystem
@@ -193,7 +238,8 @@ class TestRejects:
         store: Any = MemoryFileSystem()
         io.attach("memory", fs=store)
         yield store
-        store.rm("/bucket", recursive=True)
+        if store.exists("/bucket"):
+            store.rm("/bucket", recursive=True)
 
 
 class TestValidateOnly:
@@ -259,6 +305,7 @@ class TestRetriesOfTheTask:
             {"columns": {"param1": "first_name"}},
             {"default_region": "FR"},
             {"phone_check": "valid"},
+            {"without_plus": "international"},
             {"do_not_overwrite": True},
             {"auto_remove_blacklisted_numbers": True},
             {"data": GOOD[::-1]},
@@ -298,6 +345,15 @@ class TestRetriesOfTheTask:
         check_law(CreateContactsOperator(task_id="sync", data=GOOD).execute(context))
         assert len(octopush.requests) == requests
         assert store.values == {}
+
+    def test_a_store_that_fails_costs_repetitions_and_no_run(self, octopush: Simulator) -> None:
+        class Broken:
+            def __getattr__(self, name: str) -> Any:
+                raise ConnectionError("no answer")
+
+        context: Any = {"ti": TaskInstance(), "task_state_store": Broken()}
+        check_law(CreateContactsOperator(task_id="sync", data=GOOD, chunk_size=2).execute(context))
+        assert len(octopush.contacts) == len(GOOD)
 
     @pytest.mark.usefixtures("octopush")
     def test_an_airflow_that_keeps_no_progress_is_told_of_once_and_only_in_a_retry(

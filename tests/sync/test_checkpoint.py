@@ -22,7 +22,7 @@ from tests.delivery.apis import Payloads, delivery_to
 
 
 class MemoryStore:
-    """Keeps a value as Airflow does: as JSON."""
+    """Keeps a value as Airflow does: as JSON, and nothing that has to become another value for it."""
 
     def __init__(self) -> None:
         self.json: str | None = None
@@ -33,6 +33,7 @@ class MemoryStore:
 
     def set(self, value: Mapping[str, Any]) -> None:
         self.json = json.dumps(value)
+        assert json.loads(self.json) == value
         self.largest = max(self.largest, len(self.json))
 
     def delete(self) -> None:
@@ -173,7 +174,7 @@ def test_another_run_starts_over() -> None:
 
 def test_refused_contacts_are_sent_again_and_rejected_rows_are_those_of_the_whole_run() -> None:
     values = [NUMBERS[0], None, NUMBERS[0], *NUMBERS[1:]]
-    store, _ = interrupted(values, lives=8, refused=[NUMBERS[2]])
+    store, _ = interrupted(values, lives=6, refused=[NUMBERS[2]])
     second, rejected = Api(refused=[NUMBERS[2]]), Rejected()
     summary = one_try(second, store, rejects=rejected).run(rows(values))
     assert NUMBERS[2] in second.sent
@@ -183,12 +184,13 @@ def test_refused_contacts_are_sent_again_and_rejected_rows_are_those_of_the_whol
 
 
 def test_a_contact_that_was_refused_once_may_be_accepted_by_the_retry() -> None:
-    store, _ = interrupted(NUMBERS, lives=8, refused=[NUMBERS[2]])
+    store, _ = interrupted(NUMBERS, lives=6, refused=[NUMBERS[2]])
     summary = one_try(Api(), store).run(rows(NUMBERS))
     assert (summary.added, summary.refused) == (20, 0)
 
 
 @pytest.mark.parametrize("seed", range(30))
+@pytest.mark.whole_run
 def test_whatever_happens_every_contact_arrives_and_is_counted_once(seed: int) -> None:
     rng = random.Random(seed)
     values = [rng.choice([*NUMBERS, None, "junk"]) for _ in range(rng.randrange(60))]
@@ -236,6 +238,35 @@ def test_with_too_many_unconfirmed_contacts_the_checkpoint_stays_where_it_is() -
     progress = checkpoint.load()
     assert progress is not None
     assert progress.contacts == 10
+
+
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.whole_run
+def test_many_unconfirmed_contacts_cost_no_more_than_each_for_itself(every: int) -> None:
+    def cpu_seconds(number: int) -> float:
+        values = [f"+3360{row:07}" for row in range(number)]
+        missing = set(values[::every])
+
+        def post(payloads: Payloads) -> list[dict[str, Any]]:
+            return [{**payload, "status": "added"} for payload in payloads if payload["phone_number"] not in missing]
+
+        store = MemoryStore()
+        begun = time.process_time()
+        for _ in range(2):
+            sync = ContactSync(
+                ContactMapper({}, PhoneReader()),
+                delivery_to(post, Backoff(0)),
+                chunk_size=200,
+                checkpoint=Checkpoint(store, {}, b"key"),
+            )
+            summary = sync.run(lambda: (pd.DataFrame({"phone_number": values}, dtype=object) for _ in range(1)))
+            assert (summary.unconfirmed, summary.added) == (len(missing), number - len(missing))
+        assert store.largest < 48_000
+        return time.process_time() - begun
+
+    cpu_seconds(1_000)
+    # Quadratic, it would be 16 times as much.
+    assert cpu_seconds(80_000) < 8 * cpu_seconds(20_000)
 
 
 def test_nothing_in_it_can_be_led_back_to_a_person() -> None:
@@ -330,3 +361,65 @@ def test_a_chunk_that_waits_does_not_hold_up_the_others_and_only_it_is_sent_agai
     start = waiting // 4 * 4
     assert second.sent == NUMBERS[start : start + 4]
     assert (summary.read, summary.added, summary.chunks, summary.requests) == (20, 20, 5, 6)
+
+
+@pytest.mark.parametrize("failing", [NUMBERS[0], NUMBERS[5], NUMBERS[10]])
+def test_what_was_answered_while_another_request_failed_is_not_sent_again(failing: str) -> None:
+    together = threading.Barrier(3, timeout=5)
+    sent: list[str] = []
+
+    def post(payloads: Payloads) -> list[dict[str, Any]]:
+        together.wait()
+        numbers = [payload["phone_number"] for payload in payloads]
+        if failing in numbers:
+            raise OctopushServerError("down", status_code=503)
+        time.sleep(0.1)
+        sent.extend(numbers)
+        return [{"phone_number": number, "status": "added"} for number in numbers]
+
+    store = MemoryStore()
+    with pytest.raises(OctopushServerError):
+        one_try(post, store, concurrency=3).run(rows(NUMBERS))
+    assert len(sent) == 8
+    api = Api()
+    summary = one_try(api, store, concurrency=3).run(rows(NUMBERS))
+    assert set(api.sent) == set(NUMBERS) - set(sent)
+    assert (summary.added, summary.updated) == (20, 0)
+
+
+def test_what_was_answered_while_the_source_failed_is_not_sent_again() -> None:
+    def broken() -> Frames:
+        yield next(rows(NUMBERS)())
+        time.sleep(0.05)
+        raise LookupError("the database is gone")
+
+    def post(payloads: Payloads) -> list[dict[str, Any]]:
+        time.sleep(0.2)
+        return [{**payload, "status": "added"} for payload in payloads]
+
+    store, api = MemoryStore(), Api()
+    with pytest.raises(LookupError):
+        one_try(post, store).run(broken)
+    one_try(api, store).run(rows(NUMBERS))
+    assert api.sent == NUMBERS[4:]
+
+
+def test_many_unconfirmed_contacts_cost_no_more_than_as_many_confirmed_ones() -> None:
+    numbers = [f"+3361{n:07}" for n in range(40_000)]
+
+    def seconds(status: str | None) -> float:
+        def post(payloads: Payloads) -> list[dict[str, Any]]:
+            return [{**payload, "status": status} for payload in payloads if status is not None]
+
+        sync = ContactSync(
+            ContactMapper({}, PhoneReader()),
+            delivery_to(post, Backoff(0)),
+            chunk_size=50,
+            checkpoint=Checkpoint(MemoryStore(), {}, b"key"),
+        )
+        started = time.process_time()
+        sync.run(lambda: (pd.DataFrame({"phone_number": numbers[i : i + 1000]}) for i in range(0, len(numbers), 1000)))
+        return time.process_time() - started
+
+    # Noting them took time that grew with their square.
+    assert seconds(None) < 4 * seconds("added") + 1

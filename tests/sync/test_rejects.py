@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import os
 import re
 import stat
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +51,73 @@ def test_a_rejected_row_can_be_found_again(tmp_path: Path) -> None:
     ]
 
 
-def test_the_file_grows_as_rows_are_rejected(tmp_path: Path) -> None:
+def test_the_file_is_there_when_all_is_written_and_not_before(tmp_path: Path) -> None:
     path = tmp_path / "rejects.csv"
+    path.write_text("an earlier run")
     with RejectsFile(path, FIELDS) as rejects:
-        assert read(path) == []
         for row in range(1, 4):
             rejects.write([rejection(row, "x", None)])
-            assert len(read(path)) == row
+        assert path.read_text() == "an earlier run"
+    assert [line["row"] for line in read(path)] == ["1", "2", "3"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_run_that_fails_leaves_what_was_rejected_until_then(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+
+    def run() -> None:
+        with RejectsFile(path, FIELDS) as rejects:
+            rejects.write([rejection(1, "x", None)])
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        run()
+    assert [line["row"] for line in read(path)] == ["1"]
+
+
+def test_forgotten_rejections_are_not_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+    with RejectsFile(path, FIELDS) as rejects:
+        rejects.write([rejection(1, "x", None)])
         rejects.start_over()
-        assert read(path) == []
+        rejects.write([rejection(2, "x", None)])
+    assert [line["row"] for line in read(path)] == ["2"]
 
 
-def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
+def test_runs_at_the_same_time_do_not_mix_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+    with ExitStack() as stack:
+        files = [stack.enter_context(RejectsFile(path, FIELDS)) for _ in range(5)]
+        for number in range(50):
+            for run, rejects in enumerate(files):
+                rejects.write([rejection(number, f"run {run}", None)])
+    lines = read(path)
+    assert [int(line["row"]) for line in lines] == list(range(50))
+    assert len({line["phone_number"] for line in lines}) == 1
+
+
+def test_a_link_stays_a_link_and_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "rejects.csv").symlink_to(tmp_path / "elsewhere" / "r.csv")
     with RejectsFile(tmp_path / "rejects.csv", FIELDS):
         pass
-    assert stat.S_IMODE((tmp_path / "rejects.csv").stat().st_mode) == 0o600
+    assert (tmp_path / "rejects.csv").is_symlink()
+    assert read(tmp_path / "elsewhere" / "r.csv") == []
+    with pytest.raises(OSError, match="is no file that rejected rows could be written to"):
+        RejectsFile(tmp_path, FIELDS)
+    with pytest.raises(OSError, match="is no file that rejected rows could be written to"):
+        RejectsFile(Path(os.devnull), FIELDS)
+
+
+def test_only_its_owner_can_read_a_new_file_and_an_old_one_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+    with RejectsFile(path, FIELDS):
+        assert [stat.S_IMODE(part.stat().st_mode) for part in tmp_path.iterdir()] == [0o600]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    with RejectsFile(path, FIELDS):
+        pass
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_what_was_there_before_is_gone(tmp_path: Path) -> None:
@@ -87,11 +141,10 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
 
     with RejectsFile(path, FIELDS) as rejects:
         rejects.write([rejection(1, "x", "y")])
-        before = path.read_bytes()
         monkeypatch.setattr(os, "pwrite", short_of_room)
         with pytest.raises(OSError, match="No space left"):
             rejects.write([rejection(2, "x" * 200, "y")])
-        assert path.read_bytes() == before
+    assert [line["row"] for line in read(path)] == ["1"]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+33612345678", "-2", "@SUM(A1)", "\tx", "\rx", "\uff1d1", "'=1", "''@x"])
@@ -100,10 +153,14 @@ def test_what_a_spreadsheet_would_run_is_defused_and_can_be_undone(text: str) ->
     assert undo_defuse(defuse(text)) == text
 
 
-@given(st.text())
-def test_defusing_loses_nothing_and_leaves_no_formula(text: str) -> None:
+@given(st.text(st.one_of(st.sampled_from("=+-@\t\r\n;,|'\" x1"), st.characters())))
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_defusing_loses_nothing_and_leaves_no_formula_however_lines_are_split(delimiter: str, text: str) -> None:
     assert undo_defuse(defuse(text)) == text
-    assert not re.match(r"[=+\-@\t\r]", defuse(text))
+    line = io.StringIO()
+    csv.writer(line).writerow(["before", defuse(text), "after"])
+    cells = [cell for row in csv.reader(io.StringIO(line.getvalue(), newline=""), delimiter=delimiter) for cell in row]
+    assert [cell for cell in cells if re.match(r"[=+\-@\t\r]", cell)] == []
 
 
 @given(st.lists(st.tuples(st.text(), st.one_of(st.text(), st.integers(), st.none(), st.binary()))))
@@ -117,7 +174,7 @@ def test_whatever_is_rejected_the_file_is_a_csv(
 
 
 def replay(rows: Any) -> list[ContactPayload]:
-    mapper = ContactMapper({}, PhoneReader())
+    mapper = ContactMapper({}, PhoneReader("FR"))
     contacts, _ = mapper.map(pd.DataFrame(rows, dtype=object), 1)
     return [contact.payload for contact in contacts]
 
@@ -126,9 +183,9 @@ def replay(rows: Any) -> list[ContactPayload]:
 @pytest.mark.parametrize("first_name", ["Zoë", "=HYPERLINK(1)", "'=x", "'t Hart", "@home", "-"])
 def test_the_file_is_valid_input_again(tmp_path: Path, number: Any, first_name: str) -> None:
     frame = pd.DataFrame([[number, first_name]], columns=list(FIELDS), dtype=object)
-    (contact,), _ = ContactMapper({}, PhoneReader()).map(frame, 1)
+    mapper = ContactMapper({}, PhoneReader("FR"))
+    (contact,), _ = mapper.map(frame, 1)
     path = tmp_path / "rejects.csv"
-    mapper = ContactMapper({}, PhoneReader())
     with RejectsFile(path, mapper.fields) as rejects:
         rejects.write([Rejection(1, Stage.REFUSED, "no", contact.values)])
     assert replay(read(path)) == [contact.payload]

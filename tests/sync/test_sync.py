@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from airflow_provider_octopush.exceptions import OctopushCredentialsError, Octop
 from airflow_provider_octopush.payloads import ContactItem, ContactPayload
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.sync import sync as sync_module
-from airflow_provider_octopush.sync.sync import ContactSync, Frames
+from airflow_provider_octopush.sync.sync import ContactSync, Frames, KilledError
 from tests.delivery.apis import Items, Payloads, delivery_to
 
 
@@ -223,3 +224,81 @@ def test_the_next_chunk_is_read_and_encoded_while_one_is_on_its_way() -> None:
     sync = ContactSync(ContactMapper({}, PhoneReader()), Delivery(encode, post, Backoff(0)), chunk_size=1)
     numbers = [f"+336000000{n:02}" for n in range(3)]
     assert sync.run(frames(*map(frame, numbers))).added == 3
+
+
+class TestEndedFromOutside:
+    def sync(self, post: Any, release: threading.Event, concurrency: int) -> ContactSync:
+        return ContactSync(
+            ContactMapper({}, PhoneReader()),
+            delivery_to(post, Backoff(5)),
+            chunk_size=1,
+            concurrency=concurrency,
+            abort=release.set,
+        )
+
+    @pytest.mark.parametrize("concurrency", [1, 4])
+    @pytest.mark.parametrize("how", ["kill", "timeout"])
+    def test_nothing_more_is_sent_and_nobody_waits(self, concurrency: int, how: str) -> None:
+        class TaskTimeout(BaseException):
+            pass
+
+        def alarm(*_: Any) -> None:
+            raise TaskTimeout
+
+        release = threading.Event()
+        sent: list[float] = []
+
+        def post(payloads: Payloads) -> Items:
+            sent.append(time.monotonic())
+            if len(sent) > 4:
+                # As a request does whose socket is shut down.
+                assert release.wait(30)
+                raise OctopushServerError("aborted")
+            return [{**payload, "status": "added"} for payload in payloads]
+
+        sync = self.sync(post, release, concurrency)
+        numbers = [f"+336000000{n:02}" for n in range(60)]
+        before = signal.signal(signal.SIGALRM, alarm)
+        killer = threading.Timer(0.5, sync.kill)
+        try:
+            if how == "kill":
+                killer.start()
+            else:
+                signal.setitimer(signal.ITIMER_REAL, 0.5)
+            started = time.monotonic()
+            with pytest.raises(KilledError if how == "kill" else TaskTimeout):
+                sync.run(frames(frame(*numbers)))
+            ended = time.monotonic()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            killer.cancel()
+        assert ended - started < 2.5
+        assert len(sent) <= 4 + concurrency
+        time.sleep(0.1)
+        assert max(sent) <= ended
+        assert sync.summary.added == 4
+
+    def test_a_run_that_sends_nothing_ends_too(self) -> None:
+        def endless() -> Frames:
+            while True:
+                sync.kill()
+                yield frame("+33600000000")
+
+        sync = ContactSync(ContactMapper({}, PhoneReader()), None, chunk_size=1)
+        with pytest.raises(KilledError, match="told to end after 0 contacts were confirmed"):
+            sync.run(endless)
+
+
+def test_a_run_that_failed_keeps_no_threads() -> None:
+    def post(_: Payloads) -> Items:
+        raise OctopushCredentialsError("no", status_code=401)
+
+    before = threading.active_count()
+    with pytest.raises(OctopushCredentialsError) as caught:
+        contact_sync(post, concurrency=4).run(frames(frame("+33149706565")))
+    until = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+    assert caught.value.status_code == 401

@@ -1,0 +1,105 @@
+"""An answer's items → what became of each contact."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from airflow_provider_octopush.api import STATUSES
+from airflow_provider_octopush.contacts.contact import Contact
+from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.exceptions import OctopushError
+from airflow_provider_octopush.payloads import ContactItem
+
+_NOT_DIGITS = re.compile(r"\D+", re.ASCII)
+
+
+@dataclass
+class Delivered:
+    """
+    What became of contacts.
+
+    :param confirmed: ``added``, ``updated`` or ``skipped`` → number of contacts.
+    :param rejections: the contacts that were refused, that the answer does not mention, or that it mentions with a
+        status that is not documented.
+    :param unknown_statuses: these statuses → number of contacts.
+    :param answers: the contacts of each request that was accepted, with what the answer said of each; None is nothing.
+    """
+
+    confirmed: Counter[str] = field(default_factory=Counter)
+    rejections: list[Rejection] = field(default_factory=list)
+    unknown_statuses: Counter[str] = field(default_factory=Counter)
+    answers: list[tuple[Sequence[Contact], Sequence[str | None]]] = field(default_factory=list)
+
+    def add(self, other: Delivered) -> None:
+        """Count another's contacts here too."""
+        self.confirmed.update(other.confirmed)
+        self.rejections.extend(other.rejections)
+        self.unknown_statuses.update(other.unknown_statuses)
+        self.answers.extend(other.answers)
+
+
+def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Delivered:
+    """
+    Give each contact the status that the answer has for its number; by digits, as the order is not documented.
+
+    :param contacts: all that were sent, with different numbers.
+    :param items: what the API says of them.
+    :return: exactly one outcome for each contact.
+    """
+    numbers = [contact.payload.phone_number for contact in contacts]
+    statuses: list[str | None]
+    if numbers == [item.phone_number for item in items]:
+        statuses = [item.status for item in items]
+    else:
+        by_digits: dict[str, str] = {}
+        for item in items:
+            by_digits.setdefault(_digits(item.phone_number), item.status)
+        statuses = [by_digits.get(number[1:]) for number in numbers]
+    delivered = Delivered(answers=[(contacts, statuses)])
+    for status, count in Counter(statuses).items():
+        if status in STATUSES:
+            delivered.confirmed[status] = count
+        elif status is not None:
+            delivered.unknown_statuses[status] = count
+    if delivered.confirmed.total() < len(contacts):
+        delivered.rejections = [
+            _not_confirmed(contact, status)
+            for contact, status in zip(contacts, statuses, strict=True)
+            if status not in STATUSES
+        ]
+    return delivered
+
+
+def refused(contact: Contact, error: OctopushError) -> Rejection:
+    """
+    Say that a contact was refused, and why: in full for the rejects file, in harmless words everywhere else.
+
+    :param contact: that was sent alone.
+    :param error: what the API said. Its full message is taken from it.
+    """
+    said = [f"code {error.code}"] if error.code is not None else [f"HTTP {error.status_code}"]
+    if error.message is not None:
+        said.append(error.message)
+    return Rejection(
+        contact.row,
+        Stage.REFUSED,
+        f"refused by Octopush: {': '.join(said)}",
+        contact.values,
+        error.code,
+        error.take_full_message() or error.message,
+    )
+
+
+def _not_confirmed(contact: Contact, status: str | None) -> Rejection:
+    if status is None:
+        return Rejection(contact.row, Stage.UNCONFIRMED, "not in Octopush's answer", contact.values)
+    # The status itself may quote the contact.
+    return Rejection(contact.row, Stage.OTHER, "a status that is not documented", contact.values)
+
+
+def _digits(number: str) -> str:
+    digits = number.removeprefix("+")
+    return digits if digits.isascii() and digits.isdigit() else _NOT_DIGITS.sub("", number)

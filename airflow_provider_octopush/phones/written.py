@@ -1,0 +1,352 @@
+"""A raw value → the digits to dial, or what else it holds."""
+
+from __future__ import annotations
+
+import decimal
+import ipaddress
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from airflow_provider_octopush.phones.characters import plain
+from airflow_provider_octopush.phones.library import valid
+from airflow_provider_octopush.phones.reasons import PhoneReason
+from airflow_provider_octopush.values import is_missing
+
+#: From here on a float of 64 bits has lost digits.
+_FLOAT_MAX = 2**53
+
+#: Digits of a float that are right in decimal (DBL_DIG in C).
+_FLOAT_DIGITS = 15
+
+#: Digits that no number in any form exceeds: 17 of libphonenumber's longest national number, 3 of the country code, and
+#: an international prefix such as 00 or 0011.
+MAX_DIGITS = 24
+
+#: Text that is longer is no number, as libphonenumber sees it too.
+_MAX_CHARACTERS = 250
+
+#: libphonenumber knows no valid number with fewer digits, in any region.
+MIN_DIGITS = 4
+
+#: Digits that make up a phone number of their own, where a value may hold two.
+ENOUGH_FOR_A_NUMBER = 7
+
+#: Twice as many are more than E.164's 15 digits, so that blanks and dashes between them cannot be mere punctuation.
+_TOO_MANY_TWICE = 8
+
+#: Years of dates that have only blanks between them, or a time behind them: such digits may as well be a number.
+_YEARS = range(1900, 2100)
+
+#: How programs write that nothing is there, without the signs around: what ``pandas.read_csv`` takes for it by default,
+#: and the null values of SQL, its dumps, and JavaScript.
+_NOTHING = frozenset(
+    ("", "n/a", "n/a n/a", "n.a", "na", "nan", "nat", "nil", "none", "null", "undefined", "\\n", "1.#ind", "1.#qnan")
+)
+_AROUND_NOTHING = "-?._/*#<>()[] "
+
+_ZEROS = re.compile(r"0[0 .,()/-]*")
+_QUOTES = "\"'`"
+_FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)|([1-9][0-9]*),(0{1,2})")
+_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?e[+-]?[0-9]+", re.IGNORECASE)
+# A number that begins with a zero is none that a program has written: what stands before it is a dash.
+_NEGATIVE = re.compile(r"-[1-9]")
+_EXTENSION_WORD = re.compile(
+    r"(?<![^\W\d_])(?:e?xt(?:e?nsi(?:on|ón|ón))?n?|x|poste|app|apparaat|int|interno|anexo|ramal|durchwahl|dw|доб)"
+    r"[\s.:=]*[0-9]{1,7}\W*\Z",
+    re.IGNORECASE,
+)
+_BETWEEN_NUMBERS = re.compile(r"[/|;,&\\\n]|[^\W\d_]+|(?=\+)")
+_WIDE_GAP = re.compile(r"\s+-+\s+|\s{2,}")
+_EXTENSION_SIGN = re.compile(r"[,;#~]")
+_PARAMETER = re.compile(r"\s*([a-z][a-z-]*)\s*(?:=(.*))?", re.IGNORECASE)
+_DATE = re.compile(
+    r"(?P<first>[0-9]{1,4})(?P<separator>\s*[-./_]\s*|\s+)(?P<month>[0-9]{1,2})(?:\s*[-./_]\s*|\s+)(?P<last>[0-9]{1,4})"
+    r"(?P<time>[\sT,_-]+[0-2]?[0-9](?:\s*[-:.h_]?\s*[0-5][0-9]){0,2}(?:[.,][0-9]+)?\s*(?:[ap]m|z|utc|[+-][0-9:]{2,5})?)?",
+    re.IGNORECASE,
+)
+
+#: Groups of digits that begin as a date does, or are an IP address; for whoever looks at text in a hurry.
+MAY_BE_ANOTHER = re.compile(
+    r"(?:[0-9]{4}[ ._-][0-3]?[0-9][ ._-][0-3]?[0-9]|[0-3]?[0-9][ ._-][0-3]?[0-9][ ._-][0-9]{4})(?![0-9])"
+    r"|(?:19|20)[0-9]{2}-[01][0-9]\Z"
+    r"|[0-9]+(?:\.[0-9]+){3}\Z"
+)
+_MONTH = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])")
+_ADDRESS = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/][0-9]+)?")
+_ZERO_IN_BRACKETS = re.compile(r"[\[(]\s*0\s*([\])])?")
+_PUNCTUATION = " .-/()[]_~"
+
+
+class Zero(NamedTuple):
+    """
+    A zero that opens a bracket, as in "+44 (0)20" and "+44 (020)".
+
+    :param position: where it stands among the digits.
+    :param alone: whether it has the bracket for itself.
+    """
+
+    position: int
+    alone: bool
+
+
+class Dialled(NamedTuple):
+    """
+    What a value leaves to dial.
+
+    :param plus: whether it begins with a plus.
+    :param groups: its digits, as they are grouped.
+    :param slashes: how many digits stand before each slash.
+    :param line_ends: how many stand before each end of a line.
+    :param zero: the first zero that opens a bracket.
+    :param looks_like: what it is, unless libphonenumber groups the number in just these groups: a date, an IP address.
+    """
+
+    plus: bool
+    groups: tuple[str, ...]
+    slashes: frozenset[int] = frozenset()
+    line_ends: frozenset[int] = frozenset()
+    zero: Zero | None = None
+    looks_like: PhoneReason | None = None
+
+    @property
+    def digits(self) -> str:
+        """All digits."""
+        return "".join(self.groups)
+
+    def cuts(self) -> Iterator[int]:
+        """Give the places where something stands between digits: how many digits are before it."""
+        yield from list(accumulate(map(len, self.groups)))[:-1]
+
+    def before(self, cut: int) -> Dialled:
+        """Return what is in front of a cut."""
+        zero = self.zero if self.zero is not None and self.zero.position < cut else None
+        return Dialled(self.plus, (self.digits[:cut],), zero=zero)
+
+    def behind(self, cut: int) -> Dialled:
+        """Return what is behind a cut."""
+        zero = self.zero
+        if zero is not None:
+            zero = zero._replace(position=zero.position - cut) if zero.position >= cut else None
+        return Dialled(False, (self.digits[cut:],), zero=zero)
+
+    def without_zero(self) -> Dialled:
+        """Return the same without the zero in brackets."""
+        if self.zero is None:
+            return self
+        position, groups = self.zero.position, list(self.groups)
+        for i, length in enumerate(accumulate(map(len, self.groups))):
+            if position < length:
+                at = position - length + len(groups[i])
+                groups[i] = groups[i][:at] + groups[i][at + 1 :]
+                break
+        slashes, line_ends = (
+            frozenset(before - (before > position) for before in places) for places in (self.slashes, self.line_ends)
+        )
+        return Dialled(self.plus, tuple(filter(None, groups)), slashes, line_ends, looks_like=self.looks_like)
+
+
+def read_written(value: object) -> Dialled | PhoneReason:
+    """
+    Reduce a value to its digits; or say what else it holds.
+
+    :param value: text or a number, as a warehouse holds it.
+    """
+    text = _as_text(value)
+    if isinstance(text, PhoneReason):
+        return text
+    text = plain(text).strip()
+    if len(text) > _MAX_CHARACTERS:
+        return PhoneReason.LETTERS if any(map(str.isalpha, text)) else PhoneReason.TOO_LONG
+    text = _unwrapped(text)
+    core = text.casefold().strip(_AROUND_NOTHING)
+    if core in _NOTHING or _ZEROS.fullmatch(core):
+        return PhoneReason.MISSING
+    return _link(text[4:].strip()) if text[:4].casefold() == "tel:" else _single(text)
+
+
+def _unwrapped(text: str) -> str:
+    """Take off what spreadsheets and exports put around a value: blanks, quotes, ``="…"``, the mark of text."""
+    wrapped = None
+    while text != wrapped:
+        wrapped = text
+        text = text.strip().removeprefix("=")
+        is_quoted = len(text) > 1 and text[0] in _QUOTES and text[0] == text[-1]
+        text = text[1:-1] if is_quoted else text.removeprefix("'")
+    return text
+
+
+def _as_text(value: object) -> str | PhoneReason:
+    """Write a value as text without losing a digit."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, np.timedelta64):  # which numpy derives from its integers
+        return PhoneReason.MISSING if np.isnat(value) else PhoneReason.NOT_TEXT
+    if isinstance(value, decimal.Decimal):
+        return _written_decimal(value)
+    if is_missing(value):
+        return PhoneReason.MISSING
+    if isinstance(value, bool):
+        return PhoneReason.NOT_TEXT
+    if isinstance(value, float | np.floating):
+        if not value.is_integer():
+            return PhoneReason.NOT_WHOLE
+        if abs(float(value)) >= (_FLOAT_MAX if isinstance(value, float) else _float_max(type(value))):
+            return PhoneReason.IMPRECISE
+    elif not isinstance(value, int | np.integer):
+        return PhoneReason.NOT_TEXT
+    whole = int(value)
+    if whole < 0:
+        return PhoneReason.NEGATIVE
+    # Python refuses to write integers of thousands of digits.
+    return PhoneReason.TOO_LONG if whole >= 10**MAX_DIGITS else str(whole)
+
+
+def _float_max(kind: type[np.floating[Any]]) -> int:
+    stored: int = np.finfo(kind).nmant
+    return min(_FLOAT_MAX, 2 << stored)
+
+
+def _written_decimal(value: decimal.Decimal) -> str | PhoneReason:
+    if value.is_nan():
+        return PhoneReason.MISSING
+    if value.is_infinite() or value != value.to_integral_value():
+        return PhoneReason.NOT_WHOLE
+    if value < 0:
+        return PhoneReason.NEGATIVE
+    # The exponent may stand for more digits than there is memory.
+    return PhoneReason.TOO_LONG if value.adjusted() >= MAX_DIGITS else str(int(value))
+
+
+def _single(text: str) -> Dialled | PhoneReason:
+    digits = text.removeprefix("+")
+    if digits.isdecimal():
+        return Dialled(digits != text, (digits,))
+    looks_like = _looks_like(text.strip(_PUNCTUATION))
+    number = _float(text)
+    if number is None:
+        number = (_not_a_single_number(text) if looks_like is None else None) or text
+    if isinstance(number, PhoneReason):
+        return number
+    rest = number.translate(_WITHOUT_PUNCTUATION)
+    digits = rest.removeprefix("+")
+    if looks_like is not None and not digits.isdecimal():
+        return looks_like
+    if digits.translate(_WITHOUT_DIGITS).strip("+"):
+        return PhoneReason.CHARACTERS
+    if "+" in digits:
+        return PhoneReason.PLUS_INSIDE
+    if not digits:
+        return PhoneReason.NO_DIGITS
+    zero = _ZERO_IN_BRACKETS.search(number)
+    return Dialled(
+        rest != digits,
+        tuple(re.findall("[0-9]+", number)),
+        _places("/", number),
+        _places("\n", number),
+        None if zero is None else Zero(_count_digits(number[: zero.start()]), zero[1] is not None),
+        looks_like,
+    )
+
+
+def _places(sign: str, text: str) -> frozenset[int]:
+    """Return how many digits stand before each occurrence of a sign."""
+    return frozenset(_count_digits(text[:i]) for i, character in enumerate(text) if character == sign)
+
+
+def _looks_like(text: str) -> PhoneReason | None:
+    """Recognise a date (the day and the month in either order), a month as ISO 8601 writes it, or an IPv4 address."""
+    if _MONTH.fullmatch(text):
+        return PhoneReason.DATE
+    date = _DATE.fullmatch(text)
+    if date is not None and {len(date["first"]), len(date["last"])} in ({1, 4}, {2, 4}):
+        year, day = sorted((date["first"], date["last"]), key=len, reverse=True)
+        day_and_month = sorted((int(day), int(date["month"])))
+        is_sure = date["separator"].strip() and not date["time"]
+        if 0 < day_and_month[0] <= 12 and day_and_month[1] <= 31 and (is_sure or int(year) in _YEARS):
+            return PhoneReason.DATE
+    address = _ADDRESS.fullmatch(text)
+    if address is not None:
+        try:
+            ipaddress.IPv4Address(address[1])
+        except ValueError:
+            return None
+        return PhoneReason.ADDRESS
+    return None
+
+
+def _link(text: str) -> Dialled | PhoneReason:
+    """Read what follows ``tel:`` (RFC 3966): a number, and parameters that may be a part of it."""
+    number, *parameters = text.split(";")
+    matches = [_PARAMETER.fullmatch(parameter) for parameter in parameters]
+    values = {match[1].casefold(): match[2] or "" for match in matches if match is not None}
+    if "ext" in values or "isub" in values:
+        return PhoneReason.EXTENSION
+    if list(values) != ["phone-context"] or len(parameters) > 1:
+        return _single(text)
+    dialled = _single(number.strip())
+    if isinstance(dialled, PhoneReason) or dialled.plus:
+        return dialled
+    context = _single(values["phone-context"].strip())
+    if isinstance(context, PhoneReason) or not context.plus:
+        return PhoneReason.CONTEXT
+    digits = context.digits + dialled.digits
+    return PhoneReason.CONTEXT if valid(digits) is None else Dialled(True, (digits,))
+
+
+def _float(text: str) -> str | PhoneReason | None:
+    """Tell what a number became when it was written as a float; None when it was not."""
+    if _SCIENTIFIC.fullmatch(text):
+        return PhoneReason.SCIENTIFIC
+    if _NEGATIVE.match(text):
+        return PhoneReason.NEGATIVE
+    match = _FLOAT.fullmatch(text)
+    if match is None:
+        return None
+    whole, fraction = match[1] or match[3], match[2] or match[4]
+    is_short = len(fraction) <= 2
+    if not fraction.strip("0") and (_count_digits(whole) >= ENOUGH_FOR_A_NUMBER or is_short):
+        return PhoneReason.IMPRECISE if len(whole.lstrip("+0")) > _FLOAT_DIGITS else whole
+    # "0123.456789" is an area code and a number; "12345.5", "33612345678.125" and "1234.56" are not.
+    return PhoneReason.NOT_WHOLE if _count_digits(whole) >= ENOUGH_FOR_A_NUMBER or is_short else None
+
+
+def _not_a_single_number(text: str) -> PhoneReason | None:
+    """Find what makes text more, or less, than one number."""
+    extension = _EXTENSION_WORD.search(text)
+    if extension is not None and _count_digits(text[: extension.start()]) >= MIN_DIGITS:
+        several = _holds_several(text[: extension.start()])
+        return PhoneReason.TWO_NUMBERS if several else PhoneReason.EXTENSION
+    if _holds_several(text):
+        return PhoneReason.TWO_NUMBERS
+    if any(map(str.isalpha, text)):
+        return PhoneReason.LETTERS
+    sign = _EXTENSION_SIGN.search(text)
+    if sign is not None and _count_digits(text[: sign.start()]) >= ENOUGH_FOR_A_NUMBER:
+        after = _count_digits(text[sign.end() :])
+        if 0 < after < ENOUGH_FOR_A_NUMBER and (sign.group() != "~" or text.count("~") == 1):
+            return PhoneReason.EXTENSION
+    return None
+
+
+def _holds_several(text: str) -> bool:
+    if _numbers_between(_BETWEEN_NUMBERS, text, ENOUGH_FOR_A_NUMBER) > 1:
+        return True
+    if _numbers_between(_WIDE_GAP, text, _TOO_MANY_TWICE) > 1:
+        return True
+    return sum(len(run) >= _TOO_MANY_TWICE for run in re.findall("[0-9]+", text)) > 1
+
+
+def _numbers_between(separator: re.Pattern[str], text: str, enough: int) -> int:
+    return sum(_count_digits(part) >= enough for part in separator.split(text))
+
+
+def _count_digits(text: str) -> int:
+    return sum(map(str.isdecimal, text))
+
+
+_WITHOUT_DIGITS = dict.fromkeys(map(ord, "0123456789"))
+_WITHOUT_PUNCTUATION = {ord(character): None for character in (*_PUNCTUATION, "\n")}

@@ -1,0 +1,79 @@
+"""
+A process that has all that a task needs in memory, and forks one that runs the task for each line that it is given.
+
+So hundreds of tasks can be started, and killed, in a minute. A line is a job in JSON; the answers are the process's id,
+and when it has ended its return code, negative where a signal ended it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_octopush.hooks import octopush  # noqa: F401 - in memory before a task is forked
+from airflow_provider_octopush.operators import failures  # noqa: F401 - as above
+from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.phones import reader  # noqa: F401 - as above
+from airflow_provider_octopush.sync import sync  # noqa: F401 - as above
+from tests.airflow_runs import TaskInstance
+from tests.torture.runs import LIST, make_rows
+
+
+class FileStateStore:
+    """The state store of a task instance, in a file, so that it outlives the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, _: str) -> Any:
+        return json.loads(self._path.read_text()) if self._path.exists() else None
+
+    def set(self, _: str, value: Any) -> None:
+        beside = self._path.with_suffix(".new")
+        beside.write_text(json.dumps(value))
+        beside.replace(self._path)
+
+    def delete(self, _: str) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def run_task(job: dict[str, Any]) -> None:
+    """Run the task; its summary is there when it has ended, and not before."""
+    rows = make_rows(random.Random(job["seed"]))
+    context: Any = {"ti": TaskInstance(1, max_tries=9), "task_state_store": FileStateStore(Path(job["state"]))}
+    operator = CreateContactsOperator(
+        task_id="killed", data=[row.values for row in rows], list_name=LIST, max_rejected=1.0, **job["options"]
+    )
+    summary = operator.execute(context)
+    Path(job["summary"]).write_text(json.dumps(summary))
+
+
+def main() -> None:
+    """Fork until there is no more input."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                run_task(json.loads(line))
+                code = 0
+            except BaseException:  # noqa: BLE001 - whatever it is, the other process has to be told
+                traceback.print_exc()
+            os._exit(code)
+        say(pid)
+        say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def say(number: int) -> None:
+    """Write a line."""
+    sys.stdout.write(f"answer {number}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

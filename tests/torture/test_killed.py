@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_octopush.simulator import Behaviour, Simulator
+from tests.documentation import PROJECT
+from tests.torture.runs import LIST, make_rows
+
+SEEDS = int(os.environ.get("KILLED_SEEDS", "12"))
+
+
+class Forker:
+    """Starts tasks, each in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def start(self, job: dict[str, Any]) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{json.dumps(job)}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def return_code(self) -> int:
+        return self._answer()
+
+    def _answer(self) -> int:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("answer "):
+                return int(line.split()[1])
+        raise AssertionError("the forker has ended")
+
+
+@pytest.fixture
+def forker(octopush: Simulator) -> Iterator[Forker]:
+    assert octopush
+    command = [sys.executable, "-m", "tests.torture.forker"]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Forker(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def test_a_task_that_is_killed_again_and_again_completes_the_list_and_tells_the_truth(
+    octopush: Simulator, forker: Forker, tmp_path: Path
+) -> None:
+    kills = 0
+    for seed in range(SEEDS):
+        rng = random.Random(seed)
+        rows = make_rows(random.Random(seed))
+        numbers = sorted({row.payload["phone_number"] for row in rows if row.payload})
+        refused = frozenset(number for number in numbers if rng.random() < 0.05)
+        octopush.reset(Behaviour(latency=0.004, refused=refused, order="shuffled", seed=seed))
+        options = {"chunk_size": rng.choice([1, 3, 10]), "concurrency": rng.choice([1, 2, 4])}
+        job = {
+            "seed": seed,
+            "state": str(tmp_path / f"{seed}.state"),
+            "summary": str(tmp_path / f"{seed}.summary"),
+            "options": {**options, "rejects_path": str(tmp_path / "rejects.csv")},
+        }
+        code, tries = -signal.SIGKILL, 0
+        while code == -signal.SIGKILL:
+            pid = forker.start(job)
+            tries += 1
+            if tries < 8:
+                time.sleep(rng.random() * 0.15)
+                # It may be done by then.
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            code = forker.return_code()
+        assert code == 0
+        summary = json.loads((tmp_path / f"{seed}.summary").read_text())
+        where = f"seed {seed}"
+        assert octopush.lists.get(LIST, set()) == set(numbers) - refused, where
+        assert summary["read"] == len(rows), where
+        assert summary["added"] + summary["updated"] == len(numbers) - len(refused), where
+        assert (summary["refused"], summary["other"], summary["unconfirmed"]) == (len(refused), 0, 0), where
+        stored = Counter(n for request in octopush.requests if request.stored for n in request.contacts)
+        # Each kill may cost what was under way, and nothing that was noted.
+        twice = sum(times - 1 for times in stored.values())
+        assert twice <= tries * options["concurrency"] * options["chunk_size"], where
+        assert not (tmp_path / f"{seed}.state").exists(), where
+        kills += tries - 1
+    assert kills >= SEEDS
