@@ -86,6 +86,11 @@ class Chunk(NamedTuple):
         """Whether no earlier try has sent these contacts."""
         return self.digest_before is not None
 
+    @property
+    def holds_refused(self) -> bool:
+        """Whether some of these contacts were refused, be it their own fault or not."""
+        return self.parcel is not None and self.parcel.holds_refused
+
 
 @dataclass(frozen=True)
 class State:
@@ -517,11 +522,15 @@ def _without_confirmed(unconfirmed: FrozenBitMap, chunk: Chunk, delivered: Deliv
 
 
 def _progress(state: State) -> Progress:
-    """Return what a retry needs to know: without the chunks under way that nothing answered comes after."""
+    """
+    Return what a retry needs to know: without the chunks under way that nothing known comes after.
+
+    That a chunk was set aside is known: a retry looks at others first.
+    """
     names = (*CONFIRMED, "chunks", "requests", "retries", "duration_seconds")
     contacts, digest = state.contacts, state.digest
     under_way = [chunk for chunk in state.under_way if chunk.is_new]
-    while under_way and under_way[-1].positions[-1] + 1 == contacts:
+    while under_way and under_way[-1].positions[-1] + 1 == contacts and not under_way[-1].holds_refused:
         last = under_way.pop()
         contacts, digest = last.positions[0], str(last.digest_before)
     return Progress(

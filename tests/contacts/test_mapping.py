@@ -36,6 +36,11 @@ def test_a_row_becomes_a_contact_with_its_number_in_e164() -> None:
     ]
 
 
+def test_a_column_may_name_the_region_of_each_row_and_is_not_sent() -> None:
+    rows = frame(phone_number=["612345678", "0612345678", "0612345678"], country=["ES", "FR", None])
+    assert payloads(rows, {"region": "country"}) == [{"phone_number": "+34612345678"}, {"phone_number": "+33612345678"}]
+
+
 def test_the_sample_numbers_of_the_api_pass_digit_for_digit() -> None:
     numbers = ["+111222233334444", "+2222333334444555", "+3735555555560"]
     assert [p["phone_number"] for p in payloads(frame(phone_number=list(numbers)))] == numbers

@@ -242,6 +242,7 @@ def test_parts_side_by_side_take_as_long_as_the_longest_of_them() -> None:
         (["s3://b/0.csv", "s3://b/1.csv"], "s3://b"),
         (["s3://b/day-1/0.csv", "s3://b/day-2/0.csv"], "s3://b"),
         (["file:///tmp/all.csv", "file:///tmp/all.csv"], "file:///tmp/all.csv"),
+        (["/data/0.csv", "/data/1.csv"], "/data"),
         (["s3://a/0.csv", "s3://b/0.csv"], None),
         (["file:///a/0.csv", "file:///b/0.csv"], None),
         (["s3://b/0.csv", "gs://b/0.csv"], None),
@@ -274,6 +275,8 @@ def test_other_reasons_take_no_name_from_a_reason_that_has_one() -> None:
 def test_a_part_that_failed_before_it_had_a_summary_is_missed() -> None:
     with pytest.raises(MissingSummaryError, match="2 of 3 parts have a summary"):
         merge_summaries([part(), None, part()])
+    with pytest.raises(MissingSummaryError, match="1 of 3 parts have a summary"):
+        merge_summaries([part(), None, None])
     # As Airflow hands it over.
     with pytest.raises(MissingSummaryError, match="2 of 3 parts have a summary"):
         merge_summaries([part(), part()], parts=3)
