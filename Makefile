@@ -25,7 +25,7 @@ define environment
 endef
 
 .venv/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
-	$(call environment,.venv,$(NEWEST_AIRFLOW),--group test --group engines --group lint --group docs --group matrix)
+	$(call environment,.venv,$(NEWEST_AIRFLOW),--group test --group people --group engines --group lint --group docs --group matrix)
 
 .venv-oldest/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
 	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),"pandas<3" --group test --group engines)
@@ -51,7 +51,7 @@ release-check: .venv/.complete ## sdist and wheel: what is in them, and the demo
 	.venv/bin/nox --tags release
 
 .PHONY: torture
-torture: .venv/.complete ## as many seeded runs as one likes: TORTURE_SEEDS=20000, from TORTURE_START=0 on
+torture: .venv/.complete ## as many seeded runs and years as one likes: TORTURE_SEEDS=20000, TORTURE_YEARS=500, from TORTURE_START=0 on
 	.venv/bin/pytest tests/torture
 
 .PHONY: mutants
@@ -74,6 +74,7 @@ lint: .venv/.complete ## style, types, and the direction of imports
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/zizmor --offline --quiet --strict-collection .github
 
 .PHONY: docs
 docs: .venv/.complete ## the documentation, as a site in docs/_build; a link or a name that leads nowhere is an error
@@ -86,12 +87,12 @@ benchmark-scaling: .venv/.complete ## one table in 1, 2 and 4 parts on Celery wo
 .PHONY: screenshots
 screenshots: .venv/.complete ## the pictures in the docs, by the test that sees that the UI works (needs Chromium)
 	@mkdir -p docs/images
-	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_connection_form.py
+	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_connection_form.py tests/integration/test_history.py
 
 .PHONY: demo
 demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to a list
 	@.venv/bin/python demo/run.py
 
 .PHONY: airflow
-airflow: .venv/.complete ## Airflow's UI with simulator, connections and Dags in place, until Ctrl-C (PORT=8080)
+airflow: .venv/.complete ## Airflow's UI with simulator, connections and Dags in place, until Ctrl-C (PORT=8080 SIMULATOR_PORT=8090)
 	@.venv/bin/python demo/airflow_ui.py

@@ -45,6 +45,11 @@ class Airflow:
     def requirements(self) -> tuple[str, ...]:
         return f"apache-airflow=={self.version}", *self.beside
 
+    @property
+    def has_pages(self) -> bool:
+        """Whether its UI shows pages of plugins."""
+        return tuple(map(int, self.version.split(".")[:2])) >= (3, 1)
+
     def __str__(self) -> str:
         return self.version
 
@@ -77,6 +82,20 @@ def tests(session: nox.Session, airflow: Airflow, pandas: str) -> None:
     _install(session, airflow, "--editable", ".", *airflow.requirements, f"pandas=={pandas}.*", "--group", "test")
     _install_mariadb(session, airflow)
     _run_tests(session)
+
+
+@nox.session(tags=["matrix"])
+@nox.parametrize(
+    ("python", "airflow"),
+    # The newest is what `make test` runs them on.
+    [nox.param(airflow.pythons[0], airflow, id=f"airflow-{airflow}") for airflow in AIRFLOWS[:-1] if airflow.has_pages],
+)
+def history(session: nox.Session, airflow: Airflow) -> None:
+    """Look at the history of a sync in an Airflow's own pages, with a browser."""
+    pandas = f"pandas=={airflow.pandas[0]}.*"
+    groups = ["--group", "test", "--group", "people"]
+    _install(session, airflow, "--editable", ".", *airflow.requirements, pandas, *groups)
+    session.run("pytest", "tests/history", "tests/integration/test_history.py", *session.posargs)
 
 
 @nox.session(python=OLDEST.pythons[0], tags=["matrix"])

@@ -82,3 +82,39 @@ class OctopushAnswerError(OctopushError):
 
 class TooManyRejectedError(OctopushError):
     """More rows were rejected than ``max_rejected`` allows: correct the rows, or allow more."""
+
+
+class ContactsKeptError(OctopushError):
+    """Contacts should have been removed and were not: read why, and allow it or correct the rows."""
+
+
+class OptOutsMissingError(OctopushError):
+    """Nobody has opted out any more, where people had: look at the table of opt-outs, nothing was sent."""
+
+
+class SnapshotError(OctopushError):
+    """Base of what can be wrong with a snapshot: nothing is sent or removed on the strength of one that is in doubt."""
+
+
+class SnapshotUnreadableError(SnapshotError):
+    """A snapshot is torn or damaged: restore it, or delete it and begin with a first run."""
+
+
+class SnapshotMismatchError(SnapshotError):
+    """A snapshot is about another account or list, or another task writes it: give this task a path of its own."""
+
+
+class SnapshotFormatError(SnapshotError):
+    """A snapshot was written by a newer version of this provider: upgrade, a retry changes nothing."""
+
+
+class SnapshotSecretError(SnapshotError):
+    """No secret of the connection opens the snapshot: put back the one that it was written with."""
+
+
+class SnapshotConflictError(SnapshotError):
+    """Another run works with the same snapshot: let one run at a time, then try again."""
+
+
+class OlderRunError(SnapshotError):
+    """The snapshot is of a later run, so what this one would do is done: there is nothing left to do."""

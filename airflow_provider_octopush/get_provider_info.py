@@ -34,7 +34,10 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "Octopush",
-                "python-modules": ["airflow_provider_octopush.operators.contacts"],
+                "python-modules": [
+                    "airflow_provider_octopush.operators.contacts",
+                    "airflow_provider_octopush.operators.lists",
+                ],
             }
         ],
         "asset-uris": _ASSET_URIS,
@@ -44,7 +47,11 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "name": "octopush_contacts",
                 "class-name": "airflow_provider_octopush.decorators.contacts.octopush_contacts_task",
-            }
+            },
+            {
+                "name": "octopush_list",
+                "class-name": "airflow_provider_octopush.decorators.lists.octopush_list_task",
+            },
         ],
         "connection-types": [
             {
@@ -78,6 +85,12 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Retries",
                         "description": "How often a request that failed in passing is repeated; 5 when empty.",
                         "schema": {"type": ["integer", "null"], "minimum": 0},
+                    },
+                    "snapshot_secret": {
+                        "label": "Snapshot secret",
+                        "description": "What snapshots of lists are sealed with, at least 32 characters; several with "
+                        "commas between, the first one writes.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
                     },
                 },
             }

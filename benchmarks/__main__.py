@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tests import databases
 CHUNK_SIZE = 200
 LATENCY = 0.1
 MANY, FEW = 1_000_000, 100_000
+LARGE = 10_000_000
 #: Concurrency → rows; as many as take ten seconds at least.
 ROWS = {1: 20_000, 4: 80_000, 16: MANY}
 PEER_ROWS = 20_000
@@ -62,7 +64,14 @@ def main() -> None:
     database = FOLDER / "customers.sqlite"
     make_sqlite(database, MANY)
     lines = []
-    parts: list[Callable[[Path], Iterator[Line]]] = [dag_files, throughput_and_peers, overhead, memory, phone_numbers]
+    parts: list[Callable[[Path], Iterator[Line]]] = [
+        dag_files,
+        throughput_and_peers,
+        overhead,
+        memory,
+        phone_numbers,
+        lists,
+    ]
     for part in parts:
         for line in part(database):
             sys.stdout.write(f"{'   ' if line.is_met else '!! '}{line.what}: {line.measured} (bar: {line.bar})\n")
@@ -172,6 +181,68 @@ def phone_numbers(_: Path) -> Iterator[Line]:
             "≥ 8 ×",
             ours >= 8 * theirs,
         )
+
+
+def lists(database: Path) -> Iterator[Line]:
+    """Measure nights of a list that is kept in step."""
+    snapshots = FOLDER / "snapshots"
+    shutil.rmtree(snapshots, ignore_errors=True)
+    with server(0) as root:
+        path = str(snapshots / "table.snapshot")
+        kept(root, database, "--rows", str(MANY), "--snapshot", path, "--prepare")
+        validated, unchanged = [], []
+        for _ in range(ROUNDS):
+            validated.append(kept(root, database, "--rows", str(MANY), "--validate")["seconds"])
+            counts(root)
+            unchanged.append(kept(root, database, "--rows", str(MANY), "--snapshot", path))
+            unchanged[-1]["requests"] = counts(root)["requests"]
+        ratio = statistics.median(one["seconds"] for one in unchanged) / statistics.median(validated)
+        requests = sum(one["requests"] for one in unchanged)
+        yield Line(
+            f"a list kept in step: {MANY:,} rows, unchanged, against `validate_only`",
+            f"{ratio:.2f} ×, {requests} requests",
+            "≤ 2.5 ×, 0 requests",
+            ratio <= 2.5 and not requests,
+        )
+        above = statistics.median(one["rss"] - one["rss_before"] for one in unchanged)
+        yield Line("the same: memory over a process with all imports", f"{above:+.1f} MB", "≤ 100 MB", above <= 100)
+        path = str(snapshots / "changes.snapshot")
+        kept(root, database, "--made", "--rows", str(MANY), "--snapshot", path, "--prepare")
+        counts(root)
+        days = ["--changed", "10000", "--left", "2000"]
+        kept(root, database, "--made", "--rows", str(MANY), "--snapshot", path, *days)
+        asked = counts(root)["requests"]
+        yield Line(f"{MANY:,} rows, 10,000 changed, 2,000 left", f"{asked} requests", "60 requests", asked == 60)
+        path, share = str(snapshots / "large.snapshot"), str(LARGE // 100)
+        kept(root, database, "--made", "--rows", str(LARGE), "--snapshot", path, "--prepare")
+        days = ["--new", share, "--changed", share, "--left", share]
+        large = kept(root, database, "--made", "--rows", str(LARGE), "--snapshot", path, *days)
+    above = large["rss"] - large["rss_before"]
+    yield Line(
+        f"{LARGE:,} contacts in the snapshot, 1 % new, 1 % changed, 1 % left: memory",
+        f"{above:+.1f} MB",
+        "≤ 150 MB",
+        above <= 150,
+    )
+    yield Line("the same: on disk", f"{large['disk']:,.0f} MB", "≤ 600 MB", large["disk"] <= 600)
+    shutil.rmtree(snapshots)
+
+
+def kept(root: str, database: Path, *options: str) -> Any:
+    """Run a night of a list that is kept in step, in a process of its own."""
+    octopush = {
+        "conn_type": "octopush",
+        "host": root,
+        "login": "benchmark",
+        "password": "benchmark-key",
+        "extra": {"snapshot_secret": "benchmarks have no secrets but characters"},
+    }
+    variables = {
+        "AIRFLOW_HOME": str(FOLDER / "airflow"),
+        "AIRFLOW_CONN_OCTOPUSH_DEFAULT": json.dumps(octopush),
+        "AIRFLOW_CONN_WAREHOUSE": json.dumps(sqlite(database)),
+    }
+    return run([sys.executable, "-m", "benchmarks.lists", *options], variables)
 
 
 def synced(root: str, warehouse: dict[str, Any], rows: int, concurrency: int, rounds: int, *options: str) -> Any:

@@ -9,36 +9,66 @@ import subprocess
 import sys
 import time
 
+import requests
 import surroundings
+
+LOG = surroundings.FOLDER / "airflow.log"
+#: A first start on a slow machine takes a minute.
+PATIENCE = 300
 
 
 def main() -> int:
     """Run until stopped; returns the exit code."""
     port = os.environ.get("PORT", "8080")
+    airflow = f"http://127.0.0.1:{port}"
     database = surroundings.make_warehouse(dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
-    with surroundings.simulator(port=8090) as url:
+    with surroundings.simulator(int(os.environ.get("SIMULATOR_PORT", "8090"))) as url:
         environment = {
             **surroundings.environment(url, database),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": port,
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow}/execution/",
         }
-        print(f"Airflow will be at http://127.0.0.1:{port}")
-        print(f"What the list holds will be at {url.removesuffix('/v1/public')}/simulator")
-        print("Ctrl-C stops everything.", flush=True)
+        print(
+            f"Starting Airflow, which takes a moment; its log is {LOG.relative_to(surroundings.PROJECT)} …", flush=True
+        )
         # The pool that the examples with parts ask for; a task whose pool is not there would wait for ever.
         for arguments in (["db", "migrate"], ["pools", "set", "octopush", "4", "requests to Octopush at a time"]):
             subprocess.run(
                 [sys.executable, "-m", "airflow", *arguments], env=environment, check=True, capture_output=True
             )
         command = [sys.executable, "-m", "airflow", "standalone"]
-        with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        with (
+            LOG.open("wb") as log,
+            subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True) as process,
+        ):
             try:
+                if not _is_up(airflow, process):
+                    print(f"Airflow did not start: see {LOG}", file=sys.stderr)
+                    return 1
+                print(f"Airflow                    {airflow}")
+                print(f"the history of each sync   {airflow}/plugin/octopush")
+                print(f"what the list holds        {url.removesuffix('/v1/public')}/simulator")
+                print("Ctrl-C stops everything.", flush=True)
                 return process.wait()
             except KeyboardInterrupt:
                 return 0
             finally:
                 _end(process)
+
+
+def _is_up(airflow: str, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until Airflow answers, and all that it needs to run a Dag is at work; False when that does not come."""
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            health = requests.get(f"{airflow}/api/v2/monitor/health", timeout=5).json()
+            if all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor")):
+                return True
+        except (requests.RequestException, ValueError, KeyError):
+            pass
+        time.sleep(0.5)
+    return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +17,11 @@ from urllib.request import url2pathname
 
 import phonenumbers
 import surroundings
+import warehouse
 
 OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid", "duplicates")
+#: What the operator that keeps a list in step counts beside them.
+MORE_OUTCOMES = ("unchanged", "opted_out")
 DAY = dt.date(2026, 11, 20)
 LOG = surroundings.FOLDER / "demo.log"
 
@@ -34,15 +39,16 @@ def airflow(environment: dict[str, str], *arguments: str) -> None:
         raise DemoError(f"airflow {' '.join(arguments)} ended with {run.returncode}: see {LOG}")
 
 
-def summary_of(environment: dict[str, str]) -> dict[str, Any]:
-    """Read the summary that the task has pushed to XCom."""
+def summary_of(environment: dict[str, str], dag_id: str, task_id: str) -> dict[str, Any]:
+    """Read the summary that the task has pushed to XCom in its newest run."""
     code = (
         "import json, sys\n"
         "from airflow.utils.session import create_session\n"
         "from airflow.models.taskinstance import TaskInstance\n"
         "with create_session() as session:\n"
-        "    ti = session.query(TaskInstance).filter_by(dag_id='nightly_sync', task_id='sync_customers').one()\n"
-        "    print('\\n' + json.dumps([str(ti.state), ti.xcom_pull(task_ids='sync_customers', session=session)]))\n"
+        f"    tis = session.query(TaskInstance).filter_by(dag_id={dag_id!r}, task_id={task_id!r})\n"
+        "    ti = tis.order_by(TaskInstance.start_date.desc()).first()\n"
+        "    print('\\n' + json.dumps([str(ti.state), ti.xcom_pull(task_ids=ti.task_id, session=session)]))\n"
     )
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     if run.returncode:
@@ -94,6 +100,38 @@ def check(summary: dict[str, Any], held: dict[str, Any], rejects: Path) -> None:
         raise DemoError("; ".join(wrong))
 
 
+def two_nights(environment: dict[str, str], database: Path, url: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Keep another list in step for two nights, with a day between them."""
+    shutil.rmtree(surroundings.FOLDER / "snapshots", ignore_errors=True)
+    for night, title in enumerate(("the first night", "a day later")):
+        day = DAY + dt.timedelta(days=1 + night)
+        print(f"Running the Dag synced_list for {day} …", flush=True)
+        airflow(environment, "dags", "test", "synced_list", str(day))
+        summary = summary_of(environment, "synced_list", "sync_newsletter")
+        held = len(surroundings.look_into(url)["lists"]["Newsletter"])
+        findings = {
+            "the counts do not add up": summary["read"] != sum(summary[name] for name in (*OUTCOMES, *MORE_OUTCOMES)),
+            "the list does not hold what the snapshot does": held != summary["snapshot_after"],
+            "nobody opted out": summary["opted_out"] == 0,
+            "a day changed nothing": night == 1 and not (summary["updated"] and summary["removed_opted_out"]),
+            "everything was sent again": night == 1 and summary["unchanged"] < summary["updated"],
+        }
+        for finding, is_true in findings.items():
+            if is_true:
+                raise DemoError(f"{finding}: {summary}")
+        yield title, summary
+        warehouse.pass_a_day(database)
+
+
+def show_night(title: str, summary: dict[str, Any]) -> None:
+    """Tell a person what became of the list that is kept in step."""
+    counted = [(name, summary[name]) for name in (*OUTCOMES, *MORE_OUTCOMES) if summary[name]]
+    print(f"\nThe list Newsletter, kept in step, {title}: {summary['requests']} requests\n")
+    print("  " + ", ".join(f"{name} {number:,}" for name, number in counted))
+    print(f"  removed {summary['removed']:,}, {summary['removed_opted_out']:,} of them opted out; ", end="")
+    print(f"the list held {summary['snapshot_before']:,} and holds {summary['snapshot_after']:,}")
+
+
 def main() -> int:
     """Run the demo; returns the exit code."""
     surroundings.FOLDER.mkdir(exist_ok=True)
@@ -106,11 +144,14 @@ def main() -> int:
         airflow(environment, "db", "reset", "--yes")
         print(f"Running the Dag nightly_sync for {DAY} …", flush=True)
         airflow(environment, "dags", "test", "nightly_sync", str(DAY + dt.timedelta(days=1)))
-        summary = summary_of(environment)
+        summary = summary_of(environment, "nightly_sync", "sync_customers")
         held = surroundings.look_into(url)
+        nights = list(two_nights(environment, database, url))
     rejects = Path(url2pathname(urlsplit(summary["rejects_path"]).path))
     show(summary, held, rejects)
     check(summary, held, rejects)
+    for title, night in nights:
+        show_night(title, night)
     print("\nAll of this was checked: the counts add up, and the list holds exactly what was reported.")
     return 0
 

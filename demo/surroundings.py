@@ -69,7 +69,13 @@ def environment(url: str, database: Path) -> dict[str, str]:
     """Return the environment in which Airflow finds Dags, connections and a home below ``.demo/``."""
     home = FOLDER / "airflow"
     home.mkdir(parents=True, exist_ok=True)
-    octopush = {"conn_type": "octopush", "host": url, "login": "demo@example.com", "password": "demo-key"}
+    octopush = {
+        "conn_type": "octopush",
+        "host": url,
+        "login": "demo@example.com",
+        "password": "demo-key",
+        "extra": {"snapshot_secret": "a demo has no secrets but 32 characters"},
+    }
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -82,4 +88,5 @@ def environment(url: str, database: Path) -> dict[str, str]:
         "AIRFLOW_CONN_OCTOPUSH_DEFAULT": json.dumps(octopush),
         "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(database)}),
         "AIRFLOW_VAR_OCTOPUSH_REJECTS": str(FOLDER),
+        "AIRFLOW_VAR_OCTOPUSH_SNAPSHOTS": str(FOLDER / "snapshots"),
     }

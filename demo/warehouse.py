@@ -7,6 +7,7 @@ import datetime as dt
 import random
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import phonenumbers
@@ -107,7 +108,30 @@ def make(path: Path, number: int, seed: int, day: dt.date) -> None:
             "country TEXT, loyalty_tier TEXT, updated_at TEXT)"
         )
         connection.executemany("INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?, ?)", customers(number, seed, day))
+        connection.execute("CREATE TABLE sms_stops (number TEXT)")
+        _stop(connection, every=97)
     connection.close()
+
+
+def pass_a_day(path: Path) -> None:
+    """Let customers change their tier, leave, and send STOP."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE customers SET loyalty_tier = 'platinum' WHERE id % 60 = 7")
+        connection.execute("DELETE FROM customers WHERE id % 100 = 3")
+        _stop(connection, every=89)
+    connection.close()
+
+
+def _stop(connection: sqlite3.Connection, every: int) -> None:
+    """Let some customers send STOP: their numbers come from the SMS gateway, in E.164."""
+    for mobile, country in connection.execute(
+        "SELECT mobile, country FROM customers WHERE id % ? = 0", (every,)
+    ).fetchall():
+        with suppress(phonenumbers.NumberParseException):
+            number = phonenumbers.parse(mobile, country)
+            if phonenumbers.is_valid_number(number):
+                e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+                connection.execute("INSERT INTO sms_stops VALUES (?)", (e164,))
 
 
 def main() -> None:

@@ -92,7 +92,11 @@ def test_airflow_finds_the_provider_info(wheel: dict[str, bytes]) -> None:
     assert dict(entry_points["apache_airflow_provider"]) == {
         "provider_info": f"{get_provider_info.__module__}:{get_provider_info.__name__}"
     }
-    assert entry_points.sections() == ["apache_airflow_provider"]
+    others = {section: dict(entry_points[section]) for section in entry_points.sections()[1:]}
+    assert others == {
+        "airflow.plugins": {"octopush": f"{PACKAGE}.history.plugin:OctopushPlugin"},
+        "pytest11": {"octopush": f"{PACKAGE}.pytest_plugin"},
+    }
 
 
 def test_the_version_stands_in_one_place() -> None:

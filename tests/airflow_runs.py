@@ -22,6 +22,7 @@ class TaskInstance:
         self.try_number = try_number
         self.max_tries = max_tries
         self.map_index = map_index
+        self.dag_id, self.task_id = "dag", "task"
         self.pushed: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:

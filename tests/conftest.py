@@ -26,6 +26,7 @@ os.environ.update(
 from airflow.providers.common.compat.sdk import DAG  # noqa: E402 - after Airflow's settings
 
 from airflow_provider_octopush.simulator import Behaviour, Simulator  # noqa: E402 - after Airflow's settings
+from tests.object_storage import s3, s3_endpoint  # noqa: E402, F401 - fixtures
 
 SetConnection = Callable[..., None]
 
@@ -73,7 +74,7 @@ def connect(simulator: Simulator, set_connection: SetConnection) -> SetConnectio
 @pytest.fixture
 def octopush(simulator: Simulator, connect: SetConnection) -> Simulator:
     """The simulator behind ``octopush_default``, with one quick retry."""
-    connect(timeout=5, retries=1)
+    connect(timeout=5, retries=1, snapshot_secret="a secret of more than 32 characters")
     return simulator
 
 

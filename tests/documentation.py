@@ -18,7 +18,7 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 #: Language → the words that may follow it in an info string; tests/test_docs.py says what they mean.
 WORDS = {
-    "python": {"continues", "task", "saved", "loads", "fails", "airflow>=3.3"},
+    "python": {"continues", "task", "saved", "loads", "test", "fails", "airflow>=3.3"},
     "bash": {"continues", "server", "fails"},
     "json": {"continues", "connection", "behaviour", "fault"},
     "sql": set(),

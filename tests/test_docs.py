@@ -13,7 +13,8 @@ Every code block of README.md, docs/*.md and the package's docstrings is run. It
 Words after the language say more: ``continues`` (all languages: with what the block before has defined, exported and
 started; a summary must then be the one of the Dag before), ``fails`` (it must), ``task`` (python: the lines of a task,
 run within a Dag), ``saved`` (python: only put into the Dags folder, for ``airflow dags test`` in a block that continues
-it), ``loads`` (python: its Dags are made, but not run, because something else has to start them), ``airflow>=3.3``
+it, or a test that imports it by the name in its first line, ``# dags/name.py``), ``loads`` (python: its Dags are made,
+but not run, because something else has to start them), ``test`` (python: run by a pytest of its own), ``airflow>=3.3``
 (python: skipped on older ones), ``server`` (bash: runs until the example is over), and ``connection``, ``behaviour``,
 ``fault`` (json: one of these). The port 8090 stands for a free one, and ``/tmp`` for a folder of the test.
 
@@ -42,13 +43,16 @@ from pathlib import Path
 from typing import Any
 
 import airflow
+import phonenumbers
 import pytest
 import requests
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from fsspec.implementations.memory import MemoryFileSystem
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from airflow_provider_octopush.hooks.connection import Settings
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.contacts import CreateContactsOperator, DeleteContactsOperator
+from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.operators.rows import RowsOperator
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
@@ -66,6 +70,8 @@ AIRFLOW = tuple(map(int, airflow.__version__.split(".")[:2]))
 NAMES = {
     "Behaviour": Behaviour,
     "CreateContactsOperator": CreateContactsOperator,
+    "DeleteContactsOperator": DeleteContactsOperator,
+    "SyncListOperator": SyncListOperator,
     "Simulator": Simulator,
     "dt": dt,
     "requests": requests,
@@ -123,8 +129,12 @@ class Example:
             server.communicate(timeout=20)
 
     def _python(self, block: Block, code: str) -> None:
+        if "test" in block.words:
+            self._test(code)
+            return
         # In a file, as Airflow reads the source of decorated functions; at the same line, for the traceback.
-        path = self.folder / "dags" / f"{Path(block.page).stem}_{block.line}.py"
+        named = re.match(r"# dags/(\w+)\.py\n", code)
+        path = self.folder / "dags" / f"{named[1] if named else f'{Path(block.page).stem}_{block.line}'}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n" * (block.line - 1) + code, encoding="utf-8")
         if "saved" in block.words:
@@ -149,6 +159,16 @@ class Example:
                 self._run = run_dag(dag)
                 assert self._run.state == ("failed" if "fails" in block.words else "success")
         self._printed = self._capfd.readouterr().out + self._caplog.text
+
+    def _test(self, code: str) -> None:
+        (self.folder / "test_example.py").write_text(code, encoding="utf-8")
+        environment = {**self._environment(), "PYTHONPATH": str(self.folder / "dags")}
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_example.py"]
+        done = subprocess.run(
+            command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120
+        )
+        self._printed = done.stdout
+        assert done.returncode == 0, done.stdout
 
     def _bash(self, block: Block, code: str) -> None:
         exported = self.folder / "exported"
@@ -298,14 +318,40 @@ def test_every_parameter_of_the_operator_is_explained() -> None:
     assert {name for name in parameters if f":param {name}:" not in (CreateContactsOperator.__doc__ or "")} == set()
 
 
-def test_numbers_are_read_as_the_table_says() -> None:
+def test_numbers_are_read_as_the_tables_say() -> None:
     page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
-    table = page[page.index("| value | `default_region` | becomes |") :].partition("\n\n")[0]
-    rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
-    assert len(rows) > 10
-    for value, regions, becomes in rows:
-        read = PhoneReader(list(filter(None, regions.split(", ")))).read(value)
-        assert (read if isinstance(read, str) else read.value) == becomes
+    national = table(page, "| value | `default_region` | becomes |")
+    assert len(national) > 30
+    for value, regions, becomes in national:
+        assert read(value, PhoneReader(list(filter(None, regions.split(", "))))) == becomes
+    international = table(page, '| value | becomes, with `without_plus="international"` |')
+    assert len(international) > 4
+    for value, becomes in international:
+        assert read(value, PhoneReader(without_plus="international")) == becomes
+
+
+def read(value: str, reader: PhoneReader) -> str:
+    number = reader.read(value)
+    return number if isinstance(number, str) else number.value
+
+
+def table(page: str, header: str) -> list[list[str]]:
+    lines = page[page.index(header) :].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_lists_of_regions_cover_what_they_are_for() -> None:
+    page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
+    lists = [re.findall(r'"([A-Z]{2})"', cell) for _, cell, _ in table(page, "| customers in | `default_region` |")]
+    assert [regions[0] for regions in lists] == ["FR", "GB", "US", "NO", "FI", "IT"]
+    for regions in lists:
+        for region in regions:
+            example = phonenumbers.example_number_for_type(region, PhoneNumberType.FIXED_LINE)
+            assert example is not None
+            text = phonenumbers.format_number(example, PhoneNumberFormat.NATIONAL)
+            e164 = phonenumbers.format_number(example, PhoneNumberFormat.E164)
+            assert PhoneReader(region).read(text) == e164
+            assert (PhoneReader(regions[0]).read(text) == e164) is (region == regions[0])
 
 
 def test_every_field_of_the_summary_is_explained() -> None:

@@ -106,7 +106,7 @@ def test_the_form_speaks_octopush_s_words_and_hides_what_has_no_use() -> None:
     assert behaviour["placeholders"].keys() == {"login", "password", "host"}
     assert behaviour["placeholders"]["host"] == DEFAULT_BASE_URL
     assert set(behaviour["hidden-fields"]) == {"schema", "extra"}
-    assert CONNECTION_TYPE["conn-fields"].keys() == {"timeout", "retries"}
+    assert CONNECTION_TYPE["conn-fields"].keys() == {"timeout", "retries", "snapshot_secret"}
 
 
 def test_the_help_texts_name_the_defaults() -> None:

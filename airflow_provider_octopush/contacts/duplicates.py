@@ -33,6 +33,12 @@ class SeenNumbers:
         self._numbers |= together
         return [True] * len(numbers)
 
+    def have_all(self, numbers: Sequence[int]) -> list[bool]:
+        """Tell of each number whether it was noted, and note none."""
+        if not self._numbers and not self._large:
+            return [False] * len(numbers)
+        return [number in (self._numbers if number < _TOO_LARGE else self._large) for number in numbers]
+
     def add(self, number: int) -> bool:
         """
         Note a number.

@@ -14,6 +14,7 @@ class Stage(StrEnum):
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
     OTHER = "other"
+    OPTED_OUT_INVALID = "opted_out_invalid"
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class Rejection:
     :param reason: why, in words that hold nothing of the row itself.
     :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
     :param code: the API's own code, where the API refused the contact.
-    :param message: the API's own message, where the API refused the contact.
+    :param message: the API's own message in full, where the API refused the contact; it may quote the row.
     """
 
     row: int

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from airflow_provider_octopush.sync.summary import MissingSummaryError, Summary, merge_summaries
+from airflow_provider_octopush.sync.summary import (
+    DeletionSummary,
+    ListSummary,
+    MissingSummaryError,
+    Summary,
+    merge_summaries,
+)
 
-__all__ = ["MissingSummaryError", "Summary", "merge_summaries"]
+__all__ = ["DeletionSummary", "ListSummary", "MissingSummaryError", "Summary", "merge_summaries"]

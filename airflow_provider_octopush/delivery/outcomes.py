@@ -25,17 +25,20 @@ class Delivered:
     :param rejections: the contacts that were refused, that the answer does not mention, or that it mentions with a
         status that is not documented.
     :param unknown_statuses: these statuses → number of contacts.
+    :param answers: the contacts of each request that was accepted, with what the answer said of each; None is nothing.
     """
 
     confirmed: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
     unknown_statuses: Counter[str] = field(default_factory=Counter)
+    answers: list[tuple[Sequence[Contact], Sequence[str | None]]] = field(default_factory=list)
 
     def add(self, other: Delivered) -> None:
         """Count another's contacts here too."""
         self.confirmed.update(other.confirmed)
         self.rejections.extend(other.rejections)
         self.unknown_statuses.update(other.unknown_statuses)
+        self.answers.extend(other.answers)
 
 
 def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Delivered:
@@ -55,7 +58,7 @@ def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Deliv
         for item in items:
             by_digits.setdefault(_digits(item.phone_number), item.status)
         statuses = [by_digits.get(number[1:]) for number in numbers]
-    delivered = Delivered()
+    delivered = Delivered(answers=[(contacts, statuses)])
     for status, count in Counter(statuses).items():
         if status in STATUSES:
             delivered.confirmed[status] = count
@@ -72,10 +75,10 @@ def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Deliv
 
 def refused(contact: Contact, error: OctopushError) -> Rejection:
     """
-    Say that a contact was refused, and why.
+    Say that a contact was refused, and why: in full for the rejects file, in harmless words everywhere else.
 
     :param contact: that was sent alone.
-    :param error: what the API said.
+    :param error: what the API said. Its full message is taken from it.
     """
     said = [f"code {error.code}"] if error.code is not None else [f"HTTP {error.status_code}"]
     if error.message is not None:
@@ -86,7 +89,7 @@ def refused(contact: Contact, error: OctopushError) -> Rejection:
         f"refused by Octopush: {': '.join(said)}",
         contact.values,
         error.code,
-        error.message,
+        error.take_full_message() or error.message,
     )
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_RETRIES = 5
 
+#: Characters that a snapshot's secret has at least, and how to make one.
+SECRET_MIN_LENGTH = 32
+MAKE_SECRET = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - it makes one
+
 #: Nobody waits for an answer longer than an hour; who wrote more meant milliseconds.
 MAX_TIMEOUT = 3600.0
 
@@ -37,6 +41,7 @@ class Settings:
     :param timeout: seconds between two signs of life of the other side; a request as a whole may take three times as
         long.
     :param retries: how often a request that failed for a passing reason is worth sending again.
+    :param snapshot_secrets: what snapshots are sealed with; the first writes, all read. Nothing where there is none.
     """
 
     base_url: str
@@ -44,6 +49,7 @@ class Settings:
     key: str = field(repr=False)
     timeout: float
     retries: int
+    snapshot_secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_connection(cls, connection: Connection) -> Settings:
@@ -60,6 +66,7 @@ class Settings:
                 key=reader.credential("password"),
                 timeout=reader.timeout(),
                 retries=reader.retries(),
+                snapshot_secrets=reader.snapshot_secrets(),
             )
         except OctopushConnectionConfigError:
             raise
@@ -159,3 +166,15 @@ class _ConnectionReader:
         if number < 0 or number != int(number):
             raise self._wrong("extra 'retries'", f"is {number:g}: write a whole number, 0 or more, such as 5")
         return int(number)
+
+    def snapshot_secrets(self) -> tuple[str, ...]:
+        value = self._connection.extra_dejson.get("snapshot_secret")
+        if value is None:
+            return ()
+        secrets = tuple(secret for part in str(value).split(",") if (secret := part.strip()))
+        if any(len(secret) < SECRET_MIN_LENGTH for secret in secrets):
+            raise self._wrong(
+                "extra 'snapshot_secret'",
+                f"has less than {SECRET_MIN_LENGTH} characters: make one with {MAKE_SECRET}",
+            )
+        return secrets

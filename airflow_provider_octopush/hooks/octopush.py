@@ -41,8 +41,8 @@ class OctopushHook(BaseHook):
         https://dev.octopush.com/en/sms-gateway-api-documentation/
 
     :param octopush_conn_id: connection of type ``octopush``: login is the ``api-login``, password the ``api-key``, host
-        the base URL (default ``https://api.octopush.com/v1/public``). Extras: ``timeout`` in seconds (default 30) and
-        ``retries`` (default 5).
+        the base URL (default ``https://api.octopush.com/v1/public``). Extras: ``timeout`` in seconds (default 30),
+        ``retries`` (default 5), and ``snapshot_secret`` for who keeps lists in step.
     """
 
     conn_name_attr = "octopush_conn_id"
@@ -64,20 +64,22 @@ class OctopushHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Give the form's extra fields to Airflow 2.11 to 3.1; later ones read the provider info."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
         from flask_babel import lazy_gettext
-        from wtforms import StringField
+        from wtforms import PasswordField, StringField
         from wtforms.validators import Optional
 
-        return {
-            name: StringField(
+        fields = {}
+        for name, definition in connection_type()["conn-fields"].items():
+            hides = definition["schema"].get("format") == "password"
+            kind, widget = (PasswordField, BS3PasswordFieldWidget) if hides else (StringField, BS3TextFieldWidget)
+            fields[name] = kind(
                 lazy_gettext(definition["label"]),
-                widget=BS3TextFieldWidget(),
+                widget=widget(),
                 description=definition["description"],
                 validators=[Optional()],
             )
-            for name, definition in connection_type()["conn-fields"].items()
-        }
+        return fields
 
     @cached_property
     def settings(self) -> Settings:

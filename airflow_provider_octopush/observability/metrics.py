@@ -6,7 +6,7 @@ import datetime as dt
 
 from airflow.providers.common.compat.sdk import Stats
 
-from airflow_provider_octopush.sync.summary import OUTCOMES, Summary
+from airflow_provider_octopush.sync.summary import Summary
 
 
 def send_metrics(summary: Summary, *, dag_id: str, task_id: str) -> None:
@@ -23,7 +23,7 @@ def send_metrics(summary: Summary, *, dag_id: str, task_id: str) -> None:
     if summary.validate_only:
         return
     tags = {"dag_id": dag_id, "task_id": task_id}
-    for outcome in OUTCOMES:
+    for outcome in dict.fromkeys((*summary.outcomes, *summary.more_metrics)):
         Stats.incr(f"octopush.contacts.{outcome}", getattr(summary, outcome), tags=tags)
     Stats.incr("octopush.requests", summary.requests, tags=tags)
     Stats.incr("octopush.retries", summary.retries, tags=tags)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import TaskInstanceState
 
 from airflow_provider_octopush.assets.lists import convert_asset_to_openlineage, create_asset
-from airflow_provider_octopush.sync.summary import OUTCOMES, Summary
+from airflow_provider_octopush.sync.summary import Summary
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     Lineage = OperatorLineage[Any, Any]
 
-#: Name of the run facet with the counts, and what is in it.
+#: Name of the run facet with the counts, and what is in it beside the outcomes.
 FACET = "octopush_contacts"
-COUNTS = ("read", *OUTCOMES, "chunks", "requests", "retries", "validate_only")
+_OF_EVERY_RUN = ("chunks", "requests", "retries", "validate_only")
 
 
 def is_installed() -> bool:
@@ -77,5 +77,6 @@ def add_list(lineage: Lineage, summary: Summary, octopush_conn_id: str) -> None:
         lineage.outputs.append(
             OutputDataset(namespace=dataset.namespace, name=dataset.name, outputFacets={"outputStatistics": written})
         )
-    counts = {name: getattr(summary, name) for name in COUNTS}
+    names = dict.fromkeys(("read", *summary.outcomes, *summary.more_counts, *_OF_EVERY_RUN))
+    counts = {name: getattr(summary, name) for name in names}
     lineage.run_facets[FACET] = RunFacet().with_additional_properties(**counts)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.sync.checkpoint import Checkpoint
+    from airflow_provider_octopush.sync.removal import Removal
     from airflow_provider_octopush.sync.summary import Summary
 
 
@@ -56,10 +57,12 @@ class CreateContactsOperator(RowsOperator):
     :param columns: contact field → name of the column that feeds it, such as ``{"phone_number": "mobile"}``. Fields not
         named are fed by the column of the same name, in upper or lower case. ``region`` names a column of ISO country
         codes that decides per row what ``default_region`` decides for all. (templated)
-    :param default_region: country of the numbers in national form, such as ``"FR"``, or a list of countries: the first
-        in which a number is valid wins. Without it such numbers are invalid. (templated)
-    :param phone_check: ``format`` (default): numbers in international form need only parse. ``valid``: every number
-        must be valid in its country. ``mobile``: and of a type that can receive SMS.
+    :param default_region: country of the numbers that have no country written, such as ``"FR"``, or a list of
+        countries: the first in which a number is valid wins. Without it such numbers are invalid. (templated)
+    :param phone_check: ``format`` (default): a number with a plus may be one that libphonenumber does not know.
+        ``valid``: every number must be valid in its country. ``mobile``: and of a type that can receive SMS.
+    :param without_plus: ``national`` (default): a number without a plus is one of ``default_region`` or of its row's
+        ``region``. ``international``: it begins with its country code, as an MSISDN does.
     :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid, refused or
         unconfirmed; with more the task fails, without retries, when everything else was sent. Unconfirmed contacts do
         not count with ``auto_remove_blacklisted_numbers``.
@@ -133,26 +136,13 @@ class CreateContactsOperator(RowsOperator):
         summary.check_rejected(self.max_rejected, removes_blacklisted=bool(self.auto_remove_blacklisted_numbers))
         return summary
 
-    def _ends(self) -> dict[str, Any]:
-        """Tell a run how long to wait for requests when it fails, and how to end them when it must not wait."""
-        if self.validate_only:
-            return {}
-        from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
-
-        return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
-
     def _delivery(self) -> Delivery:
-        from airflow_provider_octopush.delivery.delivery import Delivery
-        from airflow_provider_octopush.delivery.retry import Backoff
-
-        encode = partial(
-            self.hook.encode_contacts,
+        return self._delivery_with(
             list_name=self.list_name,
             tag_name=self.tag_name,
             auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,
             do_not_overwrite=self.do_not_overwrite,
         )
-        return Delivery(encode, self.hook.post_contacts, Backoff(self.hook.settings.retries))
 
     def _checkpoint(self, context: Context) -> Checkpoint | None:
         from airflow_provider_octopush.storage.task_state import TaskStateStore
@@ -174,6 +164,7 @@ class CreateContactsOperator(RowsOperator):
             "columns": self.columns,
             "default_region": self.default_region,
             "phone_check": self.phone_check,
+            "without_plus": self.without_plus,
             "list_name": self.list_name,
             "tag_name": self.tag_name,
             "auto_remove_blacklisted_numbers": self.auto_remove_blacklisted_numbers,
@@ -184,3 +175,118 @@ class CreateContactsOperator(RowsOperator):
             "max_tries": context["ti"].max_tries,
         }
         return Checkpoint(store, run, self.hook.settings.key.encode())
+
+
+class DeleteContactsOperator(RowsOperator):
+    """
+    Remove contacts from an Octopush list, or from the whole account.
+
+    Rows are read as :class:`CreateContactsOperator` reads them; of their columns only the number counts. Each row ends
+    in exactly one count of the summary, which is returned: ``read = removed + kept + invalid + duplicates``. ``kept``
+    are numbers that Octopush refused to remove; with any, the task fails. It is what an erasure runs.
+
+    .. code-block:: python
+
+        DeleteContactsOperator(
+            task_id="erase",
+            sql="SELECT number FROM sms_stops",
+            sql_conn_id="warehouse",
+            columns={"phone_number": "number"},
+            from_account=True,
+            snapshot_path="s3://aws_default@crm/octopush/customers.snapshot",
+        )
+
+    .. seealso::
+        https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Delete contacts"
+
+    :param data: rows from upstream, as for ``CreateContactsOperator``. Exactly one of ``data``, ``data_path`` and
+        ``sql``.
+    :param data_columns: names for the values of rows in ``data`` that are tuples or lists.
+    :param data_path: a file, a folder or a glob of CSV, JSON lines or Parquet, as for ``CreateContactsOperator``.
+        (templated)
+    :param data_options: for the reader of ``data_path``. (templated)
+    :param sql: one query, or the path of a ``.sql`` file. (templated)
+    :param sql_conn_id: connection that the query runs on. (templated)
+    :param parameters: the query's parameters, in the style of the database's driver. (templated)
+    :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
+    :param sql_hook_class: the hook, where the connection's type leads to another one, or to none.
+    :param columns: contact field → name of the column that feeds it; ``phone_number`` and ``region`` count. (templated)
+    :param default_region: country of the numbers in national form, or a list of countries. (templated)
+    :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
+    :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
+    :param list_name: list to remove them from; they stay in the account. Exactly one of this and ``from_account``.
+        (templated)
+    :param from_account: True: remove them from the account, with all of its lists.
+    :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps; who is gone is forgotten there as
+        well, and nothing sealed of them is left in it. Needs the connection's extra ``snapshot_secret``. (templated)
+    :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid; with more
+        the task fails, without retries, when everything else was removed.
+    :param rejects_path: path or URI of a CSV for the rejected rows. It holds personal data. (templated)
+    :param validate_only: True: do everything but removing; what would have been counts as removed.
+    :param on_empty: what becomes of the task when there is no row at all: ``succeed``, ``skip`` or ``fail``.
+    :param octopush_conn_id: connection of type ``octopush``. (templated)
+    :raises ValueError: when the Dag is parsed and parameters contradict each other; when the task runs and a name is
+        too long, or there is no row and ``on_empty="fail"``.
+    :raises TypeError: when ``data`` is not rows.
+    """
+
+    template_fields: Sequence[str] = (*RowsOperator.template_fields, "snapshot_path")
+
+    def __init__(self, *, from_account: bool = False, snapshot_path: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if from_account == (self.list_name is not None):
+            raise ValueError("contacts are removed from one place: write either list_name=… or from_account=True")
+        self.from_account = from_account
+        self.snapshot_path = snapshot_path
+
+    def _sync(self, context: Context) -> Summary:
+        from airflow_provider_octopush.sync.deletion import ContactDeletion
+        from airflow_provider_octopush.sync.summary import DeletionSummary
+
+        if not self.from_account:
+            # An empty name, such as a template may give, would mean the whole account.
+            check_names(list_name=self.list_name or "")
+        mapper = self._mapper()
+        # What is wrong with the snapshot shows before anybody is removed.
+        self._forget((), context)
+        with self._rejects(context, mapper.fields) as (rejects, rejects_path):
+            summary = DeletionSummary(
+                list_name=self.list_name, validate_only=self.validate_only, rejects_path=rejects_path
+            )
+            deletion = ContactDeletion(mapper, self._removal, summary, rejects)
+            self._make_killable(deletion)
+            try:
+                deletion.run(partial(self._frames, context))
+            finally:
+                summary.forgotten = self._forget(deletion.removed, context)
+        self._tell(summary, context)
+        deletion.check(self.max_rejected)
+        return summary
+
+    def _removal(self, **known: Any) -> Removal:
+        from airflow_provider_octopush.delivery.retry import Backoff
+        from airflow_provider_octopush.sync.removal import Removal
+
+        hook = self.hook
+        if self.from_account:
+            delete = hook.delete_contacts_from_account
+        else:
+            delete = partial(hook.delete_contacts, list_name=str(self.list_name))
+        return Removal(delete, Backoff(hook.settings.retries), **known)
+
+    def _forget(self, numbers: Sequence[int], context: Context) -> int:
+        """Forget numbers in the snapshot; with none, see that it could be done."""
+        if not self.snapshot_path:
+            return 0
+        from airflow_provider_octopush.operators.snapshots import account_of, keys_of
+        from airflow_provider_octopush.storage.snapshot_path import open_store
+        from airflow_provider_octopush.sync.snapshot import Run, Snapshot
+        from airflow_provider_octopush.sync.snapshot_file import Identity
+
+        settings = self.hook.settings
+        # Whoever has the secret may forget a person: it is not the task that writes the snapshot.
+        identity = Identity(account_of(settings), self.list_name, None)
+        run = Run(f"forget {context['ti'].try_number} {context.get('run_id')}")
+        keys = keys_of(settings, self.octopush_conn_id)
+        with Snapshot(open_store(self.snapshot_path), keys, identity, run, writes=bool(numbers)) as snapshot:
+            return snapshot.forget(numbers) if numbers else 0

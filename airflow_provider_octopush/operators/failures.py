@@ -9,9 +9,15 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_octopush.contacts.mapping import ColumnError
 from airflow_provider_octopush.exceptions import (
+    ContactsKeptError,
     OctopushConnectionConfigError,
     OctopushCredentialsError,
     OctopushRequestError,
+    OptOutsMissingError,
+    SnapshotFormatError,
+    SnapshotMismatchError,
+    SnapshotSecretError,
+    SnapshotUnreadableError,
     TooManyRejectedError,
 )
 from airflow_provider_octopush.operators.parameters import TemplateError
@@ -23,6 +29,12 @@ FINAL_ERRORS = (
     OctopushCredentialsError,
     OctopushRequestError,
     TooManyRejectedError,
+    ContactsKeptError,
+    OptOutsMissingError,
+    SnapshotFormatError,
+    SnapshotMismatchError,
+    SnapshotSecretError,
+    SnapshotUnreadableError,
     ColumnError,
     UnusableSourceError,
     TemplateError,

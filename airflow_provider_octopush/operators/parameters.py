@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from airflow_provider_octopush.contacts.fields import check_fields
-from airflow_provider_octopush.phones.options import PhoneCheck
+from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
 from airflow_provider_octopush.sources.advice import instead_of_text
 
 OnEmpty = Literal["succeed", "skip", "fail"]
@@ -91,6 +91,15 @@ def check_phone_check(phone_check: Any) -> None:
     _check_choice("phone_check", phone_check, get_args(PhoneCheck))
 
 
+def check_without_plus(without_plus: Any) -> None:
+    """
+    Check ``without_plus``.
+
+    :raises ValueError: when it is no ``WithoutPlus``.
+    """
+    _check_choice("without_plus", without_plus, get_args(WithoutPlus))
+
+
 def check_max_rejected(max_rejected: Any) -> None:
     """
     Check ``max_rejected``: a number of rows (an int) or a share of them (a float from 0 to 1).
@@ -146,6 +155,41 @@ def check_rendered(name: str, template: Any, value: Any) -> None:
             f"{name}={str(template)!r} renders to {value!r} ({type(value).__name__}), which is no name: correct the "
             "template, or what it takes its value from"
         )
+
+
+def check_leavers(leavers: Any) -> None:
+    """
+    Check ``leavers``.
+
+    :raises ValueError: when it is neither ``remove`` nor ``keep``.
+    """
+    _check_choice("leavers", leavers, ("remove", "keep"))
+
+
+def check_one_of_opt_outs(opted_out: Any, opted_out_sql: str | None, opted_out_conn_id: str | None) -> None:
+    """
+    Check that the numbers of people who opted out come from one place at most.
+
+    :raises ValueError: when they come from two, or a query has no connection.
+    """
+    if opted_out is not None and opted_out_sql is not None:
+        raise ValueError("people who opted out come from one place: write either opted_out=… or opted_out_sql=…")
+    if opted_out_sql is not None and opted_out_conn_id is None:
+        raise ValueError("opted_out_sql needs a connection to run on: write opted_out_conn_id=…")
+
+
+def is_true(name: str, value: Any) -> bool:
+    """
+    Read a flag, as a person or a template has written it.
+
+    :raises ValueError: when it is neither True nor False.
+    """
+    text = str(value).strip().casefold()
+    if text in ("true", "1"):
+        return True
+    if text in ("false", "0", "none", ""):
+        return False
+    raise ValueError(f"{name} is {value!r}: write True or False")
 
 
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:

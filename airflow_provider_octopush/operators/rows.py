@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, XComArg
 
@@ -27,6 +27,7 @@ from airflow_provider_octopush.operators.parameters import (
     check_phone_check,
     check_rendered,
     check_source_options,
+    check_without_plus,
 )
 
 if TYPE_CHECKING:
@@ -34,11 +35,19 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_octopush.contacts.mapping import ContactMapper
+    from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.hooks.octopush import OctopushHook
-    from airflow_provider_octopush.phones.options import PhoneCheck
+    from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.summary import Summary
     from airflow_provider_octopush.sync.sync import ContactSync, Frames
+
+
+class Killable(Protocol):
+    """What can be told to end."""
+
+    def kill(self) -> None:
+        """End it, from another thread: nothing more is sent, and nobody waits for an answer."""
 
 
 class RowsOperator(BaseOperator):
@@ -86,6 +95,7 @@ class RowsOperator(BaseOperator):
         columns: Mapping[str, str] | None = None,
         default_region: str | Sequence[str] | None = None,
         phone_check: PhoneCheck = "format",
+        without_plus: WithoutPlus = "national",
         list_name: str | None = None,
         on_empty: OnEmpty = "succeed",
         max_rejected: float = 0,
@@ -105,6 +115,7 @@ class RowsOperator(BaseOperator):
         check_data_columns(data_columns)
         check_on_empty(on_empty)
         check_phone_check(phone_check)
+        check_without_plus(without_plus)
         check_max_rejected(max_rejected)
         check_columns(columns)
         self.data_columns = data_columns
@@ -118,6 +129,7 @@ class RowsOperator(BaseOperator):
         self.columns = columns
         self.default_region = default_region
         self.phone_check = phone_check
+        self.without_plus = without_plus
         self.list_name = list_name
         self.on_empty = on_empty
         self.max_rejected = max_rejected
@@ -130,7 +142,7 @@ class RowsOperator(BaseOperator):
         #: As they are written in the Dag, to name them when they give what cannot be meant.
         self._templates: dict[str, Any] = {"list_name": list_name}
         self._summary: Summary | None = None
-        self._running: ContactSync | None = None
+        self._running: Killable | None = None
         self._is_told_to_end = False
 
     @cached_property
@@ -169,15 +181,21 @@ class RowsOperator(BaseOperator):
     def on_kill(self) -> None:
         """End the sending at once; called by Airflow in the signal handler of the task's process."""
         self._is_told_to_end = True
+        if "hook" in vars(self):
+            # Whatever is under way, contacts that are sent or removed.
+            self.hook.abort()
         if self._running is not None:
             # In a thread: a handler that waits for a lock waits forever where the code that it interrupts holds it.
             _thread.start_new_thread(self._running.kill, ())
 
     def _run(self, sync: ContactSync, context: Context) -> Summary:
-        self._running = sync
-        if self._is_told_to_end:
-            sync.kill()
+        self._make_killable(sync)
         return sync.run(partial(self._frames, context))
+
+    def _make_killable(self, running: Killable) -> None:
+        self._running = running
+        if self._is_told_to_end:
+            running.kill()
 
     @abstractmethod
     def _sync(self, context: Context) -> Summary:
@@ -199,11 +217,32 @@ class RowsOperator(BaseOperator):
 
         return upstream_frames(self._data, self.data_columns, context)
 
+    def _ends(self) -> dict[str, Any]:
+        """Tell a run how long to wait for requests when it fails, and how to end them when it must not wait."""
+        if self.validate_only:
+            return {}
+        from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
+
+        return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
+
+    def _delivery_with(self, **options: Any) -> Delivery:
+        """
+        Return what delivers contacts.
+
+        :param options: of ``contact/create``.
+        """
+        from airflow_provider_octopush.delivery.delivery import Delivery
+        from airflow_provider_octopush.delivery.retry import Backoff
+
+        encode = partial(self.hook.encode_contacts, **options)
+        return Delivery(encode, self.hook.post_contacts, Backoff(self.hook.settings.retries))
+
     def _mapper(self) -> ContactMapper:
         from airflow_provider_octopush.contacts.mapping import ContactMapper
         from airflow_provider_octopush.phones.reader import PhoneReader
 
-        return ContactMapper(self.columns or {}, PhoneReader(self.default_region or (), self.phone_check))
+        phone_reader = PhoneReader(self.default_region or (), self.phone_check, self.without_plus)
+        return ContactMapper(self.columns or {}, phone_reader)
 
     @contextmanager
     def _rejects(self, context: Context, fields: Sequence[str]) -> Iterator[tuple[RejectsFile | None, str | None]]:

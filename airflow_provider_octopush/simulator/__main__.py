@@ -60,7 +60,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_octopush.simulator",
-        description="The Octopush API on localhost: POST contact/create, POST contact-list/create and "
+        description="The Octopush API on localhost: POST contact/create, DELETE contact/delete, "
+        "POST contact-list/create and "
         "GET wallet/check-balance below /v1/public. Prints its URL and credentials when it is ready; stop it with "
         "Ctrl-C. Contacts are kept in memory.",
         epilog="GET /simulator shows lists, contacts and the log of requests. POST /simulator/reset forgets them, "

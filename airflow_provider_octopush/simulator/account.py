@@ -34,6 +34,17 @@ class Account:
         with self._lock:
             return self._state.store.lists()
 
+    def contacts_on(self, list_name: str) -> dict[str, dict[str, str | None]]:
+        """
+        Return what a list holds.
+
+        :return: number, with plus → the contact's other fields by the API's names; empty when there is no such list.
+        """
+        with self._lock:
+            numbers = self._state.store.lists().get(list_name, set())
+            contacts = self._state.store.contacts()
+        return {number: contacts[number].fields for number in sorted(numbers)}
+
     @property
     def requests(self) -> list[Request]:
         """The newest requests to the API, at most 10,000 and 128 MiB, in the order in which they arrived."""

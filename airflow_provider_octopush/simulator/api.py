@@ -14,7 +14,13 @@ from aiohttp import web
 
 from airflow_provider_octopush.simulator.behaviour import Behaviour
 from airflow_provider_octopush.simulator.faults import Fault
-from airflow_provider_octopush.simulator.reading import RefusedError, read_contacts_request, read_list_name
+from airflow_provider_octopush.simulator.parsing import parsed_or_none
+from airflow_provider_octopush.simulator.reading import (
+    RefusedError,
+    read_contacts_request,
+    read_delete_request,
+    read_list_name,
+)
 from airflow_provider_octopush.simulator.request_log import Request
 from airflow_provider_octopush.simulator.state import State
 
@@ -27,14 +33,6 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 _PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 _BALANCE = {"amount": 12.54, "unit": "euros"}
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-# Python's own reading lets NaN and Infinity pass, no other server's does.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 class Api:
@@ -70,9 +68,8 @@ class Api:
 
     async def _answer(self, request: web.Request, entry: Request, state: State) -> web.StreamResponse:
         entry.content = await request.read()
-        body = _parsed(entry.content)
-        if isinstance(body, dict) and isinstance(body.get("contacts"), list):
-            entry.contact_count = len(body["contacts"])
+        body = parsed_or_none(entry.content)
+        entry.contact_count = _count(body)
         with self._lock:
             behaviour = state.behaviour
             state.log.add(entry)
@@ -126,6 +123,12 @@ class Api:
                 items = state.store.create_contacts(contacts, behaviour)
                 entry.stored = True
             return behaviour.success_status, {"items": items}
+        if endpoint == ("DELETE", "contact/delete"):
+            numbers = read_delete_request(body, behaviour)
+            with self._lock:
+                state.store.delete_contacts(numbers, behaviour)
+                entry.stored = True
+            return 204, {}
         if endpoint == ("POST", "contact-list/create"):
             list_name = read_list_name(body, behaviour)
             with self._lock:
@@ -137,15 +140,15 @@ class Api:
         raise RefusedError(404, 404, "There is no such endpoint.")
 
 
-def _parsed(content: bytes) -> Any:
-    try:
-        return _DECODER.decode(content.decode())
-    except (ValueError, RecursionError):
-        return None
+def _count(body: Any) -> int:
+    people = (body.get("contacts") or body.get("phone_numbers")) if isinstance(body, dict) else None
+    return len(people) if isinstance(people, list) else 0
 
 
 def _json(entry: Request, status: int, answer: dict[str, Any]) -> web.Response:
     entry.status = status
+    if status == 204:
+        return web.Response(status=status)
     return web.Response(status=status, body=json.dumps(answer).encode(), content_type="application/json")
 
 
@@ -165,6 +168,8 @@ def _error(entry: Request, fault: Fault, status: int, code: int, message: str) -
 
 
 async def _cut(request: web.Request, status: int, answer: dict[str, Any]) -> web.StreamResponse:
+    if status == 204:  # of which there is no half
+        return _dropped(request)
     content = json.dumps(answer).encode()
     response = web.StreamResponse(status=status, headers={"Content-Type": "application/json"})
     response.content_length = len(content)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from airflow_provider_octopush.simulator.faults import Fault
 from airflow_provider_octopush.simulator.json_form import read_dataclass
+from airflow_provider_octopush.simulator.values import (
+    Count,
+    ErrorStatus,
+    HeaderText,
+    Limit,
+    Seconds,
+    Share,
+    Status,
+    SuccessStatus,
+    check_values,
+)
 
 
 @dataclass(frozen=True)
@@ -62,47 +73,65 @@ class Behaviour:
         seen.
     :param credentials_body: body of that answer (unknown; the JSON of other errors by default).
     :param credentials_last: requests after which the right login and key are refused as well; None by default: never.
+    :param max_numbers: numbers that ``contact/delete`` takes in one request: 200 by default, as documented.
+    :param too_many_numbers_status: status of a request with more of them (unknown; 400 by default).
+    :param missing_status: how ``contact/delete`` answers for a number that is not there: 204 by default, as if it had
+        been, or 400 or 404 (unknown).
+    :param missing_among_others: whether it answers so for a request that also holds numbers that are there (unknown;
+        True by default).
+    :param missing_removes_others: whether it then removes those all the same (unknown; not by default).
+    :param missing_list_status: how it answers for a list that is not there (unknown; 404 by default).
+    :param undeletable: numbers that make every request to ``contact/delete`` that holds one fail as ``refused`` ones
+        do; none by default.
     :param latency: seconds that every request takes before it is carried out; 0 by default.
     :param fault_rate: probability, 0 (default) to 1, that a request meets one of ``faults``.
     :param faults: what then goes wrong.
     :param seed: of everything that is random.
+    :raises ValueError: when a value is out of its bounds; it names the switch and the bounds.
     """
 
-    max_contacts: int = 500
-    too_many_status: int = 400
-    max_body_bytes: int | None = None
-    max_parallel: int | None = None
-    requests_per_second: int | None = None
-    limit_retry_after: str | None = "1"
-    success_status: int = 201
+    max_contacts: Limit = 500
+    too_many_status: ErrorStatus = 400
+    max_body_bytes: Limit | None = None
+    max_parallel: Limit | None = None
+    requests_per_second: Limit | None = None
+    limit_retry_after: HeaderText | None = "1"
+    success_status: SuccessStatus = 201
     order: Literal["sent", "reversed", "shuffled"] = "sent"
     number_format: Literal["sent", "stored", "digits", "groups"] = "sent"
     duplicates_in_items: bool = True
-    blacklisted: frozenset[str] = frozenset()
+    blacklisted: Set[str] = frozenset()
     removed_in_items: bool = False
     removed_status: str = "removed"
     statuses: Mapping[str, str] = field(default_factory=dict)
-    other_status_rate: float = 0.0
+    other_status_rate: Share = 0.0
     other_status: str = "pending"
-    rejected: frozenset[str] = frozenset()
+    rejected: Set[str] = frozenset()
     rejected_status: str = "rejected"
-    unmentioned: frozenset[str] = frozenset()
-    refused: frozenset[str] = frozenset()
+    unmentioned: Set[str] = frozenset()
+    refused: Set[str] = frozenset()
     refused_fields: Mapping[str, str] = field(default_factory=dict)
-    refusal_status: int = 400
+    refusal_status: ErrorStatus = 400
     refusal_code: int = 101
     refusal_message: str = "A contact is not valid."
     repair: bool = True
     forbidden_in_names: str = ""
-    max_field_length: int | None = None
+    max_field_length: Limit | None = None
     unknown_lists: Literal["create", "refuse"] = "create"
     skipped_join: bool = True
     null_clears: bool = True
-    credentials_status: int = 401
+    credentials_status: ErrorStatus = 401
     credentials_body: Literal["json", "html", "empty"] = "json"
-    credentials_last: int | None = None
-    latency: float = 0.0
-    fault_rate: float = 0.0
+    credentials_last: Count | None = None
+    max_numbers: Limit = 200
+    too_many_numbers_status: ErrorStatus = 400
+    missing_status: Status = 204
+    missing_among_others: bool = True
+    missing_removes_others: bool = False
+    missing_list_status: Status = 404
+    undeletable: Set[str] = frozenset()
+    latency: Seconds = 0.0
+    fault_rate: Share = 0.0
     faults: tuple[Fault, ...] = (
         Fault.rate_limited(),
         Fault.server_error(),
@@ -113,12 +142,15 @@ class Behaviour:
     )
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check_values(self)
+
     @classmethod
     def from_json(cls, values: Any) -> Behaviour:
         """
         Read the JSON form: the fields by their names, sets as arrays, faults as objects.
 
-        :raises ValueError: when there is no such switch, or a value has the wrong type.
+        :raises ValueError: when there is no such switch, or a value has the wrong type or is out of its bounds.
         """
         return read_dataclass(cls, values)
 
@@ -141,6 +173,11 @@ class Behaviour:
     def refused_digits(self) -> frozenset[str]:
         """``refused``, digits only."""
         return _digits_of(self.refused)
+
+    @cached_property
+    def undeletable_digits(self) -> frozenset[str]:
+        """``undeletable``, digits only."""
+        return _digits_of(self.undeletable)
 
     @cached_property
     def statuses_by_digits(self) -> dict[str, str]:

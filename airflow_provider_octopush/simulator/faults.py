@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from airflow_provider_octopush.simulator.json_form import read_dataclass
+from airflow_provider_octopush.simulator.values import (
+    BodyText,
+    HeaderText,
+    Seconds,
+    SecondsFromNow,
+    Status,
+    check_values,
+)
 
 
 @dataclass(frozen=True)
@@ -23,23 +31,27 @@ class Fault:
     :param stored: whether the request is carried out all the same.
     :param drop: whether the connection is reset instead of answering.
     :param delay: seconds before anything is sent; what is stored is stored before.
+    :raises ValueError: when a value is out of its bounds; it names the field and the bounds.
     """
 
-    status: int | None = None
+    status: Status | None = None
     body: Literal["json", "html", "empty", "text", "half"] = "json"
-    text: str = '{"result": "ok"}'
-    retry_after: str | None = None
-    retry_after_date: float | None = None
+    text: BodyText = '{"result": "ok"}'
+    retry_after: HeaderText | None = None
+    retry_after_date: SecondsFromNow | None = None
     stored: bool = False
     drop: bool = False
-    delay: float = 0.0
+    delay: Seconds = 0.0
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
     @classmethod
     def from_json(cls, values: Any) -> Fault:
         """
         Read the JSON form: the fields by their names.
 
-        :raises ValueError: when there is no such field, or a value has the wrong type.
+        :raises ValueError: when there is no such field, or a value has the wrong type or is out of its bounds.
         """
         return read_dataclass(cls, values)
 

@@ -9,8 +9,11 @@ from typing import Any
 from aiohttp import web
 
 from airflow_provider_octopush.simulator.account import Account
+from airflow_provider_octopush.simulator.api import BASE_PATH
 from airflow_provider_octopush.simulator.behaviour import Behaviour
 from airflow_provider_octopush.simulator.faults import Fault
+from airflow_provider_octopush.simulator.page import CONTENT_SECURITY_POLICY, render
+from airflow_provider_octopush.simulator.parsing import parse
 
 
 class Inspection:
@@ -32,7 +35,17 @@ class Inspection:
             web.post("/simulator/faults", self._set_faults),
         ]
 
-    async def _show(self, _: web.Request) -> web.Response:
+    async def _show(self, request: web.Request) -> web.Response:
+        headers = {"Vary": "Accept", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+        if not _prefers_html(request.headers.get("Accept", "")):
+            return web.json_response(text=self._as_json(), headers=headers)
+        page = render(self._account, f"http://{request.host}{BASE_PATH}", request.query.get("list"))
+        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        # JSON can name half a character, which no encoding has.
+        body = page.encode(errors="backslashreplace")
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+    def _as_json(self) -> str:
         account = self._account
         contacts = [
             {
@@ -51,25 +64,26 @@ class Inspection:
             "max_in_flight": account.max_in_flight,
             "behaviour": asdict(account.behaviour),
         }
-        return web.json_response(text=json.dumps(shown, default=_json_form))
+        return json.dumps(shown, default=_json_form)
 
     async def _reset(self, request: web.Request) -> web.Response:
         try:
-            self._account.reset(Behaviour.from_json(await request.json()) if request.can_read_body else None)
+            content = await request.read()
+            self._account.reset(Behaviour.from_json(parse(content)) if content else None)
         except ValueError as error:
             return _refusal(str(error))
         return web.json_response({})
 
     async def _set_behaviour(self, request: web.Request) -> web.Response:
         try:
-            self._account.behaviour = Behaviour.from_json(await request.json())
+            self._account.behaviour = Behaviour.from_json(parse(await request.read()))
         except ValueError as error:
             return _refusal(str(error))
         return web.json_response({})
 
     async def _set_faults(self, request: web.Request) -> web.Response:
         try:
-            faults = await request.json()
+            faults = parse(await request.read())
             if not isinstance(faults, list):
                 return _refusal("expected a JSON array of faults")
             self._account.fail_next(*(None if fault is None else Fault.from_json(fault) for fault in faults))
@@ -80,6 +94,17 @@ class Inspection:
 
 def _refusal(message: str) -> web.Response:
     return web.json_response({"message": message}, status=400)
+
+
+def _prefers_html(accept: str) -> bool:
+    """Whether a client names HTML, and does not name JSON before it; ``*/*`` names neither."""
+    weights = {"text/html": 0.0, "application/json": 0.0}
+    for entry in accept.split(","):
+        media_type, *parameters = (part.strip().lower() for part in entry.split(";"))
+        weight = next((text.partition("=")[2] for text in parameters if text.startswith("q=")), "1")
+        if media_type in weights and weight.replace(".", "", 1).isdecimal():
+            weights[media_type] = max(weights[media_type], float(weight))
+    return weights["text/html"] > weights["application/json"]
 
 
 def _json_form(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -14,7 +14,7 @@ _ACCEPTED: dict[Any, tuple[Any, str]] = {
     int: (int, "a whole number"),
     float: (int | float, "a number"),
     str: (str, "text"),
-    frozenset: (list, "an array"),
+    Set: (list, "an array"),
     tuple: (list, "an array"),
     Mapping: (dict, "an object"),
 }
@@ -56,7 +56,8 @@ def _read(name: str, hint: Any, value: Any) -> Any:
     if origin is Mapping:
         return {key: _read(f"{name}: {key}", arguments[1], one) for key, one in value.items()}
     if origin is not None:
-        return origin(_read(name, arguments[0], one) for one in value)
+        made = frozenset if origin is Set else origin
+        return made(_read(name, arguments[0], one) for one in value)
     return value
 
 

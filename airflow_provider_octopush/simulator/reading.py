@@ -15,6 +15,7 @@ _FIELDS = frozenset({"first_name", "last_name", "param1", "param2", "param3", "p
 _FLAGS = ("auto_remove_blacklisted_numbers", "do_not_overwrite")
 _LIST_NAME_LENGTH = 30
 _TAG_NAME_LENGTH = 20
+_DELETE_PARAMETERS = frozenset({"phone_numbers", "list_name"})
 _PARAMETERS = frozenset({"contacts", "list_name", "tag_name", *_FLAGS})
 
 
@@ -42,6 +43,13 @@ class ContactsRequest(NamedTuple):
     keep_old: bool
 
 
+class DeleteRequest(NamedTuple):
+    """A request to ``contact/delete`` as it was understood: the digits of its numbers; without a list, the account."""
+
+    numbers: list[str]
+    list_name: str | None
+
+
 def read_contacts_request(body: Any, behaviour: Behaviour) -> ContactsRequest:
     """
     Understand a request to ``contact/create``.
@@ -65,6 +73,30 @@ def read_contacts_request(body: Any, behaviour: Behaviour) -> ContactsRequest:
         remove_blacklisted=bool(body.get("auto_remove_blacklisted_numbers")),
         keep_old=bool(body.get("do_not_overwrite")),
     )
+
+
+def read_delete_request(body: Any, behaviour: Behaviour) -> DeleteRequest:
+    """
+    Understand a request to ``contact/delete``.
+
+    :param body: parsed JSON.
+    :raises RefusedError: when the request is refused.
+    """
+    numbers = body.get("phone_numbers") if isinstance(body, dict) else None
+    if not isinstance(numbers, list) or not numbers:
+        raise RefusedError(400, 103, "phone_numbers is missing.")
+    if len(numbers) > behaviour.max_numbers:
+        status = behaviour.too_many_numbers_status
+        raise RefusedError(status, 102, f"At most {behaviour.max_numbers} numbers at once.")
+    if not behaviour.repair and (
+        body.keys() - _DELETE_PARAMETERS or any(not isinstance(number, str) for number in numbers)
+    ):
+        raise RefusedError(400, 105, "A parameter is not valid.")
+    digits = [digits_of(str(number)) for number in numbers]
+    for number, sent in zip(digits, numbers, strict=True):
+        if not number or number in behaviour.undeletable_digits or number in behaviour.refused_digits:
+            raise RefusedError(behaviour.refusal_status, behaviour.refusal_code, _message(str(sent), {}, behaviour))
+    return DeleteRequest(digits, _read_name(body, "list_name", _LIST_NAME_LENGTH, behaviour))
 
 
 def read_list_name(body: Any, behaviour: Behaviour) -> str:

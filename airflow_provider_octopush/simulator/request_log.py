@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_octopush.simulator.faults import Fault
+from airflow_provider_octopush.simulator.parsing import parsed_or_none
 
 #: The newest requests that are kept to be looked at, and the bytes that their bodies may have together.
 REQUESTS_KEPT = 10_000
@@ -26,7 +26,7 @@ class Request:
     :param connection: number of the TCP connection it came on, from 1.
     :param arrived: when it began, by ``time.monotonic()``.
     :param content: its body's bytes.
-    :param contact_count: how many contacts it held.
+    :param contact_count: how many contacts, or numbers to delete, it held.
     :param ended: when its answer was handed to the connection; None while under way.
     :param status: HTTP status of the answer; None when none was sent whole.
     :param stored: whether it changed the account.
@@ -48,16 +48,13 @@ class Request:
     @property
     def body(self) -> Any:
         """The body as parsed JSON; None when it is none."""
-        try:
-            return json.loads(self.content)
-        except ValueError:
-            return None
+        return parsed_or_none(self.content)
 
     @property
     def contacts(self) -> list[str]:
-        """Numbers of the contacts, as they were sent."""
+        """Numbers of the contacts, or those to delete, as they were sent."""
         body = self.body
-        contacts = body.get("contacts") if isinstance(body, dict) else None
+        contacts = (body.get("contacts") or body.get("phone_numbers")) if isinstance(body, dict) else None
         return [
             str(contact.get("phone_number")) if isinstance(contact, dict) else str(contact)
             for contact in (contacts if isinstance(contacts, list) else [])
@@ -65,9 +62,11 @@ class Request:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The body without the contacts."""
+        """The body without the contacts, or the numbers."""
         body = self.body
-        return {name: value for name, value in body.items() if name != "contacts"} if isinstance(body, dict) else {}
+        if not isinstance(body, dict):
+            return {}
+        return {name: value for name, value in body.items() if name not in ("contacts", "phone_numbers")}
 
     def summary(self) -> dict[str, Any]:
         """Its JSON form, without the contacts."""

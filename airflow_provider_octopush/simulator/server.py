@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from types import TracebackType
 
@@ -24,7 +25,8 @@ class Simulator(Account):
             headers = {"api-login": simulator.login, "api-key": simulator.key}
             requests.get(f"{simulator.url}/wallet/check-balance", headers=headers, timeout=10)
 
-    Outside the API's path, ``GET /simulator`` shows lists, contacts, requests and behaviour. Three more steer it:
+    Outside the API's path, ``GET /simulator`` shows lists, contacts, requests and behaviour: as a page to a browser, as
+    JSON to a program. Three more steer it:
     ``POST /simulator/reset`` (nothing, or fields of :class:`Behaviour`), ``PUT /simulator/behaviour`` (fields of
     :class:`Behaviour`; the others get their defaults) and ``POST /simulator/faults`` (an array, for each of the next
     requests fields of :class:`Fault`, or null).
@@ -70,6 +72,12 @@ class Simulator(Account):
     def url(self) -> str:
         """The base URL, for the connection's host."""
         return f"http://127.0.0.1:{self.port}{BASE_PATH}"
+
+    @property
+    def connection(self) -> str:
+        """The Airflow connection that leads here, as JSON: a value for ``AIRFLOW_CONN_OCTOPUSH_DEFAULT``."""
+        fields = {"conn_type": "octopush", "host": self.url, "login": self.login, "password": self.key}
+        return json.dumps(fields)
 
     def _serve(self) -> None:
         try:

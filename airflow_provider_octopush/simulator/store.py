@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import zlib
+from collections.abc import Container
 from dataclasses import dataclass
 
 from airflow_provider_octopush.simulator.behaviour import Behaviour
-from airflow_provider_octopush.simulator.reading import ContactsRequest
+from airflow_provider_octopush.simulator.reading import ContactsRequest, DeleteRequest, RefusedError
 
 Item = dict[str, str]
 
@@ -64,6 +65,37 @@ class Store:
     def create_list(self, name: str) -> None:
         """Create a list, unless there is one of this name."""
         self._lists.setdefault(name, set())
+
+    def delete_contacts(self, request: DeleteRequest, behaviour: Behaviour) -> None:
+        """
+        Remove the numbers of a request from its list, or from the account.
+
+        :raises RefusedError: when it is refused.
+        """
+        list_name = request.list_name
+        if list_name is not None and list_name not in self._lists:
+            if behaviour.missing_list_status >= 300:
+                raise RefusedError(behaviour.missing_list_status, 106, "The list does not exist.")
+            return
+        held: Container[str] = self._fields if list_name is None else self._lists[list_name]
+        there = {digits for digits in request.numbers if digits in held}
+        missing = len(there) < len(set(request.numbers))
+        refuses = missing and behaviour.missing_status >= 300 and (behaviour.missing_among_others or not there)
+        if not refuses or behaviour.missing_removes_others:
+            for digits in there:
+                self._delete(digits, list_name)
+        if refuses:
+            raise RefusedError(behaviour.missing_status, 109, "A contact does not exist.")
+
+    def _delete(self, digits: str, list_name: str | None) -> None:
+        lists, tags = self._memberships[digits]
+        if list_name is not None:
+            self._lists[list_name].remove(digits)
+            self._memberships[digits] = (lists - {list_name}, tags)
+            return
+        for name in lists:
+            self._lists[name].discard(digits)
+        del self._fields[digits], self._memberships[digits]
 
     def create_contacts(self, request: ContactsRequest, behaviour: Behaviour) -> list[Item]:
         """

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -31,6 +32,42 @@ class Done(Generic[Job, Result]):
     job: Job
     result: Result | None
     error: BaseException | None = None
+
+
+@contextmanager
+def every(seconds: float, call: Callable[[], None]) -> Iterator[None]:
+    """
+    Call something again and again while a block goes on, however long the block waits for anything.
+
+    :param seconds: between two calls.
+    :param call: that raises nothing; it is not called any more once the block has ended.
+    """
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            call()
+
+    thread = threading.Thread(target=repeat, name="octopush-every", daemon=True)
+    thread.start()
+    try:
+        yield
+    except BaseException:
+        ended.set()
+        raise
+    ended.set()
+    thread.join()
+
+
+def within(seconds: float, call: Callable[[], None]) -> None:
+    """
+    Call something, and wait for it no longer than that.
+
+    :param call: that raises nothing; it goes on when its time is over, as long as the process does.
+    """
+    thread = threading.Thread(target=call, name="octopush-within", daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 class Pipeline(Generic[Job, Result]):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import takewhile
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.exceptions import TooManyRejectedError
@@ -61,6 +61,13 @@ class Summary:
     :param rejects_path: URI of the rejected rows, where they were written.
     :param reasons: reason → number of rows, for what is invalid or refused.
     """
+
+    #: What each row ends in; and what else several parts add up.
+    outcomes: ClassVar[tuple[str, ...]] = OUTCOMES
+    more_counts: ClassVar[tuple[str, ...]] = ()
+    #: What is a metric beside the outcomes.
+    more_metrics: ClassVar[tuple[str, ...]] = ()
+    _what_validate_only_means: ClassVar[str] = "nothing was sent; what would have been counts as skipped"
 
     list_name: str | None = None
     tag_name: str | None = None
@@ -145,7 +152,7 @@ class Summary:
 
         :raises RuntimeError: when it did not, which is a bug of this provider.
         """
-        outcomes = {name: getattr(self, name) for name in OUTCOMES}
+        outcomes = {name: getattr(self, name) for name in self.outcomes}
         if self.read != sum(outcomes.values()):
             counted = " + ".join(f"{number} {name}" for name, number in outcomes.items())
             raise RuntimeError(
@@ -161,17 +168,18 @@ class Summary:
         :param values: what :meth:`as_xcom` returned.
         :raises ValueError: when it is something else.
         """
-        fields = cls.__dataclass_fields__.keys()
-        if not isinstance(values, Mapping) or values.keys() != fields:
-            raise ValueError(
-                f"expected a summary with {', '.join(fields)}, as CreateContactsOperator returns it, but got "
-                f"{type(values).__name__}: hand over what its tasks returned"
-            )
-        return cls(**{**values, "reasons": Counter(values["reasons"])})
+        kinds: tuple[type[Summary], ...] = (cls, *cls.__subclasses__())
+        for kind in kinds:
+            if isinstance(values, Mapping) and values.keys() == {field.name for field in fields(kind)}:
+                return kind(**{**values, "reasons": Counter(values["reasons"])})
+        raise ValueError(
+            f"expected a summary with {', '.join(field.name for field in fields(cls))}, as CreateContactsOperator "
+            f"returns it, but got {type(values).__name__}: hand over what its tasks returned"
+        )
 
     def as_xcom(self) -> dict[str, Any]:
         """Return a flat dict that JSON can write, without personal data; the most frequent reason comes first."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         return {
             **values,
             "duration_seconds": round(self.duration_seconds, 3),
@@ -181,15 +189,12 @@ class Summary:
     def table(self) -> str:
         """Return the counts as a table of a few lines, for a person who reads the log."""
         rows: list[tuple[str, str]] = [
-            *(
-                [("validate_only", "nothing was sent; what would have been counts as skipped")]
-                if self.validate_only
-                else []
-            ),
+            *([("validate_only", self._what_validate_only_means)] if self.validate_only else []),
             ("list", self.list_name or "(none)"),
             ("tag", self.tag_name or "(none)"),
             ("read", f"{self.read:,}"),
-            *((f"  {name}", f"{getattr(self, name):,}") for name in OUTCOMES),
+            *((f"  {name}", f"{getattr(self, name):,}") for name in self.outcomes),
+            *self._more_rows(),
             ("chunks", f"{self.chunks:,}"),
             ("requests", f"{self.requests:,} ({self.retries:,} of them retries)"),
             ("duration", f"{self.duration_seconds:,.1f} s"),
@@ -201,6 +206,88 @@ class Summary:
             # Their number first: reasons are sentences, and would push all the counts above to the right.
             lines += ["reasons", *(f"{number:>{width},}  {reason}" for reason, number in self.reasons.most_common())]
         return "\n".join(lines)
+
+    def _more_rows(self) -> list[tuple[str, str]]:
+        """Return what the table says between the outcomes and the requests."""
+        return []
+
+
+@dataclass
+class ListSummary(Summary):
+    """
+    The counts of a run that keeps a list in step; ``read`` is the sum of the ten outcomes, and ``snapshot_after`` is
+    ``snapshot_before`` plus the contacts that were newly noted, minus ``removed``.
+
+    The parameters of :class:`Summary` mean the same here; ``requests`` and ``retries`` count those to
+    ``contact/delete`` as well, and with ``validate_only`` everything is counted as it would be.
+
+    :param unchanged: on the list already, exactly so; nothing was sent.
+    :param opted_out: rows of people who have opted out; nothing was sent.
+    :param opted_out_invalid: numbers of people who have opted out that cannot be read.
+    :param removed: contacts that were removed from the list.
+    :param removed_opted_out: of these, people who have opted out.
+    :param kept: contacts that should have been removed, and were not.
+    :param kept_reason: why.
+    :param first_run: there was no snapshot, so nothing was known of the list.
+    :param snapshot_before: contacts that the snapshot held before the run.
+    :param snapshot_after: contacts that it holds after it.
+    """
+
+    outcomes: ClassVar[tuple[str, ...]] = (*OUTCOMES, "unchanged", "opted_out")
+    more_counts: ClassVar[tuple[str, ...]] = (
+        "opted_out_invalid",
+        "removed",
+        "removed_opted_out",
+        "kept",
+        "snapshot_before",
+        "snapshot_after",
+    )
+    more_metrics: ClassVar[tuple[str, ...]] = ("removed", "kept")
+
+    _what_validate_only_means: ClassVar[str] = "nothing was sent or removed; everything counts as it would be"
+
+    unchanged: int = 0
+    opted_out: int = 0
+    opted_out_invalid: int = 0
+    removed: int = 0
+    removed_opted_out: int = 0
+    kept: int = 0
+    kept_reason: str | None = None
+    first_run: bool = False
+    snapshot_before: int = 0
+    snapshot_after: int = 0
+
+    def _more_rows(self) -> list[tuple[str, str]]:
+        return [
+            ("removed", f"{self.removed:,} ({self.removed_opted_out:,} of them opted out)"),
+            *([("kept", f"{self.kept:,}: {self.kept_reason}")] if self.kept else []),
+            *([("opted out, not readable", f"{self.opted_out_invalid:,}")] if self.opted_out_invalid else []),
+            (
+                "snapshot",
+                f"{self.snapshot_before:,} before{', the first run' * self.first_run}, {self.snapshot_after:,} after",
+            ),
+        ]
+
+
+@dataclass
+class DeletionSummary(Summary):
+    """
+    The counts of a run that removes contacts; ``read`` is the sum of its four outcomes.
+
+    The parameters of :class:`Summary` mean the same here; ``requests`` counts those to ``contact/delete``.
+
+    :param removed: numbers that are gone.
+    :param kept: numbers that Octopush refused to remove.
+    :param forgotten: contacts that the snapshot holds no more.
+    """
+
+    outcomes: ClassVar[tuple[str, ...]] = ("removed", "kept", "invalid", "duplicates")
+    more_counts: ClassVar[tuple[str, ...]] = ("forgotten",)
+    _what_validate_only_means: ClassVar[str] = "nothing was removed; everything counts as it would be"
+
+    removed: int = 0
+    kept: int = 0
+    forgotten: int = 0
 
 
 class MissingSummaryError(ValueError):
@@ -231,7 +318,8 @@ def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int
         or None where there is neither.
     :raises MissingSummaryError: when a summary is None, when there are fewer or more than ``parts``, and when there is
         none at all although ``parts`` is not 0.
-    :raises ValueError: when one is no summary, and when some parts only validated and others sent.
+    :raises ValueError: when one is no summary, when some parts only validated and others sent, and when they are of
+        different operators.
     :raises RuntimeError: when the counts of a part do not add up.
     """
     merged: list[Summary] = []
@@ -253,18 +341,21 @@ def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int
             "some parts were run with validate_only and others were not: what the first count as skipped was never "
             "sent, so the counts of both cannot be added up"
         )
+    if len({type(part) for part in merged}) > 1:
+        raise ValueError("some parts keep a list in step and others only add to it: their counts are not the same")
     return _merged(merged).as_xcom()
 
 
 def _merged(parts: Collection[Summary]) -> Summary:
-    whole = Summary(
+    kind = next((type(part) for part in parts), Summary)
+    whole = kind(
         list_name=_shared(part.list_name for part in parts),
         tag_name=_shared(part.tag_name for part in parts),
         duration_seconds=max((part.duration_seconds for part in parts), default=0.0),
         validate_only=any(part.validate_only for part in parts),
         rejects_path=_shared_path({part.rejects_path for part in parts if part.rejects_path is not None}),
     )
-    for name in _ADDED_UP:
+    for name in dict.fromkeys((*_ADDED_UP, *kind.outcomes, *kind.more_counts)):
         setattr(whole, name, sum(getattr(part, name) for part in parts))
     reasons: Counter[str] = sum((part.reasons for part in parts), Counter())
     others = reasons.pop(OTHER_REASONS, 0)
@@ -273,6 +364,9 @@ def _merged(parts: Collection[Summary]) -> Summary:
         whole._count_reason(reason, number)
     if others:
         whole.reasons[OTHER_REASONS] += others
+    if isinstance(whole, ListSummary):
+        whole.first_run = any(getattr(part, "first_run", False) for part in parts)
+        whole.kept_reason = _shared(part.kept_reason for part in parts if isinstance(part, ListSummary) and part.kept)
     whole.check()
     return whole
 

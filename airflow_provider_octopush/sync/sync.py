@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress, islice
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from pyroaring import FrozenBitMap
 
+from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.delivery.delivery import Delivery, Parcel, StoppedError
@@ -51,6 +52,16 @@ class Rejects(Protocol):
 
     def start_over(self) -> None:
         """Forget all rejected rows."""
+
+
+class Diff(Protocol):
+    """What is known of a list, so that only the rest is sent."""
+
+    def select(self, contacts: Sequence[Contact]) -> tuple[list[Contact], Mapping[str, int]]:
+        """Return the contacts to send; and outcome → how many others."""
+
+    def note(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
+        """Note contacts that Octopush confirmed, with the status of each."""
 
 
 class Chunk(NamedTuple):
@@ -119,6 +130,9 @@ class ContactSync:
     :param rejects: where rejected rows are written; None writes them nowhere.
     :param rejects_path: URI of that place, for the summary.
     :param checkpoint: what an earlier try of this run has confirmed; None starts from the first row.
+    :param diff: what is known of the list; None sends every contact.
+    :param earlier: what an earlier try has counted of chunks, requests, retries and seconds.
+    :param kind: of the summary.
     """
 
     def __init__(
@@ -135,6 +149,9 @@ class ContactSync:
         rejects: Rejects | None = None,
         rejects_path: str | None = None,
         checkpoint: Checkpoint | None = None,
+        diff: Diff | None = None,
+        earlier: Mapping[str, float] | None = None,
+        kind: type[Summary] = Summary,
     ) -> None:
         self._mapper = mapper
         self._delivery = delivery
@@ -145,10 +162,21 @@ class ContactSync:
         self._is_killed = False
         self._rejects = rejects
         self._checkpoint = checkpoint
-        self._nothing_yet = Summary(
-            list_name=list_name, tag_name=tag_name, validate_only=delivery is None, rejects_path=rejects_path
+        self._diff = diff
+        self._earlier_tries = earlier or {}
+        self._nothing_yet = kind(
+            list_name=list_name,
+            tag_name=tag_name,
+            chunks=int(self._earlier_tries.get("chunks", 0)),
+            validate_only=delivery is None,
+            rejects_path=rejects_path,
         )
         self._start_over()
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """Names of the values of each rejection."""
+        return self._mapper.fields
 
     @property
     def summary(self) -> Summary:
@@ -204,7 +232,8 @@ class ContactSync:
         self._rejected: list[Rejection] = []
         self._unknown_statuses: Counter[str] = Counter()
         self._set_aside: list[Chunk] = []
-        self._earlier: dict[str, float] = {}
+        self._stopped: BaseException | None = None
+        self._earlier: Mapping[str, float] = self._earlier_tries
         self._started = self._progress_told = time.monotonic()
         self._digest = self._checkpoint.digest() if self._checkpoint else None
         if self._rejects is not None:
@@ -222,6 +251,7 @@ class ContactSync:
                 with closing(pipeline.run(chunks, self._note_start)) as all_done:
                     for done in all_done:
                         self._settle(done)
+                self._check_not_stopped()
                 if not self._set_aside:
                     break
                 chunks = iter(self._take_set_aside())
@@ -229,6 +259,10 @@ class ContactSync:
             # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
             self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
             raise
+
+    def _check_not_stopped(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
 
     def _with_set_aside(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
@@ -300,6 +334,10 @@ class ContactSync:
                 contacts = list(compress(contacts, is_new))
             summary = self._counted(rejections)
             summary.read += len(frame)
+            if self._diff is not None:
+                contacts, others = self._diff.select(contacts)
+                for outcome, number in others.items():
+                    summary.count(outcome, number)
             self._state = replace(self._state, summary=summary)
             self._flush_rejected()
             self._tell_progress()
@@ -361,6 +399,8 @@ class ContactSync:
         summary = self._counted([rejection for _, delivered in answered for rejection in delivered.rejections])
         unconfirmed = state.unconfirmed
         for chunk, delivered in answered:
+            if self._diff is not None:
+                self._note_confirmed(self._diff, delivered)
             summary.chunks += chunk.is_new
             for outcome, number in delivered.confirmed.items():
                 summary.count(outcome, number)
@@ -375,8 +415,16 @@ class ContactSync:
         errors = [one.error for one in done if one.error is not None]
         if errors:
             self._check_not_killed()
-            # That the others were stopped is no reason.
-            raise next((error for error in errors if not isinstance(error, StoppedError)), errors[0])
+            reason = next((error for error in errors if not isinstance(error, StoppedError)), None)
+            if reason is not None:
+                raise reason
+            # That they were stopped is none: what comes next is, such as that the source has failed.
+            self._stopped = errors[0]
+
+    def _note_confirmed(self, diff: Diff, delivered: Delivered) -> None:
+        for contacts, statuses in delivered.answers:
+            confirmed = [status in STATUSES for status in statuses]
+            diff.note(list(compress(contacts, confirmed)), list(compress(map(str, statuses), confirmed)))
 
     def _counted(self, rejections: Sequence[Rejection]) -> Summary:
         """Return the counts with these rejections among them; and keep the rejections to be written."""

@@ -78,6 +78,13 @@ def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
     assert rejection.reason == "refused by Octopush: code 101: bad number"
 
 
+def test_the_full_message_is_for_the_rejects_file_alone() -> None:
+    error = OctopushRequestError("refused", status_code=400, message="*** is bad", full_message="Zoé is bad")
+    rejection = refused(contacts(1)[0], error)
+    assert (rejection.message, rejection.reason) == ("Zoé is bad", "refused by Octopush: HTTP 400: *** is bad")
+    assert error.take_full_message() is None
+
+
 @pytest.mark.parametrize(
     ("code", "reason"), [(None, "refused by Octopush: HTTP 422"), (0, "refused by Octopush: code 0")]
 )

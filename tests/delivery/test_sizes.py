@@ -169,7 +169,8 @@ def test_half_of_it_may_not_go_either() -> None:
     sizes = learned(100, 200)
     sizes.note_too_many(100)
     sizes.note_too_many(100)
-    assert sizes.next(100) == 50
+    size = sizes.next(100)
+    assert (size, type(size)) == (50, int)
 
 
 def test_more_than_is_known_to_be_refused_teaches_nothing() -> None:

@@ -336,6 +336,14 @@ def test_the_verdict_falls_with_the_60th_refusal_and_says_what_was_said_last() -
     assert (caught.value.status_code, caught.value.code, caught.value.message) == (422, 7, "list not found")
 
 
+def test_rows_that_end_after_20_contacts_were_refused_alone_are_enough_for_a_verdict() -> None:
+    verdict = Verdict()
+    for _ in range(CONTACTS_MIN):
+        verdict.note_refused(1, refusal())
+    with pytest.raises(OctopushRequestError, match=EVERYTHING_REFUSED):
+        verdict.conclude()
+
+
 def test_requests_of_several_contacts_do_not_make_up_for_contacts_when_the_rows_end() -> None:
     verdict = Verdict()
     for _ in range(CONTACTS_MIN - 1):

@@ -53,6 +53,19 @@ class Airflow:
     port: int
     database: str
 
+    @property
+    def url(self) -> str:
+        """Return the address of the UI."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_open(self) -> bool:
+        """Return whether the UI's port is open; "Airflow is ready", which is printed, does not mean that."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
     def query(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
         """Ask Airflow's own database; nothing comes back while it is being made."""
         engine = sqlalchemy.create_engine(self.database, poolclass=sqlalchemy.pool.NullPool)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 #: Chromium's sandbox does not work for root, which CI is; the rest keeps it from talking to anybody else.
 _FLAGS = [
@@ -53,6 +53,7 @@ def browser(profile: Path) -> Iterator[Page]:
             timezone_id="UTC",
         )
         context.set_default_timeout(_PATIENCE)
+        expect.set_options(_PATIENCE)
         try:
             yield context.pages[0]
         finally:

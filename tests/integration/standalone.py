@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,19 +21,6 @@ class Standalone(Airflow):
 
     process: subprocess.Popen[bytes]
 
-    @property
-    def url(self) -> str:
-        """Return the address of the UI."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def is_open(self) -> bool:
-        """Return whether the UI's port is open; "Airflow is ready", which is printed, does not mean that."""
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
-
 
 @contextmanager
 def standalone(home: Path, dags: Mapping[str, str], variables: Mapping[str, str]) -> Iterator[Standalone]:
@@ -50,3 +36,21 @@ def standalone(home: Path, dags: Mapping[str, str], variables: Mapping[str, str]
     settings = environment(home, home / "dags", port, variables)
     with running(["standalone"], settings, home / "output.log") as process:
         yield Standalone(home, port, f"sqlite:///file:{home}/airflow.db?mode=ro&uri=true", process)
+
+
+@contextmanager
+def components(home: Path, dags: Mapping[str, str], variables: Mapping[str, str]) -> Iterator[Airflow]:
+    """
+    Run Airflow's components one by one, with any auth manager: ``airflow standalone`` insists on its own.
+
+    :param home: a folder in which the database is ready.
+    :param dags: file name → source of a Dag; Dags run as soon as they are there.
+    :param variables: further environment variables, such as connections.
+    """
+    write_dags(home / "dags", dags)
+    port = free_port()
+    settings = environment(home, home / "dags", port, variables)
+    with ExitStack() as stack:
+        for component in ("api-server", "scheduler", "dag-processor"):
+            stack.enter_context(running([component], settings, home / f"{component}.log"))
+        yield Airflow(home, port, f"sqlite:///file:{home}/airflow.db?mode=ro&uri=true")

@@ -1,20 +1,17 @@
 """
 What a person does in Airflow's UI: make a connection, test it, run a Dag, read what came of it.
 
-The screenshots in the docs are made here, by ``make screenshots``, which sets ``SCREENSHOTS`` to the folder they go to.
-Without it they go where pytest keeps a test's files, so that a test run changes nothing in the checkout.
+The screenshots in the docs are made here, by ``make screenshots``.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import airflow
 import pytest
@@ -25,6 +22,7 @@ from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.integration.airflow_processes import wait_for
 from tests.integration.browser import browser, chromium
+from tests.integration.screenshots import Shoot
 from tests.integration.standalone import Standalone, standalone
 
 pytestmark = [
@@ -44,8 +42,6 @@ RUN_TIMEOUT = 120_000
 
 #: Right of Airflow's menu.
 CONTENT: FloatRect = {"x": 64, "y": 0, "width": 1216, "height": 440}
-
-Shoot = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -75,17 +71,6 @@ def page(ui: Standalone, tmp_path: Path) -> Iterator[Page]:
     with browser(tmp_path / "profile") as page:
         page.goto(ui.url)
         yield page
-
-
-@pytest.fixture
-def shoot(tmp_path: Path) -> Shoot:
-    """Take a screenshot: ``shoot(page, name)``, of a part of the page, or with more that Playwright can be told."""
-    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
-
-    def shoot(what: Page | Locator, name: str, **options: Any) -> None:
-        what.screenshot(path=folder / f"{name}.png", animations="disabled", **options)
-
-    return shoot
 
 
 def open_form(page: Page, ui: Standalone) -> Locator:

@@ -102,7 +102,8 @@ class TestRowsFromUpstream:
 
     def test_a_dataframe(self, octopush: Simulator) -> None:
         frame = pd.DataFrame({"PHONE_NUMBER": [33612345678.0, float("nan")], "param1": [1.5, 2]})
-        check(execute(data=frame.astype({"PHONE_NUMBER": "Float64"})), read=2, added=1, invalid=1)
+        summary = execute(data=frame.astype({"PHONE_NUMBER": "Float64"}), default_region="FR")
+        check(summary, read=2, added=1, invalid=1)
         assert octopush.contacts["+33612345678"].fields == {"param1": "1.5"}
 
     @pytest.mark.parametrize("dtype", ["float32", "Float32"])

@@ -1,23 +1,43 @@
 from __future__ import annotations
 
+import contextlib
+import html
 import json
+import math
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import requests
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
-from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator, request_log
+from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator, request_log, values
 
 ONE, TWO, THREE = "+33612345671", "+33612345672", "+33612345673"
+
+ALL_SWITCHES = [field.name for field in fields(Behaviour)]
+#: JSON of every kind, and what numbers and texts break programs.
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(max_value=0)
+    | st.integers(min_value=90, max_value=700)
+    | st.sampled_from([1, 0.001, -0.5, 1e308, 10**400, math.nan, math.inf, -math.inf])
+    | st.text(max_size=5)
+    | st.sampled_from(["1\r\nX: y", "\x00", "\ud800", "é", ONE, "html", "empty", "half", "text", "shuffled", "groups"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=3,
+)
 
 
 class Client:
@@ -32,8 +52,15 @@ class Client:
         body = {"contacts": [c if isinstance(c, dict) else {"phone_number": c} for c in contacts], **options}
         return self.session.post(f"{self.url}/contact/create", json=body, timeout=5)
 
+    def delete(self, *numbers: Any, **options: Any) -> requests.Response:
+        body = {"phone_numbers": numbers, **options}
+        return self.session.delete(f"{self.url}/contact/delete", json=body, timeout=5)
+
     def statuses(self, *contacts: Any, **options: Any) -> list[tuple[str, str]]:
         return [(item["phone_number"], item["status"]) for item in self.post(*contacts, **options).json()["items"]]
+
+
+LOST = Fault.answer_lost(), Fault.answer_cut()
 
 
 @pytest.fixture
@@ -492,11 +519,90 @@ class TestJsonForm:
             ('{"statuses": {"+33": 1}}', "statuses: +33: expected text, got int"),
             ('{"faults": [{"drop": null}]}', "drop: expected true or false, got null"),
             ("[]", "expected a JSON object of Behaviour's fields, got list"),
+            ('{"success_status": 99}', "success_status: expected 200 to 299, got 99"),
+            ('{"latency": NaN}', "latency: expected 0 to 86,400, got nan"),
+            ('{"max_parallel": -1}', "max_parallel: expected 1 or more, got -1"),
+            ('{"limit_retry_after": "1\\r\\nX: y"}', "limit_retry_after: expected printable ASCII, got '1\\r\\nX: y'"),
+            ('{"faults": [{"status": 100}]}', "status: expected 200 to 599, got 100"),
         ],
     )
     def test_a_wrong_value_is_named(self, values: str, message: str) -> None:
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             Behaviour.from_json(json.loads(values))
+
+
+class TestPage:
+    BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+    def get(self, simulator: Simulator, accept: str = BROWSER, **query: str) -> requests.Response:
+        url = f"http://127.0.0.1:{simulator.port}/simulator"
+        return requests.get(url, headers={"Accept": accept}, params=query, timeout=5)
+
+    @pytest.mark.parametrize(
+        ("accept", "kind"),
+        [
+            (BROWSER, "text/html"),
+            ("text/html", "text/html"),
+            ("TEXT/HTML;q=0.2", "text/html"),
+            ("text/html;q=0.3, application/json;q=0.2", "text/html"),
+            ("*/*", "application/json"),
+            ("", "application/json"),
+            ("application/json", "application/json"),
+            ("application/json, text/html", "application/json"),
+            ("text/html;q=0", "application/json"),
+            ("text/html;q=high", "application/json"),
+        ],
+    )
+    def test_a_browser_gets_a_page_and_a_program_gets_json(self, simulator: Simulator, accept: str, kind: str) -> None:
+        answer = self.get(simulator, accept)
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"].startswith(kind)
+        assert answer.headers["Vary"] == "Accept"
+
+    def test_it_shows_what_came_and_what_became_of_it(self, client: Client, simulator: Simulator) -> None:
+        client.post({"phone_number": ONE, "first_name": "Zoé"}, TWO, list_name="Customers", tag_name="gold")
+        client.post(THREE)
+        simulator.behaviour = Behaviour(refused={ONE})
+        client.post(ONE)
+        text = shown_text(self.get(simulator).text)
+        assert "Lists: 1" in text
+        assert "Customers 2 all contacts 3" in text
+        assert f"{ONE} Zoé Customers gold" in text
+        assert "Requests: 3" in text
+        assert "POST contact/create 2" in text
+        assert "201, stored" in text
+        assert "400, nothing stored" in text
+        assert f"refused {ONE}" in text
+        of_list = shown_text(self.get(simulator, list="Customers").text)
+        assert "Contacts on the list Customers: 2" in of_list
+        assert THREE not in of_list
+
+    def test_what_came_is_text_and_never_markup(self, client: Client, simulator: Simulator) -> None:
+        evil = "</td><script>alert(1)</script><img src=x onerror='x'>\"&\ud800"
+        simulator.behaviour = Behaviour(
+            refusal_message=evil, max_contacts=2, statuses={evil: evil}, faults=(Fault.other_json("<b>"),)
+        )
+        client.session.headers["User-Agent"] = "<script>"
+        client.post({"phone_number": ONE, "param1": evil}, list_name=evil[:30], tag_name="<i>", **{evil: evil})
+        client.session.get(f"{client.url}/%3Cscript%3E", timeout=5)
+        answer = self.get(simulator)
+        tags = re.findall(r"<\s*/?\s*([a-zA-Z]+)", answer.text)
+        assert not {"script", "img", "b", "i"} & set(tags)
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+
+    def test_it_stays_small_whatever_the_account_holds(self, client: Client, simulator: Simulator) -> None:
+        for start in range(0, 2000, 500):
+            client.post(*(f"+336{number:08}" for number in range(start, start + 500)), list_name="L", x="y" * 100_000)
+        answer = self.get(simulator)
+        assert "and 1,950 more" in answer.text
+        assert len(answer.text) < 100_000
+
+
+def shown_text(page: str) -> str:
+    """The text of a page, as a person reads it."""
+    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 class TestInspection:
@@ -529,6 +635,82 @@ class TestInspection:
     def test_wrong_faults_are_refused(self, simulator: Simulator, faults: Any) -> None:
         answer = requests.post(f"http://127.0.0.1:{simulator.port}/simulator/faults", json=faults, timeout=5)
         assert answer.status_code == 400
+
+
+def is_a_wait(seconds: Any) -> bool:
+    """Whether a value is a time that is allowed, and longer than a test should take."""
+    return isinstance(seconds, int | float) and 0.01 < seconds <= 86_400
+
+
+class TestValues:
+    """Whatever a switch is set to, it is refused with a sentence, or the simulator goes on answering."""
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(switches=st.dictionaries(st.sampled_from(sorted(ALL_SWITCHES)), VALUES, min_size=1, max_size=4))
+    def test_no_switch_makes_it_hang_or_fall_over(self, simulator: Simulator, switches: dict[str, Any]) -> None:
+        assume(not is_a_wait(switches.get("latency")))
+        simulator.reset(Behaviour())
+        root = f"http://127.0.0.1:{simulator.port}/simulator"
+        self.check(simulator, root, requests.put(f"{root}/behaviour", data=json.dumps(switches), timeout=5))
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(fault=st.dictionaries(st.sampled_from([field.name for field in fields(Fault)]), VALUES))
+    def test_no_fault_makes_it_hang_or_fall_over(self, simulator: Simulator, fault: dict[str, Any]) -> None:
+        assume(not is_a_wait(fault.get("delay")))
+        simulator.reset(Behaviour())
+        root = f"http://127.0.0.1:{simulator.port}/simulator"
+        self.check(simulator, root, requests.post(f"{root}/faults", data=json.dumps([fault]), timeout=5))
+
+    def check(self, simulator: Simulator, root: str, answer: requests.Response) -> None:
+        assert answer.status_code in (200, 400), answer.text
+        if answer.status_code == 400:
+            assert re.fullmatch(r"[^{}\n]+", answer.json()["message"])
+        with contextlib.suppress(requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+            assert Client(simulator).post(ONE, list_name="L").status_code >= 200
+        for accept in ("application/json", "text/html"):
+            assert requests.get(root, headers={"Accept": accept}, timeout=5).status_code == 200
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: Behaviour(success_status=99),
+            lambda: Behaviour(latency=math.nan),
+            lambda: Behaviour(fault_rate=1.5),
+            lambda: Fault(status=0),
+            lambda: Fault.rate_limited("1\r\nSet-Cookie: x"),
+            lambda: Fault.slow(-1),
+        ],
+    )
+    def test_python_is_told_at_once(self, make: Callable[[], object]) -> None:
+        with pytest.raises(ValueError, match=r"^\w+: expected .+, got .+$"):
+            make()
+
+    def test_every_number_has_bounds(self) -> None:
+        unbounded = {"seed", "refusal_code"}
+        for kind in (Behaviour, Fault):
+            hints = get_type_hints(kind)
+            numbers = {name for name, hint in hints.items() if {int, float} & {hint, *get_args(hint)}}
+            assert numbers - unbounded <= {name for name, _ in values._rules(kind)}
+
+    def test_sets_may_be_written_as_sets(self) -> None:
+        # mypy reads this file.
+        assert Behaviour(refused={ONE}, unmentioned=frozenset({TWO}), blacklisted={THREE: 1}.keys()).refused == {ONE}
+
+
+class TestDeepNesting:
+    @pytest.mark.parametrize("depth", [33, 900, 100_000])
+    @pytest.mark.parametrize("shape", ["[{}]", '{{"list_name": {}}}', '{{"contacts": [{{"phone_number": {}}}]}}'])
+    def test_it_breaks_neither_the_api_nor_the_page(
+        self, client: Client, simulator: Simulator, shape: str, depth: int
+    ) -> None:
+        root = f"http://127.0.0.1:{simulator.port}/simulator"
+        body = shape.format("[" * depth + "]" * depth)
+        assert client.session.post(f"{client.url}/contact/create", data=body, timeout=5).status_code == 400
+        for method, path in (("PUT", "behaviour"), ("POST", "reset"), ("POST", "faults")):
+            answer = requests.request(method, f"{root}/{path}", data=body, timeout=5)
+            assert (answer.status_code, answer.json()["message"]) == (400, "the JSON is nested deeper than 32 levels")
+        for accept in ("application/json", "text/html"):
+            assert requests.get(root, headers={"Accept": accept}, timeout=5).status_code == 200
 
 
 class TestCommand:
@@ -602,3 +784,80 @@ class TestCommand:
         run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
         assert run.returncode == 2
         assert "--behaviour: " in run.stderr
+
+
+class TestDeleting:
+    def test_numbers_leave_the_list_and_stay_in_the_account(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, TWO, list_name="L")
+        client.post(ONE, list_name="M")
+        answer = client.delete(ONE, list_name="L")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert simulator.lists == {"L": {TWO}, "M": {ONE}}
+        assert simulator.contacts[ONE].lists == {"M"}
+        assert (simulator.requests[-1].contacts, simulator.requests[-1].options) == ([ONE], {"list_name": "L"})
+
+    def test_without_a_list_they_leave_the_account(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, TWO, list_name="L")
+        client.post(ONE, list_name="M")
+        assert client.delete(ONE).status_code == 204
+        assert simulator.lists == {"L": {TWO}, "M": set()}
+        assert simulator.contacts.keys() == {TWO}
+
+    def test_more_than_200_numbers_are_refused(self, client: Client, simulator: Simulator) -> None:
+        numbers = [f"+3361234{n:04}" for n in range(201)]
+        client.post(*numbers, list_name="L")
+        assert client.delete(*numbers, list_name="L").status_code == 400
+        simulator.behaviour = Behaviour(too_many_numbers_status=413)
+        assert client.delete(*numbers, list_name="L").status_code == 413
+        assert client.delete(*numbers[:200], list_name="L").status_code == 204
+        assert len(simulator.lists["L"]) == 1
+        assert client.delete(list_name="L").status_code == 400
+
+    @pytest.mark.parametrize("status", [204, 400, 404])
+    def test_a_number_that_is_not_there(self, client: Client, simulator: Simulator, status: int) -> None:
+        simulator.behaviour = Behaviour(missing_status=status)
+        client.post(ONE, TWO, list_name="L")
+        client.post(THREE, list_name="M")
+        assert client.delete(THREE, list_name="L").status_code == status
+        assert client.delete(ONE, THREE, list_name="L").status_code == status
+        assert simulator.lists == {"L": {TWO} if status == 204 else {ONE, TWO}, "M": {THREE}}
+
+    def test_a_number_that_is_not_there_among_others(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, TWO, list_name="L")
+        simulator.behaviour = Behaviour(missing_status=404, missing_among_others=False)
+        assert client.delete(ONE, THREE, list_name="L").status_code == 204
+        assert client.delete(THREE, list_name="L").status_code == 404
+        simulator.behaviour = Behaviour(missing_status=404, missing_removes_others=True)
+        assert client.delete(TWO, THREE, list_name="L").status_code == 404
+        assert simulator.lists == {"L": set()}
+
+    @pytest.mark.parametrize("status", [204, 400, 404])
+    def test_a_list_that_is_not_there(self, client: Client, simulator: Simulator, status: int) -> None:
+        client.post(ONE)
+        simulator.behaviour = Behaviour(missing_list_status=status)
+        assert client.delete(ONE, list_name="L").status_code == status
+        assert simulator.contacts.keys() == {ONE}
+        assert simulator.lists == {}
+
+    def test_a_number_that_cannot_be_deleted(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, TWO, list_name="L")
+        simulator.behaviour = Behaviour(undeletable=frozenset({ONE}), refusal_status=422)
+        assert client.delete(ONE, TWO, list_name="L").status_code == 422
+        assert client.delete(TWO, list_name="L").status_code == 204
+        assert simulator.lists == {"L": {ONE}}
+
+    @pytest.mark.parametrize("fault", LOST)
+    def test_a_deletion_whose_answer_is_lost_is_carried_out(
+        self, client: Client, simulator: Simulator, fault: Fault
+    ) -> None:
+        client.post(ONE, list_name="L")
+        simulator.fail_next(fault)
+        with pytest.raises(requests.ConnectionError):
+            client.delete(ONE, list_name="L")
+        assert simulator.lists == {"L": set()}
+
+    def test_one_that_fails_is_not(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, list_name="L")
+        simulator.fail_next(Fault.server_error(503), Fault.rate_limited())
+        assert [client.delete(ONE, list_name="L").status_code for _ in range(3)] == [503, 429, 204]
+        assert simulator.lists == {"L": set()}

@@ -257,6 +257,8 @@ def torture(seed: int, simulator: Simulator, folder: Path) -> str:
         "auto_remove_blacklisted_numbers": rng.choice([None, True, False]),
         "do_not_overwrite": rng.choice([None, True, False]),
         "durable": rng.random() < 0.8,
+        # Some rows hold numbers as integers, which have no plus.
+        "without_plus": "international",
         "rejects_path": str(folder / "rejects.csv"),
     }
     shuffles = rng.random() < 0.15

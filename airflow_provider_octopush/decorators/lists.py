@@ -1,0 +1,54 @@
+"""``@task.octopush_list``: the rows that a function returns or yields are the whole of a list, in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_octopush.decorators.rows import (
+    RowsDecoratedOperator,
+    decorator,
+    fields_with_function,
+    renderers_with_function,
+)
+from airflow_provider_octopush.operators.lists import SyncListOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import TaskDecorator
+
+
+class ListDecoratedOperator(RowsDecoratedOperator, SyncListOperator):
+    """The operator behind ``@task.octopush_list``."""
+
+    custom_operator_name = "@task.octopush_list"
+    template_fields: Sequence[str] = fields_with_function(SyncListOperator)
+    template_fields_renderers = renderers_with_function(SyncListOperator)
+
+
+def octopush_list_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """
+    Keep an Octopush list in step with the rows that a function returns or yields; in Dags, ``@task.octopush_list``.
+
+    .. code-block:: python
+
+        @task.octopush_list(list_name="Customers", snapshot_path="/srv/octopush/customers.snapshot")
+        def customers():
+            for page in shop.customers():
+                yield page  # a dict, a list of dicts, or a DataFrame
+
+
+        customers()
+
+    The function gives the whole audience, and gives the rows of one number in the same order each night. People who
+    opted out come from a query (``opted_out_sql`` with ``opted_out_conn_id``) or from upstream (``opted_out``). All
+    else is as with :func:`~airflow_provider_octopush.decorators.contacts.octopush_contacts_task`. The task returns the
+    summary of :class:`~airflow_provider_octopush.operators.lists.SyncListOperator`.
+
+    :param python_callable: returns or yields rows: a DataFrame, a list of dicts, or dicts, lists of dicts and
+        DataFrames one after the other.
+    :param kwargs: parameters of the operator, all but ``data``, ``sql``, ``sql_conn_id``, ``parameters`` and
+        ``sql_hook_params``; and those of every task.
+    :raises TypeError: when a parameter says that rows come from elsewhere, or with ``multiple_outputs``; when the task
+        runs, if the function gives no rows (None is none, an empty list is).
+    """
+    return decorator(ListDecoratedOperator, python_callable, **kwargs)

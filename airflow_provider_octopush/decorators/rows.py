@@ -1,0 +1,104 @@
+"""What the task decorators have in common: rows come from a function, in the process of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import DecoratedOperator, TaskDecorator, task_decorator_factory
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_provider_octopush.operators.rows import RowsOperator
+
+try:
+    from airflow.providers.common.compat.sdk import determine_kwargs
+except ImportError:  # common-compat before 1.14.1
+    # mypy reads the newest Airflow, which only redirects the name.
+    from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_octopush.sync.sync import Frames
+
+#: Parameters of the operators that say where rows come from, or something about it.
+OTHER_SOURCES = (
+    *("data", "data_columns", "data_path", "data_options"),
+    *("sql", "sql_conn_id", "parameters", "sql_hook_params", "sql_hook_class"),
+)
+
+
+def fields_with_function(operator: type[RowsOperator]) -> Sequence[str]:
+    """Return the template fields of an operator whose rows come from a function."""
+    of_operator = (field for field in operator.template_fields if field not in OTHER_SOURCES)
+    return (*DecoratedOperator.template_fields, *of_operator)
+
+
+def renderers_with_function(operator: type[RowsOperator]) -> dict[str, str]:
+    """Return how these fields are shown."""
+    of_operator = {name: how for name, how in operator.template_fields_renderers.items() if name not in OTHER_SOURCES}
+    return {**DecoratedOperator.template_fields_renderers, **of_operator}
+
+
+class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
+    """
+    Base of the operators behind the decorators.
+
+    :param python_callable: gives the rows. Called when the first row is wanted, and again when a retry finds that an
+        earlier try sent other rows.
+    :param op_args: its positional arguments. (templated)
+    :param op_kwargs: its keyword arguments. (templated)
+    :raises TypeError: when the Dag is parsed and a parameter says that rows come from elsewhere.
+    """
+
+    #: The decorator, as it is written in Dags.
+    custom_operator_name: str
+
+    if AIRFLOW_V_3_0_PLUS:
+        #: Airflow 3.0's DecoratedOperator looks at it, and does nothing with it. On Airflow 2 it is a method.
+        xcom_push: Any = None
+
+    template_ext: Sequence[str] = ()
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Collection[Any] | None = None,
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name in OTHER_SOURCES:
+            if name in kwargs:
+                raise TypeError(
+                    f"{self.custom_operator_name} takes no {name}: its rows are what the function returns or yields"
+                )
+        # No rows: they come from the function.
+        super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, data=(), **kwargs)
+
+    def _frames(self, context: Context) -> Frames:
+        from airflow_provider_octopush.sources.upstream import read_upstream
+
+        # The context stays as it is: an argument by the name of one of its keys is the function's affair.
+        of_context = determine_kwargs(self.python_callable, self.op_args, context)
+        rows = self.python_callable(*self.op_args, **{**of_context, **self.op_kwargs})
+        return read_upstream(rows, origin=f"{self.python_callable.__name__}()")
+
+
+def decorator(
+    operator: type[RowsDecoratedOperator], python_callable: Callable[..., Any] | None, **kwargs: Any
+) -> TaskDecorator:
+    """
+    Make a decorator of an operator.
+
+    :raises TypeError: with ``multiple_outputs``.
+    """
+    if "multiple_outputs" in kwargs:
+        raise TypeError(f"{operator.custom_operator_name} takes no multiple_outputs: it returns one summary")
+    return task_decorator_factory(
+        python_callable=python_callable,
+        # Or Airflow would look at what the function is annotated to return, which is rows.
+        multiple_outputs=False,
+        decorated_operator_class=operator,
+        **kwargs,
+    )

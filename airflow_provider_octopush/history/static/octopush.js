@@ -1,0 +1,716 @@
+// The history of a sync. The page holds nothing: all that it shows, it asks Airflow's own API for, with the session of
+// the person who looks, so that Airflow decides what may be seen. What comes from a run is put into text nodes only.
+
+/** Airflow's own address, which may have a path: the page is one folder below. */
+const ROOT = new URL("../", location.href);
+const RUNS = 30;
+/** With many mapped instances fewer runs are read at a time, so that Airflow is not asked for thousands of results. */
+const INSTANCES = 600;
+const DAGS = 100;
+const AT_ONCE = 6;
+const LINK_KEY = "_link_SyncHistoryLink";
+const SUMMARY_KEY = "return_value";
+
+/** What a row ends in, in the order of the bar; the last ones and those that older summaries lack show where they are. */
+const OUTCOMES = [
+  "added", "updated", "unchanged", "skipped", "opted_out", "invalid", "refused", "unconfirmed", "duplicates", "other",
+];
+const LEFT = ["removed"];
+const RARE = new Set(["skipped", "other"]);
+const ADDED_UP = [
+  "read", ...OUTCOMES, "removed", "removed_opted_out", "kept", "opted_out_invalid", "snapshot_before", "snapshot_after",
+  "requests", "retries",
+];
+/** Of the states of mapped instances, the run shows the first of these. */
+const STATES = [
+  "failed", "upstream_failed", "up_for_retry", "running", "restarting", "deferred", "up_for_reschedule", "queued",
+  "scheduled", "awaiting_input", "skipped", "removed", "success",
+];
+
+const label = (name) => name.replaceAll("_", " ");
+const number = (value) => value.toLocaleString("en");
+const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
+const isTime = (value) => typeof value === "number" && value >= 0 && value < 1e9;
+
+class ApiError extends Error {
+  constructor(status) {
+    super(status ? `Airflow answered HTTP ${status}` : "Airflow did not answer");
+    this.status = status;
+  }
+}
+
+async function ask(path, parameters = {}) {
+  // In a URL these are no names, however they are written.
+  if (path.includes(".") || path.includes("..")) throw new ApiError(404);
+  const url = new URL(`api/v2/${path.map(encodeURIComponent).join("/")}`, ROOT);
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.append(name, value);
+  let response;
+  try {
+    response = await fetch(url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(60000) });
+  } catch {
+    throw new ApiError(0);
+  }
+  if (!response.ok) throw new ApiError(response.status);
+  try {
+    return await response.json();
+  } catch {
+    throw new ApiError(response.status);
+  }
+}
+
+/** All items of a list of the API, page by page, until there are no more or `enough` of them. */
+async function askAll(path, key, parameters, enough = () => false) {
+  const items = [];
+  for (;;) {
+    const page = await ask(path, { ...parameters, limit: 100, offset: items.length });
+    items.push(...page[key]);
+    if (!page[key].length || items.length >= page.total_entries) return { items, isWhole: true };
+    if (enough(items)) return { items, isWhole: false };
+  }
+}
+
+/** Work on items, some at a time. */
+async function each(items, work) {
+  const waiting = [...items];
+  const worker = async () => {
+    while (waiting.length) await work(waiting.shift());
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+// ---------------------------------------------------------------- what Airflow knows
+
+/** The newest runs of a Dag from an offset on, each with what a task counted in it. */
+async function readRuns(dagId, taskId, offset, limit, progress = () => {}) {
+  const page = await ask(["dags", dagId, "dagRuns"], { order_by: "-run_after", limit, offset });
+  let runs = page.dag_runs.map((run) => ({
+    id: run.dag_run_id,
+    at: run.run_after,
+    type: run.run_type,
+    instances: [],
+    parts: [],
+    unread: [],
+  }));
+  const total = page.total_entries;
+  if (!runs.length) return { runs, total, isXcomHidden: false };
+  const range = () => ({ run_after_gte: runs.at(-1).at, run_after_lte: runs[0].at });
+  const ofTask = ["dags", dagId, "dagRuns", "~", "taskInstances"];
+  const read = await askAll(
+    ofTask,
+    "task_instances",
+    { task_id: taskId, order_by: "-run_after", ...range() },
+    (items) => items.length >= INSTANCES && items.at(-1).dag_run_id !== items[0].dag_run_id,
+  );
+  if (!read.isWhole) {
+    // The last one may have more instances than were read.
+    const end = runs.findIndex((run) => run.id === read.items.at(-1).dag_run_id);
+    runs = runs.slice(0, Math.max(end, 1));
+  }
+  const byId = new Map(runs.map((run) => [run.id, run]));
+  for (const instance of read.items) {
+    if (instance.task_id === taskId) byId.get(instance.dag_run_id)?.instances.push(instance);
+  }
+  let isXcomHidden = false;
+  try {
+    await readSummaries(dagId, taskId, byId, range(), progress);
+  } catch (error) {
+    if (error.status !== 403) throw error;
+    isXcomHidden = true;
+  }
+  return { runs, total, isXcomHidden };
+}
+
+async function readSummaries(dagId, taskId, byId, range, progress) {
+  const list = ["dags", dagId, "dagRuns", "~", "taskInstances", taskId, "xcomEntries"];
+  const { items } = await askAll(list, "xcom_entries", { xcom_key: SUMMARY_KEY, ...range });
+  const entries = items.filter((entry) => byId.has(entry.run_id) && entry.task_id === taskId);
+  let done = 0;
+  await each(entries, async (entry) => {
+    const run = byId.get(entry.run_id);
+    const path = ["dags", dagId, "dagRuns", entry.run_id, "taskInstances", taskId, "xcomEntries", SUMMARY_KEY];
+    try {
+      const { value } = await ask(path, { map_index: entry.map_index });
+      const summary = asSummary(value);
+      if (summary) run.parts.push(summary);
+    } catch (error) {
+      // Cleared in the meantime: there is none.
+      if (error.status !== 404) run.unread.push(error);
+    }
+    progress((done += 1), entries.length);
+  });
+}
+
+/** A summary, whatever form Airflow gives it in; null when the value is something else. */
+function asSummary(value) {
+  let read = value;
+  for (let depth = 0; depth < 2 && typeof read === "string"; depth += 1) {
+    try {
+      read = JSON.parse(read);
+    } catch {
+      return null;
+    }
+  }
+  return read !== null && typeof read === "object" && isCount(read.read) ? read : null;
+}
+
+/** One summary of those of all mapped instances. What no part has stays away: it is not zero. */
+function addUp(parts) {
+  if (!parts.length) return null;
+  const whole = { reasons: new Map() };
+  for (const name of ADDED_UP) {
+    const counts = parts.map((part) => part[name]).filter(isCount);
+    if (counts.length) whole[name] = counts.reduce((sum, count) => sum + count, 0);
+  }
+  const shared = (name) => {
+    const values = new Set(parts.map((part) => part[name] ?? null));
+    const [value] = values;
+    return values.size === 1 && typeof value === "string" ? value : null;
+  };
+  whole.list_name = shared("list_name");
+  whole.tag_name = shared("tag_name");
+  whole.kept_reasons = new Set(parts.map((part) => part.kept_reason).filter((reason) => typeof reason === "string"));
+  whole.first_run = parts.some((part) => part.first_run === true);
+  whole.validate_only = parts.some((part) => part.validate_only === true);
+  const durations = parts.map((part) => part.duration_seconds).filter(isTime);
+  if (durations.length) whole.duration_seconds = Math.max(...durations);
+  for (const { reasons } of parts) {
+    if (reasons === null || typeof reasons !== "object") continue;
+    for (const [reason, count] of Object.entries(reasons)) {
+      if (isCount(count)) whole.reasons.set(reason, (whole.reasons.get(reason) ?? 0) + count);
+    }
+  }
+  return whole;
+}
+
+function stateOf(instances) {
+  const states = new Set(instances.map((instance) => instance.state));
+  return STATES.find((state) => states.has(state)) ?? [...states].find(Boolean) ?? null;
+}
+
+/** Our operators, and what people have made of them, have this template field; no other operator has. */
+const isOurs = (task) =>
+  (task.template_fields ?? []).includes("octopush_conn_id") ||
+  (task.class_ref?.module_path ?? "").startsWith("airflow_provider_octopush.");
+
+// ---------------------------------------------------------------- elements; text is never markup
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) made.setAttribute(key, value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  return made;
+}
+
+function drawn(name, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+const isFramed = (() => {
+  try {
+    return window.parent !== window && Boolean(window.parent.document);
+  } catch {
+    return false;
+  }
+})();
+
+/** A link to a page of Airflow. Airflow shows this page in a frame that may not leave itself: its own page is asked to. */
+function link(path, query, ...children) {
+  const url = new URL(path.map(encodeURIComponent).join("/"), ROOT);
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  const made = element("a", { href: url.href }, ...children);
+  if (isFramed) {
+    const follow = (event) => {
+      if (event.button > 1) return;
+      event.preventDefault();
+      const inParent = window.parent.document.createElement("a");
+      inParent.href = url.href;
+      if (event.button === 1 || event.ctrlKey || event.metaKey || event.shiftKey) inParent.target = "_blank";
+      inParent.rel = "noopener";
+      window.parent.document.body.append(inParent);
+      inParent.click();
+      inParent.remove();
+    };
+    made.addEventListener("click", follow);
+    made.addEventListener("auxclick", follow);
+  }
+  return made;
+}
+
+const linkToHistory = (dagId, taskId, ...children) =>
+  link(["plugin", "octopush"], { dag_id: dagId, task_id: taskId }, ...children);
+const linkToAll = (...children) => link(["plugin", "octopush"], {}, ...children);
+const linkToRun = (dagId, runId, ...children) => link(["dags", dagId, "runs", runId], {}, ...children);
+
+const timezone = (() => {
+  try {
+    // What the person has chosen in Airflow.
+    const chosen = JSON.parse(localStorage.getItem("timezone") ?? "null");
+    new Intl.DateTimeFormat("en", { timeZone: chosen ?? undefined });
+    return chosen ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  } catch {
+    return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  }
+})();
+
+function moment(text) {
+  const date = new Date(text);
+  if (Number.isNaN(date.getTime())) return "";
+  const shown = date.toLocaleString("sv-SE", { timeZone: timezone, dateStyle: "short", timeStyle: "short" });
+  return element("time", { datetime: text }, shown);
+}
+
+function duration(seconds) {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+}
+
+function notice(error, retry) {
+  const box = element("div", { class: "notice failed", role: "alert" });
+  if (error.status === 401) {
+    box.append("You are not logged in, or no longer. ", link(["auth", "login"], { next: ROOT.href }, "Log in"), ".");
+  } else if (error.status === 403) {
+    box.append("Airflow does not let you see this: your role may not read it.");
+  } else if (error.status === 404) {
+    box.append("Airflow knows no such Dag or task, or does not let you see it.");
+  } else {
+    box.append(error instanceof ApiError ? `${error.message}. ` : `This page failed: ${error.message}. `);
+    const again = element("button", { type: "button" }, "Try again");
+    again.addEventListener("click", retry);
+    box.append(again);
+  }
+  return box;
+}
+
+// ---------------------------------------------------------------- the history of one task
+
+function bar(summary, scale, hidden) {
+  const left = element("div", { class: "left" });
+  const right = element("div", { class: "right" });
+  const fill = (side, names, whole) => {
+    for (const name of names) {
+      if (hidden.has(name) || !summary[name]) continue;
+      const segment = element("div", { class: `segment ${name}`, title: `${label(name)} ${number(summary[name])}` });
+      segment.style.width = `${(100 * summary[name]) / whole}%`;
+      side.append(segment);
+    }
+  };
+  const whole = scale.left + scale.right || 1;
+  left.style.width = `${(100 * scale.left) / whole}%`;
+  right.style.width = `${(100 * scale.right) / whole}%`;
+  fill(left, LEFT, scale.left || 1);
+  fill(right, OUTCOMES, scale.right || 1);
+  return element("div", { class: "bar" }, scale.left ? left : null, right);
+}
+
+function columnsOf(summaries) {
+  const has = (name) => summaries.some((summary) => name in summary);
+  const counts = [...OUTCOMES.slice(0, 3), ...LEFT, ...OUTCOMES.slice(3)].filter((name) =>
+    RARE.has(name) ? summaries.some((summary) => summary[name] > 0) : has(name),
+  );
+  return { counts, size: has("snapshot_after") };
+}
+
+function scaleOf(summaries, hidden) {
+  const sum = (summary, names) =>
+    names.reduce((total, name) => total + (hidden.has(name) ? 0 : summary[name] ?? 0), 0);
+  return {
+    left: Math.max(0, ...summaries.map((summary) => sum(summary, LEFT))),
+    right: Math.max(0, ...summaries.map((summary) => sum(summary, OUTCOMES))),
+  };
+}
+
+function headOf(dagId, run) {
+  const state = stateOf(run.instances);
+  const parts = run.instances.length;
+  const head = element("th", { scope: "row", rowspan: 2 }, linkToRun(dagId, run.id, moment(run.at)), element("br"));
+  const isBad = state === "failed" || state === "upstream_failed";
+  const inState = run.instances.filter((instance) => instance.state === state).length;
+  const words = state === null ? (parts ? "not started" : "did not run") : label(state);
+  head.append(element("span", { class: isBad ? "bad" : "quiet" }, parts > 1 ? `${words}: ${inState} of ${parts}` : words));
+  const badges = [];
+  const { summary } = run;
+  if (summary?.validate_only) badges.push("validated only, nothing was sent");
+  if (summary?.first_run) badges.push("first run");
+  if (summary && run.parts.length < parts) badges.push(`${run.parts.length} of ${parts} parts counted`);
+  for (const badge of badges) head.append(element("br"), element("span", { class: "badge" }, badge));
+  return head;
+}
+
+function numbersOf(summary, columns) {
+  const cell = (name, text) => element("td", { class: "number", "data-label": name }, text);
+  const count = (name) => cell(label(name), name in summary ? number(summary[name]) : "–");
+  const requests = "requests" in summary ? number(summary.requests) : "–";
+  const repeated = summary.retries ? ` (${number(summary.retries)} retries)` : "";
+  return element(
+    "tr",
+    { class: "numbers" },
+    count("read"),
+    columns.counts.map(count),
+    columns.size ? cell("list", "snapshot_after" in summary ? number(summary.snapshot_after) : "–") : null,
+    cell("requests", requests + repeated),
+    cell("duration", "duration_seconds" in summary ? duration(summary.duration_seconds) : "–"),
+  );
+}
+
+function brakeOf(summary) {
+  if (!summary.kept) return null;
+  const why = [...summary.kept_reasons].join("; ");
+  return element(
+    "div",
+    { class: "bad" },
+    `A brake held: ${number(summary.kept)} ${summary.kept === 1 ? "contact" : "contacts"} should have left the list, and `,
+    `${summary.kept === 1 ? "was" : "were"} kept`,
+    why ? `: ${why}` : "",
+  );
+}
+
+function bodyOf(dagId, run, columns, scale, hidden) {
+  const width = columns.counts.length + 3 + (columns.size ? 1 : 0);
+  const { summary } = run;
+  const first = element("tr", {}, headOf(dagId, run));
+  const wide = element("td", { class: "bars", colspan: width });
+  first.append(wide);
+  if (run.unread.length) {
+    wide.append(element("div", { class: "bad" }, `${run.unread[0].message}: not all counts of this run could be read.`));
+  }
+  if (!summary) {
+    if (!run.unread.length) wide.append(element("span", { class: "quiet" }, "no summary"));
+    return element("tbody", { class: "run" }, first, element("tr"));
+  }
+  // For the mouse only: the link stands beside it, and each number stands below it, as text.
+  const shown = linkToRun(dagId, run.id, bar(summary, scale, hidden));
+  shown.setAttribute("aria-hidden", "true");
+  shown.setAttribute("tabindex", "-1");
+  const brake = brakeOf(summary);
+  wide.append(shown, ...(brake ? [brake] : []));
+  return element("tbody", { class: "run" }, first, numbersOf(summary, columns));
+}
+
+function tableOf(dagId, runs, columns, hidden) {
+  const scale = scaleOf(runs.filter((run) => run.summary).map((run) => run.summary), hidden);
+  const head = ["read", ...columns.counts, ...(columns.size ? ["list"] : []), "requests", "duration"];
+  const left = scale.left ? " To the left of the line, who was removed from the list." : "";
+  return element(
+    "table",
+    { class: "runs" },
+    element("caption", {}, `A bar for each run, the newest first: what became of the rows that it read.${left}`),
+    element(
+      "thead",
+      {},
+      element("tr", {}, element("th", { scope: "col" }, "run"), head.map((name) => element("th", { scope: "col", class: "number" }, label(name)))),
+    ),
+    runs.map((run) => bodyOf(dagId, run, columns, scale, hidden)),
+  );
+}
+
+function legendOf(columns, hidden, changed) {
+  return element(
+    "ul",
+    { class: "legend", "aria-label": "What the bars show; press a name to leave it out of them" },
+    columns.counts.map((name) => {
+      const button = element(
+        "button",
+        { type: "button", "aria-pressed": String(!hidden.has(name)), title: "In the bars, or not" },
+        element("span", { class: `sample ${name}` }),
+        label(name),
+      );
+      button.addEventListener("click", () => {
+        if (!hidden.delete(name)) hidden.add(name);
+        changed(name);
+      });
+      return element("li", {}, button);
+    }),
+  );
+}
+
+/** The size of the list, from the oldest run to the newest. */
+function sizeOf(runs) {
+  const points = runs.filter((run) => run.summary && "snapshot_after" in run.summary).reverse();
+  if (!points.length) return null;
+  const sizes = points.map((run) => run.summary.snapshot_after);
+  const top = Math.max(...sizes, 1);
+  const [width, height, indent, foot] = [800, 140, 70, 20];
+  const x = (index) => indent + (points.length > 1 ? (index * (width - indent - 10)) / (points.length - 1) : 0);
+  const y = (size) => foot / 2 + (height - foot) * (1 - size / top);
+  const line = sizes.map((size, index) => `${index ? "L" : "M"}${x(index).toFixed(1)},${y(size).toFixed(1)}`).join("");
+  const words = `${number(sizes[0])} after the oldest of these runs, ${number(sizes.at(-1))} after the newest`;
+  const grid = [0, top].flatMap((size) => [
+    drawn("line", { x1: indent, x2: width, y1: y(size), y2: y(size) }),
+    drawn("text", { x: indent - 6, y: y(size) + 4, "text-anchor": "end" }, number(size)),
+  ]);
+  const dots = sizes.map((size, index) =>
+    drawn("circle", { cx: x(index), cy: y(size), r: 3 }, drawn("title", {}, `${points[index].at}: ${number(size)}`)),
+  );
+  return element(
+    "section",
+    { id: "size" },
+    element("h2", {}, "Size of the list"),
+    element("p", {}, `Contacts that are known to be on it: ${words}.`),
+    drawn(
+      "svg",
+      { class: "size", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words },
+      ...grid,
+      drawn("path", { d: line }),
+      ...dots,
+    ),
+  );
+}
+
+function reasonsOf(runs) {
+  const counted = runs.filter((run) => run.summary);
+  const totals = new Map();
+  for (const { summary } of counted) {
+    for (const [reason, count] of summary.reasons) totals.set(reason, (totals.get(reason) ?? 0) + count);
+  }
+  if (!totals.size) return null;
+  const newest = counted[0].summary.reasons;
+  const rows = [...totals].sort((one, other) => other[1] - one[1]).map(([reason, count]) =>
+    element(
+      "tr",
+      {},
+      element("td", { class: "number" }, number(newest.get(reason) ?? 0)),
+      element("td", { class: "number" }, number(count)),
+      element("th", { scope: "row" }, reason),
+    ),
+  );
+  const heads = [["newest run", "number"], ["all shown", "number"], ["reason", null]];
+  return element(
+    "section",
+    { id: "reasons" },
+    element("h2", {}, "Why rows were invalid or refused"),
+    element(
+      "table",
+      { class: "lines" },
+      element("thead", {}, element("tr", {}, heads.map(([text, kind]) => element("th", { scope: "col", class: kind }, text)))),
+      element("tbody", {}, rows),
+    ),
+  );
+}
+
+async function showHistory(page, dagId, taskId) {
+  document.title = `${taskId} · Octopush`;
+  const lists = element("span");
+  const below = element("span");
+  const body = element("div");
+  const status = element("p", { class: "quiet", role: "status" });
+  const more = element("button", { type: "button", hidden: "" }, "More runs");
+  page.replaceChildren(
+    element("p", {}, linkToAll("All syncs")),
+    element("h1", {}, `${taskId} in ${dagId}`),
+    element("p", {}, lists, link(["dags", dagId], {}, "The Dag"), below, element("span", { class: "quiet" }, ` · times in ${timezone}`)),
+    body,
+    status,
+    more,
+  );
+  const runs = [];
+  const hidden = new Set();
+  let asked = 0;
+
+  const draw = (pressed) => {
+    const summaries = runs.filter((run) => run.summary).map((run) => run.summary);
+    const columns = columnsOf(summaries);
+    const names = new Set(summaries.map((summary) => summary.list_name).filter(Boolean));
+    lists.textContent = names.size ? `${names.size > 1 ? "Lists" : "List"} ${[...names].join(", ")} · ` : "";
+    const sections = [sizeOf(runs), reasonsOf(runs)].filter(Boolean);
+    body.replaceChildren(legendOf(columns, hidden, draw), tableOf(dagId, runs, columns, hidden), ...sections);
+    below.replaceChildren(
+      ...sections.flatMap((section) => [
+        " · ",
+        element("a", { href: `#${section.id}` }, section.firstChild.textContent),
+      ]),
+    );
+    if (pressed) {
+      const button = [...body.querySelectorAll(".legend button")].find((one) => one.textContent === label(pressed));
+      button?.focus();
+    }
+  };
+
+  const load = async () => {
+    more.hidden = true;
+    status.replaceChildren("Asking Airflow …");
+    try {
+      const found = await readRuns(dagId, taskId, asked, RUNS, (done, all) => {
+        status.textContent = `Asking Airflow: ${number(done)} of ${number(all)} results …`;
+      });
+      asked += found.runs.length;
+      const known = new Set(runs.map((run) => run.id));
+      for (const run of found.runs) {
+        if (known.has(run.id)) continue;
+        run.summary = addUp(run.parts);
+        runs.push(run);
+      }
+      status.replaceChildren(
+        found.isXcomHidden ? "You may see the runs, but not what they counted: your role may not read XComs." : "",
+      );
+      if (runs.length) draw();
+      else status.replaceChildren("The Dag has not run yet.");
+      more.hidden = asked >= found.total || !found.runs.length;
+    } catch (error) {
+      status.replaceChildren(notice(error, load));
+    }
+  };
+  more.addEventListener("click", load);
+  await load();
+}
+
+// ---------------------------------------------------------------- all tasks that a person may see
+
+async function showAll(page) {
+  document.title = "Octopush";
+  const rows = element("tbody");
+  const table = element(
+    "table",
+    { class: "lines", hidden: "" },
+    element("caption", {}, "Tasks that bring contacts to Octopush, or remove them, and their newest run."),
+    element(
+      "thead",
+      {},
+      element("tr", {}, ["Dag", "task", "newest run", "state", "list", "what became of the rows"].map((name) => element("th", { scope: "col" }, name))),
+    ),
+    rows,
+  );
+  const status = element("p", { class: "quiet", role: "status" });
+  const more = element("button", { type: "button", hidden: "" });
+  page.replaceChildren(element("h1", {}, "Octopush"), table, status, more);
+
+  const known = new Map();
+  const add = (dagId, taskId) => {
+    const key = JSON.stringify([dagId, taskId]);
+    if (known.has(key)) return;
+    const row = element("tr", {}, element("th", { scope: "row" }, dagId), element("td", {}, linkToHistory(dagId, taskId, taskId)));
+    known.set(key, row);
+    // Sorted, whenever it is found.
+    const after = [...known].filter(([other]) => other > key).sort(([one], [other]) => (one < other ? -1 : 1))[0];
+    rows.insertBefore(row, after?.[1] ?? null);
+    table.hidden = false;
+    newest.push([dagId, taskId, row]);
+  };
+  const newest = [];
+  const fillIn = () =>
+    each(newest.splice(0), async ([dagId, taskId, row]) => {
+      const cells = await newestRun(dagId, taskId);
+      row.append(...cells.map((cell) => element("td", {}, cell)));
+    });
+
+  try {
+    // Who has the newest results, whatever number of Dags there is; the order is Airflow's own before 3.2.
+    const recent = await ask(["dags", "~", "dagRuns", "~", "taskInstances", "~", "xcomEntries"], {
+      xcom_key: LINK_KEY,
+      order_by: "-timestamp",
+      limit: 100,
+    });
+    for (const entry of recent.xcom_entries) add(entry.dag_id, entry.task_id);
+  } catch (error) {
+    // Who may not read XComs, may still read Dags.
+    if (error.status !== 403) {
+      status.replaceChildren(notice(error, () => showAll(page)));
+      return;
+    }
+  }
+
+  let offset = 0;
+  const look = async () => {
+    more.hidden = true;
+    try {
+      const dags = await ask(["dags"], { limit: DAGS, offset, order_by: "dag_id" });
+      let done = 0;
+      await each(dags.dags, async ({ dag_id: dagId }) => {
+        try {
+          const { tasks } = await ask(["dags", dagId, "tasks"]);
+          for (const task of tasks.filter(isOurs)) add(dagId, task.task_id);
+        } catch (error) {
+          // A Dag whose tasks this person may not see, or that has just gone.
+          if (error.status !== 403 && error.status !== 404) throw error;
+        }
+        done += 1;
+        status.textContent = `Looked through ${number(offset + done)} of ${number(dags.total_entries)} Dags …`;
+      });
+      offset += dags.dags.length;
+      const left = dags.dags.length ? dags.total_entries - offset : 0;
+      await fillIn();
+      if (left > 0) {
+        status.textContent =
+          `Looked through ${number(offset)} of ${number(dags.total_entries)} Dags, and through what ran last. ` +
+          "In the others, tasks that have not run for long may be missing here.";
+        more.textContent = `Look through ${number(Math.min(left, DAGS))} more`;
+        more.hidden = false;
+      } else if (known.size) {
+        status.textContent = `These are all that you may see. Times are in ${timezone}.`;
+      } else {
+        status.textContent = "None of the Dags that you may see has a task of this provider.";
+      }
+    } catch (error) {
+      status.replaceChildren(notice(error, look));
+    }
+  };
+  more.addEventListener("click", look);
+  await fillIn();
+  await look();
+}
+
+async function newestRun(dagId, taskId) {
+  try {
+    const { runs, isXcomHidden } = await readRuns(dagId, taskId, 0, 1);
+    if (!runs.length) return ["", element("span", { class: "quiet" }, "has not run yet"), "", ""];
+    const [run] = runs;
+    const state = stateOf(run.instances);
+    const summary = addUp(run.parts);
+    const counts = summary
+      ? [...OUTCOMES, ...LEFT].filter((name) => summary[name]).map((name) => `${label(name)} ${number(summary[name])}`)
+      : [];
+    const words = counts.join(", ") || (summary ? "no rows" : isXcomHidden ? "" : "no summary");
+    return [
+      linkToRun(dagId, run.id, moment(run.at)),
+      element("span", { class: state === "failed" ? "bad" : "" }, state ? label(state) : "not started"),
+      summary?.list_name ?? "",
+      element("span", {}, words, summary?.kept ? element("span", { class: "bad" }, `; a brake held, kept ${number(summary.kept)}`) : null),
+    ];
+  } catch (error) {
+    return ["", element("span", { class: "bad" }, error.message), "", ""];
+  }
+}
+
+// ---------------------------------------------------------------- start
+
+/** Light or dark, as Airflow is: as the page around this one, or else as it was chosen there. */
+function followTheme() {
+  const outer = isFramed ? window.parent.document.documentElement : null;
+  const apply = () => {
+    const chosen = localStorage.getItem("theme");
+    const isDark = outer
+      ? outer.classList.contains("dark")
+      : chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+    document.documentElement.classList.toggle("dark", isDark);
+    if (!outer) return;
+    const { backgroundColor } = getComputedStyle(window.parent.document.body);
+    if (!/, 0\)$|transparent/.test(backgroundColor)) {
+      document.documentElement.style.setProperty("--background", backgroundColor);
+    }
+  };
+  apply();
+  if (outer) new MutationObserver(apply).observe(outer, { attributes: true, attributeFilter: ["class", "style"] });
+}
+
+function start() {
+  followTheme();
+  const own = new URLSearchParams(location.search);
+  if (isFramed && !location.search) {
+    // Airflow does not hand its own page's query on to the frame.
+    const outer = new URLSearchParams(window.parent.location.search);
+    if (outer.has("dag_id")) {
+      location.replace(`?${new URLSearchParams({ dag_id: outer.get("dag_id"), task_id: outer.get("task_id") ?? "" })}`);
+      return;
+    }
+  }
+  const page = document.getElementById("page");
+  if (own.get("dag_id") && own.get("task_id")) showHistory(page, own.get("dag_id"), own.get("task_id"));
+  else showAll(page);
+}
+
+start();

@@ -1,0 +1,314 @@
+"""Parameters, their documentation, and the wiring of a run that keeps a list in step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
+
+from airflow_provider_octopush.api import check_names
+from airflow_provider_octopush.operators.parameters import (
+    OnEmpty,
+    check_leavers,
+    check_number,
+    check_one_of_opt_outs,
+    check_option,
+    is_true,
+)
+from airflow_provider_octopush.operators.rows import RowsOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_octopush.contacts.mapping import ContactMapper
+    from airflow_provider_octopush.delivery.delivery import Delivery
+    from airflow_provider_octopush.sync.list_sync import Leavers, OptOuts, Rules
+    from airflow_provider_octopush.sync.rejects import RejectsFile
+    from airflow_provider_octopush.sync.removal import Removal
+    from airflow_provider_octopush.sync.snapshot import Snapshot
+    from airflow_provider_octopush.sync.summary import Summary
+    from airflow_provider_octopush.sync.sync import ContactSync, Frames
+
+
+class SyncListOperator(RowsOperator):
+    """
+    Keep an Octopush list in step with rows: send only what changed, remove who left, never add who opted out.
+
+    The rows are the whole audience. After the run the list holds them, nobody who opted out, and nobody whom an earlier
+    run of this task put there and who is no longer among the rows. What the list holds is remembered in a snapshot,
+    because Octopush cannot be asked; people who got on the list some other way stay there.
+
+    Each row read ends in exactly one count of the summary, which is returned: ``read = added + updated + skipped +
+    other + unconfirmed + refused + invalid + duplicates + unchanged + opted_out``. The task fails when anybody was kept
+    who should have been removed, after all else is done and noted. A retry sends only what is not noted yet.
+
+    .. code-block:: python
+
+        SyncListOperator(
+            task_id="sync",
+            sql="SELECT mobile, country, first_name, loyalty_tier FROM customers ORDER BY id",
+            sql_conn_id="warehouse",
+            columns={"phone_number": "mobile", "region": "country", "param1": "loyalty_tier"},
+            list_name="Customers",
+            snapshot_path="s3://aws_default@crm/octopush/customers.snapshot",
+            opted_out_sql="SELECT number FROM sms_stops",
+            max_removed=0.05,
+            max_rejected=0.1,
+        )
+
+    The connection needs the extra ``snapshot_secret``. Let one run at a time write a snapshot: ``max_active_runs=1``.
+
+    .. seealso::
+        https://dev.octopush.com/en/sms-gateway-api-documentation/, pages "Add a contact" and "Delete contacts"
+
+    :param data: rows from upstream, as for ``CreateContactsOperator``. Exactly one of ``data``, ``data_path`` and
+        ``sql``.
+    :param data_columns: names for the values of rows in ``data`` that are tuples or lists.
+    :param data_path: a file, a folder or a glob of CSV, JSON lines or Parquet, as for ``CreateContactsOperator``.
+        (templated)
+    :param data_options: for the reader of ``data_path``. (templated)
+    :param sql: one query, or the path of a ``.sql`` file. Of two rows with the same number the first one counts, so
+        ORDER BY what does not change. (templated)
+    :param sql_conn_id: connection that the query runs on; any hook of Airflow that speaks DB-API. (templated)
+    :param parameters: the query's parameters, in the style of the database's driver. (templated)
+    :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
+    :param sql_hook_class: the hook, where the connection's type leads to another one, or to none.
+    :param columns: contact field → name of the column that feeds it, as for ``CreateContactsOperator``. (templated)
+    :param default_region: country of the numbers in national form, or a list of countries. (templated)
+    :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
+    :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
+    :param list_name: the list, at most 30 characters. (templated)
+    :param snapshot_path: where it is remembered what the list holds: a local path, which becomes readable by its owner
+        only, or any path of Airflow's object storage. One for each list and each task, the same each night. (templated)
+    :param leavers: ``remove`` (default), or ``keep``: who is no longer among the rows stays on the list. People who
+        opted out are removed all the same.
+    :param max_removed: how many contacts may leave in one run (an int), or which share of the snapshot (a float from 0
+        to 1); with more, nobody is removed, and the task fails. It holds for those who left and for those who opted out
+        apart. None (default) is a tenth, but at least 10. Text that is rendered to ``"12"`` is a number, ``"0.1"`` and
+        ``"1.0"`` are shares. (templated)
+    :param opted_out_sql: a query for the numbers that must not be on the list: its only column, or the one that feeds
+        ``phone_number``. National forms are read in ``default_region``. An answer without any number, where the last
+        run's had some, fails the task before anything is sent. (templated)
+    :param opted_out_conn_id: connection that it runs on; ``sql_conn_id`` by default. (templated)
+    :param opted_out_parameters: its parameters. (templated)
+    :param opted_out: the same as rows from upstream, in place of ``opted_out_sql``.
+    :param resend: True sends everything again, such as after somebody has edited the list by hand. (templated)
+    :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid, refused or
+        unconfirmed; with more the task fails, without retries, when everything else was sent, and nobody is removed. Of
+        the numbers that opted out, as many or the same share may be unreadable.
+    :param rejects_path: path or URI of a CSV for the rejected rows; any path of Airflow's object storage. It holds
+        personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
+    :param validate_only: True: a plan. Nothing is sent, removed or remembered; the summary counts what would be.
+    :param tag_name: tag to attach to each contact that is sent, at most 20 characters. (templated)
+    :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
+    :param chunk_size: contacts in a request.
+    :param concurrency: requests under way at a time. A 429 slows all of them.
+    :param on_empty: what becomes of the task when there is no row at all: ``fail`` (default), ``skip`` or ``succeed``.
+        Nobody is removed in any case, so with anybody to remove ``succeed`` fails too.
+    :param octopush_conn_id: connection of type ``octopush``. (templated)
+    :raises ValueError: when the Dag is parsed and parameters contradict each other; when the task runs and a name is
+        too long, or there is no row and ``on_empty="fail"``.
+    :raises TypeError: when ``data`` or ``opted_out`` is not rows.
+    """
+
+    template_fields: Sequence[str] = (
+        *RowsOperator.template_fields,
+        "tag_name",
+        "snapshot_path",
+        "max_removed",
+        "opted_out_sql",
+        "opted_out_conn_id",
+        "opted_out_parameters",
+        "resend",
+    )
+    template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance variable
+        **RowsOperator.template_fields_renderers,
+        "opted_out_sql": "sql",
+        "opted_out_parameters": "json",
+    }
+
+    def __init__(
+        self,
+        *,
+        list_name: str,
+        snapshot_path: str,
+        leavers: Leavers = "remove",
+        max_removed: float | str | None = None,
+        opted_out_sql: str | None = None,
+        opted_out_conn_id: str | None = None,
+        opted_out_parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        opted_out: Any = None,
+        resend: bool | str = False,
+        tag_name: str | None = None,
+        auto_remove_blacklisted_numbers: bool | None = None,
+        chunk_size: int = 200,
+        concurrency: int = 1,
+        on_empty: OnEmpty = "fail",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(list_name=list_name, on_empty=on_empty, **kwargs)
+        check_leavers(leavers)
+        check_one_of_opt_outs(opted_out, opted_out_sql, opted_out_conn_id or self.sql_conn_id)
+        check_number("chunk_size", chunk_size, usual=200)
+        check_number("concurrency", concurrency, usual=4)
+        check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
+        self.snapshot_path = snapshot_path
+        self.leavers = leavers
+        self.max_removed = max_removed
+        self.opted_out_sql = opted_out_sql
+        self.opted_out_conn_id = opted_out_conn_id
+        self.opted_out_parameters = opted_out_parameters
+        self.resend = resend
+        self.tag_name = tag_name
+        self._templates["tag_name"] = tag_name
+        self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
+        self.chunk_size = chunk_size
+        self.concurrency = concurrency
+        # No template field, as `data` is none.
+        self._opted_out = opted_out
+        XComArg.apply_upstream_relationship(self, opted_out)
+
+    @cached_property
+    def _opted_out_hook(self) -> Any:
+        if self.opted_out_conn_id is None:
+            return self._sql_hook
+        from airflow_provider_octopush.operators.sources import sql_hook
+
+        return sql_hook(self.opted_out_conn_id, None, None)
+
+    def _sync(self, context: Context) -> Summary:
+        from airflow_provider_octopush.exceptions import OlderRunError
+        from airflow_provider_octopush.sync.diff import Diff
+        from airflow_provider_octopush.sync.list_sync import ListSync
+
+        check_names(list_name=self.list_name, tag_name=self.tag_name)
+        rules = self._rules()
+        mapper = self._mapper()
+        try:
+            snapshot = self._snapshot(context)
+        except OlderRunError as error:
+            raise AirflowSkipException(str(error)) from None
+        with snapshot, self._rejects(context, mapper.fields) as (rejects, rejects_path):
+            sync = ListSync(
+                partial(self._contact_sync, mapper, rejects_path),
+                self._removal,
+                snapshot,
+                Diff(snapshot, resend=is_true("resend", self.resend)),
+                rules,
+                rejects,
+            )
+            self._make_killable(sync)
+            summary = sync.run(partial(self._frames, context), self._opt_outs(context))
+        self._tell(summary, context)
+        if summary.read or self.on_empty == "succeed":
+            sync.check(summary)
+        return summary
+
+    def _rules(self) -> Rules:
+        from airflow_provider_octopush.sync.list_sync import Rules
+        from airflow_provider_octopush.sync.removal import MaxRemoved
+
+        return Rules(
+            chunk_size=self.chunk_size,
+            leavers=self.leavers,
+            max_removed=MaxRemoved.of(self.max_removed),
+            max_rejected=self.max_rejected,
+            removes_blacklisted=bool(self.auto_remove_blacklisted_numbers),
+            plans=self.validate_only,
+        )
+
+    def _contact_sync(
+        self, mapper: ContactMapper, rejects_path: str | None, rejects: RejectsFile | None, **known: Any
+    ) -> ContactSync:
+        from airflow_provider_octopush.sync.sync import ContactSync
+
+        return ContactSync(
+            mapper,
+            None if self.validate_only else self._delivery(),
+            chunk_size=self.chunk_size,
+            concurrency=self.concurrency,
+            **self._ends(),
+            list_name=self.list_name,
+            tag_name=self.tag_name,
+            rejects=rejects,
+            rejects_path=rejects_path,
+            **known,
+        )
+
+    def _delivery(self) -> Delivery:
+        return self._delivery_with(
+            list_name=self.list_name,
+            tag_name=self.tag_name,
+            auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,
+        )
+
+    def _removal(self, **known: Any) -> Removal:
+        from airflow_provider_octopush.delivery.retry import Backoff
+        from airflow_provider_octopush.sync.removal import Removal
+
+        delete = partial(self.hook.delete_contacts, list_name=str(self.list_name))
+        return Removal(delete, Backoff(self.hook.settings.retries), **known)
+
+    def _snapshot(self, context: Context) -> Snapshot:
+        import msgspec
+
+        from airflow_provider_octopush.operators.snapshots import account_of, date_of, keys_of, run_of, task_of
+        from airflow_provider_octopush.storage.snapshot_path import open_store
+        from airflow_provider_octopush.sync.snapshot import Run, Snapshot
+        from airflow_provider_octopush.sync.snapshot_file import Identity
+
+        settings = self.hook.settings
+        run = Run(
+            tries=run_of(context),
+            date=date_of(context),
+            reading=self._reading(),
+            # Whether Octopush removes blacklisted numbers decides who gets on the list, not what it says of them.
+            meaning=msgspec.json.encode({"tag_name": self.tag_name}),
+        )
+        # A plan writes nothing, so it may look at what another task writes.
+        writer = None if self.validate_only else task_of(context)
+        identity = Identity(account_of(settings), self.list_name, writer)
+        keys = keys_of(settings, self.octopush_conn_id)
+        return Snapshot(open_store(self.snapshot_path), keys, identity, run, writes=not self.validate_only)
+
+    def _reading(self) -> dict[str, Any]:
+        """Return all that decides which number a value is read as."""
+        import phonenumbers
+
+        regions = self.default_region or ()
+        return {
+            "default_region": [regions] if isinstance(regions, str) else list(regions),
+            "phone_check": self.phone_check,
+            "without_plus": self.without_plus,
+            "phonenumbers": phonenumbers.__version__,
+        }
+
+    def _opt_outs(self, context: Context) -> OptOuts | None:
+        from airflow_provider_octopush.sync.list_sync import OptOuts
+
+        if self._opted_out is None and self.opted_out_sql is None:
+            return None
+        return OptOuts(partial(self._opted_out_frames, context), self._opted_out_mapper)
+
+    def _opted_out_frames(self, context: Context) -> Frames:
+        if self.opted_out_sql is not None:
+            from airflow_provider_octopush.sources.sql import read_sql
+
+            return read_sql(self._opted_out_hook, self.opted_out_sql, self.opted_out_parameters)
+        from airflow_provider_octopush.sources.upstream import read_upstream
+
+        rows = self._opted_out
+        rows = rows.resolve(context) if isinstance(rows, XComArg) else rows
+        return read_upstream(rows, origin="upstream (opted_out)")
+
+    def _opted_out_mapper(self, columns: Sequence[str]) -> ContactMapper:
+        from airflow_provider_octopush.contacts.mapping import ContactMapper
+        from airflow_provider_octopush.phones.reader import PhoneReader
+
+        asked_for = (self.columns or {}).get("phone_number", "phone_number")
+        name = columns[0] if len(columns) == 1 else asked_for
+        # Who may not get SMS on the list may still have asked to get none: any number counts.
+        phone_reader = PhoneReader(self.default_region or (), "format", self.without_plus)
+        return ContactMapper({"phone_number": name}, phone_reader)

@@ -1,0 +1,66 @@
+"""What of a task's context and connection a snapshot minds; imported when a task runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_octopush.exceptions import OctopushConnectionConfigError
+from airflow_provider_octopush.hooks.connection import MAKE_SECRET
+from airflow_provider_octopush.sync.sealing import Keys
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_octopush.hooks.connection import Settings
+
+
+def keys_of(settings: Settings, octopush_conn_id: str) -> Sequence[Keys]:
+    """
+    Return the keys that snapshots are sealed with.
+
+    :raises OctopushConnectionConfigError: when the connection has none.
+    """
+    if not settings.snapshot_secrets:
+        raise OctopushConnectionConfigError(
+            f"connection {octopush_conn_id!r}: extra 'snapshot_secret' is missing, which the snapshot is sealed with: "
+            f"make one with {MAKE_SECRET}, and keep it as long as the snapshot"
+        )
+    return [Keys(secret) for secret in settings.snapshot_secrets]
+
+
+def account_of(settings: Settings) -> str:
+    """Return what tells an Octopush account from all others."""
+    return f"{settings.login} {settings.base_url}"
+
+
+def task_of(context: Context) -> str:
+    """Return what tells a task, or an instance of a mapped one, from all others."""
+    ti: Any = context["ti"]
+    index = getattr(ti, "map_index", -1)
+    return f"{ti.dag_id}.{ti.task_id}" + (f"[{index}]" if index is not None and index >= 0 else "")
+
+
+def run_of(context: Context) -> str:
+    """Return what is the same for all tries of a run of a task, and for no other."""
+    # Clearing a task raises its max_tries: to the tries so far and the retries on top.
+    return f"{task_of(context)} {context.get('run_id')} {context['ti'].max_tries}"
+
+
+def date_of(context: Context) -> str | None:
+    """
+    Return what orders the runs of a Dag: the end of the data interval, or the time after which it may run.
+
+    The logical date would not do: of a Dag with data intervals, that of a run started by hand at noon is later than
+    that of the scheduled run of the night after.
+    """
+    run: Any = context.get("dag_run")
+    values = (
+        context.get("data_interval_end"),
+        getattr(run, "data_interval_end", None),
+        getattr(run, "run_after", None),
+        context.get("logical_date"),
+    )
+    value = next((value for value in values if value is not None), None)
+    return None if value is None else dt.datetime.fromtimestamp(value.timestamp(), dt.UTC).isoformat()

@@ -1,0 +1,208 @@
+"""A snapshot at any path that Airflow can write to: a local file, or an object in a store."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_octopush.sync.snapshot import Store
+
+#: What the folder of the additions is called, beside the snapshot.
+ADDITIONS = ".additions"
+
+#: Bytes that the header is read with: nearly always all of it.
+_BEGINNING = 64 * 1024
+
+
+def open_store(path: str) -> Store:
+    """
+    Return where a snapshot is kept; nothing is read or written yet.
+
+    :param path: a local path, or a URI of Airflow's object storage, such as ``s3://conn_id@bucket/customers.snapshot``.
+    """
+    parts = urlsplit(path)
+    if parts.scheme == "file":
+        return LocalStore(Path(unquote(parts.path)))
+    if "://" not in path:
+        return LocalStore(Path(path).expanduser())
+    return ObjectStore(path)
+
+
+class LocalStore:
+    """
+    A snapshot in a file, readable by its owner only; folders are made, with the same restriction.
+
+    A file is written beside, brought to the disk, and put in place: whoever reads finds one or the other.
+
+    :param path: of the snapshot.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        self._additions = self._path.with_name(self._path.name + ADDITIONS)
+
+    @property
+    def name(self) -> str:
+        """What the snapshot is called in messages."""
+        return str(self._path)
+
+    def fetch(self) -> BinaryIO | None:
+        """Open the snapshot; None when there is none."""
+        return _opened(self._path)
+
+    def fetch_beginning(self) -> bytes | None:
+        """Return what holds the header of the snapshot that is there now; None when there is none."""
+        file = _opened(self._path)
+        if file is None:
+            return None
+        with file:
+            return file.read(_BEGINNING)
+
+    def put(self, file: IO[bytes]) -> None:
+        """Put a named file in the snapshot's place."""
+        _put(file, self._path)
+
+    def additions(self) -> list[str]:
+        """Return the names of all additions."""
+        try:
+            return sorted(path.name for path in self._additions.iterdir() if not path.name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def fetch_addition(self, name: str) -> BinaryIO | None:
+        """Open an addition; None when it has gone meanwhile."""
+        return _opened(self._additions / name)
+
+    def put_addition(self, name: str, file: IO[bytes]) -> None:
+        """Put a named file among the additions."""
+        _put(file, self._additions / name)
+
+    def remove_additions(self, names: Iterable[str]) -> None:
+        """Remove additions; those that are not there any more are no error."""
+        for name in names:
+            (self._additions / name).unlink(missing_ok=True)
+
+
+class ObjectStore:
+    """
+    A snapshot in an object of a store; what is written appears whole, when all of it is there.
+
+    :param path: URI of the snapshot.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        self._path: Any = ObjectStoragePath(path)
+        self._additions: Any = self._path.parent / (self._path.name + ADDITIONS)
+
+    def fetch(self) -> BinaryIO | None:
+        """Copy the snapshot to a temporary file; None when there is none."""
+        return self._copied(self._path)
+
+    def fetch_beginning(self) -> bytes | None:
+        """Return what holds the header of the snapshot that is there now; None when there is none."""
+        self._path.fs.invalidate_cache()
+        try:
+            content: bytes = self._path.fs.cat_file(self._path.path, start=0, end=_BEGINNING)
+        except FileNotFoundError:
+            return None
+        return content
+
+    def put(self, file: IO[bytes]) -> None:
+        """Put a named file in the snapshot's place."""
+        self._put(file, self._path)
+
+    def additions(self) -> list[str]:
+        """Return the names of all additions."""
+        # What was listed before may have changed meanwhile, and it is just that which is asked.
+        self._path.fs.invalidate_cache()
+        try:
+            found = self._path.fs.ls(self._additions.path, detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(name for path in found if (name := path.rstrip("/").rpartition("/")[2]) != self._additions.name)
+
+    def fetch_addition(self, name: str) -> BinaryIO | None:
+        """Copy an addition to a temporary file; None when it has gone meanwhile."""
+        return self._copied(self._additions / name)
+
+    def put_addition(self, name: str, file: IO[bytes]) -> None:
+        """Put a named file among the additions."""
+        self._put(file, self._additions / name)
+
+    def remove_additions(self, names: Iterable[str]) -> None:
+        """Remove additions; those that are not there any more are no error."""
+        for name in names:
+            with suppress(FileNotFoundError):
+                self._path.fs.rm_file((self._additions / name).path)
+
+    def _copied(self, path: Any) -> BinaryIO | None:
+        path.fs.invalidate_cache()
+        file = tempfile.TemporaryFile(prefix="octopush-")  # noqa: SIM115 - the caller closes it
+        try:
+            with path.fs.open(path.path, "rb") as source:
+                shutil.copyfileobj(source, file)
+            file.flush()
+        except FileNotFoundError:
+            file.close()
+            return None
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _put(self, file: IO[bytes], path: Any) -> None:
+        # Not through an open file of the store: that one puts in place what it has when it is left by an exception.
+        path.fs.makedirs(path.parent.path, exist_ok=True)
+        path.fs.put_file(file.name, path.path)
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
+
+
+def _put(file: IO[bytes], path: Path) -> None:
+    _make(path.parent)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            file.seek(0)
+            shutil.copyfileobj(file, target)
+            target.flush()
+            os.fsync(target.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    # What a process left behind that was killed while it wrote.
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder with all that lead to it; Python would make only the last one private."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,287 @@
+"""
+Who is removed from a list: how many may be, and what becomes of each.
+
+Whoever decides knows nothing of requests: a brake is plain data. Whoever sends knows nothing of why. What Octopush
+answers for a number that is not there is not documented, so a number that is refused alone is taken for gone only if
+there is evidence that the requests themselves are right.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_octopush.delivery.delivery import StoppedError
+from airflow_provider_octopush.delivery.retry import REPEATED, Backoff
+from airflow_provider_octopush.exceptions import OctopushRequestError, OctopushServerError
+
+log = logging.getLogger(__name__)
+
+#: Numbers that ``contact/delete`` takes in one request. Source: https://dev.octopush.com/, "Delete contacts".
+NUMBERS_MAX = 200
+
+#: The share of a snapshot that may leave in one run, and the number that always may, where nobody says otherwise.
+USUAL_SHARE, USUAL_NUMBER = 0.1, 10
+
+#: Requests that may be refused while nothing at all was removed.
+REFUSED_MAX = 60
+
+#: The 4xx that can be about the numbers, or about how many there are.
+_CONTENT_REFUSED = frozenset({400, 404, 409, 413, 414, 422})
+
+#: Those by which an API may say that a number is not there.
+_NOT_THERE = frozenset({400, 404, 422})
+
+
+@dataclass(frozen=True)
+class MaxRemoved:
+    """
+    How many may be removed in one run.
+
+    :param value: a number (an int), a share of the snapshot (a float), or None for a tenth, but at least ten.
+    """
+
+    value: float | None = None
+
+    @classmethod
+    def of(cls, value: Any) -> MaxRemoved:
+        """
+        Read what a person or a template has written: ``"12"`` is a number, ``"0.1"`` and ``"1.0"`` are shares.
+
+        :raises ValueError: when it is neither.
+        """
+        if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
+            return cls()
+        number: float | None = None
+        if isinstance(value, str):
+            try:
+                number = int(value)
+            except ValueError:
+                number = _float(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            number = value
+        if number is None or not 0 <= number <= (1 if isinstance(number, float) else math.inf):
+            raise ValueError(
+                f"max_removed is {value!r}: write a number of contacts, such as 12, or a share of the snapshot between "
+                "0.0 and 1.0, such as 0.05"
+            )
+        return cls(number)
+
+    def allowed(self, size: int) -> int:
+        """
+        Return how many that is.
+
+        :param size: contacts in the snapshot before the run.
+        """
+        if self.value is None:
+            return max(USUAL_NUMBER, math.floor(USUAL_SHARE * size))
+        return self.value if isinstance(self.value, int) else math.floor(self.value * size)
+
+    def __str__(self) -> str:
+        return f"a tenth, but at least {USUAL_NUMBER}" if self.value is None else str(self.value)
+
+
+@dataclass(frozen=True)
+class Brake:
+    """
+    Whether so many may be removed.
+
+    :param who: in words.
+    :param number: that would be removed in this run, in all of its tries.
+    :param size: contacts in the snapshot before the run.
+    :param max_removed: what was allowed.
+    """
+
+    who: str
+    number: int
+    size: int
+    max_removed: MaxRemoved
+
+    @property
+    def holds(self) -> bool:
+        """Whether nobody is removed."""
+        return self.number > self.max_removed.allowed(self.size)
+
+    def __str__(self) -> str:
+        share = f", {self.number / self.size:.1%}" if self.size else ""
+        return (
+            f"{self.number:,} of {self.size:,} contacts{share}, {self.who} and would be removed, max_removed "
+            f"({self.max_removed}) allows {self.max_removed.allowed(self.size):,}: nobody of them is. Look at the "
+            f"rows; if it is right, run the task again with max_removed={self.number}"
+        )
+
+
+@dataclass
+class Candidate:
+    """
+    A number to be removed.
+
+    :param number: ``+`` and digits.
+    :param may_be_gone: whether a request to remove it was sent, or may have been, whose answer nobody has seen.
+    :param record: what the caller knows it by.
+    """
+
+    number: str
+    may_be_gone: bool = False
+    record: Any = None
+
+
+@dataclass
+class Removed:
+    """
+    What became of candidates.
+
+    :param kept: those that were refused, so that they may still be there.
+    :param said: how the first of them was refused; None when none was.
+    """
+
+    kept: list[Candidate] = field(default_factory=list)
+    said: str | None = None
+
+
+class Removal:
+    """
+    Removes numbers, one request at a time.
+
+    :param delete: removes 1 to 200 numbers; raises a subclass of OctopushError.
+    :param backoff: how often and how late a request is repeated that failed in passing.
+    :param begin: called before a request with its candidates.
+    :param note: called with those that are gone.
+    :param has_removed: whether an earlier try of the run has removed somebody, so that the requests are right.
+    """
+
+    def __init__(
+        self,
+        delete: Callable[[Sequence[str]], None],
+        backoff: Backoff,
+        *,
+        begin: Callable[[Sequence[Candidate]], None] = lambda _: None,
+        note: Callable[[Sequence[Candidate]], None] = lambda _: None,
+        has_removed: bool = False,
+    ) -> None:
+        self._delete = delete
+        self._backoff = backoff
+        self._begin = begin
+        self._note = note
+        self._has_removed = has_removed
+        self._in_doubt: list[Candidate] = []
+        self._refused = 0
+        self._stopped = threading.Event()
+        self._removed = Removed()
+        self.requests = 0
+        self.retries = 0
+
+    def stop(self) -> None:
+        """Send nothing more: what comes next raises ``StoppedError``."""
+        self._stopped.set()
+
+    def remove(self, candidates: Iterable[Candidate]) -> Removed:
+        """
+        Remove numbers.
+
+        :param candidates: with different numbers, asked for one request's worth at a time.
+        :return: who is kept; all others are gone.
+        :raises OctopushError: when the server keeps failing, or the request itself is refused. Who was removed until
+            then is noted.
+        :raises StoppedError: when it was told to stop.
+        """
+        batch: list[Candidate] = []
+        for candidate in candidates:
+            batch.append(candidate)
+            if len(batch) == NUMBERS_MAX:
+                self._remove_batch(batch)
+                batch = []
+        if batch:
+            self._remove_batch(batch)
+        if self._has_removed:
+            self._are_gone(self._in_doubt)
+        else:
+            self._removed.kept += self._in_doubt
+        self._in_doubt = []
+        return self._removed
+
+    def _remove_batch(self, batch: Sequence[Candidate]) -> None:
+        if not self._gives_up():
+            self._check_not_stopped()
+            self._begin(batch)
+        waiting = [batch]
+        while waiting:
+            part = waiting.pop()
+            if self._gives_up():
+                self._removed.kept += part
+                continue
+            try:
+                self._delete_repeatedly(part)
+            except OctopushRequestError as error:
+                if error.status_code not in _CONTENT_REFUSED:
+                    raise
+                self._removed.said = self._removed.said or str(error)
+                self._refused += 1
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    waiting += [part[middle:], part[:middle]]
+                else:
+                    self._is_refused_alone(part[0], error)
+            else:
+                self._has_removed = True
+                self._are_gone([*part, *self._in_doubt])
+                self._in_doubt = []
+
+    def _is_refused_alone(self, candidate: Candidate, error: OctopushRequestError) -> None:
+        if error.status_code not in _NOT_THERE:
+            self._removed.kept.append(candidate)
+        elif self._has_removed or candidate.may_be_gone:
+            self._are_gone([candidate])
+        else:
+            self._in_doubt.append(candidate)
+
+    def _gives_up(self) -> bool:
+        """Tell whether every request is refused, so that it is not the numbers."""
+        return not self._has_removed and self._refused >= REFUSED_MAX
+
+    def _are_gone(self, candidates: Sequence[Candidate]) -> None:
+        if candidates:
+            self._note(candidates)
+
+    def _delete_repeatedly(self, part: Sequence[Candidate]) -> None:
+        numbers = [candidate.number for candidate in part]
+        attempt = 1
+        while True:
+            self._check_not_stopped()
+            self.requests += 1
+            try:
+                self._delete(numbers)
+            except REPEATED as error:
+                if isinstance(error, OctopushServerError):
+                    for candidate in part:
+                        candidate.may_be_gone = True
+                if attempt > self._backoff.retries:
+                    raise
+                delay = self._backoff.delay(attempt, error.retry_after)
+                log.warning(
+                    "attempt %d of %d failed, the next one in %.1f s: %s",
+                    attempt,
+                    self._backoff.retries + 1,
+                    delay,
+                    error,
+                )
+                (self._backoff.sleep or self._stopped.wait)(delay)
+                attempt += 1
+                self.retries += 1
+            else:
+                return
+
+    def _check_not_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise StoppedError
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

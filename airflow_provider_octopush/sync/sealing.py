@@ -1,0 +1,141 @@
+"""
+What a snapshot holds of a person, made unreadable for who has the snapshot but not the secret.
+
+A number is sealed with AES-SIV (RFC 5297): the same number looks the same each night, so that it can be looked up, and
+whoever has the secret can open it again. A payload is only digested, with keyed BLAKE2b. Both need the key: the few
+billion numbers there are could otherwise be tried one after another. Each purpose has a key of its own (HKDF,
+RFC 5869).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import msgspec
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from airflow_provider_octopush.payloads import ContactPayload
+from airflow_provider_octopush.sync.records import RECORD, SEALED, Array
+
+#: A number's bytes before it is sealed: 24 digits, where E.164 has 15 at most.
+_NUMBER_BYTES = 10
+_FIELDS = [name for name, *_ in SEALED.descr]
+
+
+class NotSealedError(ValueError):
+    """Something was not sealed with this secret."""
+
+
+class Keys:
+    """
+    The keys that come of one secret.
+
+    :param secret: at least 32 characters.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+        self._numbers = AESSIV(self._derive("number", 64))
+        self._texts = AESSIV(self._derive("text", 64))
+        #: Tells which secret it was, and nothing else.
+        self.name = self._derive("name", 8).hex()
+
+    def seal(self, numbers: Iterable[int]) -> Array:
+        """
+        Seal numbers.
+
+        :return: records without digests and marks, in the order of the numbers.
+        """
+        encrypt = self._numbers.encrypt
+        sealed = b"".join([encrypt(number.to_bytes(_NUMBER_BYTES, "big"), None) for number in numbers])
+        fields = np.frombuffer(sealed, SEALED)
+        records = np.zeros(len(fields), RECORD)
+        records[_FIELDS] = fields
+        return records
+
+    def open(self, records: Array) -> list[int]:
+        """
+        Open the numbers of records.
+
+        :raises NotSealedError: when one was not sealed with this secret, or is damaged.
+        """
+        fields = np.zeros(len(records), SEALED)
+        fields[:] = records[_FIELDS]
+        sealed, size, decrypt = fields.tobytes(), SEALED.itemsize, self._numbers.decrypt
+        try:
+            return [
+                int.from_bytes(decrypt(sealed[start : start + size], None), "big")
+                for start in range(0, len(sealed), size)
+            ]
+        except InvalidTag:
+            raise NotSealedError("a number cannot be opened") from None
+
+    def digester(self, meaning: bytes) -> Digester:
+        """
+        Return what digests payloads.
+
+        :param meaning: what, beside a payload, decides what it means to Octopush.
+        """
+        return Digester(hashlib.blake2b(meaning, key=self._payload_key, digest_size=32).digest())
+
+    def checksum(self) -> hashlib.blake2b:
+        """Return a keyed checksum of nothing yet."""
+        return hashlib.blake2b(key=self._checksum_key, digest_size=32)
+
+    def digest_text(self, text: bytes) -> str:
+        """Return a keyed digest of text."""
+        return hashlib.blake2b(text, key=self._checksum_key, digest_size=16, person=b"text").hexdigest()
+
+    def seal_text(self, text: bytes) -> str:
+        """Seal text, which must not be empty."""
+        return self._texts.encrypt(text, None).hex()
+
+    def open_text(self, sealed: str) -> bytes:
+        """
+        Open text.
+
+        :raises NotSealedError: when it was not sealed with this secret, or is damaged.
+        """
+        try:
+            return self._texts.decrypt(bytes.fromhex(sealed), None)
+        except (InvalidTag, ValueError):
+            raise NotSealedError("a text cannot be opened") from None
+
+    @cached_property
+    def _payload_key(self) -> bytes:
+        return self._derive("digest", 32)
+
+    @cached_property
+    def _checksum_key(self) -> bytes:
+        return self._derive("checksum", 32)
+
+    def _derive(self, purpose: str, length: int) -> bytes:
+        info = f"airflow-provider-octopush snapshot {purpose}".encode()
+        return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(self._secret)
+
+
+class Digester:
+    """
+    Digests what is sent of contacts: 8 bytes, of which two that differ are the same once in 18 billion billion.
+
+    :param key: 32 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._start = hashlib.blake2b(key=key, digest_size=8)
+        self._encode = msgspec.json.Encoder().encode
+
+    def digests(self, payloads: Sequence[ContactPayload]) -> Array:
+        """Return the digest of each payload, as 64-bit integers."""
+        return np.frombuffer(b"".join(map(self._digest, payloads)), "<u8")
+
+    def _digest(self, payload: ContactPayload) -> bytes:
+        started = self._start.copy()
+        started.update(self._encode(payload))
+        return started.digest()

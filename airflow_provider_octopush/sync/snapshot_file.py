@@ -1,0 +1,214 @@
+"""
+A file of a snapshot: a header in JSON, which a person can read, a checksum, and the records.
+
+``head -1`` shows the header. Whoever has no secret learns from it when which run wrote how many records, and how phone
+numbers were read; of which account, list and task it is, is sealed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from typing import IO, Any, BinaryIO, NamedTuple
+
+import msgspec
+
+from airflow_provider_octopush.exceptions import (
+    SnapshotFormatError,
+    SnapshotSecretError,
+    SnapshotUnreadableError,
+)
+from airflow_provider_octopush.sync.records import RECORD, Array, Records
+from airflow_provider_octopush.sync.sealing import Keys, NotSealedError
+
+FORMAT = 1
+
+_ALIGNED = 4096
+_HEADER_MAX_BYTES = 4 * 1024 * 1024
+_CHECKSUM_LENGTH = 64
+_RESTORE = (
+    "restore it from a backup, or delete it, and the next run is a first run, which sends everything and removes nobody"
+)
+
+
+class Identity(NamedTuple):
+    """
+    What a snapshot is about.
+
+    :param account: the Octopush account. None, here and below, is any.
+    :param list_name: the list.
+    :param writer: the task that writes it.
+    """
+
+    account: str | None
+    list_name: str | None
+    writer: str | None
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What stands before the records.
+
+    :param format: of the file; a newer one is refused.
+    :param secret: tells which secret the file was written with.
+    :param identity: what the file is about, sealed.
+    :param generation: how often the snapshot was replaced; that of an addition is the one which it adds to.
+    :param run: tells the try that wrote it from all others.
+    :param date: of the run, as Airflow dates it; ISO 8601 in UTC, None where it has none.
+    :param records: how many there are; -1 in the first header of a file that is being written.
+    :param opted_out: how many people had opted out.
+    :param reading: how phone numbers were read.
+    :param included: try → its last addition that is in these records.
+    :param sequence: the number of an addition among those of its try, from 0.
+    :param run_of_tries: the same for all tries of one run.
+    :param counts: what the run has counted, for the summary of its next try.
+    """
+
+    format: int = FORMAT
+    secret: str
+    identity: str
+    generation: int
+    run: str
+    date: str | None
+    records: int = -1
+    opted_out: int = 0
+    reading: dict[str, Any] = {}
+    included: dict[str, int] = {}
+    sequence: int = 0
+    run_of_tries: str = ""
+    counts: dict[str, float] = {}
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+class Opened(NamedTuple):
+    """
+    A file that was found to be whole.
+
+    :param header: what it says of itself.
+    :param identity: what it is about.
+    :param records: what it holds.
+    :param keys: the place of the secret that it was written with among those that were given.
+    """
+
+    header: Header
+    identity: Identity
+    records: Records
+    keys: int
+
+
+def seal_identity(identity: Identity, keys: Keys) -> str:
+    """Return what stands in the header for an identity."""
+    return keys.seal_text(msgspec.json.encode(identity))
+
+
+def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes], int]:
+    """
+    Write a file, beside all others.
+
+    :param header: without the number of records.
+    :param keys: that the records were sealed with.
+    :param blocks: the records, in their order.
+    :return: a temporary file, with a name as long as it is open, and how many records it holds.
+    :raises OSError: when there is no room.
+    """
+    # Room for the number of records, which shows only at the end.
+    room = len(_first_lines(header, "", 0)) + _CHECKSUM_LENGTH + len(str(2**63))
+    offset = -(-room // _ALIGNED) * _ALIGNED
+    file = tempfile.NamedTemporaryFile(prefix="octopush-snapshot-")  # noqa: SIM115 - the caller closes it
+    try:
+        file.seek(offset)
+        checksum = keys.checksum()
+        number = 0
+        for block in blocks:
+            content = block.tobytes()
+            checksum.update(content)
+            file.write(content)
+            number += len(block)
+        header = msgspec.structs.replace(header, records=number)
+        checksum.update(msgspec.json.encode(header))
+        file.seek(0)
+        file.write(_first_lines(header, checksum.hexdigest(), offset))
+        file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return file, number
+
+
+def read_header(content: bytes, what: str) -> tuple[Header, bytes, str, int]:
+    """
+    Read the beginning of a file, unchecked.
+
+    :param what: the file, for error messages.
+    :return: the header, its own bytes, the checksum, and where the records begin.
+    :raises SnapshotFormatError: when the format is a newer one.
+    :raises SnapshotUnreadableError: when there is no header.
+    """
+    line, _, rest = content.partition(b"\n")
+    second, _, _ = rest.partition(b"\n")
+    try:
+        newest = msgspec.json.decode(line, type=_Format).format
+        if newest > FORMAT:
+            raise SnapshotFormatError(
+                f"{what} has the format {newest}, this version of airflow-provider-octopush knows {FORMAT}: install "
+                "the version that wrote it, or a newer one"
+            )
+        header = msgspec.json.decode(line, type=Header)
+        checksum, offset = second.decode("ascii").split()
+        return header, line, checksum, int(offset)
+    except (msgspec.MsgspecError, ValueError):
+        raise SnapshotUnreadableError(f"{what} is torn or is no snapshot: {_RESTORE}") from None
+
+
+def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
+    """
+    Open a file, and check that it is whole.
+
+    :param file: at whatever place it stands.
+    :param keys: of all secrets.
+    :param what: the file, for error messages.
+    :raises SnapshotError: one of its subclasses, when it is not.
+    """
+    header, line, checksum, offset = read_header(beginning(file), what)
+    place = next((place for place, one in enumerate(keys) if one.name == header.secret), None)
+    if place is None:
+        raise SnapshotSecretError(
+            f"{what} was written with another snapshot_secret than the connection has: put that one back, behind a "
+            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, delete "
+            "the snapshot with all of its additions"
+        )
+    records = Records(file, offset, header.records)
+    expected = keys[place].checksum()
+    size = os.fstat(file.fileno()).st_size
+    if header.records < 0 or size != offset + header.records * RECORD.itemsize:
+        raise SnapshotUnreadableError(f"{what} is torn: {_RESTORE}")
+    for block in records.blocks():
+        expected.update(block.tobytes())
+    expected.update(line)
+    if expected.hexdigest() != checksum:
+        raise SnapshotUnreadableError(f"{what} is damaged, its checksum is wrong: {_RESTORE}")
+    try:
+        identity = msgspec.json.decode(keys[place].open_text(header.identity), type=Identity)
+    except (NotSealedError, msgspec.MsgspecError):
+        raise SnapshotUnreadableError(f"{what} is damaged: {_RESTORE}") from None
+    return Opened(header, identity, records, place)
+
+
+def beginning(file: BinaryIO) -> bytes:
+    """Return what holds the header of a file."""
+    content = b""
+    while content.count(b"\n") < 2 and len(content) < _HEADER_MAX_BYTES:
+        more = os.pread(file.fileno(), _ALIGNED, len(content))
+        if not more:
+            break
+        content += more
+    return content
+
+
+def _first_lines(header: Header, checksum: str, offset: int) -> bytes:
+    lines = msgspec.json.encode(header) + f"\n{checksum} {offset}\n".encode()
+    return lines + b" " * (offset - len(lines) - 1) + b"\n" if offset else lines

@@ -1,0 +1,423 @@
+"""The page in a real browser, over an API that plays whatever a history may hold, and whatever may go wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import airflow
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import FrameLocator, Page, expect
+
+from tests.integration.browser import browser
+
+if tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 1):
+    pytest.skip("Airflow shows pages of plugins from 3.1 on", allow_module_level=True)
+
+from tests.history.fake_airflow import START, FakeAirflow, Instance, Run, history, serving, summary
+
+pytestmark = pytest.mark.integration
+
+#: What nobody may take for markup, an address or a path.
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "javascript:alert(1)",
+    "\"'><svg onload=alert(1)>",
+    "{{ 7 * 7 }} ${7 * 7} &lt;b&gt;",
+    "../../../api/v2/connections?x=#y",
+    "‮ab\u0000c",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browser(tmp_path_factory.mktemp("browser") / "profile") as page:
+        yield page
+
+
+@pytest.fixture
+def page(chromium_page: Page) -> Iterator[Page]:
+    """A browser's page; whatever its scripts complain of fails the test, but what Airflow's own frame is told."""
+    complaints: list[str] = []
+
+    def complain(what: Any) -> None:
+        text = getattr(what, "text", None) or str(what)
+        if "can escape its sandboxing" not in text and "Failed to load resource" not in text:
+            complaints.append(text)
+
+    def dialog(opened: Any) -> None:
+        complaints.append(f"a dialog: {opened.message}")
+        opened.dismiss()
+
+    handlers: dict[Any, Callable[[Any], None]] = {"console": complain, "pageerror": complain, "dialog": dialog}
+    for event, handler in handlers.items():
+        chromium_page.on(event, handler)
+    chromium_page.set_viewport_size({"width": 1280, "height": 800})
+    yield chromium_page
+    for event, handler in handlers.items():
+        chromium_page.remove_listener(event, handler)
+    chromium_page.goto("about:blank")
+    assert complaints == []
+
+
+@contextmanager
+def opened(
+    page: Page, airflow: FakeAirflow, dag_id: str = "customers", task_id: str = "sync"
+) -> Iterator[FrameLocator]:
+    """Open a task's history as Airflow shows it; gives the frame when all is read."""
+    with serving(airflow):
+        page.goto(airflow.history_url(dag_id, task_id))
+        shown = page.frame_locator("iframe")
+        settled(shown)
+        yield shown
+
+
+def settled(shown: FrameLocator) -> None:
+    expect(shown.get_by_role("status").filter(has_not_text="…")).to_have_count(1)
+
+
+def of_sync(*runs: Any) -> FakeAirflow:
+    return FakeAirflow({"customers": {"sync": history(*runs)}})
+
+
+def table(shown: FrameLocator) -> list[dict[str, str]]:
+    """Read the numbers by the names of their columns, as who cannot see the bars does."""
+    names = [name.strip() for name in shown.locator("table.runs thead th").all_inner_texts()][1:]
+    rows = [row.locator("td").all_inner_texts() for row in shown.locator("tr.numbers").all()]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def widths(shown: FrameLocator, run: int) -> dict[str, float]:
+    """Measure the segments of a run's bar, in pixels."""
+    segments = shown.locator("tbody.run").nth(run).locator(".segment")
+    found = {}
+    for index in range(segments.count()):
+        box = segments.nth(index).bounding_box()
+        assert box is not None
+        name = (segments.nth(index).get_attribute("class") or "").split()[-1]
+        found[name] = box["width"]
+    return found
+
+
+NIGHTS: list[dict[str, Any]] = [
+    {"added": 10, "updated": 20, "unchanged": 150, "opted_out": 5, "invalid": 15, "removed": 40, "removed_opted_out": 2,
+     "kept": 0, "kept_reason": None, "first_run": False, "snapshot_before": 210, "snapshot_after": 180},
+    {"added": 0, "updated": 0, "unchanged": 200, "opted_out": 0, "invalid": 0, "removed": 0, "removed_opted_out": 0,
+     "kept": 90, "kept_reason": "max_removed=0.1 allows 21 of 210", "first_run": False, "snapshot_before": 210,
+     "snapshot_after": 210},
+    {"added": 210, "updated": 0, "unchanged": 0, "opted_out": 0, "invalid": 30, "removed": 0, "removed_opted_out": 0,
+     "kept": 0, "kept_reason": None, "first_run": True, "snapshot_before": 0, "snapshot_after": 210},
+]  # fmt: skip
+
+
+def test_each_run_has_a_bar_in_proportion_and_its_numbers_as_text(page: Page) -> None:
+    with opened(page, of_sync(*(summary(**night) for night in NIGHTS))) as shown:
+        rows = table(shown)
+        assert [row["added"] for row in rows] == ["10", "0", "210"]
+        assert [row["unchanged"] for row in rows] == ["150", "200", "0"]
+        assert [row["removed"] for row in rows] == ["40", "0", "0"]
+        assert [row["opted out"] for row in rows] == ["5", "0", "0"]
+        assert [row["list"] for row in rows] == ["180", "210", "210"]
+        newest, _, first = (widths(shown, run) for run in range(3))
+        assert newest.keys() == {"added", "updated", "unchanged", "opted_out", "invalid", "removed"}
+        # One scale for all runs and both sides of the line, from zero.
+        pixel = first["added"] / 210
+        for bars, night in ((newest, NIGHTS[0]), (first, NIGHTS[2])):
+            for name, width in bars.items():
+                assert width == pytest.approx(night[name] * pixel, abs=2.5), name
+        expect(shown.get_by_text("first run")).to_have_count(1)
+        expect(shown.get_by_text("A brake held: 90 contacts should have left")).to_contain_text("21 of 210")
+        expect(
+            shown.get_by_role("img", name="210 after the oldest of these runs, 180 after the newest")
+        ).to_be_visible()
+
+
+def test_who_sees_no_colours_tells_the_segments_apart(page: Page) -> None:
+    with opened(page, of_sync(*(summary(**night) for night in NIGHTS))) as shown:
+        looks = shown.locator(".legend .sample").evaluate_all(
+            "samples => samples.map(s => { const c = getComputedStyle(s); return c.backgroundImage + c.border })"
+        )
+        assert len(looks) == len(set(looks)) > 5
+
+
+def test_a_name_in_the_legend_takes_its_bars_away_but_no_number(page: Page) -> None:
+    with opened(page, of_sync(*(summary(**night) for night in NIGHTS))) as shown:
+        before = widths(shown, 0)
+        button = shown.get_by_role("button", name="unchanged")
+        button.press("Enter")
+        after = widths(shown, 0)
+        assert "unchanged" not in after
+        assert after["added"] >= before["added"]
+        expect(button).to_have_attribute("aria-pressed", "false")
+        expect(button).to_be_focused()
+        assert table(shown)[0]["unchanged"] == "150"
+        button.press("Enter")
+        assert widths(shown, 0) == before
+
+
+def test_what_a_summary_does_not_have_is_absent_and_not_zero(page: Page) -> None:
+    with opened(page, of_sync(summary(added=3))) as shown:
+        assert not {"unchanged", "removed", "opted out", "list", "skipped", "other"} & table(shown)[0].keys()
+        expect(shown.locator("#size")).to_have_count(0)
+    with opened(page, of_sync(summary(**NIGHTS[0]), summary(added=3, skipped=2, other=1), {"read": 4})) as shown:
+        newest, old, bare = table(shown)
+        assert (newest["unchanged"], old["unchanged"], old["list"]) == ("150", "–", "–")
+        assert (newest["skipped"], old["skipped"], old["other"]) == ("0", "2", "1")
+        assert (bare["read"], bare["added"], bare["requests"], bare["duration"]) == ("4", "–", "–", "–")
+
+
+def test_mapped_instances_are_added_up(page: Page) -> None:
+    parts = [
+        Instance(
+            summary(list_name=f"List {n}", added=n, invalid=1, requests=2, duration_seconds=n, reasons={"x": 1}),
+            "success",
+            n,
+        )
+        for n in range(150)
+    ]
+    parts[7] = Instance(None, "failed", 7)
+    parts[8] = Instance(summary(added=8, kept=3, kept_reason="why"), "failed", 8)
+    with opened(page, of_sync(parts)) as shown:
+        (row,) = table(shown)
+        assert row["added"] == f"{sum(range(150)) - 7:,}"
+        assert (row["invalid"], row["requests"], row["duration"]) == ("148", "297", "2 min 29 s")
+        expect(shown.get_by_text("failed: 2 of 150")).to_be_visible()
+        expect(shown.get_by_text("149 of 150 parts counted")).to_be_visible()
+        expect(shown.get_by_text("A brake held: 3 contacts")).to_be_visible()
+        assert shown.locator("#reasons td").all_inner_texts() == ["148", "148"]
+
+
+def test_runs_without_a_summary_say_so(page: Page) -> None:
+    states = ["failed", "running", "upstream_failed", None, "skipped", "a state of tomorrow"]
+    with opened(page, of_sync(*([Instance(None, state)] for state in states), [])) as shown:
+        rows = shown.locator("tbody.run th").all_inner_texts()
+        words = ["failed", "running", "upstream failed", "not started", "skipped", "a state of tomorrow", "did not run"]
+        assert [row.split("\n")[1] for row in rows] == words
+        expect(shown.get_by_text("no summary")).to_have_count(len(words))
+    with opened(page, FakeAirflow({"customers": {"sync": []}})) as shown:
+        expect(shown.get_by_text("The Dag has not run yet.")).to_be_visible()
+
+
+def without_slashes(name: str) -> str:
+    """Airflow itself finds no Dag and no run with a slash in its id, so none gets that far."""
+    return name.replace("/", "|")
+
+
+def test_what_comes_from_a_run_is_text_and_never_markup(page: Page) -> None:
+    runs = [
+        Run(
+            [Instance(summary(added=2, invalid=1, kept=1, kept_reason=hostile, list_name=hostile, tag_name=hostile,
+                              rejects_path=hostile, reasons={hostile: 1}), hostile)],
+            f"{without_slashes(hostile)}{number}",
+            START,
+        )
+        for number, hostile in enumerate(HOSTILE)
+    ]  # fmt: skip
+    names = [without_slashes(hostile) for hostile in HOSTILE if "\0" not in hostile]
+    airflow = FakeAirflow({name: {name: runs} for name in names})
+    for hostile in airflow.dags:
+        with opened(page, airflow, hostile, hostile) as shown:
+            expect(shown.get_by_role("heading", level=1)).to_have_text(f"{hostile} in {hostile}")
+            assert len(table(shown)) == len(HOSTILE)
+            assert shown.locator("#reasons tbody th").all_text_contents() == HOSTILE
+            assert shown.locator("body").locator("img, script, b, [onerror], [onload]").count() == 0
+            addresses = shown.locator("a").evaluate_all("links => links.map((link) => link.href)")
+            assert [address for address in addresses if not address.startswith(f"{airflow.url}/")] == []
+    with serving(airflow):
+        page.goto(f"{airflow.url}/plugin/octopush")
+        shown = page.frame_locator("iframe")
+        expect(shown.get_by_text("These are all that you may see.")).to_be_visible()
+        assert sorted(shown.locator("table.lines tbody th").all_text_contents()) == sorted(airflow.dags)
+
+
+@pytest.mark.parametrize("dag_id", [".", ".."])
+def test_a_name_is_never_a_way_to_another_address(page: Page, dag_id: str) -> None:
+    airflow = of_sync(summary(added=1))
+    with opened(page, airflow, dag_id, "sync") as shown:
+        expect(shown.get_by_role("alert")).to_contain_text("knows no such Dag")
+        assert airflow.asked == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = st.sampled_from([*summary(**NIGHTS[0]), "kept_reason", "unknown"])
+XCOMS = JSON | st.dictionaries(KEYS, JSON).map(lambda values: {**summary(**NIGHTS[0]), **values}) | JSON.map(json.dumps)
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.reuse, Phase.generate],  # a smaller failure would take minutes to find, and say no more
+)
+@given(values=st.lists(XCOMS, min_size=20, max_size=30))
+def test_whatever_an_xcom_holds_its_run_is_shown(page: Page, values: list[Any]) -> None:
+    with opened(page, of_sync(*([Instance({"__": value} if value is None else value)] for value in values))) as shown:
+        expect(shown.locator("tbody.run")).to_have_count(len(values))
+        expect(shown.get_by_role("alert")).to_have_count(0)
+        for row in table(shown):
+            for name, number in row.items():
+                assert re.fullmatch(r"–|[\d,.]+( \([\d,]+ retries\)| s| min \d+ s| h \d+ min)?", number), (name, number)
+        for run in range(len(values)):
+            assert all(0 <= width <= 1280 for width in widths(shown, run).values())
+
+
+def test_more_runs_come_on_demand_and_none_twice(page: Page) -> None:
+    airflow = of_sync(*(summary(added=number) for number in range(75)))
+    with opened(page, airflow) as shown:
+        assert [row["added"] for row in table(shown)] == [str(number) for number in range(30)]
+        assert len(airflow.asked) <= 40
+        # A run has begun meanwhile, so that all others have moved on by one.
+        airflow.dags["customers"]["sync"] = [
+            Run([Instance(summary())], "new", START.replace(hour=23)),
+            *airflow.dags["customers"]["sync"],
+        ]
+        for expected in (60, 75):
+            shown.get_by_role("button", name="More runs").click()
+            settled(shown)
+            expect(shown.locator("tbody.run")).to_have_count(expected if expected == 75 else 59)
+        assert [row["added"] for row in table(shown)] == [str(number) for number in range(75)]
+        expect(shown.get_by_role("button", name="More runs")).to_be_hidden()
+
+
+def test_many_mapped_instances_are_read_a_few_runs_at_a_time(page: Page) -> None:
+    runs = [[Instance(summary(added=1), "success", index) for index in range(250)] for _ in range(6)]
+    airflow = of_sync(*runs)
+    with opened(page, airflow) as shown:
+        expect(shown.locator("tbody.run")).to_have_count(2)
+        assert [row["added"] for row in table(shown)] == ["250", "250"]
+        assert len(airflow.asked) < 600
+        assert airflow.most_at_once <= 6
+        shown.get_by_role("button", name="More runs").click()
+        settled(shown)
+        assert [row["added"] for row in table(shown)] == ["250"] * 4
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 502])
+@pytest.mark.parametrize("where", ["dags/customers/dagRuns", "dags/customers/dagRuns/~/taskInstances"])
+def test_when_airflow_refuses_the_page_says_why_and_shows_no_number(page: Page, where: str, status: int) -> None:
+    airflow = of_sync(summary(added=7))
+    airflow.refuses = lambda path: status if path == where else None
+    words = {
+        401: "You are not logged in",
+        403: "Airflow does not let you see this",
+        404: "Airflow knows no such Dag or task, or does not let you see it",
+    }
+    with opened(page, airflow) as shown:
+        alert = shown.get_by_role("alert")
+        expect(alert).to_contain_text(words.get(status, f"Airflow answered HTTP {status}"))
+        assert shown.locator("td, .segment").count() == 0
+        if status >= 429:
+            airflow.refuses = lambda _: None
+            alert.get_by_role("button", name="Try again").click()
+            expect(shown.locator("tr.numbers")).to_have_count(1)
+            expect(alert).to_have_count(0)
+
+
+def test_one_result_that_cannot_be_read_is_no_zero(page: Page) -> None:
+    airflow = of_sync(summary(added=1), summary(added=2), summary(added=3))
+    broken = airflow.dags["customers"]["sync"][1].run_id
+    airflow.refuses = lambda path: 500 if path.endswith("return_value") and broken in path else None
+    with opened(page, airflow) as shown:
+        assert [row["added"] for row in table(shown)] == ["1", "3"]
+        expect(shown.locator("tbody.run").nth(1)).to_contain_text("HTTP 500: not all counts of this run could be read")
+
+
+def test_who_may_not_read_xcoms_sees_the_runs_and_is_told(page: Page) -> None:
+    airflow = of_sync(summary(added=1))
+    airflow.refuses = lambda path: 403 if "xcomEntries" in path else None
+    with opened(page, airflow) as shown:
+        expect(shown.get_by_role("status")).to_contain_text("your role may not read XComs")
+        expect(shown.locator("tbody.run")).to_contain_text("success")
+        assert table(shown) == []
+
+
+@pytest.mark.parametrize("root", ["", "/airflow", "/teams/sms/airflow"])
+def test_a_base_url_may_have_a_path(page: Page, root: str) -> None:
+    airflow = of_sync(summary(added=1), summary(added=2))
+    airflow.root = root
+    with opened(page, airflow) as shown:
+        assert [row["added"] for row in table(shown)] == ["1", "2"]
+        shown.get_by_role("link", name="All syncs").click()
+        shown.get_by_role("link", name="sync", exact=True).click()
+        expect(shown.get_by_role("heading", name="sync in customers")).to_be_visible()
+        run_id = airflow.dags["customers"]["sync"][0].run_id
+        shown.locator("tbody.run").first.get_by_role("link").first.click()
+        page.wait_for_url(re.compile(f"^{re.escape(airflow.url)}/dags/customers/runs/{run_id.replace('+', '.*')[:20]}"))
+
+
+def test_a_link_opens_a_window_of_its_own_when_asked_to(page: Page) -> None:
+    with opened(page, of_sync(summary(added=1))) as shown:
+        for options in ({"modifiers": ["ControlOrMeta"]}, {"button": "middle"}):
+            with page.context.expect_page() as other:
+                shown.locator("tbody.run").get_by_role("link").first.click(**options)
+            assert "/dags/customers/runs/" in other.value.url
+            other.value.close()
+        assert page.url.endswith("task_id=sync")
+
+
+@pytest.mark.parametrize(("theme", "is_dark"), [("light", False), ("dark", True)])
+def test_it_is_light_or_dark_as_airflow_is(page: Page, theme: str, is_dark: bool) -> None:
+    airflow = of_sync(summary(added=1))
+    airflow.theme = theme
+    with opened(page, airflow) as shown:
+        brightness = "b => getComputedStyle(b).color.match(/\\d+/g).reduce((a, c) => a + Number(c), 0)"
+        assert (shown.locator("body").evaluate(brightness) > 384) is is_dark
+        page.evaluate(
+            "document.documentElement.className = ''" if is_dark else "document.documentElement.className = 'dark'"
+        )
+        page.wait_for_timeout(100)
+        assert (shown.locator("body").evaluate(brightness) > 384) is not is_dark
+
+
+def test_a_narrow_screen_has_every_number_without_scrolling_sideways(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 700})
+    with opened(page, of_sync(*(summary(**night) for night in NIGHTS))) as shown:
+        assert shown.locator("html").evaluate("h => h.scrollWidth <= h.clientWidth")
+        expect(shown.locator("tr.numbers td").first).to_be_visible()
+        label = "c => getComputedStyle(c, '::before').content"
+        assert shown.locator("tr.numbers td").first.evaluate(label).startswith('"read')
+
+
+def test_all_syncs_are_found_and_nothing_else(page: Page) -> None:
+    dags: dict[str, dict[str, Sequence[Run]]] = {
+        f"sync_{number:03}": {"load": history(summary(added=number))} for number in range(3)
+    }
+    airflow = FakeAirflow({**dags, "zz_never_run": {"load": []}}, others=[f"etl_{number:03}" for number in range(150)])
+    with serving(airflow):
+        page.goto(f"{airflow.url}/plugin/octopush")
+        shown = page.frame_locator("iframe")
+        expect(shown.get_by_text("Looked through 100 of 154 Dags")).to_be_visible()
+        # Those that have run are there already, however many Dags there are.
+        rows = shown.locator("table.lines tbody th")
+        assert rows.all_inner_texts() == ["sync_000", "sync_001", "sync_002"]
+        shown.get_by_role("button", name="Look through 54 more").click()
+        expect(shown.get_by_text("These are all that you may see.")).to_be_visible()
+        assert rows.all_inner_texts() == ["sync_000", "sync_001", "sync_002", "zz_never_run"]
+        assert "added 2" in shown.locator("table.lines tbody tr").nth(2).inner_text()
+        assert airflow.most_at_once <= 6
+
+
+def test_no_sync_at_all_is_said(page: Page) -> None:
+    with serving(FakeAirflow(others=["etl"])) as airflow:
+        page.goto(f"{airflow.url}/plugin/octopush")
+        expect(page.frame_locator("iframe").get_by_text("None of the Dags that you may see")).to_be_visible()
+
+
+def test_it_asks_nobody_but_airflow_and_changes_nothing(page: Page) -> None:
+    asked: list[tuple[str, str]] = []
+    page.on("request", lambda request: asked.append((request.method, request.url)))
+    airflow = of_sync(summary(added=1))
+    with opened(page, airflow):
+        pass
+    assert {method for method, _ in asked} == {"GET"}
+    assert all(url.startswith(f"{airflow.url}/") for _, url in asked if not url.startswith("about:"))

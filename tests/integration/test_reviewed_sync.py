@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import airflow
+import pytest
+import requests
+
+from airflow_provider_octopush.simulator import Simulator
+from tests.dags_examples.test_dags_examples import PROJECT
+from tests.integration.airflow_processes import wait_for
+from tests.integration.standalone import Standalone, standalone
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 3),
+        reason="before Airflow 3.1 nobody can be asked, and before 3.3 it takes a triggerer",
+    ),
+]
+
+ENDINGS = ("approved", "rejected", "unanswered", "changed")
+PEOPLE = 100
+
+
+def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
+    source = (PROJECT / "dags_examples" / "reviewed_sync.py").read_text()
+    source = source.replace("schedule=None", 'schedule="@once"')
+    dags = {}
+    for ending in ENDINGS:
+        make_warehouse(tmp_path / f"{ending}.sqlite")
+        dag = source.replace("reviewed_sync", ending).replace('"warehouse"', f'"{ending}"')
+        dag = dag.replace('"Newsletter"', f'"{ending}"').replace("reviewed.snapshot", f"{ending}.snapshot")
+        if ending == "unanswered":
+            dag = dag.replace("dt.timedelta(days=1)", "dt.timedelta(seconds=5)")
+        dags[f"{ending}.py"] = dag
+    octopush = {
+        "conn_type": "octopush",
+        "host": simulator.url,
+        "login": simulator.login,
+        "password": simulator.key,
+        "extra": {"snapshot_secret": "a secret of more than 32 characters"},
+    }
+    variables = {
+        "AIRFLOW_CONN_OCTOPUSH_DEFAULT": json.dumps(octopush),
+        "AIRFLOW_VAR_OCTOPUSH_SNAPSHOTS": str(tmp_path / "snapshots"),
+        **{
+            f"AIRFLOW_CONN_{ending.upper()}": json.dumps(
+                {"conn_type": "sqlite", "host": str(tmp_path / f"{ending}.sqlite")}
+            )
+            for ending in ENDINGS
+        },
+    }
+    with standalone(tmp_path / "airflow", dags, variables) as running:
+        # The first night of each list is approved, so that there is a snapshot that people can leave.
+        for ending in ENDINGS:
+            if ending != "unanswered":
+                answer(running, ending, "Approve" if ending != "rejected" else "Reject")
+        wait_for(
+            states(running, approved="success", rejected="failed", unanswered="failed", changed="success"),
+            120,
+            "the ends",
+        )
+        assert {name for name, numbers in simulator.lists.items() if numbers} == {"approved", "changed"}
+        assert len(simulator.lists["approved"]) == PEOPLE - 1, "somebody who opted out is on the list"
+
+        leave(tmp_path / "changed.sqlite", 5)
+        trigger(running, "changed")
+        question = answer(running, "changed", None)
+        assert "5 would be removed" in question["body"]
+        assert not any(character.isdigit() and len(word) > 8 for word in question["body"].split() for character in word)
+        leave(tmp_path / "changed.sqlite", 9)
+        answer(running, "changed", "Approve")
+        wait_for(states(running, changed="failed"), 60, "the end of the run whose table changed")
+        assert len(simulator.lists["changed"]) == PEOPLE - 1, "more left than were approved"
+
+
+def make_warehouse(path: Path) -> None:
+    with sqlite3.connect(path) as warehouse:
+        warehouse.execute(
+            "CREATE TABLE customers (id INTEGER, mobile TEXT, country TEXT, first_name TEXT, last_name TEXT, "
+            "loyalty_tier TEXT)"
+        )
+        warehouse.execute("CREATE TABLE sms_stops (number TEXT)")
+        people = [(n, f"061234{n:04}", "FR", "Zoé", "Martin", "gold") for n in range(PEOPLE)]
+        warehouse.executemany("INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?)", people)
+        warehouse.execute("INSERT INTO sms_stops VALUES ('+33612340099')")
+    warehouse.close()
+
+
+def leave(path: Path, number: int) -> None:
+    with sqlite3.connect(path) as warehouse:
+        warehouse.execute("DELETE FROM customers WHERE id < ?", (number,))
+    warehouse.close()
+
+
+def states(running: Standalone, **wanted: str) -> Callable[[], bool]:
+    def are_reached() -> bool:
+        rows = running.query("SELECT dag_id, state FROM dag_run ORDER BY id")
+        newest = dict(rows)
+        return all(newest.get(dag_id) == state for dag_id, state in wanted.items())
+
+    return are_reached
+
+
+def api(running: Standalone, method: str, path: str, **body: Any) -> Any:
+    token = requests.get(f"{running.url}/auth/token", timeout=10).json()["access_token"]
+    answer = requests.request(
+        method,
+        f"{running.url}/api/v2/{path}",
+        headers={"Authorization": f"Bearer {token}"},
+        json=body or None,
+        timeout=10,
+    )
+    answer.raise_for_status()
+    return answer.json()
+
+
+def trigger(running: Standalone, dag_id: str) -> None:
+    api(running, "POST", f"dags/{dag_id}/dagRuns", logical_date=None)
+
+
+def answer(running: Standalone, dag_id: str, choice: str | None) -> dict[str, Any]:
+    """Answer the question of a Dag's newest run, as Airflow's UI does; or only read it."""
+    sql = "SELECT run_id FROM dag_run WHERE dag_id = :dag_id ORDER BY id DESC LIMIT 1"
+
+    def question() -> Any:
+        assert running.process.poll() is None, running.output()[-3000:]
+        rows = running.query(sql, dag_id=dag_id)
+        if not rows or not running.is_open():
+            return None
+        details = api(running, "GET", f"dags/{dag_id}/dagRuns/~/hitlDetails")["hitl_details"]
+        open_ones = [one for one in details if one["task_instance"]["dag_run_id"] == rows[0][0]]
+        return open_ones[0] if open_ones else None
+
+    asked: dict[str, Any] = wait_for(question, 150, f"the question of {dag_id}")
+    if choice is not None:
+        run_id = asked["task_instance"]["dag_run_id"]
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+        api(running, "PATCH", path, chosen_options=[choice], params_input={})
+    return asked

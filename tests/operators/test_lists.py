@@ -1,0 +1,537 @@
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, task
+
+from airflow_provider_octopush.assets.lists import create_asset
+from airflow_provider_octopush.contacts.summary import merge_summaries
+from airflow_provider_octopush.exceptions import OctopushServerError, SnapshotConflictError
+from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
+from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.sync.summary import ListSummary, Summary
+from tests.airflow_runs import TaskInstance, run_dag
+from tests.conftest import SetConnection
+
+LIST = "Customers"
+SECRET = "a secret of more than 32 characters"
+Rows = list[dict[str, Any]]
+
+
+def number(n: int) -> str:
+    return f"+3361234{n:04}"
+
+
+def people(*numbers: int, name: str = "Zoé") -> Rows:
+    return [{"phone_number": number(n), "first_name": name} for n in numbers]
+
+
+class Nights:
+    """Runs the operator night after night."""
+
+    def __init__(self, simulator: Simulator, folder: Path) -> None:
+        self.simulator = simulator
+        self.snapshot_path = folder / "snapshots" / "customers.snapshot"
+        self.night = 0
+        self.pushed: dict[str, Any] = {}
+
+    def run(self, rows: Any, *, night: int | None = None, date: str | None = None, **options: Any) -> dict[str, Any]:
+        """Run one night, or go on with one; return its summary."""
+        self.night = self.night + 1 if night is None else night
+        options = {"list_name": LIST, "snapshot_path": str(self.snapshot_path), **options}
+        operator = SyncListOperator(task_id="sync", data=rows, **options)
+        ti = TaskInstance()
+        context: Any = {"ti": ti, "run_id": f"night {self.night}"}
+        if date is not None:
+            context["logical_date"] = dt.datetime.fromisoformat(date).replace(tzinfo=dt.UTC)
+        self.pushed = {}
+        try:
+            return operator.execute(context)
+        finally:
+            self.pushed = ti.pushed.get("return_value", {})
+
+    @property
+    def on_list(self) -> set[str]:
+        return self.simulator.lists.get(LIST, set())
+
+    def requests_of(self, path: str) -> int:
+        return sum(request.path == path for request in self.simulator.requests)
+
+
+@pytest.fixture
+def nights(simulator: Simulator, connect: SetConnection, tmp_path: Path) -> Nights:
+    connect(timeout=5, retries=1, snapshot_secret=SECRET)
+    return Nights(simulator, tmp_path)
+
+
+def check(summary: dict[str, Any], **expected: Any) -> None:
+    counts = {name: value for name, value in summary.items() if isinstance(value, int) and value}
+    given = {name: summary[name] for name in expected}
+    assert given == expected, counts
+
+
+def test_an_unchanged_table_costs_no_request(nights: Nights) -> None:
+    check(nights.run(people(1, 2, 3)), added=3, first_run=True, snapshot_before=0, snapshot_after=3)
+    before = nights.simulator.requests_total
+    check(nights.run(people(3, 1, 2)), unchanged=3, requests=0, first_run=False, snapshot_before=3, snapshot_after=3)
+    assert nights.simulator.requests_total == before
+
+
+def test_only_what_changed_is_sent_and_who_left_is_removed(nights: Nights) -> None:
+    nights.run(people(1, 2, 3, 4))
+    summary = nights.run([*people(1, 2), *people(3, name="Ana"), *people(5)])
+    check(summary, read=4, unchanged=2, updated=1, added=1, removed=1, requests=2, snapshot_after=4)
+    assert nights.on_list == {number(n) for n in (1, 2, 3, 5)}
+    assert nights.simulator.contacts[number(3)].fields["first_name"] == "Ana"
+    assert nights.simulator.contacts[number(4)].lists == frozenset(), "removed from the list, not from the account"
+
+
+def test_who_opted_out_is_never_sent_and_leaves(nights: Nights) -> None:
+    nights.run(people(1, 2, 3))
+    stops = [{"number": "06 12 34 00 02"}, {"number": number(9)}]
+    summary = nights.run(people(1, 2, 3, 9), opted_out=stops, default_region="FR", max_removed=1)
+    check(summary, read=4, opted_out=2, unchanged=2, removed=1, removed_opted_out=1, added=0)
+    assert nights.on_list == {number(1), number(3)}
+    assert all(number(9) not in request.contacts for request in nights.simulator.requests)
+
+
+def test_opt_outs_are_removed_even_where_leavers_are_kept(nights: Nights) -> None:
+    nights.run(people(1, 2, 3))
+    check(nights.run(people(1), opted_out=[{"n": number(2)}], leavers="keep"), removed=1, kept=0, snapshot_after=2)
+    assert nights.on_list == {number(1), number(3)}
+
+
+def test_nobody_is_removed_whom_this_task_did_not_put_there(nights: Nights) -> None:
+    SyncListOperator(task_id="x", data=people(7), list_name=LIST, snapshot_path=f"{nights.snapshot_path}2").execute(
+        {"ti": TaskInstance(), "run_id": "x"}  # type: ignore[typeddict-item]  # all that is asked of it
+    )
+    nights.run(people(1))
+    nights.run(people(2))
+    assert nights.on_list == {number(2), number(7)}
+
+
+@pytest.mark.parametrize(
+    ("max_removed", "leavers", "holds"),
+    [
+        (None, 10, False),
+        (None, 11, True),
+        ("12", 12, False),
+        ("12", 13, True),
+        (0.5, 20, False),
+        ("0.5", 21, True),
+        ("1.0", 39, False),
+        ("1", 2, True),
+        (0, 1, True),
+        ("None", 11, True),
+    ],
+)
+def test_the_brake(nights: Nights, max_removed: Any, leavers: int, *, holds: bool) -> None:
+    nights.run(people(*range(40)))
+    rest = people(*range(leavers, 40), name="Ana")
+    if not holds:
+        check(nights.run(rest, max_removed=max_removed), removed=leavers, updated=40 - leavers, kept=0)
+        return
+    with pytest.raises(AirflowFailException, match=rf"{leavers} of 40 contacts.*max_removed={leavers}"):
+        nights.run(rest, max_removed=max_removed)
+    check(nights.pushed, removed=0, kept=leavers, updated=40 - leavers, snapshot_after=40)
+    assert len(nights.on_list) == 40
+    check(nights.run(rest, max_removed=leavers), removed=leavers, unchanged=40 - leavers)
+
+
+def test_a_wrong_join_of_the_opt_outs_does_not_empty_the_list(nights: Nights) -> None:
+    nights.run(people(*range(40)))
+    with pytest.raises(AirflowFailException, match="have opted out"):
+        nights.run(people(*range(40)), opted_out=people(*range(40)))
+    assert len(nights.on_list) == 40
+    check(nights.pushed, opted_out=40, kept=40)
+
+
+@pytest.mark.parametrize("value", ["x", "1.5", "-1", -0.1, True, 1.01])
+def test_what_is_no_limit_is_refused_before_anything_is_sent(nights: Nights, value: Any) -> None:
+    with pytest.raises(ValueError, match="max_removed"):
+        nights.run(people(1), max_removed=value)
+    assert nights.simulator.requests_total == 0
+
+
+def broken(rows: Rows) -> Any:
+    yield pd.DataFrame(rows)
+    raise RuntimeError("the source failed")
+
+
+def test_nobody_is_removed_when_the_source_fails_or_is_empty_or_too_much_is_rejected(nights: Nights) -> None:
+    nights.run(people(1, 2, 3))
+    with pytest.raises(RuntimeError, match="the source failed"):
+        nights.run(broken(people(1)))
+    with pytest.raises(ValueError, match="no row was read"):
+        nights.run([])
+    with pytest.raises(AirflowSkipException):
+        nights.run([], on_empty="skip")
+    with pytest.raises(AirflowFailException, match="an empty source empties no list"):
+        nights.run([], on_empty="succeed")
+    with pytest.raises(AirflowFailException, match="1 of 3 rows were rejected"):
+        nights.run([*people(1, 4), {"phone_number": "n/a"}])
+    check(nights.pushed, kept=2, removed=0, invalid=1, added=1, snapshot_after=4)
+    assert nights.on_list == {number(n) for n in (1, 2, 3, 4)}
+    check(nights.run(people(1)), removed=3)
+
+
+def test_what_is_confirmed_before_a_failure_is_not_sent_again(nights: Nights) -> None:
+    with pytest.raises(RuntimeError):
+        nights.run(broken(people(*range(30))), chunk_size=10)
+    assert nights.on_list
+    summary = nights.run(people(*range(40)), night=nights.night, chunk_size=10)
+    check(summary, read=40, added=40, requests=4, first_run=True, snapshot_before=0, snapshot_after=40)
+    assert len([n for request in nights.simulator.requests for n in request.contacts]) == 40
+
+
+def test_a_retry_tells_of_the_whole_run_removals_included(nights: Nights) -> None:
+    nights.run(people(*range(300)))
+    nights.simulator.fail_next(None, Fault.server_error(), Fault.server_error())
+    with pytest.raises(OctopushServerError):
+        nights.run(people(299), max_removed=1.0)
+    assert len(nights.on_list) == 100
+    summary = nights.run(people(299), night=nights.night, max_removed=1.0)
+    check(summary, removed=299, unchanged=1, requests=4, retries=1, snapshot_before=300, snapshot_after=1)
+
+
+def test_nobody_opted_out_any_more_is_a_failed_reload(nights: Nights) -> None:
+    nights.run(people(1, 2), opted_out=[{"n": number(2)}])
+    before = nights.simulator.requests_total
+    with pytest.raises(AirflowFailException, match="a failed reload, not consent"):
+        nights.run(people(1, 2, 3), opted_out=[])
+    assert nights.simulator.requests_total == before
+    nights.run(people(1, 2))
+    check(nights.run(people(1, 2), opted_out=[]), unchanged=2)
+
+
+def test_opt_outs_that_cannot_be_read_are_judged_on_their_own(nights: Nights, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.csv"
+    stops = [{"n": number(2)}, {"n": "secret"}, {"n": None}]
+    with pytest.raises(AirflowFailException, match="2 of 3 numbers of people who opted out"):
+        nights.run(people(*range(100)), opted_out=stops, max_rejected=0.5, rejects_path=str(rejects))
+    assert nights.simulator.requests_total == 0
+    with rejects.open(newline="") as file:
+        assert [(row["stage"], row["phone_number"]) for row in csv.DictReader(file)] == [
+            ("opted_out_invalid", "secret"),
+            ("opted_out_invalid", ""),
+        ]
+    check(nights.run(people(1), opted_out=stops, max_rejected=2), opted_out_invalid=2, added=1, invalid=0)
+
+
+def test_opt_outs_with_several_columns_are_read_from_the_one_that_feeds_the_number(nights: Nights) -> None:
+    stops = [{"id": 7, "mobile": number(1)}]
+    rows = [{"mobile": number(n)} for n in (1, 2)]
+    check(nights.run(rows, opted_out=stops, columns={"phone_number": "mobile"}), opted_out=1, added=1)
+    with pytest.raises(AirflowFailException, match="phone_number is fed by column 'mobile', which is not there"):
+        nights.run(rows, opted_out=[{"id": 7, "phone": number(1)}], columns={"phone_number": "mobile"})
+
+
+def test_numbers_read_otherwise_remove_nobody_for_one_night(nights: Nights) -> None:
+    nights.run(people(1, 2))
+    check(nights.run(people(1), default_region="BE"), kept=1, removed=0, unchanged=1)
+    assert "read otherwise" in nights.pushed["kept_reason"]
+    check(nights.run(people(1), default_region="BE"), kept=0, removed=1)
+
+
+def test_another_tag_is_another_payload_another_chunk_size_is_not(nights: Nights) -> None:
+    nights.run(people(1, 2))
+    check(nights.run(people(1, 2), chunk_size=1), unchanged=2)
+    check(nights.run(people(1, 2), tag_name="VIP"), updated=2, unchanged=0)
+    check(nights.run(people(1, 2), columns={"last_name": "first_name", "first_name": "first_name"}), updated=2)
+
+
+def test_resend_sends_everything_again(nights: Nights) -> None:
+    nights.run(people(1, 2))
+    check(nights.run(people(1, 2), resend="True"), updated=2, unchanged=0)
+    check(nights.run(people(1, 2), resend="False"), unchanged=2)
+    with pytest.raises(ValueError, match="resend"):
+        nights.run(people(1, 2), resend="maybe")
+
+
+def test_what_is_not_confirmed_comes_again(nights: Nights) -> None:
+    nights.simulator.behaviour = Behaviour(
+        unmentioned=frozenset({number(1)}), statuses={number(2): "queued"}, refused=frozenset({number(3)})
+    )
+    summary = nights.run(people(1, 2, 3, 4), max_rejected=1.0)
+    check(summary, unconfirmed=1, other=1, refused=1, added=1, snapshot_after=1)
+    nights.simulator.behaviour = Behaviour()
+    check(nights.run(people(1, 2, 3, 4)), unchanged=1, updated=2, added=1, snapshot_after=4)
+
+
+def test_a_run_that_is_older_than_the_snapshot_is_skipped(nights: Nights) -> None:
+    nights.run(people(1), date="2026-11-25")
+    with pytest.raises(AirflowSkipException, match="2026-11-24"):
+        nights.run(people(2), date="2026-11-24")
+    assert nights.on_list == {number(1)}
+
+
+def test_two_runs_at_a_time_are_found_out_before_anybody_is_removed(nights: Nights) -> None:
+    nights.run(people(1, 2, 3))
+    other = Nights(nights.simulator, nights.snapshot_path.parent.parent)
+    other.night = 10
+
+    def rows() -> Any:
+        yield people(1)
+        other.run(people(1, 2, 3, 4))
+
+    with pytest.raises(SnapshotConflictError, match="max_active_runs"):
+        nights.run(rows())
+    assert nights.on_list == {number(n) for n in (1, 2, 3, 4)}
+    check(nights.run(people(1)), removed=3)
+
+
+@pytest.mark.parametrize(
+    ("secret", "message"),
+    [(None, "token_urlsafe"), ("", "token_urlsafe"), ("short", "less than 32 characters"), ("x" * 40, "another")],
+)
+def test_a_secret_that_is_missing_short_or_another_one(
+    nights: Nights, connect: SetConnection, secret: str | None, message: str
+) -> None:
+    nights.run(people(1))
+    before = nights.simulator.requests_total
+    connect(snapshot_secret=secret)
+    with pytest.raises(AirflowFailException, match=message) as raised:
+        nights.run(people(1, 2))
+    assert not secret or secret not in str(raised.value)
+    assert nights.simulator.requests_total == before
+
+
+def test_a_new_secret_sends_nothing(nights: Nights, connect: SetConnection) -> None:
+    nights.run(people(1, 2, 3))
+    connect(snapshot_secret=f"{'n' * 40}, {SECRET}")
+    check(nights.run(people(1, 2, 3)), unchanged=3, requests=0)
+    connect(snapshot_secret="n" * 40)
+    check(nights.run(people(1, 2)), unchanged=2, removed=1)
+
+
+def test_a_plan_counts_and_does_nothing(nights: Nights) -> None:
+    nights.run(people(*range(40)))
+    content, total = nights.snapshot_path.read_bytes(), nights.simulator.requests_total
+    rows = [*people(*range(20)), *people(*range(20, 25), name="Ana"), *people(41, 42)]
+    options: dict[str, Any] = {"opted_out": people(0), "chunk_size": 3}
+    plan = nights.run(rows, validate_only=True, **options)
+    check(plan, added=2, updated=5, unchanged=19, opted_out=1, removed=16, removed_opted_out=1, requests=4, kept=0)
+    check(plan, snapshot_before=40, snapshot_after=26)
+    assert nights.snapshot_path.read_bytes() == content
+    assert nights.simulator.requests_total == total
+    assert list((nights.snapshot_path.parent / "customers.snapshot.additions").iterdir()) != []
+    run = nights.run(rows, max_removed=plan["removed"] - plan["removed_opted_out"], **options)
+    same = ("added", "updated", "unchanged", "opted_out", "removed", "removed_opted_out", "requests", "snapshot_after")
+    assert {name: run[name] for name in same} == {name: plan[name] for name in same}
+
+
+class TestDeletionsThatAreRefused:
+    """What the API answers for a number that is not there is not documented."""
+
+    @pytest.mark.parametrize("status", [204, 400, 404, 422])
+    @pytest.mark.parametrize("others", [True, False])
+    def test_who_is_gone_already_counts_as_gone_if_another_was_removed(
+        self, nights: Nights, status: int, *, others: bool
+    ) -> None:
+        nights.run(people(*range(30)))
+        gone = [number(n) for n in range(5)]
+        nights.simulator.behaviour = Behaviour(missing_status=status, missing_among_others=others)
+        nights.simulator.contacts.clear()
+        self._delete_by_hand(nights, gone)
+        check(nights.run(people(*range(10, 30))), removed=10, kept=0, snapshot_after=20)
+        assert nights.on_list == {number(n) for n in range(10, 30)}
+
+    @pytest.mark.parametrize("status", [400, 404, 422])
+    def test_alone_without_evidence_it_is_kept(self, nights: Nights, status: int) -> None:
+        nights.run(people(1, 2))
+        nights.simulator.behaviour = Behaviour(undeletable=frozenset({number(2)}), refusal_status=status)
+        with pytest.raises(AirflowFailException, match="refused to remove 1"):
+            nights.run(people(1))
+        check(nights.pushed, kept=1, removed=0, snapshot_after=2)
+        nights.simulator.behaviour = Behaviour()
+        check(nights.run(people(1)), removed=1)
+
+    @pytest.mark.parametrize("lost", [Fault.answer_lost(), Fault.answer_cut()])
+    def test_the_repetition_of_a_request_whose_answer_was_lost_is_evidence(self, nights: Nights, lost: Fault) -> None:
+        nights.run(people(1, 2, 3))
+        nights.simulator.behaviour = Behaviour(missing_status=404)
+        nights.simulator.fail_next(lost)
+        check(nights.run(people(1)), removed=2, kept=0)
+        assert nights.on_list == {number(1)}
+
+    def test_so_it_is_after_a_try_that_ended_there(self, nights: Nights) -> None:
+        nights.run(people(1, 2, 3))
+        nights.simulator.behaviour = Behaviour(missing_status=404)
+        nights.simulator.fail_next(Fault.answer_lost(), Fault.server_error())
+        with pytest.raises(OctopushServerError):
+            nights.run(people(1))
+        check(nights.run(people(1)), removed=2, kept=0)
+
+    def test_a_list_that_is_gone_costs_few_requests_and_forgets_nobody(self, nights: Nights) -> None:
+        nights.run(people(*range(1000)))
+        nights.simulator.behaviour = Behaviour(missing_list_status=404)
+        before = nights.requests_of("contact/delete")
+        nights.simulator._state.store._lists.clear()
+        with pytest.raises(AirflowFailException, match="under this name"):
+            nights.run(people(1), max_removed=1.0)
+        assert nights.requests_of("contact/delete") - before <= 60
+        check(nights.pushed, kept=999, removed=0, snapshot_after=1000)
+
+    @pytest.mark.parametrize("status", [401, 403, 405, 503])
+    def test_after_an_error_nobody_is_removed(self, nights: Nights, status: int) -> None:
+        nights.run(people(*range(900)))
+        nights.simulator.fail_next(*[Fault.server_error(status)] * 2)
+        with pytest.raises((AirflowFailException, OctopushServerError)):
+            nights.run(people(1), max_removed=1.0)
+        assert len(nights.on_list) == 900
+
+    @staticmethod
+    def _delete_by_hand(nights: Nights, numbers: list[str]) -> None:
+        for one in numbers:
+            nights.simulator._state.store._delete(one[1:], LIST)
+
+
+def test_the_requests_of_a_large_night_are_as_few_as_can_be(nights: Nights) -> None:
+    nights.run(people(*range(5000)))
+    rows = [*people(*range(400, 4000)), *people(*range(4000, 5000), name="Ana")]
+    before = nights.simulator.requests_total
+    check(nights.run(rows), updated=1000, removed=400, requests=5 + 2)
+    assert nights.simulator.requests_total - before == 5 + 2
+
+
+def test_a_value_that_changes_by_itself_is_told_of(nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
+    nights.run(people(*range(30)))
+    nights.run(people(*range(30), name="another"))
+    assert "30 of 30 contacts are not what they were" in caplog.text
+
+
+def test_summaries_of_several_lists_are_merged(nights: Nights) -> None:
+    parts = [nights.run(people(1, 2)), nights.run(people(1, 2, 3))]
+    merged = merge_summaries(parts)
+    check(merged, read=5, unchanged=2, added=3, snapshot_after=5, first_run=True)
+    with pytest.raises(ValueError, match="their counts are not the same"):
+        merge_summaries([parts[0], Summary().as_xcom()])
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_in_airflow_with_rows_from_upstream_and_an_asset(nights: Nights, dag: DAG) -> None:
+    @task
+    def rows() -> Rows:
+        return people(1, 2, 3)
+
+    @task
+    def stops() -> Rows:
+        return [{"n": number(3)}]
+
+    sync = SyncListOperator(
+        task_id="sync",
+        data=rows(),
+        opted_out=stops(),
+        list_name=LIST,
+        snapshot_path=str(nights.snapshot_path),
+        max_removed="{{ 1 + 1 }}",
+        outlets=[create_asset(list_name=LIST)],
+    )
+    del sync
+    run = run_dag(dag)
+    check(run.results["sync"], read=3, added=2, opted_out=1)
+    assert number(1)[1:] not in json.dumps(run.rendered["sync"])
+    check(run_dag(dag).results["sync"], unchanged=2, opted_out=1)
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_the_decorator(nights: Nights, dag: DAG) -> None:
+    decorated: Any = task.octopush_list
+
+    @decorated(list_name=LIST, snapshot_path=str(nights.snapshot_path))  # type: ignore[untyped-decorator]  # Airflow's
+    def customers(first: int) -> Any:
+        yield people(first, 2)
+
+    customers(1)
+    check(run_dag(dag).results["customers"], added=2, first_run=True)
+    check(run_dag(dag).results["customers"], unchanged=2)
+    with pytest.raises(TypeError, match="takes no sql"):
+        decorated(list_name=LIST, snapshot_path="x", sql="SELECT 1")(list)()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"leavers": "drop"}, "leavers"),
+        ({"opted_out": [], "opted_out_sql": "SELECT 1"}, "one place"),
+        ({"opted_out_sql": "SELECT 1"}, "opted_out_conn_id"),
+        ({"chunk_size": 0}, "chunk_size"),
+    ],
+)
+def test_contradictions_show_when_the_dag_is_parsed(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SyncListOperator(task_id="x", data=[], list_name=LIST, snapshot_path="x", **options)
+
+
+def test_the_log_says_what_became_of_the_list() -> None:
+    table = ListSummary(read=3, unchanged=3, removed=2, removed_opted_out=1, kept=1, kept_reason="why").table()
+    lines = [" ".join(line.split()) for line in table.splitlines()]
+    assert "removed 2 (1 of them opted out)" in lines
+    assert "kept 1: why" in lines
+
+
+class TestDeleting:
+    def run(self, rows: Rows, **options: Any) -> dict[str, Any]:
+        context: Any = {"ti": TaskInstance(), "run_id": "erasure"}
+        return DeleteContactsOperator(task_id="erase", data=rows, **options).execute(context)
+
+    def test_numbers_leave_the_list(self, nights: Nights) -> None:
+        nights.run(people(1, 2, 3))
+        rows = [{"phone_number": "06 12 34 00 01"}, *people(1, 2), {"phone_number": "n/a"}]
+        summary = self.run(rows, list_name=LIST, default_region="FR", max_rejected=1)
+        check(summary, read=4, removed=2, duplicates=1, invalid=1, kept=0, requests=1)
+        assert nights.on_list == {number(3)}
+        assert number(1) in nights.simulator.contacts
+
+    def test_from_the_account_and_forgotten(self, nights: Nights) -> None:
+        nights.run(people(1, 2, 3))
+        summary = self.run(people(1), from_account=True, snapshot_path=str(nights.snapshot_path))
+        check(summary, removed=1, forgotten=1)
+        assert nights.simulator.contacts.keys() == {number(2), number(3)}
+        check(nights.run(people(2, 3)), unchanged=2, removed=0, snapshot_before=2)
+
+    def test_a_template_that_gives_no_list_is_not_the_account(self, nights: Nights) -> None:
+        nights.run(people(1))
+        for name in ("", " "):
+            with pytest.raises(ValueError, match="blank"):
+                self.run(people(1), list_name=name)
+        assert number(1) in nights.simulator.contacts
+
+    def test_one_place_has_to_be_named(self) -> None:
+        choices: list[dict[str, Any]] = [{}, {"list_name": LIST, "from_account": True}]
+        for options in choices:
+            with pytest.raises(ValueError, match="from one place"):
+                DeleteContactsOperator(task_id="x", data=[], **options)
+
+    def test_a_snapshot_that_cannot_be_opened_shows_before_anybody_is_removed(
+        self, nights: Nights, connect: SetConnection
+    ) -> None:
+        nights.run(people(1))
+        connect(snapshot_secret="o" * 40)
+        with pytest.raises(AirflowFailException, match="another snapshot_secret"):
+            self.run(people(1), from_account=True, snapshot_path=str(nights.snapshot_path))
+        assert nights.on_list == {number(1)}
+
+    def test_with_validate_only_nothing_is_removed(self, nights: Nights) -> None:
+        nights.run(people(1))
+        check(self.run(people(1, 2), list_name=LIST, validate_only=True), removed=2, requests=1)
+        assert nights.on_list == {number(1)}
+
+    def test_who_is_refused_is_kept_and_the_task_fails(self, nights: Nights) -> None:
+        nights.simulator.behaviour = Behaviour(missing_status=404)
+        with pytest.raises(AirflowFailException, match="refused to remove 1 of 1"):
+            self.run(people(1), from_account=True)
+
+    def test_who_is_gone_is_forgotten_although_the_run_fails_later(self, nights: Nights) -> None:
+        nights.run(people(*range(300)))
+        nights.simulator.fail_next(None, Fault.server_error(), Fault.server_error())
+        with pytest.raises(OctopushServerError):
+            self.run(people(*range(300)), list_name=LIST, snapshot_path=str(nights.snapshot_path))
+        check(nights.run(people(*range(200, 300))), unchanged=100, removed=0)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from airflow_provider_octopush.exceptions import SnapshotConflictError
+from airflow_provider_octopush.storage.snapshot_path import open_store
+from airflow_provider_octopush.sync.snapshot import Store
+from tests.sync.snapshots import held, note, open_snapshot
+
+
+@pytest.fixture(params=["local", "file URI", "S3"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return a path in each kind of place that a snapshot can be in."""
+    if request.param == "S3":
+        return f"{request.getfixturevalue('s3')}/octopush/lists/customers.snapshot"
+    local = tmp_path / "octopush" / "lists" / "customers.snapshot"
+    return str(local) if request.param == "local" else local.as_uri()
+
+
+def test_a_snapshot_is_kept_from_one_night_to_the_next(path: str) -> None:
+    for night in range(4):
+        with open_snapshot(open_store(path), f"run {night}") as snapshot:
+            assert held(snapshot) == set(range(100, 100 + night))
+            note(snapshot, {100 + night: "x"})
+            snapshot.flush()
+            assert len(open_store(path).additions()) == 2 + (night > 0)
+            snapshot.replace(opted_out=0)
+        assert open_store(path).additions() == ["last"]
+
+
+def test_what_a_killed_run_noted_is_found(path: str) -> None:
+    killed = open_snapshot(open_store(path))
+    note(killed, {101: "x"})
+    killed.flush()
+    del killed
+    with open_snapshot(open_store(path), "run 2") as snapshot:
+        assert held(snapshot) == {101}
+
+
+def test_two_runs_at_a_time_are_found_out(path: str) -> None:
+    first, second = open_snapshot(open_store(path)), open_snapshot(open_store(path), "run 2")
+    first_store = open_store(path)
+    assert len(first_store.additions()) == 2
+    with pytest.raises(SnapshotConflictError):
+        first.replace(opted_out=0)
+    second.replace(opted_out=0)
+    first.close()
+    second.close()
+
+
+def test_what_is_not_there_is_no_error(path: str) -> None:
+    store = open_store(path)
+    assert store.fetch() is None
+    assert store.fetch_beginning() is None
+    assert store.additions() == []
+    assert store.fetch_addition("nothing") is None
+    store.remove_additions(["nothing"])
+
+
+def test_an_upload_that_fails_leaves_the_old_snapshot_in_place(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(path)
+    store.put(_file(b"old"))
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no more room")
+
+    if path.startswith("s3"):
+        monkeypatch.setattr("s3fs.core.S3FileSystem._call_s3", fail)
+    else:
+        monkeypatch.setattr("shutil.copyfileobj", fail)
+    with pytest.raises(OSError, match="no more room"):
+        store.put(_file(b"new" * 1000))
+    monkeypatch.undo()
+    assert _content(open_store(path)) == b"old"
+
+
+def test_a_local_snapshot_is_its_owners_affair(tmp_path: Path) -> None:
+    previous = os.umask(0)
+    try:
+        path = tmp_path / "new" / "folder" / "customers.snapshot"
+        with open_snapshot(open_store(str(path))) as snapshot:
+            note(snapshot, {101: "x"})
+            snapshot.flush()
+            additions = path.with_name("customers.snapshot.additions")
+            files = list(additions.iterdir())
+            snapshot.replace(opted_out=0)
+            assert len(files) == 2
+        for file in (path, *additions.iterdir()):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        for folder in (path.parent, path.parent.parent, additions):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    finally:
+        os.umask(previous)
+
+
+def test_what_a_killed_process_left_beside_goes_away(tmp_path: Path) -> None:
+    path = tmp_path / "customers.snapshot"
+    left = tmp_path / ".customers.snapshot.0123456789abcdef"
+    left.write_text("half")
+    open_store(str(path)).put(_file(b"whole"))
+    assert [file.name for file in tmp_path.iterdir()] == ["customers.snapshot"]
+
+
+def _file(content: bytes) -> IO[bytes]:
+    file = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed when nobody has it any more
+    file.write(content)
+    file.flush()
+    return file
+
+
+def _content(store: Store) -> bytes:
+    file: Any = store.fetch()
+    with file:
+        file.seek(0)
+        content: bytes = file.read()
+    return content
