@@ -209,7 +209,6 @@ class _BoundedConnection:
     """
 
     sock: Any
-    _bounds: Bounds
 
     def __init__(self, *args: Any, under_way: _UnderWay, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -217,12 +216,11 @@ class _BoundedConnection:
 
     def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> _BoundedResponse:
         """Make what reads an answer; http.client calls it by this name."""
-        return _BoundedResponse(self._bounds, sock, debuglevel, method)
+        return _BoundedResponse(self._under_way.bounds, sock, debuglevel, method)
 
     def connect(self) -> None:
         """Connect, in a thread that is left to itself when it takes too long."""
-        # A thread that is left to itself keeps these, while the session is at its next request.
-        bounds = self._bounds = self._under_way.bounds
+        bounds = self._under_way.bounds
         bounds.has_begun = True
         errors: list[BaseException] = []
         is_done, is_left = threading.Event(), False
@@ -248,16 +246,11 @@ class _BoundedConnection:
         if errors:
             raise errors.pop()
 
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        """Begin a request."""
-        self._bounds = self._under_way.bounds
-        super().putrequest(*args, **kwargs)  # type: ignore[misc]  # of urllib3's class
-
     def send(self, data: Any) -> None:
         """Send, as fast as the other side takes it."""
         if self.sock is None:
             self.connect()
-        bounds = self._bounds
+        bounds = self._under_way.bounds
         bounds.has_begun = True
         if not isinstance(data, bytes):
             # Something that is read as it is sent, which we never do.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import fsspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -42,11 +42,11 @@ def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
 
 def _store(path: str) -> tuple[Any, str, Callable[[str], Callable[[], BinaryIO]]]:
     """Return a filesystem, the path on it, and how a file on it is opened."""
-    url = urlsplit(path)
-    if url.scheme == "file" or "://" not in path:
+    is_url = path.startswith("file://")
+    if is_url or "://" not in path:
         # Not by Airflow, which would take a # or a % in a local path for a part of a URL.
         local: Any = fsspec.filesystem("file")
-        return local, local._strip_protocol(unquote(url.path) if url.scheme == "file" else path), _opener(local.open)
+        return local, local._strip_protocol(unquote(path) if is_url else path), _opener(local.open)
     found: Any = ObjectStoragePath(path)
 
     def open_by_airflow(file: str, mode: str) -> BinaryIO:

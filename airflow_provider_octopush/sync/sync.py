@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from airflow_provider_octopush.delivery.outcomes import Delivered
 from airflow_provider_octopush.sync.checkpoint import Checkpoint, Progress
 from airflow_provider_octopush.sync.pipeline import Done, Pipeline
 from airflow_provider_octopush.sync.summary import CONFIRMED, Summary
+from airflow_provider_octopush.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,9 +39,6 @@ Frames: TypeAlias = "Generator[pd.DataFrame, None, None]"
 PROGRESS_SECONDS = 10.0
 UNKNOWN_STATUSES_LOGGED = 10
 PASSED_OVER_AT_A_TIME = 10_000
-
-# What else stands in a status may be quoted from a contact.
-_STATUS = re.compile(r"[a-z_-]{1,30}")
 
 
 class Rejects(Protocol):
@@ -486,7 +483,7 @@ class ContactSync:
                 "known; they are counted as other: %s",
                 self._unknown_statuses.total(),
                 ", ".join(
-                    f"{status if _STATUS.fullmatch(status) else '(not a word)'}: {number}"
+                    f"{shown(status)}: {number}"
                     for status, number in self._unknown_statuses.most_common(UNKNOWN_STATUSES_LOGGED)
                 ),
             )

@@ -142,7 +142,9 @@ def test_a_success_that_is_not_the_documented_answer_is_an_error(
 
 
 @pytest.mark.parametrize(
-    "content", [b"[" * 200_000, b'{"message":' * 100_000, b'{"code": ' + b"9" * 100_000 + b"}", b"\xff{"]
+    "content",
+    [b"[" * 200_000, b'{"message":' * 100_000, b'{"code": ' + b"9" * 100_000 + b"}", b"\xff{"],
+    ids=lambda content: repr(content[:20]),
 )
 def test_a_refusal_that_nobody_can_read_is_a_refusal(serve: Serve, hook: OctopushHook, content: bytes) -> None:
     serve(say(content, "400 Bad Request"))

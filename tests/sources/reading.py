@@ -94,7 +94,7 @@ print(json.dumps([rows, peak - base]))
 _READ_SQL = """
 import importlib, json, sys
 
-module, arguments, sql, rows, setup = json.loads(sys.argv[1])
+module, arguments, sql, how_many, setup = json.loads(sys.argv[1])
 exec(setup)
 from airflow_provider_octopush.sources.sql import read_sql
 
@@ -103,7 +103,7 @@ class Hook:
         args, kwargs = arguments
         return importlib.import_module(module).connect(*args, **kwargs)
 
-frames = lambda which: read_sql(Hook(), sql.format(20_000 if which == "small" else rows))
+frames = lambda which: read_sql(Hook(), sql.format(20_000 if which == "small" else how_many))
 """
 
 #: Rows that are read to see how memory grows: as many as make tens of megabytes where they are kept.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_octopush.sources.drivers import postgresql, table
 from airflow_provider_octopush.sources.errors import (
     ConnectionLostError,
     NotAQueryError,
@@ -273,3 +274,18 @@ def test_parameters_in_another_style_get_postgresqls(postgres: Any) -> None:
     for sql, parameters in (("SELECT 1 WHERE 1 = ?", [1]), ("SELECT 1 WHERE 1 = :a", {"a": 1})):
         with pytest.raises(ParametersError, match=r"takes %s or %\(name\)s"):
             next(read_sql(postgres, sql, parameters))
+
+
+def test_what_redshifts_driver_is_sent_reads_a_result_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Redshift speaks PostgreSQL's language here; its driver has no server-side cursors, and keeps a result as a whole.
+    require_postgres()
+    monkeypatch.setitem(table.DRIVERS, "psycopg2", postgresql.REDSHIFT)
+    hook = postgres_by_driver("psycopg2")
+    sql = "SELECT i, 'ab'::char(5) AS c FROM generate_series(1, 25) i WHERE i > %s"
+    frames = list(read_sql(hook, sql, [0], batch_size=10))
+    assert [len(frame) for frame in frames] == [10, 10, 5]
+    assert frames[0].iloc[0].tolist() == [1, "ab"]
+    (frame,) = read_sql(hook, sql, [99])
+    assert (list(frame.columns), frame.shape) == (["i", "c"], (0, 2))
+    with pytest.raises(NotAQueryError, match="no cursor can be declared"):
+        next(read_sql(hook, "CALL p()"))

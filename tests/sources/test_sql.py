@@ -19,7 +19,7 @@ from airflow_provider_octopush.sources.errors import (
     UnreadableValueError,
 )
 from airflow_provider_octopush.sources.sql import read_sql
-from tests.sources.reading import MOBILE, DriverHook, everything_in, read
+from tests.sources.reading import MOBILE, DriverHook, everything_in, growth_of_memory, read
 
 
 def test_values_stay_what_the_driver_makes_of_them(sqlite: Any) -> None:
@@ -275,3 +275,8 @@ def test_a_driver_that_nobody_knows_says_its_style_itself(monkeypatch: pytest.Mo
 def test_a_statement_without_parameters_in_any_style_keeps_the_databases_words(sqlite: Any) -> None:
     with pytest.raises(QueryRefusedError, match=r"[Bb]inding"):
         next(read_sql(sqlite, "SELECT 1", ["x"]))
+
+
+def test_sqlite_is_read_in_bounded_memory() -> None:
+    sql = COUNT_TO.replace("SELECT i FROM n", "SELECT i, printf('%.200c', 'x') AS name FROM n")
+    assert growth_of_memory("sqlite3", sql, ":memory:") < 16 * 2**20

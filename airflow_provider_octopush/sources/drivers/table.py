@@ -10,7 +10,7 @@ from airflow_provider_octopush.sources.drivers import jdbc, mysql, odbc, postgre
 from airflow_provider_octopush.sources.drivers.driver import Driver
 
 #: The package or module that a connection's class is defined in → what the driver needs.
-DRIVERS: Mapping[str, Driver] = {
+DRIVERS: dict[str, Driver] = {
     "psycopg": postgresql.PSYCOPG,
     "psycopg2": postgresql.PSYCOPG2,
     "redshift_connector": postgresql.REDSHIFT,
