@@ -25,15 +25,22 @@ define environment
 endef
 
 .venv/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
-	$(call environment,.venv,$(NEWEST_AIRFLOW),--group test --group people --group lint --group docs --group matrix)
+	$(call environment,.venv,$(NEWEST_AIRFLOW),--group test --group people --group engines --group lint --group docs --group matrix)
 
 .venv-oldest/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
-	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),"pandas<3" --group test)
+	$(call environment,.venv-oldest,$(OLDEST_AIRFLOW),"pandas<3" --group test --group engines)
+
+.venv-warehouses/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
+	$(call environment,.venv-warehouses,$(NEWEST_AIRFLOW),--group warehouses)
 
 .PHONY: test
 test: lint docs .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow
 	.venv/bin/pytest
 	.venv-oldest/bin/pytest
+
+.PHONY: test-warehouses
+test-warehouses: .venv-warehouses/.complete ## Snowflake, BigQuery and Databricks by their real hooks; an environment of 1.7 GB
+	.venv-warehouses/bin/pytest tests/warehouses
 
 .PHONY: test-matrix
 test-matrix: .venv/.complete ## unit and Dag tests on every Airflow, pandas and Python of airflow-versions.txt
@@ -44,7 +51,7 @@ release-check: .venv/.complete ## sdist and wheel: what is in them, and the demo
 	.venv/bin/nox --tags release
 
 .PHONY: torture
-torture: .venv/.complete ## as many seeded runs as one likes: TORTURE_SEEDS=20000, from TORTURE_START=0 on
+torture: .venv/.complete ## as many seeded runs and years as one likes: TORTURE_SEEDS=20000, TORTURE_YEARS=500, from TORTURE_START=0 on
 	.venv/bin/pytest tests/torture
 
 .PHONY: mutants

@@ -8,6 +8,7 @@ import math
 import numbers
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ def to_text(value: object) -> str | None:
     """
     Write a value as a person would: ``7.0`` as ``7``, a date in ISO 8601, never ``nan`` or ``None``.
 
-    Text stays exactly as it is.
+    Text stays exactly as it is, and bytes that are UTF-8 are text.
 
     :param value: what a database or a DataFrame holds: text, a number, a boolean, a date or time, a UUID.
     :return: None when the value is missing: None, NaN, NaT, ``pandas.NA``, empty or blank text.
@@ -30,7 +31,7 @@ def to_text(value: object) -> str | None:
     if convert is None:
         convert = next((convert for kind, convert in _CONVERTERS.items() if isinstance(value, kind)), None)
     if convert is None:
-        raise ValueError(f"a value of type {type(value).__name__} has no text form")
+        raise ValueError(describe_foreign(value))
     return convert(value)
 
 
@@ -79,8 +80,43 @@ def _decimal(value: decimal.Decimal) -> str | None:
     return f"{value:f}"
 
 
+def decode(values: list[Any]) -> list[Any]:
+    """
+    Read bytes in a column as the text that they are.
+
+    Drivers give text as bytes where the database has it in a binary column, or does not know its encoding.
+
+    :return: the column, with text in place of bytes that are UTF-8.
+    """
+    if not any(issubclass(kind, _BYTES) for kind in set(map(type, values))):
+        return values
+    return [_decoded(value) if isinstance(value, _BYTES) else value for value in values]
+
+
+_BYTES = (bytes, bytearray, memoryview)
+
+
+def _decoded(value: bytes | bytearray | memoryview) -> object:
+    try:
+        return bytes(value).decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _bytes(value: bytes | bytearray | memoryview) -> str | None:
+    text = _decoded(value)
+    if not isinstance(text, str):
+        raise ValueError("bytes that are not text in UTF-8")  # noqa: TRY004 - the type is right, the value is not
+    return _text(text)
+
+
+def describe_foreign(value: object) -> str:
+    """Say what to do about a value that is no text, and has none: such as a list, or an object of a driver."""
+    return f"a value of type {type(value).__name__} has no text form: give it as text, in a query by CAST(… AS text)"
+
+
 def _no_text(value: object) -> str:
-    raise ValueError(f"a value of type {type(value).__name__} has no text form")
+    raise ValueError(describe_foreign(value))
 
 
 def _iso(value: dt.date | dt.time) -> str:
@@ -111,4 +147,7 @@ _CONVERTERS: dict[type, Callable[..., str | None]] = {
     dt.time: _iso,
     np.datetime64: lambda value: to_text(pd.Timestamp(value)),
     uuid.UUID: str,
+    bytes: _bytes,
+    bytearray: _bytes,
+    memoryview: _bytes,
 }

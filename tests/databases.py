@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -44,6 +46,26 @@ MARIADB_ARGUMENTS: dict[str, Any] = {
     "database": MARIADB["schema"],
 }
 
+#: ClickHouse's client reads these too, but for the port.
+CLICKHOUSE: dict[str, Any] = {
+    "conn_type": "clickhouse",
+    "host": os.environ.get("CLICKHOUSE_HOST", "127.0.0.1"),
+    "port": int(os.environ.get("CLICKHOUSE_PORT", "9000")),
+    "login": os.environ.get("CLICKHOUSE_USER", "default"),
+    "password": os.environ.get("CLICKHOUSE_PASSWORD", ""),
+    "schema": "default",
+}
+CLICKHOUSE_ARGUMENTS: dict[str, Any] = {
+    "host": CLICKHOUSE["host"],
+    "port": CLICKHOUSE["port"],
+    "user": CLICKHOUSE["login"],
+    "password": CLICKHOUSE["password"],
+}
+
+#: PostgreSQL by way of ODBC and of JDBC: the driver's name in odbcinst.ini, and the JAR, where Debian has them.
+ODBC_DRIVER = os.environ.get("POSTGRES_ODBC_DRIVER", "PostgreSQL Unicode")
+JDBC_JAR = Path(os.environ.get("POSTGRES_JDBC_JAR", "/usr/share/java/postgresql.jar"))
+
 #: Redis has no variables of its own; this one is Celery's and Flower's habit.
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
@@ -65,6 +87,38 @@ def require_redis() -> None:
     _require("Redis", "redis", "ConnectionError", connect_redis, f"{REDIS_URL} (set REDIS_URL)")
 
 
+def require_clickhouse() -> None:
+    """Skip the test where ClickHouse or its driver is missing; on CI, fail."""
+    where = f"{CLICKHOUSE['host']}:{CLICKHOUSE['port']} (set CLICKHOUSE_HOST, CLICKHOUSE_PORT, …)"
+    _require("ClickHouse", "clickhouse_driver.errors", "NetworkError", connect_clickhouse, where)
+
+
+def require_odbc() -> Any:
+    """Skip the test where pyodbc, PostgreSQL or its ODBC driver is missing; on CI, fail."""
+    require_postgres()
+    pyodbc = require_package("pyodbc")
+    if ODBC_DRIVER not in pyodbc.drivers():
+        _missing(f"there is no ODBC driver {ODBC_DRIVER!r} (set POSTGRES_ODBC_DRIVER; Debian: odbc-postgresql)")
+    return pyodbc
+
+
+def require_jdbc() -> Any:
+    """Skip the test where JayDeBeApi, Java, PostgreSQL or its JDBC driver is missing; on CI, fail."""
+    require_postgres()
+    jaydebeapi = require_package("jaydebeapi")
+    if shutil.which("java") is None or not JDBC_JAR.exists():
+        _missing(f"there is no Java or no {JDBC_JAR} (set POSTGRES_JDBC_JAR; Debian: libpostgresql-jdbc-java)")
+    return jaydebeapi
+
+
+def require_package(name: str) -> Any:
+    """Skip the test where a package is missing; on CI, fail."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        _missing(f"{name} is not installed")
+
+
 def connect_postgres() -> Any:
     """Open a connection of the tests' own, with autocommit."""
     connection = importlib.import_module("psycopg2").connect(**POSTGRES_ARGUMENTS, connect_timeout=5)
@@ -75,6 +129,13 @@ def connect_postgres() -> Any:
 def connect_mariadb() -> Any:
     """Open a connection of the tests' own, with autocommit."""
     return importlib.import_module("MySQLdb").connect(**MARIADB_ARGUMENTS, connect_timeout=5, autocommit=True)
+
+
+def connect_clickhouse() -> Any:
+    """Open a connection of the tests' own, which answers."""
+    connection: Any = importlib.import_module("clickhouse_driver").connect(**CLICKHOUSE_ARGUMENTS, connect_timeout=5)
+    connection.cursor().execute("SELECT 1")
+    return connection
 
 
 def connect_redis() -> Any:

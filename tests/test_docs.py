@@ -43,10 +43,12 @@ from pathlib import Path
 from typing import Any
 
 import airflow
+import phonenumbers
 import pytest
 import requests
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from fsspec.implementations.memory import MemoryFileSystem
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from airflow_provider_octopush.hooks.connection import Settings
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator, DeleteContactsOperator
@@ -316,14 +318,40 @@ def test_every_parameter_of_the_operator_is_explained() -> None:
     assert {name for name in parameters if f":param {name}:" not in (CreateContactsOperator.__doc__ or "")} == set()
 
 
-def test_numbers_are_read_as_the_table_says() -> None:
+def test_numbers_are_read_as_the_tables_say() -> None:
     page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
-    table = page[page.index("| value | `default_region` | becomes |") :].partition("\n\n")[0]
-    rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
-    assert len(rows) > 10
-    for value, regions, becomes in rows:
-        read = PhoneReader(list(filter(None, regions.split(", ")))).read(value)
-        assert (read if isinstance(read, str) else read.value) == becomes
+    national = table(page, "| value | `default_region` | becomes |")
+    assert len(national) > 30
+    for value, regions, becomes in national:
+        assert read(value, PhoneReader(list(filter(None, regions.split(", "))))) == becomes
+    international = table(page, '| value | becomes, with `without_plus="international"` |')
+    assert len(international) > 4
+    for value, becomes in international:
+        assert read(value, PhoneReader(without_plus="international")) == becomes
+
+
+def read(value: str, reader: PhoneReader) -> str:
+    number = reader.read(value)
+    return number if isinstance(number, str) else number.value
+
+
+def table(page: str, header: str) -> list[list[str]]:
+    lines = page[page.index(header) :].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_lists_of_regions_cover_what_they_are_for() -> None:
+    page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
+    lists = [re.findall(r'"([A-Z]{2})"', cell) for _, cell, _ in table(page, "| customers in | `default_region` |")]
+    assert [regions[0] for regions in lists] == ["FR", "GB", "US", "NO", "FI", "IT"]
+    for regions in lists:
+        for region in regions:
+            example = phonenumbers.example_number_for_type(region, PhoneNumberType.FIXED_LINE)
+            assert example is not None
+            text = phonenumbers.format_number(example, PhoneNumberFormat.NATIONAL)
+            e164 = phonenumbers.format_number(example, PhoneNumberFormat.E164)
+            assert PhoneReader(region).read(text) == e164
+            assert (PhoneReader(regions[0]).read(text) == e164) is (region == regions[0])
 
 
 def test_every_field_of_the_summary_is_explained() -> None:

@@ -30,6 +30,8 @@ from airflow_provider_octopush.values import is_missing, to_text
         "   ",
         "\t\n",
         "\u00a0",
+        b"",
+        b" ",
     ],
 )
 def test_a_missing_value_is_no_text(value: object) -> None:
@@ -53,6 +55,9 @@ class OldTier(str, enum.Enum):  # noqa: UP042 - its str() is not its value, whic
         ("nan", "nan"),
         ("None", "None"),
         (np.str_("x"), "x"),
+        ("Zoé".encode(), "Zoé"),
+        (bytearray(b"x"), "x"),
+        (memoryview(b"x"), "x"),
         (Tier.GOLD, "gold"),
         (OldTier.GOLD, "gold"),
         (7, "7"),
@@ -87,7 +92,8 @@ def test_a_value_is_written_as_a_person_would(value: object, text: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"secret", memoryview(b"secret"), ["secret"], {"secret": 1}, ("secret",), math.inf, decimal.Decimal("-inf"),
+    [b"secret\xff", memoryview(b"secret\xff"), ["secret"], {"secret": 1}, ("secret",),
+     math.inf, decimal.Decimal("-inf"),
      "secret\ud800", object(), dt.timedelta(1), np.timedelta64(1, "s"),
      decimal.Decimal("1E+999999999"), decimal.Decimal("1E-999999999")],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from airflow_provider_octopush.contacts.fields import REGION, check_fields
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.payloads import ContactPayload
-from airflow_provider_octopush.values import to_text
+from airflow_provider_octopush.values import decode, describe_foreign, to_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +41,19 @@ class ContactMapper:
         ``region`` names the column with each number's region; it is read only when it is named.
     :param phone_reader: turns the column of ``phone_number`` into E.164.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
+    :raises ColumnError: when it is no mapping, or feeds a field with what is no name.
     """
 
     def __init__(self, columns: Mapping[str, str], phone_reader: PhoneReader) -> None:
+        if not isinstance(columns, Mapping):
+            raise ColumnError(
+                f"columns is a {type(columns).__name__}: write a dict, such as {{'phone_number': 'mobile'}}"
+            )
+        for field, name in columns.items():
+            if not isinstance(name, str):
+                raise ColumnError(
+                    f"columns says that {name!r} ({type(name).__name__}) feeds {field}: write the name of a column"
+                )
         check_fields(columns)
         self._columns = columns
         self._phone_reader = phone_reader
@@ -71,7 +81,8 @@ class ContactMapper:
             columns = [
                 [undo_defuse(value) if isinstance(value, str) else value for value in values] for values in columns
             ]
-        regions = columns[_REGION_POSITION] if REGION in positions else nothing
+        columns[0] = decode(columns[0])
+        regions = decode(columns[_REGION_POSITION]) if REGION in positions else nothing
         # Column by column, and what is the same for all rows in one call: the way of most rows is the way of millions.
         numbers: list[Any] = self._phone_reader.read_all(columns[0], regions)
         texts = {
@@ -81,7 +92,7 @@ class ContactMapper:
         }
         rows: Iterable[int] = range(first_row, first_row + len(frame))
         values: Iterable[tuple[object, ...]] = zip(*columns, strict=True)
-        reasons = _reasons(numbers, texts)
+        reasons = _reasons(numbers, columns[0], texts)
         rejections = []
         if reasons:
             all_values = list(values)
@@ -137,6 +148,10 @@ def _texts(values: Sequence[Any]) -> list[str | ValueError | None]:
     return list(map(_text, values))
 
 
+def _reason(why: PhoneReason, phone: object) -> str:
+    return f"{why.value}: {describe_foreign(phone)}" if why.name == "NOT_TEXT" else str(why.value)
+
+
 def _text(value: object) -> str | ValueError | None:
     try:
         return to_text(value)
@@ -145,12 +160,14 @@ def _text(value: object) -> str | ValueError | None:
 
 
 def _reasons(
-    numbers: Sequence[str | PhoneReason], texts: Mapping[str, Sequence[str | ValueError | None]]
+    numbers: Sequence[str | PhoneReason],
+    phones: Sequence[object],
+    texts: Mapping[str, Sequence[str | ValueError | None]],
 ) -> dict[int, str]:
     """Tell which rows cannot be sent: position → reason, the number's before that of any other field."""
     reasons = {}
     if set(map(type, numbers)) != {str}:
-        reasons = {i: number.value for i, number in enumerate(numbers) if not isinstance(number, str)}
+        reasons = {i: _reason(number, phones[i]) for i, number in enumerate(numbers) if not isinstance(number, str)}
     for field, column in texts.items():
         if any(issubclass(kind, ValueError) for kind in set(map(type, column))):
             for i, text in enumerate(column):

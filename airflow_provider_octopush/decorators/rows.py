@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.sync.sync import Frames
 
-#: Parameters of the operators that say where rows come from, or that are about a query.
-OTHER_SOURCES = ("data", "sql", "sql_conn_id", "parameters", "sql_hook_params")
+#: Parameters of the operators that say where rows come from, or something about it.
+OTHER_SOURCES = (
+    *("data", "data_columns", "data_path", "data_options"),
+    *("sql", "sql_conn_id", "parameters", "sql_hook_params", "sql_hook_class"),
+)
 
 
 def fields_with_function(operator: type[RowsOperator]) -> Sequence[str]:

@@ -182,8 +182,8 @@ def _retry_after(value: str) -> float | None:
     value = value.strip()
     if _SECONDS.fullmatch(value):
         return max(float(value), 0.0)
-    # A date is whatever the standard library takes for one, and the year 99999 is not its only surprise.
-    with suppress(ValueError, OverflowError, TypeError, IndexError):
+    # What the standard library makes of text that is no date, depends on its version: OverflowError, among others.
+    with suppress(Exception):
         date = email.utils.parsedate_to_datetime(value)
         if date.tzinfo is None:
             date = date.replace(tzinfo=dt.UTC)

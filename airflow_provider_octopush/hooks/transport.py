@@ -213,20 +213,14 @@ class _BoundedConnection:
     def __init__(self, *args: Any, under_way: _UnderWay, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._under_way = under_way
-        self._connects_within: Bounds | None = None
-
-    @property
-    def _bounds(self) -> Bounds:
-        # A thread that is left to itself still has those of the request that it was to connect for.
-        return self._connects_within or self._under_way.bounds
 
     def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> _BoundedResponse:
         """Make what reads an answer; http.client calls it by this name."""
-        return _BoundedResponse(self._bounds, sock, debuglevel, method)
+        return _BoundedResponse(self._under_way.bounds, sock, debuglevel, method)
 
     def connect(self) -> None:
         """Connect, in a thread that is left to itself when it takes too long."""
-        bounds = self._connects_within = self._bounds
+        bounds = self._under_way.bounds
         bounds.has_begun = True
         errors: list[BaseException] = []
         is_done, is_left = threading.Event(), False
@@ -249,7 +243,6 @@ class _BoundedConnection:
         finally:
             with lock:
                 is_left = not is_done.is_set()
-        self._connects_within = None
         if errors:
             raise errors.pop()
 
@@ -257,7 +250,7 @@ class _BoundedConnection:
         """Send, as fast as the other side takes it."""
         if self.sock is None:
             self.connect()
-        bounds = self._bounds
+        bounds = self._under_way.bounds
         bounds.has_begun = True
         if not isinstance(data, bytes):
             # Something that is read as it is sent, which we never do.
@@ -473,7 +466,8 @@ class Transport:
                 status_code=bounds.status_code,
             )
         correct = f"correct the connection {self._conn_id!r}"
-        if not bounds.has_begun and isinstance(error, OSError | ValueError):
+        is_local = not bounds.has_begun and isinstance(error, OSError | ValueError)
+        if is_local or any(isinstance(cause, LocationValueError) for cause in causes):
             # What fails on this machine will fail again.
             return OctopushConnectionConfigError(
                 f"{endpoint}: nothing can be sent to {host} ({type(error).__name__}): {correct}, or what the "
@@ -485,8 +479,6 @@ class Transport:
                     f"{endpoint}: the certificate of {host} is not trusted ({cause.verify_message}): {correct}, or "
                     "name its authority in REQUESTS_CA_BUNDLE"
                 )
-            if isinstance(cause, LocationValueError):
-                return OctopushConnectionConfigError(f"{endpoint}: {host} is no name of a host: {correct}")
         return OctopushServerError(f"{endpoint}: cannot reach {host}: {_network_failure(causes)}")
 
 
@@ -496,14 +488,7 @@ def _content(raw: BaseHTTPResponse, max_bytes: int) -> bytes:
 
     :raises OSError: when it is longer than it may be, or cannot be decompressed.
     """
-    pieces: list[bytes] = []
-    left = max_bytes
-    while piece := raw.read(left + 1, decode_content=False):
-        pieces.append(piece)
-        left -= len(piece)
-        if left < 0:
-            raise _TooLongError
-    content = b"".join(pieces)
+    content = b"".join(iter(lambda: raw.read(_BUFFER_SIZE, decode_content=False), b""))
     coding = raw.headers.get("Content-Encoding", "").strip().lower()
     return content if coding in ("", "identity") else _decompressed(content, coding, max_bytes)
 

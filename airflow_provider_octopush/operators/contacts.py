@@ -38,19 +38,31 @@ class CreateContactsOperator(RowsOperator):
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Add a contact"
 
-    :param data: rows from upstream: what a task returned, a DataFrame, a list of dicts, or what a mapped task returned
-        (lists of dicts or DataFrames). Exactly one of ``data`` and ``sql``.
+    :param data: rows from upstream: what a task returned, a DataFrame (or what speaks Arrow, such as polars'), a list
+        of dicts or of other rows with named fields, or what a mapped task returned (lists of rows or DataFrames).
+        Exactly one of ``data``, ``data_path`` and ``sql``.
+    :param data_columns: names for the values of rows in ``data`` that are tuples or lists, as ``get_records`` and
+        ``SQLExecuteQueryOperator`` give them.
+    :param data_path: a file, a folder or a glob, on any path of Airflow's object storage: CSV, JSON lines or Parquet,
+        by suffix (``.csv``, ``.jsonl``, ``.ndjson``, ``.json``, ``.parquet``; all but the last also with ``.gz``).
+        (templated)
+    :param data_options: for the reader of ``data_path``, as they are: of ``pandas.read_csv``, such as
+        ``{"sep": ";", "encoding": "latin-1"}``. (templated)
     :param sql: one query, or the path of a ``.sql`` file. (templated)
     :param sql_conn_id: connection that the query runs on; any hook of Airflow that speaks DB-API. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
     :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
+    :param sql_hook_class: the hook, as a class or a dotted path, where the connection's type leads to no database, or
+        to another hook.
     :param columns: contact field → name of the column that feeds it, such as ``{"phone_number": "mobile"}``. Fields not
         named are fed by the column of the same name, in upper or lower case. ``region`` names a column of ISO country
         codes that decides per row what ``default_region`` decides for all. (templated)
-    :param default_region: country of the numbers in national form, such as ``"FR"``, or a list of countries: the first
-        in which a number is valid wins. Without it such numbers are invalid. (templated)
-    :param phone_check: ``format`` (default): numbers in international form need only parse. ``valid``: every number
-        must be valid in its country. ``mobile``: and of a type that can receive SMS.
+    :param default_region: country of the numbers that have no country written, such as ``"FR"``, or a list of
+        countries: the first in which a number is valid wins. Without it such numbers are invalid. (templated)
+    :param phone_check: ``format`` (default): a number with a plus may be one that libphonenumber does not know.
+        ``valid``: every number must be valid in its country. ``mobile``: and of a type that can receive SMS.
+    :param without_plus: ``national`` (default): a number without a plus is one of ``default_region`` or of its row's
+        ``region``. ``international``: it begins with its country code, as an MSISDN does.
     :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid, refused or
         unconfirmed; with more the task fails, without retries, when everything else was sent. Unconfirmed contacts do
         not count with ``auto_remove_blacklisted_numbers``.
@@ -69,7 +81,6 @@ class CreateContactsOperator(RowsOperator):
     :param octopush_conn_id: connection of type ``octopush``. (templated)
     :raises ValueError: when the Dag is parsed and parameters contradict each other; when the task runs and a name is
         too long, or there is no row and ``on_empty="fail"``.
-    :raises TypeError: when ``data`` is not rows.
     """
 
     template_fields: Sequence[str] = (*RowsOperator.template_fields, "tag_name")
@@ -91,6 +102,7 @@ class CreateContactsOperator(RowsOperator):
         check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
         check_option("do_not_overwrite", do_not_overwrite)
         self.tag_name = tag_name
+        self._templates["tag_name"] = tag_name
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
         self.do_not_overwrite = do_not_overwrite
         self.chunk_size = chunk_size
@@ -124,14 +136,6 @@ class CreateContactsOperator(RowsOperator):
         summary.check_rejected(self.max_rejected, removes_blacklisted=bool(self.auto_remove_blacklisted_numbers))
         return summary
 
-    def _ends(self) -> dict[str, Any]:
-        """Tell a run how long to wait for requests when it fails, and how to end them when it must not wait."""
-        if self.validate_only:
-            return {}
-        from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
-
-        return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
-
     def _delivery(self) -> Delivery:
         return self._delivery_with(
             list_name=self.list_name,
@@ -153,11 +157,14 @@ class CreateContactsOperator(RowsOperator):
                 self.log.info("this Airflow keeps no progress between tries (3.3 does): sending everything again")
             return None
         run = {
+            "data_path": self.data_path,
+            "data_options": self.data_options,
             "sql": self.sql,
             "parameters": self.parameters,
             "columns": self.columns,
             "default_region": self.default_region,
             "phone_check": self.phone_check,
+            "without_plus": self.without_plus,
             "list_name": self.list_name,
             "tag_name": self.tag_name,
             "auto_remove_blacklisted_numbers": self.auto_remove_blacklisted_numbers,
@@ -192,14 +199,21 @@ class DeleteContactsOperator(RowsOperator):
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Delete contacts"
 
-    :param data: rows from upstream, as for ``CreateContactsOperator``. Exactly one of ``data`` and ``sql``.
+    :param data: rows from upstream, as for ``CreateContactsOperator``. Exactly one of ``data``, ``data_path`` and
+        ``sql``.
+    :param data_columns: names for the values of rows in ``data`` that are tuples or lists.
+    :param data_path: a file, a folder or a glob of CSV, JSON lines or Parquet, as for ``CreateContactsOperator``.
+        (templated)
+    :param data_options: for the reader of ``data_path``. (templated)
     :param sql: one query, or the path of a ``.sql`` file. (templated)
     :param sql_conn_id: connection that the query runs on. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
     :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
+    :param sql_hook_class: the hook, where the connection's type leads to another one, or to none.
     :param columns: contact field → name of the column that feeds it; ``phone_number`` and ``region`` count. (templated)
     :param default_region: country of the numbers in national form, or a list of countries. (templated)
     :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
+    :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
     :param list_name: list to remove them from; they stay in the account. Exactly one of this and ``from_account``.
         (templated)
     :param from_account: True: remove them from the account, with all of its lists.

@@ -20,7 +20,8 @@ from airflow_provider_octopush.exceptions import (
     SnapshotUnreadableError,
     TooManyRejectedError,
 )
-from airflow_provider_octopush.sources.sql import NotAQueryError
+from airflow_provider_octopush.operators.parameters import TemplateError
+from airflow_provider_octopush.sources.errors import UnusableSourceError
 
 #: What a retry of the task would meet again, unchanged.
 FINAL_ERRORS = (
@@ -35,7 +36,8 @@ FINAL_ERRORS = (
     SnapshotSecretError,
     SnapshotUnreadableError,
     ColumnError,
-    NotAQueryError,
+    UnusableSourceError,
+    TemplateError,
 )
 
 

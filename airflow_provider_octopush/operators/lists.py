@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, XComArg
+from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
 
 from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.operators.parameters import (
@@ -63,16 +63,22 @@ class SyncListOperator(RowsOperator):
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, pages "Add a contact" and "Delete contacts"
 
-    :param data: rows from upstream: what a task returned, a DataFrame, a list of dicts, or what a mapped task returned
-        (lists of dicts or DataFrames). Exactly one of ``data`` and ``sql``.
+    :param data: rows from upstream, as for ``CreateContactsOperator``. Exactly one of ``data``, ``data_path`` and
+        ``sql``.
+    :param data_columns: names for the values of rows in ``data`` that are tuples or lists.
+    :param data_path: a file, a folder or a glob of CSV, JSON lines or Parquet, as for ``CreateContactsOperator``.
+        (templated)
+    :param data_options: for the reader of ``data_path``. (templated)
     :param sql: one query, or the path of a ``.sql`` file. Of two rows with the same number the first one counts, so
         ORDER BY what does not change. (templated)
     :param sql_conn_id: connection that the query runs on; any hook of Airflow that speaks DB-API. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
     :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
+    :param sql_hook_class: the hook, where the connection's type leads to another one, or to none.
     :param columns: contact field → name of the column that feeds it, as for ``CreateContactsOperator``. (templated)
     :param default_region: country of the numbers in national form, or a list of countries. (templated)
     :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
+    :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
     :param list_name: the list, at most 30 characters. (templated)
     :param snapshot_path: where it is remembered what the list holds: a local path, which becomes readable by its owner
         only, or any path of Airflow's object storage. One for each list and each task, the same each night. (templated)
@@ -156,6 +162,7 @@ class SyncListOperator(RowsOperator):
         self.opted_out_parameters = opted_out_parameters
         self.resend = resend
         self.tag_name = tag_name
+        self._templates["tag_name"] = tag_name
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
         self.chunk_size = chunk_size
         self.concurrency = concurrency
@@ -167,8 +174,9 @@ class SyncListOperator(RowsOperator):
     def _opted_out_hook(self) -> Any:
         if self.opted_out_conn_id is None:
             return self._sql_hook
-        connection: Any = BaseHook.get_connection(self.opted_out_conn_id)
-        return connection.get_hook()
+        from airflow_provider_octopush.operators.sources import sql_hook
+
+        return sql_hook(self.opted_out_conn_id, None, None)
 
     def _sync(self, context: Context) -> Summary:
         from airflow_provider_octopush.exceptions import OlderRunError
@@ -221,6 +229,7 @@ class SyncListOperator(RowsOperator):
             None if self.validate_only else self._delivery(),
             chunk_size=self.chunk_size,
             concurrency=self.concurrency,
+            **self._ends(),
             list_name=self.list_name,
             tag_name=self.tag_name,
             rejects=rejects,
@@ -272,6 +281,7 @@ class SyncListOperator(RowsOperator):
         return {
             "default_region": [regions] if isinstance(regions, str) else list(regions),
             "phone_check": self.phone_check,
+            "without_plus": self.without_plus,
             "phonenumbers": phonenumbers.__version__,
         }
 
@@ -300,4 +310,5 @@ class SyncListOperator(RowsOperator):
         asked_for = (self.columns or {}).get("phone_number", "phone_number")
         name = columns[0] if len(columns) == 1 else asked_for
         # Who may not get SMS on the list may still have asked to get none: any number counts.
-        return ContactMapper({"phone_number": name}, PhoneReader(self.default_region or (), "format"))
+        phone_reader = PhoneReader(self.default_region or (), "format", self.without_plus)
+        return ContactMapper({"phone_number": name}, phone_reader)

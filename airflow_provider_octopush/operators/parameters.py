@@ -3,25 +3,63 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from airflow_provider_octopush.contacts.fields import check_fields
-from airflow_provider_octopush.phones.options import PhoneCheck
+from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+from airflow_provider_octopush.sources.advice import instead_of_text
 
 OnEmpty = Literal["succeed", "skip", "fail"]
 
 
-def check_one_source(data: Any, sql: str | None, sql_conn_id: str | None) -> None:
-    """
-    Check that rows come from one place.
+class TemplateError(ValueError):
+    """A template gave what cannot be meant: correct it, a retry changes nothing."""
 
-    :raises ValueError: when they do not, or the connection of a query is missing.
+
+def check_one_source(*, data: Any, data_path: str | None, sql: str | None) -> None:
     """
-    if (data is None) == (sql is None):
-        raise ValueError("rows come from exactly one place: write either data=… or sql=…")
-    if sql is not None and sql_conn_id is None:
-        raise ValueError("sql needs a connection to run on: write sql_conn_id=…")
+    Check that rows come from one place, and that ``data`` may be rows.
+
+    :raises ValueError: when they do not, or it is text.
+    """
+    if [data is None, data_path is None, sql is None].count(False) != 1:
+        raise ValueError("rows come from exactly one place: write one of data=…, data_path=… and sql=…")
+    if isinstance(data, str | bytes):
+        raise ValueError(f"data is text, not rows: {instead_of_text(data)}")  # noqa: TRY004 - as all parameters do
+
+
+def check_source_options(source: str, options: Mapping[str, Any]) -> None:
+    """
+    Check that options of a source are not written beside another one.
+
+    :param source: the parameter that the options belong to.
+    :param options: name → value, of those that would have no effect.
+    :raises ValueError: when one of them is given.
+    """
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"{name} is for rows from {source}=…, which is not there: leave it out")
+
+
+def check_data_columns(data_columns: Any) -> None:
+    """
+    Check names for the columns of ``data``.
+
+    :raises ValueError: when they are no list of different names.
+    """
+    if data_columns is None:
+        return
+    if (
+        isinstance(data_columns, str)
+        or not isinstance(data_columns, Sequence)
+        or not data_columns
+        or not all(isinstance(name, str) for name in data_columns)
+        or len(set(data_columns)) != len(data_columns)
+    ):
+        raise ValueError(
+            f"data_columns is {data_columns!r}: write a list of different names, such as ['phone_number', 'first_name']"
+        )
 
 
 def check_number(name: str, number: Any, usual: int) -> None:
@@ -53,6 +91,15 @@ def check_phone_check(phone_check: Any) -> None:
     _check_choice("phone_check", phone_check, get_args(PhoneCheck))
 
 
+def check_without_plus(without_plus: Any) -> None:
+    """
+    Check ``without_plus``.
+
+    :raises ValueError: when it is no ``WithoutPlus``.
+    """
+    _check_choice("without_plus", without_plus, get_args(WithoutPlus))
+
+
 def check_max_rejected(max_rejected: Any) -> None:
     """
     Check ``max_rejected``: a number of rows (an int) or a share of them (a float from 0 to 1).
@@ -82,12 +129,32 @@ def check_option(name: str, value: Any) -> None:
 
 def check_columns(columns: Any) -> None:
     """
-    Check the fields of ``columns``, as far as they are known before templates are rendered.
+    Check ``columns``, as far as it is known before templates are rendered.
 
-    :raises ValueError: when one is no field of a contact.
+    :raises ValueError: when one is no field of a contact, or fed by something that is no name.
     """
     if isinstance(columns, Mapping):
         check_fields(columns)
+        for field, name in columns.items():
+            if name is None or isinstance(name, int | float):
+                raise ValueError(f"columns says that {name!r} feeds {field}: write the name of a column")
+
+
+def check_rendered(name: str, template: Any, value: Any) -> None:
+    """
+    Check a name that may come from a template: what renders to None or to a number would be sent as such.
+
+    :param name: of the parameter.
+    :param template: as it is written in the Dag.
+    :param value: as it is rendered.
+    :raises TemplateError: when it is no text, or a template has made ``None`` of nothing.
+    """
+    is_text = isinstance(value, str) and not (value == "None" and str(template) != value)
+    if not is_text and not (value is None and template is None):
+        raise TemplateError(
+            f"{name}={str(template)!r} renders to {value!r} ({type(value).__name__}), which is no name: correct the "
+            "template, or what it takes its value from"
+        )
 
 
 def check_leavers(leavers: Any) -> None:

@@ -13,17 +13,21 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, BaseOperator, XComArg
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, XComArg
 
 from airflow_provider_octopush.assets.events import describe_outlets
 from airflow_provider_octopush.assets.lists import DEFAULT_CONNECTION
 from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
     check_columns,
+    check_data_columns,
     check_max_rejected,
     check_on_empty,
     check_one_source,
     check_phone_check,
+    check_rendered,
+    check_source_options,
+    check_without_plus,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.hooks.octopush import OctopushHook
-    from airflow_provider_octopush.phones.options import PhoneCheck
+    from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.summary import Summary
     from airflow_provider_octopush.sync.sync import ContactSync, Frames
@@ -54,6 +58,8 @@ class RowsOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = (
+        "data_path",
+        "data_options",
         "sql",
         "sql_conn_id",
         "parameters",
@@ -66,6 +72,7 @@ class RowsOperator(BaseOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance variable
+        "data_options": "json",
         "sql": "sql",
         "parameters": "json",
         "sql_hook_params": "json",
@@ -77,13 +84,18 @@ class RowsOperator(BaseOperator):
         self,
         *,
         data: Any = None,
+        data_columns: Sequence[str] | None = None,
+        data_path: str | None = None,
+        data_options: Mapping[str, Any] | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
         parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         sql_hook_params: Mapping[str, Any] | None = None,
+        sql_hook_class: type | str | None = None,
         columns: Mapping[str, str] | None = None,
         default_region: str | Sequence[str] | None = None,
         phone_check: PhoneCheck = "format",
+        without_plus: WithoutPlus = "national",
         list_name: str | None = None,
         on_empty: OnEmpty = "succeed",
         max_rejected: float = 0,
@@ -93,18 +105,31 @@ class RowsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_one_source(data, sql, sql_conn_id)
+        check_one_source(data=data, data_path=data_path, sql=sql)
+        if data is None:
+            check_source_options("data", {"data_columns": data_columns})
+        if data_path is None:
+            check_source_options("data_path", {"data_options": data_options})
+        if sql is not None and sql_conn_id is None:
+            raise ValueError("sql needs a connection to run on: write sql_conn_id=…")
+        check_data_columns(data_columns)
         check_on_empty(on_empty)
         check_phone_check(phone_check)
+        check_without_plus(without_plus)
         check_max_rejected(max_rejected)
         check_columns(columns)
+        self.data_columns = data_columns
+        self.data_path = data_path
+        self.data_options = data_options
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.parameters = parameters
         self.sql_hook_params = sql_hook_params
+        self.sql_hook_class = sql_hook_class
         self.columns = columns
         self.default_region = default_region
         self.phone_check = phone_check
+        self.without_plus = without_plus
         self.list_name = list_name
         self.on_empty = on_empty
         self.max_rejected = max_rejected
@@ -114,6 +139,8 @@ class RowsOperator(BaseOperator):
         # No template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
         self._data = data
         XComArg.apply_upstream_relationship(self, data)
+        #: As they are written in the Dag, to name them when they give what cannot be meant.
+        self._templates: dict[str, Any] = {"list_name": list_name}
         self._summary: Summary | None = None
         self._running: Killable | None = None
         self._is_told_to_end = False
@@ -127,8 +154,9 @@ class RowsOperator(BaseOperator):
 
     @cached_property
     def _sql_hook(self) -> Any:
-        connection: Any = BaseHook.get_connection(str(self.sql_conn_id))
-        return connection.get_hook(hook_params=self.sql_hook_params)
+        from airflow_provider_octopush.operators.sources import sql_hook
+
+        return sql_hook(str(self.sql_conn_id), self.sql_hook_class, self.sql_hook_params)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -140,6 +168,8 @@ class RowsOperator(BaseOperator):
 
         self._summary = None
         with no_retry_for_final_errors():
+            for name, template in self._templates.items():
+                check_rendered(name, template, getattr(self, name))
             summary = self._sync(context)
         if summary.read == 0 and self.on_empty != "succeed":
             message = f"no row was read, and on_empty={self.on_empty!r}"
@@ -151,6 +181,9 @@ class RowsOperator(BaseOperator):
     def on_kill(self) -> None:
         """End the sending at once; called by Airflow in the signal handler of the task's process."""
         self._is_told_to_end = True
+        if "hook" in vars(self):
+            # Whatever is under way, contacts that are sent or removed.
+            self.hook.abort()
         if self._running is not None:
             # In a thread: a handler that waits for a lock waits forever where the code that it interrupts holds it.
             _thread.start_new_thread(self._running.kill, ())
@@ -172,11 +205,25 @@ class RowsOperator(BaseOperator):
         if self.sql is not None:
             from airflow_provider_octopush.sources.sql import read_sql
 
+            # Anew for each reading: some hooks keep their connection, which is closed when the rows are read.
+            self.__dict__.pop("_sql_hook", None)
             return read_sql(self._sql_hook, self.sql, self.parameters)
-        from airflow_provider_octopush.sources.upstream import read_upstream
+        if self.data_path is not None:
+            from airflow_provider_octopush.sources.files import File, read_files
+            from airflow_provider_octopush.storage.data_path import find_files
 
-        data = self._data
-        return read_upstream(data.resolve(context) if isinstance(data, XComArg) else data)
+            return read_files((File(*file) for file in find_files(self.data_path)), self.data_options)
+        from airflow_provider_octopush.operators.sources import upstream_frames
+
+        return upstream_frames(self._data, self.data_columns, context)
+
+    def _ends(self) -> dict[str, Any]:
+        """Tell a run how long to wait for requests when it fails, and how to end them when it must not wait."""
+        if self.validate_only:
+            return {}
+        from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
+
+        return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
 
     def _delivery_with(self, **options: Any) -> Delivery:
         """
@@ -194,7 +241,8 @@ class RowsOperator(BaseOperator):
         from airflow_provider_octopush.contacts.mapping import ContactMapper
         from airflow_provider_octopush.phones.reader import PhoneReader
 
-        return ContactMapper(self.columns or {}, PhoneReader(self.default_region or (), self.phone_check))
+        phone_reader = PhoneReader(self.default_region or (), self.phone_check, self.without_plus)
+        return ContactMapper(self.columns or {}, phone_reader)
 
     @contextmanager
     def _rejects(self, context: Context, fields: Sequence[str]) -> Iterator[tuple[RejectsFile | None, str | None]]:

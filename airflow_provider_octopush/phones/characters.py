@@ -6,33 +6,29 @@ import unicodedata
 
 
 def plain(text: str) -> str:
-    """Write the digits, signs and blanks of Unicode as those of ASCII; drop invisible marks."""
-    if text.isascii():
-        return text if text.isprintable() else text.translate(_PLAIN_CONTROLS)
-    plain = []
-    for character in text:
-        digit = unicodedata.decimal(character, None)
-        category = unicodedata.category(character)
-        if digit is not None:
-            plain.append(str(digit))
-        elif category in ("Zl", "Zp"):
-            plain.append("\n")
-        elif category == "Zs":
-            plain.append(" ")
-        elif category == "Cc":
-            plain.append(character.translate(_PLAIN_CONTROLS))
-        elif category == "Cf":
-            continue
-        elif category == "Pd":
-            plain.append("-")
-        else:
-            plain.append(_ASCII_OF.get(character, character))
-    return "".join(plain)
+    """
+    Write the digits, signs and blanks of Unicode as those of ASCII; drop what cannot be seen.
+
+    :param text: anything.
+    :return: the same text, where a character of ASCII says the same; all else stays as it is. Ends of lines are
+        ``\\n``.
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_ASCII)
 
 
-_PLAIN_CONTROLS = {**dict.fromkeys(b"\t\v\f", " "), **dict.fromkeys(b"\r\x85", "\n")}
+#: Default_Ignorable_Code_Point, first and last of each range: what is not to be seen even where a font lacks it. From
+#: DerivedCoreProperties.txt of the Unicode Character Database, version 14.0.
+_IGNORABLE = (
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
 
-_ASCII_OF = {
+_SIGNS = {
+    **dict.fromkeys("\0\x7f", ""),
+    **dict.fromkeys("\t\v\f", " "),
+    **dict.fromkeys("\r\x85", "\n"),
+    "\u2800": " ",  # Braille without a dot
     **dict.fromkeys("\u2212\u02d7\u2043\u30fc", "-"),
     **dict.fromkeys("\u2053\u223c\uff5e", "~"),
     "\uff3b": "[",
@@ -42,9 +38,35 @@ _ASCII_OF = {
     **dict.fromkeys("\uff09\u207e", ")"),
     **dict.fromkeys("\uff0f\u2044\u2215", "/"),
     **dict.fromkeys("\uff0e\u2024\u2027\u2022\u00b7\u30fb", "."),
-    **dict.fromkeys("\u2019\uff07", "'"),
+    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\uff07", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u300c\u300d\uff02", '"'),
+    "\uff1d": "=",
+    "\uff1f": "?",
     "\uff0c": ",",
     "\uff1b": ";",
     "\uff1a": ":",
     "\uff03": "#",
 }
+
+_CATEGORIES = {"Zl": "\n", "Zp": "\n", "Zs": " ", "Cf": "", "Pd": "-"}
+
+
+class _Ascii(dict[int, str]):
+    """What each character becomes, noted as it comes by."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        digit = unicodedata.decimal(character, None)
+        if digit is not None:
+            written = str(digit)
+        elif character in _SIGNS:
+            written = _SIGNS[character]
+        elif any(first <= code <= last for first, last in _IGNORABLE):
+            written = ""
+        else:
+            written = _CATEGORIES.get(unicodedata.category(character), character)
+        self[code] = written
+        return written
+
+
+_ASCII = _Ascii()

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from typing import TYPE_CHECKING
+
 import phonenumbers
-from phonenumbers import CountryCodeSource, NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
+    CountryCodeSource,
+    NumberParseException,
+    PhoneMetadata,
+    PhoneNumberFormat,
+    PhoneNumberType,
+)
 
 from airflow_provider_octopush.phones.reasons import PhoneReason
 
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
 REGIONS: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+_COUNTRY_CODES: dict[str, tuple[str, ...]] = {
+    str(code): regions for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()
+}
 
 _PARSE_REASONS = {
     NumberParseException.INVALID_COUNTRY_CODE: PhoneReason.UNKNOWN_COUNTRY_CODE,
@@ -21,6 +39,9 @@ _PARSE_REASONS = {
 #: Pagers, VoIP and personal numbers may or may not be able to receive SMS; whoever asks for mobiles gets no maybe.
 _SMS_TYPES = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
+#: Types of numbers that a person can have.
+_PERSONAL_TYPES = _SMS_TYPES | {PhoneNumberType.FIXED_LINE, PhoneNumberType.VOIP, PhoneNumberType.PERSONAL_NUMBER}
+
 
 def e164(number: PhoneNumber) -> str:
     """Write a number as it is sent."""
@@ -32,6 +53,74 @@ def is_mobile(number: PhoneNumber) -> bool:
     return phonenumbers.number_type(number) in _SMS_TYPES
 
 
+def is_personal(number: PhoneNumber) -> bool:
+    """Tell whether a valid number is of a type that a person can have: not toll free, premium, voicemail, …"""
+    return phonenumbers.number_type(number) in _PERSONAL_TYPES
+
+
+def is_of(number: PhoneNumber, region: str) -> bool:
+    """Tell whether a number is valid in the very region: not only in another one with the same country code."""
+    return bool(phonenumbers.is_valid_number_for_region(number, region))
+
+
+def is_grouped(number: PhoneNumber, groups: tuple[str, ...]) -> bool:
+    """Tell whether libphonenumber writes a number in just these groups of digits, nationally or internationally."""
+    national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+    international = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
+    written = [tuple(re.findall("[0-9]+", text)) for text in (national, international)]
+    return groups in (*written, written[1][1:])
+
+
+def region_of(number: PhoneNumber) -> str:
+    """Return the region of a valid number; of several with one country code, the first in which it is valid."""
+    return str(phonenumbers.region_code_for_number(number))
+
+
+def has_country_written(number: PhoneNumber) -> bool:
+    """Tell whether a number that :func:`dialled_in` gave had an international prefix, and so its country, written."""
+    return bool(number.country_code_source == CountryCodeSource.FROM_NUMBER_WITH_IDD)
+
+
+@functools.cache
+def trunk_prefix(region: str) -> str:
+    """Return what is dialled before a number in national form, such as 0 in France; empty where nothing is."""
+    return phonenumbers.ndd_prefix_for_region(region, True) or ""
+
+
+def country_code(digits: str) -> str:
+    """Return the country code that digits begin with; empty when they begin with none."""
+    return next((digits[:length] for length in (1, 2, 3) if digits[:length] in _COUNTRY_CODES), "")
+
+
+@functools.cache
+def country_code_of(region: str) -> str:
+    """Return the country code of a region."""
+    return str(phonenumbers.country_code_for_region(region))
+
+
+def has_trunk_prefix_zero(code: str) -> bool:
+    """Tell whether 0 is dialled before a number in national form, in the country of a country code."""
+    return trunk_prefix(_COUNTRY_CODES[code][0]) == "0"
+
+
+def is_too_short(digits: str) -> bool:
+    """Tell whether digits that begin with a country code are fewer than any number there has."""
+    code = country_code(digits)
+    national = digits.removeprefix(code)
+    if has_trunk_prefix_zero(code):
+        national = national.removeprefix("0")
+    return len(national) < _fewest_digits(code)
+
+
+@functools.cache
+def _fewest_digits(code: str) -> int:
+    plans = (PhoneMetadata.metadata_for_region_or_calling_code(int(code), region) for region in _COUNTRY_CODES[code])
+    return min(
+        (length for plan in plans if plan and plan.general_desc for length in plan.general_desc.possible_length),
+        default=0,
+    )
+
+
 def unreadable(digits: str) -> PhoneReason | None:
     """Tell why digits after a plus are not even a number, valid or not; None when they are."""
     try:
@@ -41,36 +130,30 @@ def unreadable(digits: str) -> PhoneReason | None:
     return None
 
 
-def in_region(digits: str, region: str) -> PhoneNumber | None:
-    """
-    Read a number as it is dialled within a region: in national form, or through the region's own international prefix.
-
-    :return: None when it is not valid, or in national form and not of the very region.
-    """
-    try:
-        number = phonenumbers.parse(digits, region, keep_raw_input=True)
-    except NumberParseException:
-        return None
-    if number.country_code_source == CountryCodeSource.FROM_NUMBER_WITH_IDD:
-        return number if phonenumbers.is_valid_number(number) else None
-    return number if phonenumbers.is_valid_number_for_region(number, region) else None
-
-
-def valid(digits: str, zero: int | None = None) -> PhoneNumber | None:
+def valid(digits: str) -> PhoneNumber | None:
     """
     Read an international number.
 
     :param digits: from the country code on.
-    :param zero: the position of a zero in brackets. Behind the country code it is no part of the number wherever the
-        number is not valid with it: "+34 (0)612…", though Spain knows no such prefix, but not "+39 (0)6…".
     :return: None when it is not valid.
     """
     try:
         number = phonenumbers.parse(f"+{digits}")
     except NumberParseException:
         return None
-    if phonenumbers.is_valid_number(number):
-        return number
-    if zero is None or digits[:zero] != str(number.country_code):
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def dialled_in(digits: str, region: str) -> PhoneNumber | None:
+    """
+    Read a number as it is dialled within a region: in national form, or abroad with the region's international prefix.
+
+    :return: None when it is not valid; in national form, when it is not of the very region.
+    """
+    try:
+        number = phonenumbers.parse(digits, region, keep_raw_input=True)
+    except NumberParseException:
         return None
-    return valid(digits[:zero] + digits[zero + 1 :])
+    if has_country_written(number):
+        return number if phonenumbers.is_valid_number(number) else None
+    return number if is_of(number, region) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
@@ -17,34 +17,52 @@ from phonenumbers.phonemetadata import PhoneNumberDesc
 
 _NOTHING = re.compile(r"(?!)")
 
-#: Descriptions that come before those of landlines and mobiles when libphonenumber decides on a number's type.
-_SPECIAL = ("premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail")
+#: Digits of the shortest valid number of any region, with a trunk prefix, and with 00 and a country code.
+_FEWEST_DIALLED = 5
+_FEWEST_ABROAD = 7
+
+#: Descriptions that come before those of landlines and mobiles when libphonenumber decides on a number's type, in its
+#: order: numbers that no person has, that a person can have, and again that none has.
+_FIRST = ("premium_rate", "toll_free", "shared_cost")
+_PERSONAL = ("voip", "personal_number")
+_LAST = ("pager", "uan", "voicemail")
+_SPECIAL = (*_FIRST, *_PERSONAL, *_LAST)
 
 
-def read_international(digits: str, *, mobile: bool = False) -> bool:
+def read_international(digits: str, *, written: str = "", regions: Sequence[str] = (), mobile: bool = False) -> bool:
     """
     Recognise a valid number with its country code.
 
     :param digits: ASCII digits, without plus.
+    :param written: the same as they are written, where there are blanks, dashes or dots between them.
+    :param regions: where a second number among them may be of, beside the same country.
     :param mobile: True accepts only types that can receive SMS.
-    :return: True: libphonenumber holds ``+`` and these digits valid, and its E.164 is just that. False: nothing is
-        known.
+    :return: True: libphonenumber holds ``+`` and these digits valid, its E.164 is just that, and no second number
+        begins among what is written. False: nothing is known.
     """
-    pattern, length = _plan_of(digits[:3], mobile)
+    pattern, length, second = _plan_of(digits[:3], mobile)
+    if written and second is not None and second.begins_in(written, regions):
+        return False
     return pattern.match(digits, length) is not None
 
 
-def read_national(digits: str, region: str, *, mobile: bool = False) -> str | None:
+def read_national(
+    digits: str, region: str, *, written: str = "", regions: Sequence[str] = (), mobile: bool = False
+) -> str | None:
     """
-    Recognise a valid number as it is dialled within a region.
+    Recognise a valid number as it is dialled within a region, of a type that a person can have.
 
     :param digits: ASCII digits.
     :param region: one of libphonenumber's regions, in upper case.
+    :param written: the digits as they are written, where there are blanks, dashes or dots between them.
+    :param regions: where a second number among them may be of, beside the same country.
     :param mobile: True accepts only types that can receive SMS.
-    :return: E.164, when libphonenumber reads the digits as this number and holds it valid for the region; None when
-        nothing is known.
+    :return: E.164, when libphonenumber reads the digits as this number and holds it valid for the region, and no second
+        number begins among what is written; None when nothing is known.
     """
-    pattern, plus_country_code = _national(region, mobile)
+    pattern, plus_country_code, second = _national(region, mobile)
+    if written and second is not None and second.begins_in(written, regions):
+        return None
     match = pattern.fullmatch(digits)
     return None if match is None else plus_country_code + match[match.lastindex or 0]
 
@@ -53,13 +71,13 @@ _COUNTRY_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 
 
 @functools.cache
-def _plan_of(first_digits: str, mobile: bool) -> tuple[re.Pattern[str], int]:
+def _plan_of(first_digits: str, mobile: bool) -> tuple[re.Pattern[str], int, _Second | None]:
     """Find the plan of the country code that a number begins with, and where in the number it applies."""
     for length in (1, 2, 3):
         country_code = first_digits[:length]
         if country_code in _COUNTRY_CODES:
-            return _international(country_code, mobile), length
-    return _NOTHING, 0
+            return _international(country_code, mobile), length, _second(int(country_code))
+    return _NOTHING, 0, None
 
 
 @functools.cache
@@ -89,31 +107,91 @@ def _international(country_code: str, mobile: bool) -> re.Pattern[str]:
 
 
 @functools.cache
-def _national(region: str, mobile: bool) -> tuple[re.Pattern[str], str]:
+def _national(region: str, mobile: bool) -> tuple[re.Pattern[str], str, _Second | None]:
     metadata = PhoneMetadata.metadata_for_region(region, None)
     if metadata is None:
-        return _NOTHING, ""
+        return _NOTHING, "", None
     if metadata.national_prefix_transform_rule:
-        return _NOTHING, ""
+        return _NOTHING, "", None
     prefix = metadata.national_prefix_for_parsing
-    numbers = _numbers(metadata, mobile=mobile)
+    numbers = _numbers(metadata, mobile=mobile, personal=True)
     # Digits that may be an international prefix or a country code are left to libphonenumber.
     abroad = f"(?!{metadata.international_prefix})" if metadata.international_prefix else ""
     # Atomic, because libphonenumber takes off the first prefix that it finds, whatever is left.
     dialled = f"(?>{prefix})({numbers})|(?!{prefix})({numbers})" if prefix else f"({numbers})"
-    return re.compile(f"{abroad}(?!{metadata.country_code})(?:{dialled})", re.ASCII), f"+{metadata.country_code}"
+    pattern = re.compile(f"{abroad}(?!{metadata.country_code})(?:{dialled})", re.ASCII)
+    return pattern, f"+{metadata.country_code}", _second(metadata.country_code)
 
 
-def _numbers(metadata: PhoneMetadata, *, mobile: bool) -> str:
-    """Write what makes a national significant number valid, or one that can receive SMS; to the end of the text."""
+class _Second:
+    """
+    A second number behind a short one.
+
+    :param regions: those of the first number's country.
+    :param prefixes: the trunk prefixes there.
+    """
+
+    def __init__(self, regions: Sequence[str], prefixes: Iterable[str]) -> None:
+        self._regions = regions
+        self._begin = re.compile(rf"[ .-](?=00|{'|'.join(prefixes)})" if prefixes else "[ .-](?=00)")
+
+    def begins_in(self, text: str, regions: Sequence[str]) -> bool:
+        """
+        Tell whether one may begin within a text: behind a blank, a dash or a dot, with a trunk prefix or 00.
+
+        :param regions: where it may be of, beside the same country.
+        """
+        for begin in self._begin.finditer(text):
+            digits = text[begin.end() :].translate(_WITHOUT_SEPARATORS)
+            if digits.startswith("00") and len(digits) >= _FEWEST_ABROAD:
+                return True
+            if any(_dialled(region).fullmatch(digits) for region in (*self._regions, *regions)):
+                return True
+        return False
+
+
+_WITHOUT_SEPARATORS = dict.fromkeys(map(ord, " .-"))
+
+
+@functools.cache
+def _second(country_code: int) -> _Second | None:
+    """Return how to find a second number; None where a country's longest number is too short for two."""
+    regions = COUNTRY_CODE_TO_REGION_CODE[country_code]
+    plans = [PhoneMetadata.metadata_for_region_or_calling_code(country_code, region) for region in regions]
+    lengths = [length for plan in plans if plan and plan.general_desc for length in plan.general_desc.possible_length]
+    if not lengths or min(lengths) + _FEWEST_DIALLED > max(lengths):
+        return None
+    return _Second(regions, {plan.national_prefix for plan in plans if plan and plan.national_prefix})
+
+
+@functools.cache
+def _dialled(region: str) -> re.Pattern[str]:
+    """Write whatever may be a number when it is dialled within a region; some of it is none."""
+    metadata = PhoneMetadata.metadata_for_region(region, None)
+    if metadata is None or metadata.national_prefix_transform_rule:
+        return re.compile(".*")
+    prefix = metadata.national_prefix_for_parsing or ""
+    abroad = metadata.international_prefix or "(?!)"
+    numbers = _numbers(metadata, mobile=False)
+    return re.compile(f"(?:{abroad})[0-9]{{5,}}|(?:{metadata.country_code})?(?:{prefix})?{numbers}")
+
+
+def _numbers(metadata: PhoneMetadata, *, mobile: bool, personal: bool = False) -> str:
+    """Write what makes a national significant number valid, and one of some types; to the end of the text."""
     lengths = metadata.general_desc.possible_length if metadata.general_desc else ()
+
+    def of(names: Iterable[str]) -> str:
+        return _any_of((getattr(metadata, name) for name in names), lengths)
+
     general = f"(?={_any_of([metadata.general_desc])})"
-    special = _any_of((getattr(metadata, name) for name in _SPECIAL), lengths)
-    if not mobile:
-        # The most frequent first.
-        return f"{general}(?:{_any_of([metadata.mobile, metadata.fixed_line], lengths)}|{special})"
-    can_receive = metadata.fixed_line if metadata.same_mobile_and_fixed_line_pattern else metadata.mobile
-    return f"{general}(?!{special}){_any_of([can_receive], lengths)}"
+    if mobile:
+        can_receive = metadata.fixed_line if metadata.same_mobile_and_fixed_line_pattern else metadata.mobile
+        return f"{general}(?!{of(_SPECIAL)}){_any_of([can_receive], lengths)}"
+    # The most frequent first.
+    ordinary = of(("mobile", "fixed_line"))
+    if personal:
+        return f"{general}(?!{of(_FIRST)})(?:(?!{of(_LAST)}){ordinary}|{of(_PERSONAL)})"
+    return f"{general}(?:{ordinary}|{of(_SPECIAL)})"
 
 
 def _any_length(lengths: Iterable[int]) -> str:

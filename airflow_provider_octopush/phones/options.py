@@ -6,3 +6,6 @@ from typing import Literal
 
 #: How sure a number must be; :class:`~airflow_provider_octopush.phones.reader.PhoneReader` says what each means.
 PhoneCheck = Literal["format", "valid", "mobile"]
+
+#: What a number is that has no plus: one of a region that is asked for, or one that begins with its country code.
+WithoutPlus = Literal["national", "international"]

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import get_args
-
-from phonenumbers import PhoneNumber
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, get_args
 
 from airflow_provider_octopush.phones.characters import plain
-from airflow_provider_octopush.phones.library import REGIONS, e164, in_region, is_mobile, unreadable, valid
+from airflow_provider_octopush.phones.library import (
+    REGIONS,
+    country_code,
+    e164,
+    has_country_written,
+    has_trunk_prefix_zero,
+    is_grouped,
+    is_mobile,
+    is_personal,
+    is_too_short,
+    unreadable,
+)
 from airflow_provider_octopush.phones.numbering_plan import read_international, read_national
-from airflow_provider_octopush.phones.options import PhoneCheck
+from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+from airflow_provider_octopush.phones.readings import (
+    from_abroad,
+    has_zero_behind_country_code,
+    in_region,
+    international,
+)
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from airflow_provider_octopush.phones.written import MAX_DIGITS, MIN_DIGITS, Dialled, read_written
+from airflow_provider_octopush.phones.several import behind_valid, within_valid
+from airflow_provider_octopush.phones.written import MAX_DIGITS, MAY_BE_ANOTHER, MIN_DIGITS, Dialled, read_written
 from airflow_provider_octopush.values import is_missing
 
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
+#: The most digits of a number in E.164.
+_E164_DIGITS = 15
+
+#: Octopush's own documentation has a number with so many.
+_OCTOPUSH_DIGITS = 16
+
 # Groups of digits with blanks or dashes between them, or with dots where they cannot be the point of a fraction. What
-# needs judgement (a zero in brackets, an extension, two numbers) is not of this form.
+# needs judgement (a zero in brackets, an extension, a second number) is not of this form, or is looked for.
 _GROUPED = re.compile(r"\+?[0-9]++(?:(?:[ -][0-9]++)*+|(?:\.[0-9]{2,4}){2,})")
 
 
@@ -25,13 +50,21 @@ class PhoneReader:
     """
     Reads phone numbers.
 
-    A number in international form (with a plus) need only parse, unless ``phone_check`` asks for more; if
-    libphonenumber holds it valid, it comes in libphonenumber's E.164, if not, digit for digit as it was written. A
-    number without a plus is always a guess and needs to be valid where it is guessed to be. The guesses are, in this
-    order: ``00`` before an international number, a national number in each region (or dialled from there abroad, such
-    as ``011`` in the US), an international number that lost its plus. The regions come before the lost plus because
-    the caller has said that the numbers are from there. Only where both readings are of the same country and one of
-    them alone is mobile, that one is meant: 4915123456789 in DE is not a landline of Leer with an area code 4915.
+    What is written decides a number's country, or the caller does; never its digits alone:
+
+    - A number with a plus, with ``00`` or with the international prefix of a region that is asked for (such as ``011``
+      in the US) has its country written.
+    - Any other number is of a region that the caller names. It is one in national form, or one that lost its plus, and
+      has to be valid in the very region and of a type that a person can have: landline, mobile, VoIP, personal. The
+      regions are tried in their order, and in each the national form first: only where the other reading alone is
+      mobile, that one is meant (4915123456789 in DE is not a landline of Leer with an area code 4915).
+    - With ``without_plus="international"`` a number without plus or ``00`` begins with its country code and has to be
+      valid; regions do not matter then.
+
+    A number that libphonenumber holds valid comes in libphonenumber's E.164. One that has a plus and is not valid comes
+    digit for digit as it was written, where ``phone_check`` allows it: libphonenumber does not know new ranges. It has
+    at most 15 digits (16 with nothing between them, as in Octopush's own documentation), is no shorter than any number
+    of its country, and no valid number ends at a blank or a sign within it.
 
     Where libphonenumber cannot tell one region's numbers from another's, it is the region that is asked for that
     counts: a number of Jersey is not valid in GB, one of Réunion not in FR.
@@ -39,20 +72,26 @@ class PhoneReader:
     :param default_region: region (ISO 3166-1 alpha-2, such as ``FR``) of numbers in national form, or several of them:
         the first in which a number is valid wins.
     :param phone_check: ``format``: as above. ``valid``: libphonenumber must hold every number valid. ``mobile``: valid,
-        and mobile, or of a range that mobiles and landlines share, as in the US. Pagers, VoIP and personal numbers are
-        not taken, for nobody can tell from the number whether they receive SMS.
-    :raises ValueError: when a region or the check does not exist.
+        and mobile, or of a range that mobiles and landlines share, as in the US; of several readings the first that is.
+        Pagers, VoIP and personal numbers are not taken, for nobody can tell from the number whether they receive SMS.
+    :param without_plus: what a number without plus is. ``national``: one of a region that is asked for.
+        ``international``: one that begins with its country code.
+    :raises ValueError: when a region or a choice does not exist.
     """
 
-    def __init__(self, default_region: str | Sequence[str] = (), phone_check: PhoneCheck = "format") -> None:
+    def __init__(
+        self,
+        default_region: str | Sequence[str] = (),
+        phone_check: PhoneCheck = "format",
+        without_plus: WithoutPlus = "national",
+    ) -> None:
         regions = [default_region] if isinstance(default_region, str) else default_region
         self._default_regions = [_checked_region(region) for region in regions]
-        if phone_check not in get_args(PhoneCheck):
-            raise ValueError(
-                f"phone_check is {phone_check!r}: write one of {', '.join(map(repr, get_args(PhoneCheck)))}"
-            )
+        _check_choice("phone_check", phone_check, get_args(PhoneCheck))
+        _check_choice("without_plus", without_plus, get_args(WithoutPlus))
         self._phone_check = phone_check
         self._mobile = phone_check == "mobile"
+        self._needs_no_plus = without_plus == "international"
 
     def read(self, value: object, region: object = None) -> str | PhoneReason:
         """
@@ -73,6 +112,7 @@ class PhoneReader:
         :return: what :meth:`read` gives for each of them.
         """
         mobile = self._mobile
+        defaults = self._default_regions
         numbers: list[str | PhoneReason] = []
         for value, region in zip(values, regions, strict=True):
             number = None
@@ -82,80 +122,108 @@ class PhoneReader:
                 digits = value.replace(" ", "")
                 if not digits[1:].isdigit() and _GROUPED.fullmatch(value):
                     digits = digits.replace("-", "").replace(".", "")
-                if digits[:1] == "+":
-                    number = digits if read_international(digits[1:], mobile=mobile) else None
+                grouped = value if len(digits) != len(value) else ""
+                if grouped and len(digits) > _E164_DIGITS:
+                    pass  # perhaps two numbers
+                elif digits[:1] == "+":
+                    others = self._regions(region) or () if grouped and region is not None else defaults
+                    if read_international(digits[1:], written=grouped, regions=others, mobile=mobile):
+                        number = digits
+                elif grouped and MAY_BE_ANOTHER.match(grouped):
+                    pass  # perhaps a date or an IP address
+                elif self._needs_no_plus:
+                    others = self._regions(region) or () if grouped and region is not None else defaults
+                    if read_international(digits, written=grouped, regions=others, mobile=mobile):
+                        number = f"+{digits}"
                 elif digits[:2] != "00":
-                    if type(region) is str and region in REGIONS:
-                        number = read_national(digits, region, mobile=mobile)
-                    elif (first := self._first_region(region)) is not None:
-                        number = read_national(digits, first, mobile=mobile)
+                    named = region if type(region) is str and region in REGIONS else self._first_region(region)
+                    if named is not None:
+                        number = read_national(digits, named, written=grouped, regions=defaults, mobile=mobile)
             numbers.append(self._read(value, region) if number is None else number)
         return numbers
 
     def _first_region(self, region: object) -> str | None:
         """Return the region in which a number is looked for first."""
+        regions = self._regions(region)
+        return regions[0] if regions else None
+
+    def _regions(self, region: object) -> Sequence[str] | None:
+        """Return the regions that are asked for; None when what should name one does not."""
+        if type(region) is str and region in REGIONS:
+            return (region,)
         if region is None or _is_blank(region):
-            return self._default_regions[0] if self._default_regions else None
-        return _region(region) if _is_region(region) else None
+            return self._default_regions
+        return [_region(region)] if _is_region(region) else None
 
     def _read(self, value: object, region: object) -> str | PhoneReason:
         dialled = read_written(value)
         if isinstance(dialled, PhoneReason):
             return dialled
-        if dialled.plus:
-            return self._international(dialled)
-        regions = self._default_regions
-        if not _is_blank(region):
-            if not _is_region(region):
-                return PhoneReason.UNKNOWN_REGION
-            regions = [_region(region)]
-        return self._guess(dialled, regions)
+        regions = self._regions(region)
+        with_country, of_regions = self._readings(dialled, regions or ())
+        readings = [*with_country, *of_regions]
+        if dialled.looks_like is not None and not any(is_grouped(number, dialled.groups) for number in readings):
+            return dialled.looks_like
+        if not readings:
+            return self._without_reading(dialled, regions)
+        if len(with_country) > 1:
+            return PhoneReason.AMBIGUOUS
+        possible = [
+            *with_country,
+            *(number for number in of_regions if has_country_written(number) or is_personal(number)),
+        ]
+        if self._mobile:
+            possible = [number for number in possible if is_mobile(number)]
+        if not possible:
+            return PhoneReason.NOT_MOBILE if self._mobile else PhoneReason.NOT_PERSONAL
+        reason = within_valid(dialled, possible[0], regions or (), needs_no_plus=self._needs_no_plus)
+        return e164(possible[0]) if reason is None else reason
 
-    def _international(self, dialled: Dialled) -> str | PhoneReason:
-        number = valid(dialled.digits, dialled.zero)
-        if number is not None:
-            return self._checked(number)
-        reason = unreadable(dialled.digits)
+    def _readings(self, dialled: Dialled, regions: Sequence[str]) -> tuple[list[PhoneNumber], list[PhoneNumber]]:
+        """Give the valid numbers whose country is written, or else those of the regions, the likeliest first."""
+        abroad = [] if dialled.plus else from_abroad(dialled, regions)
+        if not abroad and not dialled.plus and not self._needs_no_plus:
+            return [], [number for region in regions for number in in_region(dialled, region)]
+        number = None if abroad else international(dialled)
+        return abroad if number is None else [number], []
+
+    def _without_reading(self, dialled: Dialled, regions: Sequence[str] | None) -> str | PhoneReason:
+        """Tell why something is no valid number; or send it as it is written, if it has a plus."""
+        digits = dialled.digits
+        if dialled.plus:
+            return self._as_written(dialled, regions or ())
+        if len(digits) < MIN_DIGITS:
+            return PhoneReason.TOO_SHORT
+        is_abroad = digits.startswith("00")
+        if not self._needs_no_plus and not is_abroad and regions is None:
+            return PhoneReason.UNKNOWN_REGION
+        reason = behind_valid(dialled, regions or (), needs_no_plus=self._needs_no_plus)
         if reason is not None:
             return reason
-        return f"+{dialled.digits}" if self._phone_check == "format" else PhoneReason.NOT_VALID
-
-    def _guess(self, dialled: Dialled, regions: Sequence[str]) -> str | PhoneReason:
-        for number in _readings(dialled, regions):
-            return self._checked(number)
-        if len(dialled.digits) < MIN_DIGITS:
-            return PhoneReason.TOO_SHORT
-        if len(dialled.digits) > MAX_DIGITS:
+        if len(digits) > MAX_DIGITS:
             return PhoneReason.TOO_LONG
-        if regions:
-            return PhoneReason.NOT_VALID_IN_REGION
-        return PhoneReason.NOT_VALID if dialled.digits.startswith("00") else PhoneReason.NO_REGION
+        if is_abroad:
+            return unreadable(digits[2:]) or PhoneReason.NOT_VALID
+        if self._needs_no_plus:
+            return PhoneReason.NOT_VALID if country_code(digits) else PhoneReason.NO_COUNTRY_CODE
+        return PhoneReason.NOT_VALID_IN_REGION if regions else PhoneReason.NO_REGION
 
-    def _checked(self, number: PhoneNumber) -> str | PhoneReason:
-        return PhoneReason.NOT_MOBILE if self._mobile and not is_mobile(number) else e164(number)
-
-
-def _readings(dialled: Dialled, regions: Sequence[str]) -> Iterator[PhoneNumber]:
-    """Give the valid numbers that digits without a plus may stand for, the likeliest first."""
-    digits, zero = dialled.digits, dialled.zero
-    if digits.startswith("00"):
-        number = valid(digits[2:], None if zero is None else zero - 2)
-        if number is not None:
-            yield number
-    for region in regions:
-        number = in_region(digits, region)
-        if number is not None:
-            yield _mobile_that_lost_its_plus(digits, number) or number
-    number = valid(digits, zero)
-    if number is not None:
-        yield number
-
-
-def _mobile_that_lost_its_plus(digits: str, national: PhoneNumber) -> PhoneNumber | None:
-    if not digits.startswith(str(national.country_code)) or is_mobile(national):
-        return None
-    number = valid(digits)
-    return number if number is not None and is_mobile(number) else None
+    def _as_written(self, dialled: Dialled, regions: Sequence[str]) -> str | PhoneReason:
+        """Judge a number with a plus that libphonenumber does not hold valid."""
+        reason = behind_valid(dialled, regions) or unreadable(dialled.digits)
+        if reason is not None:
+            return reason
+        if has_zero_behind_country_code(dialled):
+            if has_trunk_prefix_zero(country_code(dialled.digits)):
+                dialled = dialled.without_zero()
+            elif dialled.zero is not None and dialled.zero.alone:
+                return PhoneReason.ZERO_IN_BRACKETS
+        digits = dialled.digits
+        if len(digits) > (_OCTOPUSH_DIGITS if len(dialled.groups) == 1 else _E164_DIGITS):
+            return PhoneReason.TOO_LONG
+        if is_too_short(digits):
+            return PhoneReason.TOO_SHORT
+        return f"+{digits}" if self._phone_check == "format" else PhoneReason.NOT_VALID
 
 
 def _is_blank(value: object) -> bool:
@@ -174,3 +242,8 @@ def _checked_region(region: object) -> str:
     if not _is_region(region):
         raise ValueError(f"default_region {region!r} is not a region: write an ISO 3166-1 code such as 'FR'")
     return _region(region)
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: write one of {', '.join(map(repr, choices))}")

@@ -16,6 +16,8 @@ class PhoneReason(enum.Enum):
     NEGATIVE = "phone number is negative"
     LETTERS = "phone number has letters"
     CHARACTERS = "phone number has characters that no phone number has"
+    DATE = "a date, not a phone number"
+    ADDRESS = "an IP address, not a phone number"
     NO_DIGITS = "phone number has no digits"
     EXTENSION = "phone number has an extension"
     CONTEXT = "phone number is not valid within the phone-context of its tel: link"
@@ -25,7 +27,16 @@ class PhoneReason(enum.Enum):
     TOO_LONG = "phone number too long"
     UNKNOWN_COUNTRY_CODE = "phone number with a country code that does not exist"
     UNKNOWN_REGION = "region is not an ISO 3166-1 code of a country"
-    NO_REGION = "phone number in national form and no region is known: set default_region"
+    NO_COUNTRY_CODE = "phone number without a plus does not begin with a country code"
+    NO_REGION = (
+        "phone number without a plus and no region is known: set default_region if numbers are in national form, "
+        "or without_plus if they begin with their country code"
+    )
+    AMBIGUOUS = "phone number that two countries can be read from: write it with a plus"
     NOT_VALID_IN_REGION = "phone number is not valid in any region it may be of"
     NOT_VALID = "phone number is not valid in its country"
+    NOT_PERSONAL = (
+        "phone number is of a type that no person has, such as toll free or voicemail: write a plus if it is meant"
+    )
+    ZERO_IN_BRACKETS = "phone number has a zero in brackets that its country does not know"
     NOT_MOBILE = "phone number cannot receive SMS: its type is not mobile"

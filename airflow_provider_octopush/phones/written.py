@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import decimal
+import ipaddress
 import re
+from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,31 +26,71 @@ _FLOAT_DIGITS = 15
 #: an international prefix such as 00 or 0011.
 MAX_DIGITS = 24
 
+#: Text that is longer is no number, as libphonenumber sees it too.
+_MAX_CHARACTERS = 250
+
 #: libphonenumber knows no valid number with fewer digits, in any region.
 MIN_DIGITS = 4
 
 #: Digits that make up a phone number of their own, where a value may hold two.
-_ENOUGH_FOR_A_NUMBER = 7
+ENOUGH_FOR_A_NUMBER = 7
 
 #: Twice as many are more than E.164's 15 digits, so that blanks and dashes between them cannot be mere punctuation.
 _TOO_MANY_TWICE = 8
 
-#: What may follow a number and a slash that offers an alternative to its last digits, as in "06 12 34 56 78/79".
-_MAX_ALTERNATIVE = 4
+#: Years of dates that have only blanks between them, or a time behind them: such digits may as well be a number.
+_YEARS = range(1900, 2100)
 
-_FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)")
+#: How programs write that nothing is there, without the signs around: what ``pandas.read_csv`` takes for it by default,
+#: and the null values of SQL, its dumps, and JavaScript.
+_NOTHING = frozenset(
+    ("", "n/a", "n/a n/a", "n.a", "na", "nan", "nat", "nil", "none", "null", "undefined", "\\n", "1.#ind", "1.#qnan")
+)
+_AROUND_NOTHING = "-?._/*#<>()[] "
+
+_ZEROS = re.compile(r"0[0 .,()/-]*")
+_QUOTES = "\"'`"
+_FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)|([1-9][0-9]*),(0{1,2})")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?e[+-]?[0-9]+", re.IGNORECASE)
+# A number that begins with a zero is none that a program has written: what stands before it is a dash.
+_NEGATIVE = re.compile(r"-[1-9]")
 _EXTENSION_WORD = re.compile(
     r"(?<![^\W\d_])(?:e?xt(?:e?nsi(?:on|ón|ón))?n?|x|poste|app|apparaat|int|interno|anexo|ramal|durchwahl|dw|доб)"
     r"[\s.:=]*[0-9]{1,7}\W*\Z",
     re.IGNORECASE,
 )
-_BETWEEN_NUMBERS = re.compile(r"[/|;,&\\\n]|[^\W\d_]+|(?<=[0-9)])\s*(?=\+)")
+_BETWEEN_NUMBERS = re.compile(r"[/|;,&\\\n]|[^\W\d_]+|(?=\+)")
 _WIDE_GAP = re.compile(r"\s+-+\s+|\s{2,}")
 _EXTENSION_SIGN = re.compile(r"[,;#~]")
 _PARAMETER = re.compile(r"\s*([a-z][a-z-]*)\s*(?:=(.*))?", re.IGNORECASE)
-_ZERO_IN_BRACKETS = re.compile(r"[\[(]\s*0\s*[\])]")
+_DATE = re.compile(
+    r"(?P<first>[0-9]{1,4})(?P<separator>\s*[-./_]\s*|\s+)(?P<month>[0-9]{1,2})(?:\s*[-./_]\s*|\s+)(?P<last>[0-9]{1,4})"
+    r"(?P<time>[\sT,_-]+[0-2]?[0-9](?:\s*[-:.h_]?\s*[0-5][0-9]){0,2}(?:[.,][0-9]+)?\s*(?:[ap]m|z|utc|[+-][0-9:]{2,5})?)?",
+    re.IGNORECASE,
+)
+
+#: Groups of digits that begin as a date does, or are an IP address; for whoever looks at text in a hurry.
+MAY_BE_ANOTHER = re.compile(
+    r"(?:[0-9]{4}[ ._-][0-3]?[0-9][ ._-][0-3]?[0-9]|[0-3]?[0-9][ ._-][0-3]?[0-9][ ._-][0-9]{4})(?![0-9])"
+    r"|(?:19|20)[0-9]{2}-[01][0-9]\Z"
+    r"|[0-9]+(?:\.[0-9]+){3}\Z"
+)
+_MONTH = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])")
+_ADDRESS = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/][0-9]+)?")
+_ZERO_IN_BRACKETS = re.compile(r"[\[(]\s*0\s*([\])])?")
 _PUNCTUATION = " .-/()[]_~"
+
+
+class Zero(NamedTuple):
+    """
+    A zero that opens a bracket, as in "+44 (0)20" and "+44 (020)".
+
+    :param position: where it stands among the digits.
+    :param alone: whether it has the bracket for itself.
+    """
+
+    position: int
+    alone: bool
 
 
 class Dialled(NamedTuple):
@@ -55,13 +98,55 @@ class Dialled(NamedTuple):
     What a value leaves to dial.
 
     :param plus: whether it begins with a plus.
-    :param digits: all its digits.
-    :param zero: the position among them of a zero that stands in brackets.
+    :param groups: its digits, as they are grouped.
+    :param slashes: how many digits stand before each slash.
+    :param line_ends: how many stand before each end of a line.
+    :param zero: the first zero that opens a bracket.
+    :param looks_like: what it is, unless libphonenumber groups the number in just these groups: a date, an IP address.
     """
 
     plus: bool
-    digits: str
-    zero: int | None
+    groups: tuple[str, ...]
+    slashes: frozenset[int] = frozenset()
+    line_ends: frozenset[int] = frozenset()
+    zero: Zero | None = None
+    looks_like: PhoneReason | None = None
+
+    @property
+    def digits(self) -> str:
+        """All digits."""
+        return "".join(self.groups)
+
+    def cuts(self) -> Iterator[int]:
+        """Give the places where something stands between digits: how many digits are before it."""
+        yield from list(accumulate(map(len, self.groups)))[:-1]
+
+    def before(self, cut: int) -> Dialled:
+        """Return what is in front of a cut."""
+        zero = self.zero if self.zero is not None and self.zero.position < cut else None
+        return Dialled(self.plus, (self.digits[:cut],), zero=zero)
+
+    def behind(self, cut: int) -> Dialled:
+        """Return what is behind a cut."""
+        zero = self.zero
+        if zero is not None:
+            zero = zero._replace(position=zero.position - cut) if zero.position >= cut else None
+        return Dialled(False, (self.digits[cut:],), zero=zero)
+
+    def without_zero(self) -> Dialled:
+        """Return the same without the zero in brackets."""
+        if self.zero is None:
+            return self
+        position, groups = self.zero.position, list(self.groups)
+        for i, length in enumerate(accumulate(map(len, self.groups))):
+            if position < length:
+                at = position - length + len(groups[i])
+                groups[i] = groups[i][:at] + groups[i][at + 1 :]
+                break
+        slashes, line_ends = (
+            frozenset(before - (before > position) for before in places) for places in (self.slashes, self.line_ends)
+        )
+        return Dialled(self.plus, tuple(filter(None, groups)), slashes, line_ends, looks_like=self.looks_like)
 
 
 def read_written(value: object) -> Dialled | PhoneReason:
@@ -74,10 +159,24 @@ def read_written(value: object) -> Dialled | PhoneReason:
     if isinstance(text, PhoneReason):
         return text
     text = plain(text).strip()
-    if not text:
+    if len(text) > _MAX_CHARACTERS:
+        return PhoneReason.LETTERS if any(map(str.isalpha, text)) else PhoneReason.TOO_LONG
+    text = _unwrapped(text)
+    core = text.casefold().strip(_AROUND_NOTHING)
+    if core in _NOTHING or _ZEROS.fullmatch(core):
         return PhoneReason.MISSING
-    text = text.removeprefix("'").strip()  # spreadsheets mark text with it
     return _link(text[4:].strip()) if text[:4].casefold() == "tel:" else _single(text)
+
+
+def _unwrapped(text: str) -> str:
+    """Take off what spreadsheets and exports put around a value: blanks, quotes, ``="…"``, the mark of text."""
+    wrapped = None
+    while text != wrapped:
+        wrapped = text
+        text = text.strip().removeprefix("=")
+        is_quoted = len(text) > 1 and text[0] in _QUOTES and text[0] == text[-1]
+        text = text[1:-1] if is_quoted else text.removeprefix("'")
+    return text
 
 
 def _as_text(value: object) -> str | PhoneReason:
@@ -125,22 +224,58 @@ def _written_decimal(value: decimal.Decimal) -> str | PhoneReason:
 def _single(text: str) -> Dialled | PhoneReason:
     digits = text.removeprefix("+")
     if digits.isdecimal():
-        return Dialled(digits != text, digits, None)
+        return Dialled(digits != text, (digits,))
+    looks_like = _looks_like(text.strip(_PUNCTUATION))
     number = _float(text)
     if number is None:
-        number = _not_a_single_number(text) or text
+        number = (_not_a_single_number(text) if looks_like is None else None) or text
     if isinstance(number, PhoneReason):
         return number
     rest = number.translate(_WITHOUT_PUNCTUATION)
     digits = rest.removeprefix("+")
+    if looks_like is not None and not digits.isdecimal():
+        return looks_like
+    if digits.translate(_WITHOUT_DIGITS).strip("+"):
+        return PhoneReason.CHARACTERS
     if "+" in digits:
         return PhoneReason.PLUS_INSIDE
-    if digits.strip("0123456789"):
-        return PhoneReason.CHARACTERS
     if not digits:
         return PhoneReason.NO_DIGITS
     zero = _ZERO_IN_BRACKETS.search(number)
-    return Dialled(rest != digits, digits, None if zero is None else _count_digits(number[: zero.start()]))
+    return Dialled(
+        rest != digits,
+        tuple(re.findall("[0-9]+", number)),
+        _places("/", number),
+        _places("\n", number),
+        None if zero is None else Zero(_count_digits(number[: zero.start()]), zero[1] is not None),
+        looks_like,
+    )
+
+
+def _places(sign: str, text: str) -> frozenset[int]:
+    """Return how many digits stand before each occurrence of a sign."""
+    return frozenset(_count_digits(text[:i]) for i, character in enumerate(text) if character == sign)
+
+
+def _looks_like(text: str) -> PhoneReason | None:
+    """Recognise a date (the day and the month in either order), a month as ISO 8601 writes it, or an IPv4 address."""
+    if _MONTH.fullmatch(text):
+        return PhoneReason.DATE
+    date = _DATE.fullmatch(text)
+    if date is not None and {len(date["first"]), len(date["last"])} in ({1, 4}, {2, 4}):
+        year, day = sorted((date["first"], date["last"]), key=len, reverse=True)
+        day_and_month = sorted((int(day), int(date["month"])))
+        is_sure = date["separator"].strip() and not date["time"]
+        if 0 < day_and_month[0] <= 12 and day_and_month[1] <= 31 and (is_sure or int(year) in _YEARS):
+            return PhoneReason.DATE
+    address = _ADDRESS.fullmatch(text)
+    if address is not None:
+        try:
+            ipaddress.IPv4Address(address[1])
+        except ValueError:
+            return None
+        return PhoneReason.ADDRESS
+    return None
 
 
 def _link(text: str) -> Dialled | PhoneReason:
@@ -159,26 +294,24 @@ def _link(text: str) -> Dialled | PhoneReason:
     if isinstance(context, PhoneReason) or not context.plus:
         return PhoneReason.CONTEXT
     digits = context.digits + dialled.digits
-    return PhoneReason.CONTEXT if valid(digits) is None else Dialled(True, digits, None)
+    return PhoneReason.CONTEXT if valid(digits) is None else Dialled(True, (digits,))
 
 
 def _float(text: str) -> str | PhoneReason | None:
     """Tell what a number became when it was written as a float; None when it was not."""
     if _SCIENTIFIC.fullmatch(text):
         return PhoneReason.SCIENTIFIC
-    if re.match(r"-[0-9]", text):
+    if _NEGATIVE.match(text):
         return PhoneReason.NEGATIVE
     match = _FLOAT.fullmatch(text)
     if match is None:
         return None
-    whole, fraction = match.groups()
-    size = _count_digits(whole)
-    if not fraction.strip("0") and (size >= _ENOUGH_FOR_A_NUMBER or len(fraction) <= 2):
+    whole, fraction = match[1] or match[3], match[2] or match[4]
+    is_short = len(fraction) <= 2
+    if not fraction.strip("0") and (_count_digits(whole) >= ENOUGH_FOR_A_NUMBER or is_short):
         return PhoneReason.IMPRECISE if len(whole.lstrip("+0")) > _FLOAT_DIGITS else whole
-    # "0123.456789" is an area code and a number, "12345.5" and "33612345678.125" are not.
-    if size >= _ENOUGH_FOR_A_NUMBER or (size >= 5 and len(fraction) <= 2):
-        return PhoneReason.NOT_WHOLE
-    return None
+    # "0123.456789" is an area code and a number; "12345.5", "33612345678.125" and "1234.56" are not.
+    return PhoneReason.NOT_WHOLE if _count_digits(whole) >= ENOUGH_FOR_A_NUMBER or is_short else None
 
 
 def _not_a_single_number(text: str) -> PhoneReason | None:
@@ -192,22 +325,19 @@ def _not_a_single_number(text: str) -> PhoneReason | None:
     if any(map(str.isalpha, text)):
         return PhoneReason.LETTERS
     sign = _EXTENSION_SIGN.search(text)
-    if sign is not None and _count_digits(text[: sign.start()]) >= _ENOUGH_FOR_A_NUMBER:
+    if sign is not None and _count_digits(text[: sign.start()]) >= ENOUGH_FOR_A_NUMBER:
         after = _count_digits(text[sign.end() :])
-        if 0 < after < _ENOUGH_FOR_A_NUMBER and (sign.group() != "~" or text.count("~") == 1):
+        if 0 < after < ENOUGH_FOR_A_NUMBER and (sign.group() != "~" or text.count("~") == 1):
             return PhoneReason.EXTENSION
     return None
 
 
 def _holds_several(text: str) -> bool:
-    if _numbers_between(_BETWEEN_NUMBERS, text, _ENOUGH_FOR_A_NUMBER) > 1:
+    if _numbers_between(_BETWEEN_NUMBERS, text, ENOUGH_FOR_A_NUMBER) > 1:
         return True
     if _numbers_between(_WIDE_GAP, text, _TOO_MANY_TWICE) > 1:
         return True
-    if sum(len(run) >= _TOO_MANY_TWICE for run in re.findall("[0-9]+", text)) > 1:
-        return True
-    before, _, after = text.partition("/")
-    return _count_digits(before) >= _ENOUGH_FOR_A_NUMBER and 0 < _count_digits(after) <= _MAX_ALTERNATIVE
+    return sum(len(run) >= _TOO_MANY_TWICE for run in re.findall("[0-9]+", text)) > 1
 
 
 def _numbers_between(separator: re.Pattern[str], text: str, enough: int) -> int:
@@ -218,4 +348,5 @@ def _count_digits(text: str) -> int:
     return sum(map(str.isdecimal, text))
 
 
+_WITHOUT_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 _WITHOUT_PUNCTUATION = {ord(character): None for character in (*_PUNCTUATION, "\n")}

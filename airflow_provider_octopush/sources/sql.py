@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import re
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any, Protocol
 
 import pandas as pd
 
-NET_WRITE_TIMEOUT = 86_400
+from airflow_provider_octopush.sources.database_errors import code_of, explain
+from airflow_provider_octopush.sources.drivers.driver import Converters, Driver, Opening
+from airflow_provider_octopush.sources.drivers.table import driver_of
+from airflow_provider_octopush.sources.errors import HookError, NotAQueryError, ParametersError, UnreadableValueError
+from airflow_provider_octopush.sources.statements import DECLARED, QUERIES, check_query, styles_of_parameters
+
+Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 
 class DbApiHook(Protocol):
@@ -20,31 +24,27 @@ class DbApiHook(Protocol):
         """Open a connection."""
 
 
-class NotAQueryError(ValueError):
-    """The statement gives no rows: write a SELECT, a retry changes nothing."""
-
-
-class RowsNotReadError(Exception):
-    """The database failed while rows were read. Its own words are left out: at that point they may quote a row."""
-
-
 def read_sql(
     hook: DbApiHook,
     sql: str,
-    parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+    parameters: Parameters = None,
     *,
     batch_size: int = 1_000,
 ) -> Generator[pd.DataFrame, None, None]:
     """
     Run a query and give its rows as they come from the server.
 
-    Values are what the driver makes of them: an integer beside NULL stays an int, NULL is None. Columns that the query
-    names alike keep their names. The connection opens with the first frame asked for and closes with the last one, or
-    when the generator is closed; nothing is ever committed.
+    Values are what the driver makes of them: an integer beside NULL stays an int, NULL is None. What a driver makes of
+    a value against the database's meaning is mended: JSON that is one string loses its quotes, CHAR its padding, and a
+    date that Python does not have is text. Columns that the query names alike keep their names. The connection opens
+    with the first frame asked for and closes with the last one, or when the generator is closed.
 
-    PostgreSQL (psycopg, psycopg2) and MySQL or MariaDB (mysqlclient, PyMySQL, MySQL Connector) are read through
-    server-side, unbuffered cursors, whatever cursor the connection asks for. SQLite streams by itself. Of any other
-    driver, what its ``fetchmany`` keeps in memory is its own affair.
+    The statement is one query, or calls a procedure; what changes data is refused before it runs. A query runs in a
+    read-only session or transaction where the database has one and the driver is known; nothing is ever committed. What
+    a procedure does, and a function on a database without read-only transactions, is its own affair.
+
+    Rows come through server-side cursors, or whatever else keeps a driver from holding all of them, where it is known.
+    Of any other driver, what its ``fetchmany`` keeps in memory is its own affair.
 
     Closing the generator early stops the query, on every driver but MySQL Connector with its C extension: that one
     reads the remaining rows, and drops them, before it closes.
@@ -54,137 +54,150 @@ def read_sql(
     asked for, and the generator closed, in one thread.
 
     :param hook: a hook whose connections follow PEP 249, such as ``BaseHook.get_connection(conn_id).get_hook()``.
-    :param sql: one query. PostgreSQL takes what a cursor can be declared for: SELECT, VALUES, TABLE, and WITH before
-        them.
+    :param sql: one query, or the call of a procedure. PostgreSQL takes what a cursor can be declared for: SELECT,
+        VALUES, TABLE, and WITH before them.
     :param parameters: the query's parameters, in the style of the driver.
     :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
         takes some milliseconds.
     :return: frames of dtype object; one without rows, but with the columns, when the query finds nothing.
-    :raises NotAQueryError: when the statement gives no rows.
-    :raises RowsNotReadError: when the database fails after the query was accepted.
-    :raises TypeError: when the hook's connections do not follow PEP 249.
+    :raises NotAQueryError: when the statement is none, or changes data.
+    :raises ParametersError: when the statement writes its parameters as the driver does not take them.
+    :raises HookError: when the hook's connections do not follow PEP 249.
+    :raises RowsNotReadError: when the database fails; its subclasses say how.
+    :raises UnreadableValueError: when the driver has no Python object for a value.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
-    conn = hook.get_conn()
-    if not hasattr(conn, "cursor"):
-        raise TypeError(f"sql needs a hook for a database with a DB-API driver; {type(hook).__name__} is not one")
-    driver = _driver_of(conn)
+    conn = _connect(hook)
     with ExitStack() as stack:
         stack.callback(_quietly, conn, "close")
-        cursor = _OPEN_CURSOR[driver](conn) if driver else conn.cursor()
-        if driver == "pymysql":
-            stack.callback(_forget_unread_rows, cursor)
-        elif driver not in ("MySQLdb", "mysql"):
-            # Drivers for MySQL read all rows that are left when they close a cursor, so there the connection goes
-            # first, and the server rolls back. Elsewhere a closed cursor is what stops the query.
+        package, driver = driver_of(conn)
+        kind = check_query(sql, driver.lexes)
+        if driver.declares and kind not in DECLARED:
+            raise NotAQueryError(f"sql begins with {kind}, for which no cursor can be declared: write one SELECT")
+        cursor = driver.open_cursor(conn, Opening(batch_size, kind in QUERIES))
+        if driver.reads_on_when_closed:
+            # There the connection goes first, and the server rolls back.
+            stack.callback(driver.forget_unread_rows, cursor)
+        else:
             stack.callback(_quietly, conn, "rollback")
             stack.callback(_quietly, cursor, "close")
-        _execute(cursor, driver, sql, parameters)
-        # psycopg2 knows the columns of a named cursor only once it has fetched from it.
-        if driver != "psycopg2" and cursor.description is None:
-            raise _not_a_query()
-        rows = _fetch(cursor, batch_size)
-        names = [str(column[0]) for column in cursor.description]
-        yield _frame(names, rows)
-        while rows := _fetch(cursor, batch_size):
-            yield _frame(names, rows)
+        query = _Query(conn, cursor, package, driver)
+        query.execute(sql, parameters)
+        rows = query.fetch(batch_size)
+        names = [str(column[0]) for column in query.columns]
+        converters = driver.converters(cursor)
+        yield _frame(names, rows, converters)
+        while rows := query.fetch(batch_size):
+            yield _frame(names, rows, converters)
 
 
-def _driver_of(conn: Any) -> str | None:
-    packages = (kind.__module__.partition(".")[0] for kind in type(conn).__mro__)
-    return next((package for package in packages if package in _OPEN_CURSOR), None)
-
-
-def _psycopg_cursor(conn: Any) -> Any:
-    _leave_autocommit(conn)
-    return conn.cursor(name="rows", row_factory=importlib.import_module("psycopg.rows").tuple_row)
-
-
-def _psycopg2_cursor(conn: Any) -> Any:
-    _leave_autocommit(conn)
-    return conn.cursor(name="rows", cursor_factory=importlib.import_module("psycopg2.extensions").cursor)
-
-
-def _leave_autocommit(conn: Any) -> None:
-    # A server-side cursor lives as long as its transaction; with autocommit that is no longer than its declaration.
-    if conn.autocommit:
-        conn.autocommit = False
-
-
-def _mysqlclient_cursor(conn: Any) -> Any:
-    return _patient(conn.cursor(importlib.import_module("MySQLdb.cursors").SSCursor))
-
-
-def _pymysql_cursor(conn: Any) -> Any:
-    return _patient(conn.cursor(importlib.import_module("pymysql.cursors").SSCursor))
-
-
-def _mysql_connector_cursor(conn: Any) -> Any:
-    return _patient(conn.cursor())
-
-
-def _patient(cursor: Any) -> Any:
-    # By default the server gives up on a client that takes no row for a minute (net_write_timeout, 60 seconds), and
-    # posting one batch may take longer. A server that speaks MySQL without this variable has no such limit.
-    with suppress(Exception):
-        cursor.execute(f"SET SESSION net_write_timeout = {NET_WRITE_TIMEOUT}")
-    return cursor
-
-
-_OPEN_CURSOR: dict[str, Callable[[Any], Any]] = {
-    "psycopg": _psycopg_cursor,
-    "psycopg2": _psycopg2_cursor,
-    "MySQLdb": _mysqlclient_cursor,
-    "pymysql": _pymysql_cursor,
-    "mysql": _mysql_connector_cursor,
-}
-
-# Blanks, comments and parentheses, then what PostgreSQL's grammar calls a SelectStmt.
-_SELECT_STATEMENT = re.compile(
-    r"(?:\s|\(|--[^\n]*|/\*.*?\*/)*+(?:SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE | re.DOTALL
-)
-_SYNTAX_ERROR = "42601"
-
-
-def _execute(cursor: Any, driver: str | None, sql: str, parameters: Mapping[str, Any] | Sequence[Any] | None) -> None:
+def _connect(hook: DbApiHook) -> Any:
+    reason = ""
     try:
-        # Without parameters a % is a %; with them it has to be written as %%.
-        if parameters:
-            cursor.execute(sql, parameters)
-        else:
-            cursor.execute(sql)
-    except Exception as error:
-        state = _sqlstate(error)
-        if driver in ("psycopg", "psycopg2") and state == _SYNTAX_ERROR and not _SELECT_STATEMENT.match(sql):
-            raise _not_a_query() from None
-        raise
+        conn = hook.get_conn()
+    except (NotImplementedError, AttributeError) as error:
+        conn, reason = None, f" ({type(error).__name__})"
+    if not hasattr(conn, "cursor"):
+        raise HookError(
+            f"sql needs a hook for a database with a DB-API driver, and {type(hook).__name__} is not one{reason}: name "
+            "one with sql_hook_class"
+        )
+    return conn
 
 
-def _fetch(cursor: Any, batch_size: int) -> Sequence[Any]:
-    try:
-        rows: Sequence[Any] = cursor.fetchmany(batch_size)
-    except Exception as error:  # noqa: BLE001 - drivers share no base class
-        state = _sqlstate(error)
-        where = f" (SQLSTATE {state})" if state else ""
-        raise RowsNotReadError(
-            f"the database failed while rows were read: {type(error).__name__}{where}; run the query by hand to see "
-            "what it says of which row"
-        ) from None
-    return rows
+class _Query:
+    """A query under way; what a driver raises becomes an exception that holds no value of a row."""
+
+    def __init__(self, conn: Any, cursor: Any, package: str, driver: Driver) -> None:
+        self._conn = conn
+        self._cursor = cursor
+        self._package = package
+        self._driver = driver
+        self._rows = 0
+        #: As PEP 249 describes them. Some drivers forget them when they fail.
+        self.columns: Sequence[Any] = ()
+
+    def execute(self, sql: str, parameters: Parameters) -> None:
+        if self._driver.compiles:
+            self._run(f"{self._driver.compiles}{sql}", parameters, about_statement=True)
+        self._run(sql, parameters)
+        self.columns = self._cursor.description or ()
+        if not self.columns and not self._driver.columns_come_with_rows:
+            raise NotAQueryError("sql is a statement that gives no rows to read: write one SELECT")
+
+    def _run(self, sql: str, parameters: Parameters, *, about_statement: bool = False) -> None:
+        failure: Exception | None = None
+        try:
+            # Without parameters a % is a %; with them it has to be written as %%.
+            if parameters:
+                self._cursor.execute(sql, parameters)
+            else:
+                self._cursor.execute(sql)
+        except Exception as error:  # noqa: BLE001 - drivers share no base class
+            failure = self._wrong_style(sql) if parameters else None
+            failure = failure or self._explain(error, "the query was started", about_statement=about_statement)
+        if failure is not None:
+            raise failure
+
+    def _wrong_style(self, sql: str) -> ParametersError | None:
+        styles, found = self._driver.parameters, styles_of_parameters(sql)
+        if not styles or not found or found & set(styles):
+            return None
+        return ParametersError(
+            f"the query writes its parameters as {' and '.join(sorted(found))}; the driver {self._package} takes "
+            f"{' or '.join(styles)}"
+        )
+
+    def fetch(self, batch_size: int) -> Sequence[Any]:
+        failure: Exception | None = None
+        try:
+            rows: Sequence[Any] = self._cursor.fetchmany(batch_size)
+        except Exception as error:  # noqa: BLE001 - drivers share no base class
+            failure = self._unreadable(error) or self._explain(error, "rows were read")
+        if failure is not None:
+            raise failure
+        self._rows += len(rows)
+        self.columns = self._cursor.description
+        return rows
+
+    def _explain(self, error: Exception, doing: str, *, about_statement: bool = False) -> Exception:
+        ended = bool(getattr(self._conn, "closed", False))
+        return explain(error, doing, about_statement=about_statement, ended=ended)
+
+    def _unreadable(self, error: Exception) -> UnreadableValueError | None:
+        position = self._driver.column_in_error(self._cursor, self.columns, error)
+        # What a driver cannot make a Python object of it says in Python's words, or in PEP 249's without the server's.
+        nobodys = type(error).__name__ == "DataError" and code_of(error) is None
+        if position is None and not nobodys and not isinstance(error, ValueError | ArithmeticError | RecursionError):
+            return None
+        columns = [
+            f"column {i} ({str(column[0])!r}, of type {_type_of(column)})" for i, column in enumerate(self.columns, 1)
+        ]
+        where = (
+            columns[position]
+            if position is not None
+            else f"a value in row {self._rows + 1:,} or soon after, in one of {', '.join(columns)}"
+        )
+        return UnreadableValueError(
+            f"the driver {self._package} cannot read {where}: {type(error).__name__}; write CAST(… AS text) in the "
+            "query, or leave the column out"
+        )
 
 
-def _sqlstate(error: Exception) -> str | None:
-    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+def _type_of(column: Any) -> str:
+    code = column[1]
+    return str(getattr(column, "type_display", None) or getattr(code, "__name__", None) or code)
 
 
-def _not_a_query() -> NotAQueryError:
-    return NotAQueryError("sql is a statement that gives no rows to read: write one SELECT")
-
-
-def _frame(names: list[str], rows: Sequence[Any]) -> pd.DataFrame:
+def _frame(names: list[str], rows: Sequence[Any], converters: Converters) -> pd.DataFrame:
     if rows and not isinstance(rows[0], tuple):
         rows = [tuple(row.values()) if isinstance(row, Mapping) else tuple(row) for row in rows]
+    if rows and converters:
+        columns = [*map(list, zip(*rows, strict=True))]
+        for position, convert in converters.items():
+            columns[position] = [*map(convert, columns[position])]
+        rows = [*zip(*columns, strict=True)]
     return pd.DataFrame(list(rows), columns=names, dtype=object)
 
 
@@ -192,10 +205,3 @@ def _quietly(resource: Any, method: str) -> None:
     # All rows are read or nobody wants them any more: a failure here changes neither, and would hide an earlier one.
     with suppress(Exception):
         getattr(resource, method)()
-
-
-def _forget_unread_rows(cursor: Any) -> None:
-    # PyMySQL's finalizers would read on from the closed connection, and print that they cannot.
-    with suppress(AttributeError):
-        cursor._result.unbuffered_active = False
-    cursor.connection = None

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-EXPECTED = "expected a DataFrame, a list of dicts, or what a mapped task returned (lists of dicts, or DataFrames)"
+from airflow_provider_octopush.sources.advice import instead_of_text
+from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
+from airflow_provider_octopush.sources.errors import NotRowsError
+
+EXPECTED = (
+    "expected a DataFrame, a list of dicts (or of other rows with named fields), or what a mapped task returned (lists "
+    "of rows, or DataFrames)"
+)
+UNNAMED = (
+    "its values have no names: make each row a dict, or name them with data_columns=['phone_number', …] beside data=…"
+)
+
+_Row = Mapping[Hashable, Any]
+_TEXT = (str, bytes, bytearray, memoryview)
 
 
 def read_upstream(
-    data: Any, *, origin: str = "upstream", batch_size: int = 1_000
+    data: Any, *, columns: Sequence[str] | None = None, origin: str = "upstream", batch_size: int = 1_000
 ) -> Generator[pd.DataFrame, None, None]:
     """
     Give the rows of an upstream task as frames of bounded size.
@@ -21,66 +36,181 @@ def read_upstream(
     labels become text. What the caller handed over is never changed. A lazy sequence or an iterator is asked for one
     element at a time.
 
-    Rows given as dicts need not have the same keys: a frame has all columns seen so far, in the order they came up, and
-    None where a row has no such key.
+    Rows with named fields need not have the same fields: a frame has all columns seen so far, in the order they came
+    up, and None where a row has no such field.
 
-    :param data: a DataFrame; dicts, one for each row, in a list, a sequence or an iterator; or a sequence or an
-        iterator of DataFrames or of lists of dicts, such as Airflow makes of a mapped task.
+    :param data: a DataFrame, or anything that speaks Arrow (has ``__arrow_c_stream__``: polars, pyarrow, DuckDB), which
+        needs pyarrow; rows in a list, a sequence or an iterator; or a sequence or an iterator of DataFrames or of lists
+        of rows, such as Airflow makes of a mapped task. A row is a dict, or has named fields: a dataclass, a named
+        tuple, a row of SQLAlchemy or sqlite3, an instance of a class of attrs, msgspec or pydantic.
+    :param columns: names for rows that are tuples or lists, and for DataFrames without names.
     :param origin: who returned it, for error messages.
     :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
         takes some milliseconds.
     :return: frames of dtype object. A DataFrame without rows gives one frame with its columns; a list without rows
         gives nothing.
-    :raises TypeError: when ``data`` is not rows; says what came and where, by type, never by content.
+    :raises NotRowsError: when ``data`` is not rows; says what came and where, by type, never by content.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
-    columns: dict[Hashable, None] = {}
-    rows: list[Mapping[Hashable, Any]] = []
-    for piece in _pieces(data, origin):
+    seen: dict[Hashable, None] = {}
+    rows: list[_Row] = []
+    for piece in _Pieces(columns, origin, batch_size).of(data):
         if isinstance(piece, pd.DataFrame):
             if rows:
-                yield _frame_of_dicts(columns, rows)
+                yield _frame_of_dicts(seen, rows)
                 rows = []
             yield from _slices(piece, batch_size)
             continue
-        columns.update(dict.fromkeys(piece))
+        seen.update(dict.fromkeys(piece))
         rows.append(piece)
         if len(rows) == batch_size:
-            yield _frame_of_dicts(columns, rows)
+            yield _frame_of_dicts(seen, rows)
             rows = []
     if rows:
-        yield _frame_of_dicts(columns, rows)
+        yield _frame_of_dicts(seen, rows)
 
 
-def _pieces(data: Any, origin: str) -> Iterator[pd.DataFrame | Mapping[Hashable, Any]]:
-    if data is None:
-        raise TypeError(f"{origin} returned None; return [] for no rows")
-    if isinstance(data, pd.DataFrame):
-        yield data
-        return
-    if isinstance(data, Mapping):
-        kind = type(data).__name__
-        raise TypeError(
-            f"{origin} returned a {kind}, {EXPECTED}: write [row] for one row, DataFrame(columns) for columns"
-        )
-    if not _is_list_like(data):
-        raise TypeError(f"{origin} returned a {type(data).__name__}, {EXPECTED}")
-    for position, item in enumerate(_one_by_one(data), 1):
-        if isinstance(item, pd.DataFrame | Mapping):
-            yield item
-            continue
-        where = f"item {position} of what {origin} returned is a {type(item).__name__}"
-        if not _is_list_like(item):
-            raise TypeError(f"{where}, {EXPECTED}")
-        for inner_position, inner in enumerate(_one_by_one(item), 1):
-            if not isinstance(inner, pd.DataFrame | Mapping):
-                raise TypeError(f"{where} whose item {inner_position} is a {type(inner).__name__}, {EXPECTED}")
-            yield inner
+class _Pieces:
+    """Takes data apart into frames and rows."""
+
+    def __init__(self, columns: Sequence[str] | None, origin: str, batch_size: int) -> None:
+        self._columns = columns
+        self._origin = origin
+        self._batch_size = batch_size
+
+    def of(self, data: Any) -> Iterator[pd.DataFrame | _Row]:
+        origin = self._origin
+        if data is None:
+            raise NotRowsError(f"{origin} returned None; return [] for no rows")
+        if isinstance(data, _TEXT):
+            raise NotRowsError(f"{origin} returned a {_kind(data)}, {EXPECTED}: {instead_of_text(data)}")
+        if _named(data) is not None:
+            raise NotRowsError(
+                f"{origin} returned a {_kind(data)}, {EXPECTED}: write [row] for one row, DataFrame(columns) for "
+                "columns"
+            )
+        if _is_frame(data):
+            yield from self._frames(data, f"what {origin} returned is a {_kind(data)}")
+            return
+        if not isinstance(data, Iterable):
+            raise NotRowsError(f"{origin} returned a {_kind(data)}, {EXPECTED}")
+        for position, item in enumerate(_one_by_one(data), 1):
+            where = f"item {position} of what {origin} returned is a {_kind(item)}"
+            if (row := self._row(item, where)) is not None:
+                yield row
+            elif _is_frame(item):
+                yield from self._frames(item, where)
+            elif isinstance(item, Iterable) and not isinstance(item, _TEXT):
+                yield from self._list(item, where)
+            else:
+                raise NotRowsError(f"{where}, {EXPECTED}")
+
+    def _list(self, items: Iterable[Any], where: str) -> Iterator[pd.DataFrame | _Row]:
+        for position, item in enumerate(_one_by_one(items), 1):
+            inner = f"{where} whose item {position} is a {_kind(item)}"
+            if (row := self._row(item, inner, is_inside=True)) is not None:
+                yield row
+            elif _is_frame(item):
+                yield from self._frames(item, inner)
+            else:
+                raise NotRowsError(f"{inner}, {EXPECTED}")
+
+    def _frames(self, data: Any, where: str) -> Iterator[pd.DataFrame]:
+        frames: Iterable[pd.DataFrame] = (data,)
+        if not isinstance(data, pd.DataFrame):
+            pyarrow = import_pyarrow("pyarrow", f"{where}, which", NotRowsError)
+            try:
+                stream = pyarrow.RecordBatchReader.from_stream(data)
+            except (TypeError, ValueError):
+                stream = None
+            if stream is None:
+                raise NotRowsError(f"{where}, which is no table, {EXPECTED}")
+            frames = frames_of_batches(stream, self._batch_size, f"what {self._origin} returned")
+        for frame in frames:
+            yield frame if self._columns is None else self._renamed(frame, self._columns, where)
+
+    def _renamed(self, frame: pd.DataFrame, columns: Sequence[str], where: str) -> pd.DataFrame:
+        if any(isinstance(label, str) for label in frame.columns):
+            raise NotRowsError(f"{where} whose columns have names: leave data_columns out")
+        self._check_width(len(frame.columns), columns, where)
+        return frame.set_axis(list(columns), axis="columns")
+
+    def _row(self, item: Any, where: str, *, is_inside: bool = False) -> _Row | None:
+        """
+        Take an item for a row; None when it is none.
+
+        A list within a list may be a row without names, or hold rows: it holds rows when each of its items may be one.
+        """
+        named = _named(item)
+        if named is not None:
+            if self._columns is not None:
+                raise NotRowsError(f"{where} whose fields have names: leave data_columns out")
+            return named
+        if not isinstance(item, Sequence | np.ndarray) or isinstance(item, _TEXT):
+            return None
+        if not is_inside and all(map(_may_be_row, item)):
+            return None
+        if self._columns is None:
+            raise NotRowsError(f"{where}: {UNNAMED}")
+        self._check_width(len(item), self._columns, where)
+        return dict(zip(self._columns, item, strict=True))
+
+    def _check_width(self, width: int, columns: Sequence[str], where: str) -> None:
+        if width != len(columns):
+            raise NotRowsError(f"{where} of {width} values, and data_columns names {len(columns)}")
 
 
-def _is_list_like(data: Any) -> bool:
-    return isinstance(data, Iterable) and not isinstance(data, str | bytes | bytearray | memoryview)
+def _kind(data: Any) -> str:
+    return type(data).__name__
+
+
+def _is_frame(data: Any) -> bool:
+    return hasattr(type(data), "__arrow_c_stream__") or isinstance(data, pd.DataFrame)
+
+
+def _may_be_row(value: Any) -> bool:
+    kind: Any = type(value)
+    return (
+        _fields_of(kind) is not None
+        or _is_frame(value)
+        or (isinstance(value, Iterable) and not isinstance(value, _TEXT))
+    )
+
+
+def _named(item: Any) -> _Row | None:
+    """Return a row with named fields as a mapping; None when it is no such row."""
+    kind: Any = type(item)
+    fields = _fields_of(kind)
+    return None if fields is None else fields(item)
+
+
+@lru_cache(maxsize=256)
+def _fields_of(kind: Any) -> Callable[[Any], _Row] | None:
+    """Tell how rows of a type give their fields; None when they have no names."""
+    if issubclass(kind, Mapping):
+        return lambda row: row
+    if issubclass(kind, pd.Series):
+        return lambda row: dict(zip(row.index, row.astype(object), strict=True))
+    if issubclass(kind, pd.DataFrame) or hasattr(kind, "__arrow_c_stream__"):
+        return None
+    if hasattr(kind, "_asdict"):  # named tuples, rows of SQLAlchemy
+        return lambda row: dict(row._asdict())
+    if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):  # rows of sqlite3 and asyncpg, which give their values
+        return lambda row: {name: row[name] for name in row.keys()}  # noqa: SIM118
+    if issubclass(kind, Sequence):  # Airflow's lazy sequence is a class of attrs
+        return None
+    names: Iterable[str] | None = None
+    if dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind)]
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = [field.name for field in kind.__attrs_attrs__]
+    else:  # msgspec, pydantic
+        names = getattr(kind, "__struct_fields__", getattr(kind, "model_fields", None))
+    if names is None:
+        return None
+    found = tuple(names)
+    return lambda row: {name: getattr(row, name) for name in found}
 
 
 def _one_by_one(data: Iterable[Any]) -> Iterator[Any]:
@@ -111,7 +241,7 @@ def _values(column: pd.Series[Any]) -> list[Any]:
     return column.astype(object).tolist()
 
 
-def _frame_of_dicts(columns: Iterable[Hashable], rows: list[Mapping[Hashable, Any]]) -> pd.DataFrame:
+def _frame_of_dicts(columns: Iterable[Hashable], rows: list[_Row]) -> pd.DataFrame:
     labels = list(columns)
     return _frame([str(label) for label in labels], [tuple([row.get(label) for label in labels]) for row in rows])
 

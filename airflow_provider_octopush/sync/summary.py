@@ -186,7 +186,7 @@ class Summary:
             "reasons": dict(self.reasons.most_common()),
         }
 
-    def table(self) -> str:
+    def table(self) -> str:  # pragma: no mutate block
         """Return the counts as a table of a few lines, for a person who reads the log."""
         rows: list[tuple[str, str]] = [
             *([("validate_only", self._what_validate_only_means)] if self.validate_only else []),

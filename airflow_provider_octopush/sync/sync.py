@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from airflow_provider_octopush.delivery.outcomes import Delivered
 from airflow_provider_octopush.sync.checkpoint import Checkpoint, Progress
 from airflow_provider_octopush.sync.pipeline import Done, Pipeline
 from airflow_provider_octopush.sync.summary import CONFIRMED, Summary
+from airflow_provider_octopush.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,9 +39,6 @@ Frames: TypeAlias = "Generator[pd.DataFrame, None, None]"
 PROGRESS_SECONDS = 10.0
 UNKNOWN_STATUSES_LOGGED = 10
 PASSED_OVER_AT_A_TIME = 10_000
-
-# What else stands in a status may be quoted from a contact.
-_STATUS = re.compile(r"[a-z_-]{1,30}")
 
 
 class Rejects(Protocol):
@@ -85,6 +82,11 @@ class Chunk(NamedTuple):
     def is_new(self) -> bool:
         """Whether no earlier try has sent these contacts."""
         return self.digest_before is not None
+
+    @property
+    def holds_refused(self) -> bool:
+        """Whether some of these contacts were refused, be it their own fault or not."""
+        return self.parcel is not None and self.parcel.holds_refused
 
 
 @dataclass(frozen=True)
@@ -481,7 +483,7 @@ class ContactSync:
                 "known; they are counted as other: %s",
                 self._unknown_statuses.total(),
                 ", ".join(
-                    f"{status if _STATUS.fullmatch(status) else '(not a word)'}: {number}"
+                    f"{shown(status)}: {number}"
                     for status, number in self._unknown_statuses.most_common(UNKNOWN_STATUSES_LOGGED)
                 ),
             )
@@ -517,11 +519,15 @@ def _without_confirmed(unconfirmed: FrozenBitMap, chunk: Chunk, delivered: Deliv
 
 
 def _progress(state: State) -> Progress:
-    """Return what a retry needs to know: without the chunks under way that nothing answered comes after."""
+    """
+    Return what a retry needs to know: without the chunks under way that nothing known comes after.
+
+    That a chunk was set aside is known: a retry looks at others first.
+    """
     names = (*CONFIRMED, "chunks", "requests", "retries", "duration_seconds")
     contacts, digest = state.contacts, state.digest
     under_way = [chunk for chunk in state.under_way if chunk.is_new]
-    while under_way and under_way[-1].positions[-1] + 1 == contacts:
+    while under_way and under_way[-1].positions[-1] + 1 == contacts and not under_way[-1].holds_refused:
         last = under_way.pop()
         contacts, digest = last.positions[0], str(last.digest_before)
     return Progress(

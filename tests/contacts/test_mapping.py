@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 import logging
+from collections.abc import Callable
 from operator import attrgetter
 
 import msgspec
@@ -32,6 +34,11 @@ def test_a_row_becomes_a_contact_with_its_number_in_e164() -> None:
     assert payloads(rows) == [
         {"phone_number": "+33149706565", "first_name": "Zoë", "last_name": "Ray", "param1": "7"},
     ]
+
+
+def test_a_column_may_name_the_region_of_each_row_and_is_not_sent() -> None:
+    rows = frame(phone_number=["612345678", "0612345678", "0612345678"], country=["ES", "FR", None])
+    assert payloads(rows, {"region": "country"}) == [{"phone_number": "+34612345678"}, {"phone_number": "+33612345678"}]
 
 
 def test_the_sample_numbers_of_the_api_pass_digit_for_digit() -> None:
@@ -101,12 +108,41 @@ def test_a_field_that_octopush_does_not_have_is_refused() -> None:
 
 
 def test_a_value_without_text_makes_its_row_invalid_and_no_other() -> None:
-    rows = frame(phone_number=["+33149706565", "+33149706566"], param2=[b"bytes", "fine"])
+    rows = frame(phone_number=["+33149706565", "+33149706566"], param2=[["list"], "fine"])
     invalid, valid = map_all(rows)
     assert isinstance(invalid, Rejection)
     assert invalid.stage is Stage.INVALID
-    assert invalid.reason == "param2: a value of type bytes has no text form"
+    assert invalid.reason == (
+        "param2: a value of type list has no text form: give it as text, in a query by CAST(… AS text)"
+    )
     assert isinstance(valid, Contact)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_that_are_utf_8_are_text(kind: Callable[[bytes], object]) -> None:
+    rows = frame(
+        phone=[kind(b"01 49 70 65 65"), "+33149706566"],
+        first_name=[kind("Zoé".encode()), kind(b"Zo\xe9")],
+        country=[kind(b"FR"), None],
+    )
+    mapper = ContactMapper({"phone_number": "phone", "region": "country"}, PhoneReader())
+    (contact,), (rejection,) = mapper.map(rows, 1)
+    assert (contact.payload.phone_number, contact.payload.first_name) == ("+33149706565", "Zoé")
+    assert rejection.reason == "first_name: bytes that are not text in UTF-8"
+
+
+class PGobject:
+    """What a driver makes of a type that Python does not have."""
+
+
+@pytest.mark.parametrize("phone", [PGobject(), dt.timedelta(1), [33149706565], b"\xff"])
+def test_a_phone_that_is_a_drivers_object_says_which_and_what_to_write(phone: object) -> None:
+    (invalid,) = map_all(frame(phone_number=[phone]))
+    assert isinstance(invalid, Rejection)
+    assert invalid.reason == (
+        f"phone number is neither text nor a number: a value of type {type(phone).__name__} has no text form: "
+        "give it as text, in a query by CAST(… AS text)"
+    )
 
 
 def test_rows_keep_their_number_in_the_whole_input() -> None:

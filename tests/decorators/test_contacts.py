@@ -94,7 +94,7 @@ class TestRowsOfTheFunction:
         def customers() -> Any:
             return rows
 
-        with pytest.raises(TypeError, match=message):
+        with pytest.raises(AirflowFailException, match=message):
             execute(customers)
         assert octopush.requests == []
 
@@ -203,6 +203,7 @@ class TestTaskFlow:
             columns={"phone_number": "{{ params.mobile }}", "region": "country"},
             default_region="FR",
             phone_check="mobile",
+            without_plus="national",
             auto_remove_blacklisted_numbers=False,
             do_not_overwrite=True,
             chunk_size=1,

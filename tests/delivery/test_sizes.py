@@ -201,6 +201,27 @@ def test_what_fits_is_no_try_with_more() -> None:
     assert sizes.next(1000) == 150
 
 
+def test_one_thread_at_a_time_tries_more() -> None:
+    sizes = learned(100, 200)
+    for _ in range(10):
+        sizes.note_accepted(100)
+    assert sizes.next(1000) == 150
+    # That request is under way when others are begun and answered.
+    assert sizes.next(1000) == 100
+    sizes.note_accepted(100)
+    assert sizes.next(1000) == 100
+
+
+@pytest.mark.parametrize(
+    ("most", "refused", "more"), [(8, 9, 16), (8, 10, 16), (8, 11, 9), (1, 2, 2), (800, 1000, 900)]
+)
+def test_what_was_refused_is_near_when_it_is_an_eighth_more(most: int, refused: int, more: int) -> None:
+    sizes = learned(most, refused)
+    for _ in range(2):
+        sizes.note_accepted(most)
+    assert sizes.next(10_000) == more
+
+
 def test_small_requests_do_not_show_that_all_is_well() -> None:
     sizes = learned(100, 200)
     for _ in range(10):

@@ -228,6 +228,22 @@ def test_what_was_set_aside_is_delivered_by_a_retry() -> None:
     check(summary, server, rows)
 
 
+def test_a_retry_looks_first_at_those_that_no_try_has_looked_at() -> None:
+    rows = numbers(100)
+    server = Server(rows[:65])
+    checkpoint = Checkpoint(MemoryStore(), {}, b"secret")
+
+    def down(payloads: Payloads) -> Items:
+        if server.requests == 50:
+            raise OctopushServerError("down", status_code=503)
+        return server(payloads)
+
+    with pytest.raises(OctopushServerError):
+        sync_to(down, chunk_size=1, checkpoint=checkpoint).run(frames_of(rows))
+    # 50 that were refused before, and 15 that were not: the first are no evidence, and the others are few.
+    check(sync_to(server, chunk_size=1, checkpoint=checkpoint).run(frames_of(rows)), server, rows)
+
+
 def test_what_was_set_aside_does_not_wait_for_the_last_row() -> None:
     rows = numbers(2000)
     server = Server(rows[:20])
@@ -352,8 +368,19 @@ def test_requests_of_several_contacts_do_not_make_up_for_contacts_when_the_rows_
     verdict.conclude()
     assert not verdict.is_in_doubt
     # And what was concluded counts no more.
-    verdict.note_refused(1, refusal())
+    for _ in range(CONTACTS_MIN - 1):
+        verdict.note_refused(1, refusal())
     verdict.conclude()
+
+
+def test_a_witness_is_a_contact_that_was_refused_alone() -> None:
+    verdict = Verdict()
+    verdict.note_accepted(CONTACTS[0])
+    for number in [2, *[1] * (CONTACTS_MIN - 1)]:
+        verdict.note_refused(number, refusal())
+    verdict.note_witness_refused(refusal())
+    with pytest.raises(OctopushRequestError, match=EVERYTHING_REFUSED):
+        verdict.conclude()
 
 
 def test_there_is_nothing_to_conclude_where_there_is_no_doubt() -> None:

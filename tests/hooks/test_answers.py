@@ -141,6 +141,18 @@ def test_a_success_that_is_not_the_documented_answer_is_an_error(
         assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"[" * 200_000, b'{"message":' * 100_000, b'{"code": ' + b"9" * 100_000 + b"}", b"\xff{"],
+    ids=lambda content: repr(content[:20]),
+)
+def test_a_refusal_that_nobody_can_read_is_a_refusal(serve: Serve, hook: OctopushHook, content: bytes) -> None:
+    serve(say(content, "400 Bad Request"))
+    with pytest.raises(OctopushRequestError) as caught:
+        post(hook)
+    assert (caught.value.code, caught.value.message) == (None, None)
+
+
 @pytest.mark.parametrize("is_escaped", [True, False])
 @pytest.mark.parametrize("text", ["\ud800", "\x00", "\x1b[2J", "\x7f", "\x9b2J", "a\x00b\udfffc"])
 def test_what_a_server_says_can_be_stored_anywhere(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
+import os
 import pickle
 import re
 import time
@@ -178,6 +180,18 @@ def test_a_word_on_the_list_is_hidden_where_somebody_is_called_so(serve: Serve, 
     with pytest.raises(OctopushRequestError) as caught:
         hook.create_contacts([{"phone_number": "+33612345678", "last_name": "Contact"}])
     assert caught.value.message == "*** List is not valid, *** the list"
+
+
+@pytest.mark.parametrize(
+    ("login", "key"), [("contact@example.com", "k"), ("l", "sk-contact-1234"), ("mycontacts", "k")]
+)
+def test_a_word_on_the_list_is_hidden_where_login_or_key_hold_it(
+    serve: Serve, hook: OctopushHook, monkeypatch: pytest.MonkeyPatch, login: str, key: str
+) -> None:
+    serve(refuse("Contact is not valid", 101, "401 Unauthorized"))
+    connection = json.loads(os.environ["AIRFLOW_CONN_OCTOPUSH_DEFAULT"])
+    monkeypatch.setenv("AIRFLOW_CONN_OCTOPUSH_DEFAULT", json.dumps({**connection, "login": login, "password": key}))
+    assert failure(hook).message == "*** is not valid"
 
 
 def test_names_of_lists_are_no_secret(serve: Serve, hook: OctopushHook) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import socket
@@ -11,6 +12,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from airflow_provider_octopush.exceptions import (
 )
 from airflow_provider_octopush.hooks.octopush import TEST_CONNECTION_SECONDS, OctopushHook
 from airflow_provider_octopush.payloads import ContactItem
+from tests.conftest import SetConnection
 from tests.hooks.conftest import Serve
 from tests.hostile.server import (
     HANG,
@@ -51,6 +54,8 @@ from tests.hostile.server import (
 #: Three of them are the deadline of a request.
 TIMEOUT = 0.2
 DEADLINE = 3 * TIMEOUT
+#: Seconds that a busy machine may take on top; what has no end goes on for far longer.
+SLACK = 2.0
 
 CONTACT = {"phone_number": "+33612345678", "first_name": "Zoé"}
 HEAD = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
@@ -100,7 +105,7 @@ def names_that_nobody_knows(serve: Serve, monkeypatch: pytest.MonkeyPatch, timeo
 
     def look_up(*_: Any, **__: Any) -> Any:
         server.is_reached.set()
-        time.sleep(2)
+        time.sleep(4)
         raise socket.gaierror(socket.EAI_AGAIN, "late")
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
@@ -146,7 +151,7 @@ def test_a_request_ends_at_its_deadline_whatever_it_is_at(
     started = time.monotonic()
     with pytest.raises(OctopushServerError, match="no answer in time"):
         hook.post_contacts(body)
-    assert time.monotonic() - started < DEADLINE + 0.5
+    assert time.monotonic() - started < DEADLINE + SLACK
 
 
 @pytest.mark.parametrize("name", PHASES)
@@ -170,7 +175,7 @@ def test_abort_ends_a_request_whatever_it_is_at(
     aborted = time.monotonic()
     hook.abort()
     thread.join(5)
-    assert time.monotonic() - aborted < 1
+    assert time.monotonic() - aborted < 2
     assert [type(failure) for failure in failures] == [OctopushAbortedError]
 
 
@@ -212,7 +217,7 @@ def test_abort_reaches_a_request_over_tls(serve: Serve, hook: OctopushHook, over
     threading.Thread(target=abort).start()
     with pytest.raises(OctopushAbortedError, match="not known"):
         post(hook)
-    assert time.monotonic() - aborted[0] < 1
+    assert time.monotonic() - aborted[0] < 2
     assert len(server.requests) == 1
 
 
@@ -224,7 +229,7 @@ def test_a_request_over_tls_ends_at_its_deadline(
     started = time.monotonic()
     with pytest.raises(OctopushServerError, match="no answer in time"):
         post(hook, contacts)
-    assert time.monotonic() - started < DEADLINE + 0.5
+    assert time.monotonic() - started < DEADLINE + SLACK
 
 
 def test_tls_within_tls_is_bounded_as_well(
@@ -238,7 +243,7 @@ def test_tls_within_tls_is_bounded_as_well(
             if ends:
                 with pytest.raises(OctopushServerError, match="no answer in time"):
                     post(OctopushHook())
-                assert time.monotonic() - started < DEADLINE + TIMEOUT + 0.5
+                assert time.monotonic() - started < DEADLINE + TIMEOUT + SLACK
             else:
                 # More than one piece.
                 assert len(post(OctopushHook(), LARGE[:2])) == 2
@@ -266,7 +271,7 @@ def test_a_session_that_is_handed_out_is_bounded_as_well(serve: Serve, hook: Oct
     started = time.monotonic()
     with pytest.raises(requests.exceptions.ConnectionError):
         hook.get_conn().get(server.url)
-    assert time.monotonic() - started < DEADLINE + 0.5
+    assert time.monotonic() - started < DEADLINE + SLACK
     with pytest.raises(requests.exceptions.ConnectionError):
         hook.get_conn().get(server.url, timeout=(0.1, 0.2))
     hook.abort()
@@ -282,7 +287,7 @@ def test_the_test_button_waits_for_ten_seconds_at_most(
     serve(script(0.4, HEAD, drip(b"X-Slow: " + b"x" * 1000)), timeout=timeout)
     started = time.monotonic()
     worked, message = hook.test_connection()
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 1 + SLACK
     assert not worked
     assert message.endswith("no answer in time")
 
@@ -321,7 +326,7 @@ def test_an_answer_is_read_up_to_its_limit(name: str, serve: Serve, hook: Octopu
     assert peak < 12_000_000
     # What the sockets on both sides hold, beside what was read.
     assert server.bytes_sent < 12_000_000
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize(
@@ -332,7 +337,7 @@ def test_what_comes_before_an_answer_is_read_up_to_the_limit(interim: bytes, ser
     started = time.monotonic()
     with pytest.raises(OctopushServerError):
         post(hook)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 def test_an_answer_may_be_as_long_as_its_contacts_need(serve: Serve, hook: OctopushHook) -> None:
@@ -489,13 +494,13 @@ def test_a_host_that_can_be_none_is_final(serve: Serve, hook: OctopushHook, host
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("HTTP_PROXY", "http://"), ("HTTP_PROXY", "http://[bad"), ("HTTP_PROXY", "socks9://localhost")]
+    "proxy", ["http://", "http://[bad", "socks9://localhost", f"http://{'a' * 64}.example.com:3128", "http://a..b:1"]
 )
 def test_a_proxy_that_can_be_none_is_final(
-    serve: Serve, hook: OctopushHook, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    serve: Serve, hook: OctopushHook, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     serve(host="http://api.example.com")
-    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
     with pytest.raises(OctopushConnectionConfigError, match="HTTPS_PROXY"):
         post(hook)
 
@@ -543,19 +548,59 @@ def test_cookies_do_not_come_back(serve: Serve, hook: OctopushHook) -> None:
     server = serve(lambda request: [answer(items(request), "201 Created", "Set-Cookie: track=me"), KEEP_ALIVE])
     for _ in range(2):
         post(hook)
-    assert "Cookie" not in server.requests[1].head
+        hook.get_conn().get(server.url)
+    assert not [request for request in server.requests if "Cookie" in request.head]
 
 
-def test_no_thread_and_no_socket_is_left_when_connecting_took_too_long(
-    serve: Serve, hook: OctopushHook, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def eventually(is_true: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def late(seconds: float) -> Any:
+    """Look names up so many seconds late."""
+    look_up = socket.getaddrinfo
+
+    def look_up_late(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(seconds)
+        return look_up(*args, **kwargs)
+
+    return look_up_late
+
+
+def connecting() -> int:
+    """How many threads are at connecting."""
+    return sum(thread.name == "octopush-connect" for thread in threading.enumerate())
+
+
+def test_who_was_left_at_connecting_gives_up(serve: Serve, hook: OctopushHook, monkeypatch: pytest.MonkeyPatch) -> None:
     PHASES["proxy: drip"](serve, monkeypatch, TIMEOUT)
-    with pytest.raises(OctopushServerError):
-        post(hook)
-    until = time.monotonic() + 3
-    while threads := [thread for thread in threading.enumerate() if thread.name == "octopush-connect"]:
-        assert time.monotonic() < until, threads
-        time.sleep(0.05)
+    for _ in range(2):
+        with pytest.raises(OctopushServerError):
+            post(hook)
+        eventually(lambda: connecting() == 0, 0.5)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning", "error::ResourceWarning")
+def test_a_connection_that_stands_too_late_is_closed(
+    set_connection: SetConnection, hook: OctopushHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", late(DEADLINE + 0.2))
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        host = f"http://127.0.0.1:{server.getsockname()[1]}"
+        set_connection(
+            "octopush_default", conn_type="octopush", host=host, login="l", password="k", extra={"timeout": TIMEOUT}
+        )
+        with pytest.raises(OctopushServerError, match="no answer in time"):
+            post(hook)
+        server.settimeout(5)
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(5)
+            assert connection.recv(1) == b""
+    gc.collect()
 
 
 @pytest.fixture

@@ -102,7 +102,8 @@ class TestRowsFromUpstream:
 
     def test_a_dataframe(self, octopush: Simulator) -> None:
         frame = pd.DataFrame({"PHONE_NUMBER": [33612345678.0, float("nan")], "param1": [1.5, 2]})
-        check(execute(data=frame.astype({"PHONE_NUMBER": "Float64"})), read=2, added=1, invalid=1)
+        summary = execute(data=frame.astype({"PHONE_NUMBER": "Float64"}), default_region="FR")
+        check(summary, read=2, added=1, invalid=1)
         assert octopush.contacts["+33612345678"].fields == {"param1": "1.5"}
 
     @pytest.mark.parametrize("dtype", ["float32", "Float32"])
@@ -114,11 +115,12 @@ class TestRowsFromUpstream:
         }
         assert octopush.requests == []
 
-    @pytest.mark.parametrize("data", ["rows", {"phone_number": "+33612345678"}, [1], 5])
+    @pytest.mark.parametrize("data", [{"phone_number": "+33612345678"}, [1], 5, [("+33612345678", "Zoé")]])
     @pytest.mark.usefixtures("octopush")
-    def test_what_is_not_rows_is_an_error_that_says_what_is(self, data: Any) -> None:
-        with pytest.raises(TypeError, match="expected"):
+    def test_what_is_not_rows_is_an_error_that_says_what_is_and_final(self, data: Any) -> None:
+        with pytest.raises(AirflowFailException, match=r"expected|data_columns") as error:
             execute(data=data)
+        assert "Zoé" not in str(error.value)
 
 
 class TestRowsOfAQuery:

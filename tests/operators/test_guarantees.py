@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_octopush.exceptions import OctopushAnswerError, OctopushServerError
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import TaskInstance, run_dag
@@ -73,10 +74,24 @@ class TestNumbers:
         rows = [{"phone_number": "+33612345678"}, {"phone_number": "+33149706565"}]
         assert execute(data=rows, phone_check="mobile", max_rejected=1)["invalid"] == 1
 
+    def test_numbers_without_a_plus_are_of_a_region_unless_all_begin_with_their_country_code(
+        self, octopush: Simulator
+    ) -> None:
+        rows = [{"phone_number": 33612345678}, {"phone_number": 34612345678}, {"phone_number": "0612345678"}]
+        assert execute(data=rows, max_rejected=3)["reasons"] == {PhoneReason.NO_REGION.value: 3}
+        assert "default_region" in PhoneReason.NO_REGION.value
+        assert "without_plus" in PhoneReason.NO_REGION.value
+        execute(data=rows, default_region="FR", max_rejected=1)
+        assert octopush.contacts.keys() == {"+33612345678"}
+        summary = execute(data=rows, without_plus="international", max_rejected=1)
+        assert octopush.contacts.keys() == {"+33612345678", "+34612345678"}
+        assert summary["reasons"] == {PhoneReason.NO_COUNTRY_CODE.value: 1}
+
     @pytest.mark.parametrize(
         ("kwargs", "message"),
         [
             ({"phone_check": "strict"}, "phone_check is 'strict'"),
+            ({"without_plus": "msisdn"}, "without_plus is 'msisdn': write one of 'national', 'international'"),
             ({"max_rejected": -1}, "max_rejected is -1"),
             ({"max_rejected": 1.5}, "max_rejected is 1.5"),
             ({"max_rejected": True}, "max_rejected is True"),
@@ -290,6 +305,7 @@ class TestRetriesOfTheTask:
             {"columns": {"param1": "first_name"}},
             {"default_region": "FR"},
             {"phone_check": "valid"},
+            {"without_plus": "international"},
             {"do_not_overwrite": True},
             {"auto_remove_blacklisted_numbers": True},
             {"data": GOOD[::-1]},

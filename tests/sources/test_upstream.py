@@ -1,27 +1,37 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import decimal
 import itertools
-from collections.abc import Sequence
-from typing import Any
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import attrs
+import msgspec
 import numpy as np
 import pandas as pd
+import pydantic
 import pytest
+import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_octopush.sources.errors import NotRowsError, UnreadableValueError
 from airflow_provider_octopush.sources.upstream import read_upstream
+from tests.databases import require_package
 
 MOBILE = 33612345678
 
 
+@attrs.define(eq=False)
 class LazySequence(Sequence[Any]):
     """Fetches an element when it is asked for, as Airflow's lazy sequences of XComs do."""
 
-    def __init__(self, elements: list[Any]) -> None:
-        self.elements = elements
-        self.fetched: list[int] = []
+    elements: list[Any]
+    fetched: list[int] = attrs.field(factory=list)
 
     def __len__(self) -> int:
         return len(self.elements)
@@ -50,7 +60,11 @@ def shapes_of(data: Any, **kwargs: Any) -> list[tuple[int, int]]:
     return [frame.shape for frame in read_upstream(data, **kwargs)]
 
 
-ROWS = [{"phone": MOBILE, "name": "Zoë"}, {"phone": None, "name": None}, {"phone": 7, "name": "Ray"}]
+ROWS: list[dict[str, Any]] = [
+    {"phone": MOBILE, "name": "Zoë"},
+    {"phone": None, "name": None},
+    {"phone": 7, "name": "Ray"},
+]
 
 
 @pytest.mark.parametrize(
@@ -205,18 +219,29 @@ def test_what_the_caller_handed_over_is_not_changed() -> None:
     [
         (None, r"^upstream returned None; return \[\] for no rows$"),
         ({"phone": "+33600000001"}, r"^upstream returned a dict, .*write \[row\]"),
-        ("+33600000001", "^upstream returned a str, expected a DataFrame, a list of dicts"),
+        ("+33600000001", "^upstream returned a str, expected .*: for a file, write its path as data_path="),
+        ('[{"phone": 33600000001}]', "^upstream returned a str, .*: for rows in JSON, return json.loads"),
+        (
+            "{{ ti.xcom_pull('33600000001') }}",
+            "^upstream returned a str, .*: data is no template: write data=task.output",
+        ),
         (b"+33600000001", "^upstream returned a bytes, expected"),
         (33600000001, "^upstream returned a int, expected"),
         (["+33600000001"], "^item 1 of what upstream returned is a str, expected"),
         ([{"phone": 1}, None], "^item 2 of what upstream returned is a NoneType, expected"),
-        ([("+33600000001", "Zoë")], "^item 1 of what upstream returned is a tuple whose item 1 is a str, expected"),
-        ([[], [{}, [{}]]], "^item 2 of what upstream returned is a list whose item 2 is a list, expected"),
+        (
+            [("+33600000001", "Zoë")],
+            "^item 1 of what upstream returned is a tuple: its values have no names: .* data_columns=",
+        ),
+        (
+            [[], [{}, [{}]]],
+            "^item 2 of what upstream returned is a list whose item 2 is a list: its values have no names",
+        ),
     ],
     ids=lambda data: type(data).__name__,
 )
 def test_another_shape_is_an_error_that_names_types_and_no_content(data: Any, message: str) -> None:
-    with pytest.raises(TypeError, match=message) as error:
+    with pytest.raises(NotRowsError, match=message) as error:
         rows_of(data)
     assert "336" not in str(error.value)
     assert "Zoë" not in str(error.value)
@@ -243,3 +268,225 @@ def test_rows_come_out_as_they_went_in_however_they_are_cut(
             columns = {name: frame[name].tolist() for name in frame.columns}
             out.extend({name: columns[name][row] for name in columns} for row in range(len(frame)))
         assert without_missing(out) == without_missing(rows)
+
+
+# Rows with named fields
+
+
+@dataclasses.dataclass
+class ByDataclass:
+    phone: Any
+    name: Any
+
+
+class ByNamedTuple(NamedTuple):
+    phone: Any
+    name: Any
+
+
+@attrs.define
+class ByAttrs:
+    phone: Any
+    name: Any
+
+
+class ByMsgspec(msgspec.Struct):
+    phone: Any
+    name: Any
+
+
+class ByPydantic(pydantic.BaseModel):
+    phone: Any
+    name: Any
+
+
+def by_sqlite(phone: Any, name: Any) -> Any:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    return connection.execute("SELECT ? AS phone, ? AS name", (phone, name)).fetchone()
+
+
+def by_sqlalchemy(phone: Any, name: Any) -> Any:
+    statement = sqlalchemy.text("SELECT :phone AS phone, :name AS name")
+    with sqlalchemy.create_engine("sqlite://").connect() as connection:
+        return connection.execute(statement, {"phone": phone, "name": name}).one()
+
+
+def by_series(phone: Any, name: Any) -> Any:
+    return pd.Series({"phone": phone, "name": name}, dtype=object)
+
+
+NAMED = [ByDataclass, ByNamedTuple, ByAttrs, ByMsgspec, ByPydantic, by_sqlite, by_sqlalchemy, by_series]
+
+
+@pytest.mark.parametrize("make", NAMED, ids=lambda make: make.__name__)
+def test_rows_with_named_fields_are_rows(make: Callable[..., Any]) -> None:
+    rows = [make(**row) if isinstance(make, type) else make(row["phone"], row["name"]) for row in ROWS]
+    for data in (rows, iter(rows), LazySequence([rows[:1], rows[1:]]), [rows[0], rows[1:]]):
+        out = rows_of(data)
+        assert out == ROWS
+        assert [type(row["phone"]) for row in out] == [int, type(None), int]
+
+
+@pytest.mark.parametrize("make", NAMED, ids=lambda make: make.__name__)
+def test_one_row_is_not_rows(make: Callable[..., Any]) -> None:
+    with pytest.raises(NotRowsError, match=r"write \[row\] for one row") as error:
+        rows_of(make(**ROWS[0]) if isinstance(make, type) else make(*ROWS[0].values()))
+    assert "336" not in str(error.value)
+
+
+# Rows without names
+
+TUPLES: list[Any] = [tuple(row.values()) for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TUPLES,
+        [list(row) for row in TUPLES],
+        tuple(TUPLES),
+        iter(TUPLES),
+        LazySequence(TUPLES),
+        LazySequence([TUPLES[:1], [list(row) for row in TUPLES[1:]]]),
+        [TUPLES[0], TUPLES[1:]],
+        [[], TUPLES, []],
+        iter([iter(TUPLES)]),
+        np.array(TUPLES, dtype=object),
+        pd.DataFrame(TUPLES, dtype=object),
+        [pd.DataFrame(TUPLES[:1], dtype=object), TUPLES[1:]],
+    ],
+    ids=lambda data: type(data).__name__,
+)
+def test_rows_without_names_get_them_from_data_columns(data: Any) -> None:
+    assert rows_of(data, columns=["phone", "name"]) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (TUPLES, r"^item 1 of what upstream returned is a tuple: its values have no names: .*data_columns="),
+        ([TUPLES], r"^item 1 of what upstream returned is a list whose item 1 is a tuple: its values have no names"),
+        (np.array([[1, 2]]), r"^item 1 of what upstream returned is a ndarray: its values have no names"),
+    ],
+)
+def test_rows_without_names_ask_for_them(data: Any, message: str) -> None:
+    with pytest.raises(NotRowsError, match=message) as error:
+        rows_of(data)
+    assert "Zoë" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            [TUPLES[0], TUPLES[1][:1]],
+            "^item 2 of what upstream returned is a tuple of 1 values, and data_columns names 2$",
+        ),
+        (pd.DataFrame([[1, 2, 3]]), "is a DataFrame of 3 values, and data_columns names 2$"),
+        (ROWS, "^item 1 of what upstream returned is a dict whose fields have names: leave data_columns out$"),
+        ([ByNamedTuple(1, 2)], "is a ByNamedTuple whose fields have names: leave data_columns out$"),
+        (pd.DataFrame(ROWS), "is a DataFrame whose columns have names: leave data_columns out$"),
+    ],
+)
+def test_data_columns_that_do_not_fit_are_an_error(data: Any, message: str) -> None:
+    with pytest.raises(NotRowsError, match=message):
+        rows_of(data, columns=["phone", "name"])
+
+
+# A row that is nothing but lists may as well be rows.
+values = cells.filter(lambda value: not isinstance(value, list))
+
+
+@given(rows=st.lists(st.tuples(values, values), max_size=9), cuts=st.lists(st.integers(0, 9), max_size=3))
+def test_tuples_come_out_as_they_went_in_however_they_are_cut(rows: list[tuple[Any, Any]], cuts: list[int]) -> None:
+    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
+    parts = [rows[start:end] for start, end in itertools.pairwise(edges)]
+    for data in (rows, parts, iter(parts)):
+        assert [tuple(row.values()) for row in rows_of(data, columns=["a", "b"], batch_size=2)] == rows
+
+
+# What speaks Arrow
+
+
+def arrow(kind: str, rows: dict[str, list[Any]]) -> Any:
+    pyarrow = require_package("pyarrow")
+    table = pyarrow.table(rows)
+    if kind == "polars":
+        return require_package("polars").DataFrame(rows)
+    if kind == "DuckDB":
+        return require_package("duckdb").connect(":memory:").from_arrow(table)
+    return {"Table": table, "reader": table.to_reader(1), "RecordBatch": table.to_batches()[0]}[kind]
+
+
+ARROWS = ["Table", "reader", "RecordBatch", "polars", "DuckDB"]
+COLUMNS = {name: [row[name] for row in ROWS] for name in ("phone", "name")}
+
+
+@pytest.mark.parametrize("kind", ARROWS)
+def test_what_speaks_arrow_is_a_table(kind: str) -> None:
+    out = rows_of(arrow(kind, COLUMNS))
+    assert out == ROWS
+    assert [type(row["phone"]) for row in out] == [int, type(None), int]
+    assert rows_of([arrow(kind, COLUMNS), ROWS[0], [arrow(kind, COLUMNS)]]) == [*ROWS, ROWS[0], *ROWS]
+
+
+@pytest.mark.parametrize("kind", ARROWS)
+def test_a_table_of_arrow_is_cut_into_frames(kind: str) -> None:
+    sizes = [rows for rows, _ in shapes_of(arrow(kind, {"i": list(range(7))}), batch_size=3) if rows]
+    assert max(sizes) <= 3
+    assert sum(sizes) == 7
+
+
+def test_arrows_values_are_what_they_say() -> None:
+    pyarrow = require_package("pyarrow")
+    table = pyarrow.table(
+        {
+            "float32": pyarrow.array([0.1, None], pyarrow.float32()),
+            "decimal": pyarrow.array([decimal.Decimal("1.10"), None]),
+            "day": pyarrow.array([dt.date(2026, 1, 2), None]),
+            "category": pyarrow.array(["gold", None]).dictionary_encode(),
+            "bytes": pyarrow.array([b"Zo\xc3\xa9", None]),
+            "list": pyarrow.array([[1, 2], None]),
+        }
+    )
+    first, second = rows_of(table)
+    assert str(first.pop("float32")) == "0.1"
+    assert first == {
+        "decimal": decimal.Decimal("1.10"),
+        "day": dt.date(2026, 1, 2),
+        "category": "gold",
+        "bytes": b"Zo\xc3\xa9",
+        "list": [1, 2],
+    }
+    assert np.isnan(second.pop("float32"))
+    assert set(second.values()) == {None}
+
+
+def test_a_value_of_arrow_that_python_does_not_have_names_its_column() -> None:
+    pyarrow = require_package("pyarrow")
+    table = pyarrow.table({"id": [1], "born": pyarrow.array([4_000_000], pyarrow.int32()).cast(pyarrow.date32())})
+    with pytest.raises(
+        UnreadableValueError, match=r"column 2 \('born', of type date32\[day\]\) of what upstream returned"
+    ):
+        rows_of(table)
+
+
+def test_a_table_without_rows_keeps_its_columns() -> None:
+    (frame,) = read_upstream(arrow("polars", {"phone": [], "name": []}))
+    assert (list(frame.columns), frame.shape) == (["phone", "name"], (0, 2))
+
+
+def test_a_column_that_speaks_arrow_is_no_table() -> None:
+    series = require_package("polars").Series("phone", [MOBILE])
+    with pytest.raises(NotRowsError, match="is a Series, which is no table, expected a DataFrame"):
+        rows_of(series)
+
+
+def test_arrow_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = arrow("polars", COLUMNS)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        NotRowsError, match=r"a DataFrame, which needs pyarrow: install airflow-provider-octopush\[parquet\]"
+    ):
+        rows_of(table)

@@ -174,7 +174,7 @@ def test_whatever_is_rejected_the_file_is_a_csv(
 
 
 def replay(rows: Any) -> list[ContactPayload]:
-    mapper = ContactMapper({}, PhoneReader())
+    mapper = ContactMapper({}, PhoneReader("FR"))
     contacts, _ = mapper.map(pd.DataFrame(rows, dtype=object), 1)
     return [contact.payload for contact in contacts]
 
@@ -183,9 +183,9 @@ def replay(rows: Any) -> list[ContactPayload]:
 @pytest.mark.parametrize("first_name", ["Zoë", "=HYPERLINK(1)", "'=x", "'t Hart", "@home", "-"])
 def test_the_file_is_valid_input_again(tmp_path: Path, number: Any, first_name: str) -> None:
     frame = pd.DataFrame([[number, first_name]], columns=list(FIELDS), dtype=object)
-    (contact,), _ = ContactMapper({}, PhoneReader()).map(frame, 1)
+    mapper = ContactMapper({}, PhoneReader("FR"))
+    (contact,), _ = mapper.map(frame, 1)
     path = tmp_path / "rejects.csv"
-    mapper = ContactMapper({}, PhoneReader())
     with RejectsFile(path, mapper.fields) as rejects:
         rejects.write([Rejection(1, Stage.REFUSED, "no", contact.values)])
     assert replay(read(path)) == [contact.payload]

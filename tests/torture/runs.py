@@ -28,7 +28,7 @@ from tests.airflow_runs import TaskInstance
 
 LIST = "Torture"
 FIELDS = ("first_name", "last_name", "param1", "param5")
-JUNK = (None, "", "  ", "n/a", "3.36E+10", "+33612345678 ext 5", "+999123456", "12", 3.5, b"+33612345678", True, "+")
+JUNK = (None, "", "  ", "n/a", "3.36E+10", "+33612345678 ext 5", "+999123456", "12", 3.5, b"\xff\xfe", True, "+")
 NAMES = (
     "Zoé",
     "O'Brien",
@@ -186,7 +186,7 @@ def make_rows(rng: random.Random) -> list[Row]:
         values["phone_number"] = _written(person, rng)
         payload["phone_number"] = phonenumbers.format_number(person, PhoneNumberFormat.E164)
         if rng.random() < 0.03:
-            values["param2"] = rng.choice([b"x", ["x"], float("inf")])
+            values["param2"] = rng.choice([b"\xff", ["x"], float("inf")])
             rows.append(Row(values, None))
         else:
             rows.append(Row(values, payload))
@@ -257,6 +257,8 @@ def torture(seed: int, simulator: Simulator, folder: Path) -> str:
         "auto_remove_blacklisted_numbers": rng.choice([None, True, False]),
         "do_not_overwrite": rng.choice([None, True, False]),
         "durable": rng.random() < 0.8,
+        # Some rows hold numbers as integers, which have no plus.
+        "without_plus": "international",
         "rejects_path": str(folder / "rejects.csv"),
     }
     shuffles = rng.random() < 0.15

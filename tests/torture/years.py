@@ -223,7 +223,8 @@ class Year:
         rng = self.rng
         self.table.change(rng)
         if rng.random() < 0.05:
-            self.secrets = [f"secret number {rng.random()} of many characters", self.secrets[0]]
+            # The old ones stay until a run has written the snapshot anew.
+            self.secrets = [f"secret number {rng.random()} of many characters", *self.secrets]
             self._connect()
         if rng.random() < 0.1:
             self.columns = {"param1": "x"} if rng.random() < 0.5 else {"param2": "x"}
@@ -363,6 +364,7 @@ class Year:
         if trouble == "two":
             # What the other run did is its own affair; nobody who should stay may be gone all the same.
             self._excuse_sent(start)
+            self._excuse_refused(start, behaviour)
             check(before & self.table.rows.keys() - self.table.opted_out <= self.on_list, "somebody is gone")
             return ending
         self._check(ending, summary or ti.pushed.get("return_value"), before, knew, start, behaviour, options, trouble)
@@ -411,6 +413,18 @@ class Year:
             if request.path == "contact/create" and request.stored:
                 self.excused.update(dict.fromkeys(request.contacts, "sent in a run that did not end well"))
 
+    def _excuse_refused(self, start: int, behaviour: Behaviour) -> None:
+        """Nothing tells a number that cannot be removed from one that is not there."""
+        total = self.simulator.requests_total
+        requests = self.simulator.requests[start - total :] if total > start else []
+        alone = {
+            request.contacts[0]
+            for request in requests
+            if request.path == "contact/delete" and len(request.contacts) == 1 and not request.stored
+        }
+        for number in alone & (behaviour.undeletable | behaviour.refused) & self.on_list:
+            self.excused[number] = "refused while others were removed"
+
     def _mend(self, ending: str) -> None:
         """Forget the excuses that hold no more."""
         on_list, known = self.on_list, self._known_or_nobody()
@@ -448,13 +462,7 @@ class Year:
             self._excuse_sent(start)
         odd = (behaviour.unmentioned | behaviour.statuses.keys()) & sent
         self.excused.update(dict.fromkeys(odd, "never confirmed"))
-        # Nothing tells a number that cannot be removed from one that is not there.
-        alone = {request.contacts[0] for request in deleted if len(request.contacts) == 1 and not request.stored}
-        self.excused.update(
-            dict.fromkeys(
-                alone & (behaviour.undeletable | behaviour.refused) & now, "refused while others were removed"
-            )
-        )
+        self._excuse_refused(start, behaviour)
         known = self._known_or_nobody()
         if ending in ("red", "failed for good"):
             check(now & sent <= known | odd | before | self.excused.keys(), "somebody was sent, and is not noted")

@@ -1,0 +1,99 @@
+"""Digits to dial → the valid numbers that they may stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from airflow_provider_octopush.phones.library import (
+    country_code,
+    country_code_of,
+    dialled_in,
+    e164,
+    has_country_written,
+    is_mobile,
+    is_of,
+    valid,
+)
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
+    from airflow_provider_octopush.phones.written import Dialled
+
+
+def international(dialled: Dialled) -> PhoneNumber | None:
+    """
+    Read digits from the country code on.
+
+    A zero that opens a bracket behind the country code is no part of the number wherever the number is not valid with
+    it: "+34 (0)612…", though Spain knows no such prefix, but not "+39 (0)6…".
+
+    :return: None when they are no valid number.
+    """
+    number = valid(dialled.digits)
+    if number is None and has_zero_behind_country_code(dialled):
+        number = valid(dialled.without_zero().digits)
+    return number
+
+
+def has_zero_behind_country_code(dialled: Dialled) -> bool:
+    """Tell whether the zero that opens a bracket comes right behind the country code that the digits begin with."""
+    zero = dialled.zero
+    return zero is not None and zero.position > 0 and country_code(dialled.digits) == dialled.digits[: zero.position]
+
+
+def from_abroad(dialled: Dialled, regions: Iterable[str]) -> list[PhoneNumber]:
+    """
+    Read digits that begin with ``00``, and so with a country.
+
+    Some regions have international prefixes of their own that begin with it, such as 0011, so that there may be two
+    countries to choose from: then it is one of those that are asked for.
+
+    :param regions: those that are asked for.
+    :return: none: it is no valid number; more than one: nobody can tell which country is meant.
+    """
+    number = international(dialled.behind(2)) if dialled.digits.startswith("00") else None
+    if number is None:
+        return []
+    numbers = {e164(number): number}
+    for other in (dialled_in(dialled.digits, region) for region in regions):
+        if other is not None and has_country_written(other):
+            numbers[e164(other)] = other
+    asked_for = [number for number in numbers.values() if any(is_of(number, region) for region in regions)]
+    return asked_for if len(asked_for) == 1 else list(numbers.values())
+
+
+def in_region(dialled: Dialled, region: str) -> list[PhoneNumber]:
+    """
+    Read digits as they are dialled within a region, or as a number of the region that lost its plus.
+
+    The first is likelier; only when the second alone is mobile, that one is.
+
+    :return: the numbers, the likelier first. They are valid in the very region, but for those that begin with its
+        international prefix.
+    """
+    dialled_there = dialled_in(dialled.digits, region)
+    numbers = [] if dialled_there is None else [dialled_there]
+    if dialled_there is not None and has_country_written(dialled_there):
+        return numbers
+    if dialled.digits.startswith(country_code_of(region)):
+        lost_plus = international(dialled)
+        if lost_plus is not None and is_of(lost_plus, region):
+            is_likelier = dialled_there is not None and is_mobile(lost_plus) and not is_mobile(dialled_there)
+            numbers.insert(0 if is_likelier else 1, lost_plus)
+    return numbers
+
+
+def is_number(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: bool = False) -> bool:
+    """
+    Tell whether a part of what is written is a valid number by itself.
+
+    :param regions: where it may be of, if its country is not written.
+    :param needs_no_plus: whether it may begin with its country code without a plus.
+    """
+    if dialled.plus:
+        return international(dialled) is not None
+    if from_abroad(dialled, ()) or (needs_no_plus and international(dialled) is not None):
+        return True
+    return any(in_region(dialled, region) for region in regions)

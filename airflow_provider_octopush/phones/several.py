@@ -1,0 +1,80 @@
+"""One number, or more than that: an extension, a second number, an alternative to the last digits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airflow_provider_octopush.phones.library import is_grouped, region_of, trunk_prefix
+from airflow_provider_octopush.phones.readings import international, is_number
+from airflow_provider_octopush.phones.reasons import PhoneReason
+from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER, Dialled
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
+#: The most digits that can offer an alternative to a number's last ones, as in "06 12 34 56 78/79".
+_ALTERNATIVE_DIGITS = 4
+
+
+def within_valid(
+    dialled: Dialled, number: PhoneNumber, regions: Sequence[str], *, needs_no_plus: bool = False
+) -> PhoneReason | None:
+    """
+    Find a second number, or an extension, within what is a valid number as a whole.
+
+    There is a second number when a cut leaves two that are each valid, and the second begins with 00 or with the trunk
+    prefix of the country; when a number is followed by a slash and some digits; and when anything follows it in another
+    line. What libphonenumber itself groups just so, in one line, is one. (A German direct-dial tail, as in
+    "+49 30 1234567-12", is a part of its number.)
+
+    :param number: what the whole is read as.
+    :param regions: those that are asked for.
+    :param needs_no_plus: whether a number may begin with its country code without a plus.
+    """
+    region = region_of(number)
+    named = list(dict.fromkeys((region, *regions)))
+    prefixes = tuple(filter(None, ("00", trunk_prefix(region))))
+    for cut in dialled.cuts():
+        ends_line, is_alternative = cut in dialled.line_ends, _offers_alternative(dialled, cut)
+        if not (ends_line or is_alternative or dialled.digits.startswith(prefixes, cut)):
+            continue
+        is_second = is_alternative or is_number(dialled.behind(cut), named, needs_no_plus=needs_no_plus)
+        if not (ends_line or is_second):
+            continue
+        if is_number(dialled.before(cut), named, needs_no_plus=needs_no_plus):
+            if not ends_line and is_grouped(number, dialled.groups):
+                return None
+            return PhoneReason.TWO_NUMBERS if is_second else PhoneReason.EXTENSION
+    return None
+
+
+def behind_valid(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: bool = False) -> PhoneReason | None:
+    """
+    Find a second number, or an extension, in what is no valid number as a whole, but begins with one.
+
+    :param regions: those that are asked for.
+    :param needs_no_plus: whether a number may begin with its country code without a plus.
+    :return: None when it begins with none.
+    """
+    for cut in dialled.cuts():
+        before, behind = dialled.before(cut), dialled.behind(cut)
+        if not is_number(before, regions, needs_no_plus=needs_no_plus):
+            continue
+        first = international(before) if before.plus else None
+        named = regions if first is None else [*regions, region_of(first)]
+        is_second = (
+            len(behind.digits) >= ENOUGH_FOR_A_NUMBER
+            or _offers_alternative(dialled, cut)
+            or is_number(behind, named, needs_no_plus=needs_no_plus)
+        )
+        return PhoneReason.TWO_NUMBERS if is_second else PhoneReason.EXTENSION
+    return None
+
+
+def _offers_alternative(dialled: Dialled, cut: int) -> bool:
+    """Tell whether a slash and digits that may replace a number's last ones are behind a cut."""
+    if cut not in dialled.slashes or cut < ENOUGH_FOR_A_NUMBER:
+        return False
+    next_cut = next((place for place in dialled.cuts() if place > cut), len(dialled.digits))
+    return next_cut - cut <= _ALTERNATIVE_DIGITS

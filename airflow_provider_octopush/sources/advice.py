@@ -1,0 +1,17 @@
+"""What to write in place of text that was given as rows."""
+
+from __future__ import annotations
+
+
+def instead_of_text(text: str | bytes | bytearray | memoryview) -> str:
+    """
+    Say what to write.
+
+    :param text: that was given as rows; nothing of it is in the answer.
+    """
+    start = text.lstrip()[:2] if isinstance(text, str) else ""
+    if isinstance(text, str) and "{{" in text:
+        return "data is no template: write data=task.output, or what a @task function returned"
+    if start[:1] in ("[", "{"):
+        return "for rows in JSON, return json.loads(…) of it, or write them to a file and its path as data_path=…"
+    return "for a file, write its path as data_path=…"

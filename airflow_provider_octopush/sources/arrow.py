@@ -1,0 +1,62 @@
+"""Arrow's record batches → DataFrames, with values as Python has them; pyarrow is imported when there are any."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from airflow_provider_octopush.sources.errors import UnreadableValueError, UnusableSourceError
+
+
+def import_pyarrow(module: str, what: str, error: type[UnusableSourceError]) -> Any:
+    """
+    Import pyarrow, or a module of it.
+
+    :param what: what it is needed for, for the message.
+    :param error: raised where it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        pass
+    raise error(f"{what} needs pyarrow: install airflow-provider-octopush[parquet]")
+
+
+def frames_of_batches(batches: Iterable[Any], batch_size: int, origin: str) -> Iterator[pd.DataFrame]:
+    """
+    Give the rows of record batches as frames of bounded size.
+
+    An integer beside a null stays an int, null is None. Floats of 32 bits stay such: as Python's they would seem to
+    have digits that they never had.
+
+    :param batches: record batches of one schema.
+    :param batch_size: rows in a frame, at most.
+    :param origin: where they come from, for the message of an error.
+    :return: frames of dtype object; batches without rows give a frame with their columns.
+    :raises UnreadableValueError: when Python has no object for a value.
+    """
+    for batch in batches:
+        names = [str(name) for name in batch.schema.names]
+        for start in range(0, max(batch.num_rows, 1), batch_size):
+            part = batch.slice(start, batch_size)
+            columns = [_values(part.column(i), names[i], i, origin) for i in range(len(names))]
+            rows = list(zip(*columns, strict=True)) if columns else [()] * part.num_rows
+            yield pd.DataFrame(rows, columns=names, index=range(len(rows)), dtype=object)
+
+
+def _values(column: Any, name: str, position: int, origin: str) -> list[Any]:
+    values: list[Any] | None = None
+    try:
+        is_narrow = str(column.type) in ("float", "halffloat")
+        values = list(column.to_numpy(zero_copy_only=False)) if is_narrow else column.to_pylist()
+    except (ValueError, ArithmeticError):  # which Arrow's own errors are, and Python's about dates
+        pass
+    if values is None:
+        raise UnreadableValueError(
+            f"Python has no object for a value in column {position + 1} ({name!r}, of type {column.type}) of {origin}: "
+            "write it as text, or leave the column out"
+        )
+    return values

@@ -1,0 +1,159 @@
+"""PostgreSQL and what speaks its protocol: psycopg, psycopg2, Redshift's driver."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_octopush.sources import statements
+from airflow_provider_octopush.sources.drivers.driver import (
+    Converter,
+    Driver,
+    Opening,
+    ask,
+    by_type,
+    unpadded,
+    unquoted,
+)
+
+#: PostgreSQL's and Oracle's.
+READ_ONLY_TRANSACTION = "SET TRANSACTION READ ONLY"
+
+# Numbers of types, from PostgreSQL's catalogue and Redshift's driver.
+_TYPES: Mapping[Any, Converter] = {1042: unpadded, 4000: unquoted}  # bpchar, Redshift's super
+_TIMES = (1083, 1266)  # time, timetz
+_DATES_AND_TIMES = (*_TIMES, 1082, 1114, 1184, 1186)  # date, timestamp, timestamptz, interval
+
+
+def _begin(conn: Any, opening: Opening) -> None:
+    # A server-side cursor lives as long as its transaction; with autocommit that is no longer than its declaration.
+    if conn.autocommit:
+        conn.autocommit = False
+    if opening.read_only:
+        ask(conn, READ_ONLY_TRANSACTION)
+
+
+def _psycopg_cursor(conn: Any, opening: Opening) -> Any:
+    _begin(conn, opening)
+    cursor = conn.cursor(name="rows", row_factory=importlib.import_module("psycopg.rows").tuple_row)
+    for oid in _DATES_AND_TIMES:
+        cursor.adapters.register_loader(oid, _or_text(cursor.adapters, oid))
+    return cursor
+
+
+def _or_text(adapters: Any, oid: int) -> Any:
+    """Make a loader that gives as text what Python has no date or time for: infinity, year 10000, 24:00."""
+    psycopg = importlib.import_module("psycopg")
+    base: Any = importlib.import_module("psycopg.adapt").Loader
+    usual = adapters.get_loader(oid, psycopg.pq.Format.TEXT)
+
+    def __init__(self: Any, oid: int, context: Any = None) -> None:  # noqa: N807 - of the class below
+        base.__init__(self, oid, context)
+        self.usual = usual(oid, context)
+
+    def load(self: Any, data: Any) -> Any:
+        try:
+            return self.usual.load(data)
+        except (psycopg.DataError, ValueError, OverflowError):
+            return bytes(data).decode()
+
+    return type("LoaderOrText", (base,), {"__init__": __init__, "load": load})
+
+
+def _psycopg_column_in_error(cursor: Any, _: Sequence[Any], error: Exception) -> int | None:
+    if getattr(error, "sqlstate", None) is not None or cursor.pgresult is None:
+        return None
+    transformer = importlib.import_module("psycopg.adapt").Transformer(cursor)
+    result = cursor.pgresult
+    for column in range(result.nfields):
+        loader = transformer.get_loader(result.ftype(column), result.fformat(column))
+        for row in range(result.ntuples):
+            value = result.get_value(row, column)
+            try:
+                if value is not None:
+                    loader.load(value)
+            except Exception:  # noqa: BLE001 - whatever it is, it is this column's
+                return column
+    return None
+
+
+def _psycopg2_cursor(conn: Any, opening: Opening) -> Any:
+    _begin(conn, opening)
+    extensions = importlib.import_module("psycopg2.extensions")
+    cursor = conn.cursor(name="rows", cursor_factory=extensions.cursor)
+    for oid in _DATES_AND_TIMES:
+        usual = extensions.string_types[oid]
+        extensions.register_type(extensions.new_type((oid,), usual.name, _psycopg2_or_text(usual, oid)), cursor)
+    return cursor
+
+
+def _psycopg2_or_text(usual: Any, oid: int) -> Callable[[Any, Any], Any]:
+    # Of infinity, psycopg2 makes the last day of the year 9999, and of 24:00 the beginning of the day.
+    misread = ("infinity", "-infinity", *(("24:",) if oid in _TIMES else ()))
+    errors = (ValueError, OverflowError, importlib.import_module("psycopg2").DataError)
+
+    def cast(value: Any, cursor: Any) -> Any:
+        if value is not None and value.startswith(misread):
+            return value
+        try:
+            return usual(value, cursor)
+        except errors:
+            return value
+
+    return cast
+
+
+class _DeclaredCursor:
+    """
+    A server-side cursor for a driver that has none, in SQL.
+
+    :param cursor: of the driver, in a transaction.
+    """
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.close = cursor.close
+
+    @property
+    def description(self) -> Any:
+        return self._cursor.description
+
+    def execute(self, sql: str, *parameters: Any) -> None:
+        self._cursor.execute(f"DECLARE rows CURSOR FOR {sql}", *parameters)
+
+    def fetchmany(self, size: int) -> Sequence[Any]:
+        self._cursor.execute(f"FETCH FORWARD {int(size)} FROM rows")
+        rows: Sequence[Any] = self._cursor.fetchall()
+        return rows
+
+
+def _redshift_cursor(conn: Any, opening: Opening) -> Any:
+    _begin(conn, opening)
+    return _DeclaredCursor(conn.cursor())
+
+
+PSYCOPG = Driver(
+    parameters=("%s", "%(name)s"),
+    lexes=statements.POSTGRESQL,
+    open_cursor=_psycopg_cursor,
+    converters=by_type(_TYPES),
+    column_in_error=_psycopg_column_in_error,
+    declares=True,
+)
+PSYCOPG2 = Driver(
+    parameters=("%s", "%(name)s"),
+    lexes=statements.POSTGRESQL,
+    open_cursor=_psycopg2_cursor,
+    converters=by_type(_TYPES),
+    declares=True,
+    columns_come_with_rows=True,
+)
+REDSHIFT = Driver(
+    parameters=("%s",),
+    lexes=statements.POSTGRESQL,
+    open_cursor=_redshift_cursor,
+    converters=by_type(_TYPES),
+    declares=True,
+    columns_come_with_rows=True,
+)

@@ -1,0 +1,219 @@
+"""What a database would do with a statement, said before it runs: is it one query, and does it change data?"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from sqlparse import tokens
+from sqlparse.lexer import Lexer
+
+from airflow_provider_octopush.sources.errors import NotAQueryError
+
+#: What PostgreSQL declares a cursor for.
+DECLARED = ("SELECT", "WITH", "VALUES", "TABLE")
+#: What a statement that only reads begins with.
+QUERIES = (*DECLARED, "SHOW")
+_PROCEDURES = ("CALL", "EXEC", "EXECUTE")
+_ADVICE = "write one SELECT"
+
+
+@dataclass(frozen=True)
+class Lexis:
+    """
+    How a database tells text and comments from code, as far as databases differ in it.
+
+    :param escapes: in which literals a quote behind a backslash is text: in all, in those with E before them, or in
+        none.
+    :param hashes: ``#`` begins a comment.
+    :param tight_dashes: ``--`` begins a comment also without a blank behind it.
+    :param nesting: a comment within a comment has an end of its own.
+    :param dollars: ``$tag$ … $tag$`` is text.
+    :param brackets: ``[…]`` is a name.
+    :param triples: three quotes begin a text that three quotes end.
+    """
+
+    escapes: Literal["all", "E", "none"] = "none"
+    hashes: bool = False
+    tight_dashes: bool = True
+    nesting: bool = False
+    dollars: bool = False
+    brackets: bool = False
+    triples: bool = False
+
+
+POSTGRESQL = (Lexis("E", nesting=True, dollars=True),)
+MYSQL = (Lexis("all", hashes=True, tight_dashes=False),)
+SQLITE = (Lexis(brackets=True),)
+#: A database that nobody knows may read a statement in any of these ways: it has to be a query in all of them.
+UNKNOWN = tuple(itertools.starmap(Lexis, itertools.product(("all", "E", "none"), *[(False, True)] * 6)))
+
+
+def check_query(sql: str, lexes: Iterable[Lexis] = UNKNOWN) -> str:
+    """
+    Check that a statement is one query, or the call of a procedure, and changes no data.
+
+    Text, comments and quoted names are left out of account, by the rules of the database. Which words change data is
+    sqlparse's knowledge. Where such a word may be a statement it is taken for one: as the name of a column, it has to
+    be quoted.
+
+    :param sql: what would be run.
+    :param lexes: the ways in which the database may read it.
+    :return: the word that it begins with: one of :data:`QUERIES`, or CALL, EXEC or EXECUTE for a procedure, of which
+        nobody can tell what it does.
+    :raises NotAQueryError: when it is several statements, of another kind, or changes data.
+    """
+    if not isinstance(sql, str):
+        raise NotAQueryError(f"sql is a {type(sql).__name__}, not text: {_ADVICE}")
+    # A carriage return ends a comment in some databases and not in others.
+    lines = {sql.replace("\r\n", "\n").replace("\r", end) for end in ("\n", " ")}
+    readings = {_as_far_as_it_matters(lexis, sql) for lexis in lexes}
+    codes = {_code(text, lexis) for text in lines for lexis in readings}
+    return min([_check(_WORD.findall(text)) for text in codes])
+
+
+def styles_of_parameters(sql: str) -> set[str]:
+    """
+    Tell how a statement writes its parameters.
+
+    :return: of ``?``, ``%s``, ``%(name)s``, ``:name``, ``:1``, ``$name``, ``$1`` and ``@name`` those that are there.
+    """
+    text = _code(sql, Lexis(), parameters=False)
+    return {style for style, pattern in _STYLES.items() if pattern.search(text)}
+
+
+_STYLES = {
+    "?": re.compile(r"\?"),
+    "%s": re.compile("(?<!%)%s"),
+    "%(name)s": re.compile(r"%\(\w+\)s"),
+    ":name": re.compile(r"(?<![\w:]):[^\W\d]"),
+    ":1": re.compile(r"(?<![\w:]):\d"),
+    "$name": re.compile(r"(?<!\w)\$[^\W\d]"),
+    "$1": re.compile(r"(?<!\w)\$\d"),
+    "@name": re.compile(r"(?<![\w@])@[^\W\d]"),
+}
+
+
+def _code(sql: str, lexis: Lexis, *, parameters: bool = True) -> str:
+    """Leave out of a statement what is text, a comment or a quoted name, and its parameters if wanted."""
+    scanner, kept, position = _scanner(lexis, parameters), [], 0
+    while match := scanner.search(sql, position):
+        kept.append(sql[position : match.start()])
+        position = match.end()
+        kept.append(_STANDS_FOR[str(match.lastgroup)])
+        if match.lastgroup == "nested":
+            position = _end_of_nested(sql, position)
+    return "".join((*kept, sql[position:]))
+
+
+#: What is left where something is left out. What MySQL reads in a comment is code like all else.
+_STANDS_FOR = {"text": " '' ", "comment": " ", "nested": " ", "executed": " ", "parameter": " ? "}
+
+_WORD = re.compile(r"0x[0-9a-f]*|\d+(?:\.\d*)?(?:e[+-]?\d+)?|[^\W\d]\w*|\S", re.IGNORECASE)
+
+
+@lru_cache(maxsize=2 * len(UNKNOWN))
+def _scanner(lexis: Lexis, parameters: bool) -> re.Pattern[str]:
+    # What has no end goes to the end of the statement: no database runs that.
+    escaped, plain = r"{0}(?:[^{0}\\]|\\.|{0}{0})*+(?:{0}|\Z)", r"{0}(?:[^{0}]|{0}{0})*+(?:{0}|\Z)"
+    literal = escaped if lexis.escapes == "all" else plain
+    texts = [literal.format("'"), literal.format('"'), plain.format("`")]
+    if lexis.escapes == "E":
+        texts.insert(0, rf"(?<!\w)E{escaped.format(chr(39))}")
+    if lexis.triples:
+        texts[:0] = [rf"{quote * 3}(?:[^\\]|\\.)*?(?:{quote * 3}|\Z)" for quote in "'\""]
+    if lexis.dollars:
+        texts.append(r"(?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)")
+    if lexis.brackets:
+        texts.append(r"\[(?:[^]]|]])*+(?:]|\Z)")
+    comments = ["--" + ("" if lexis.tight_dashes else r"(?=[\x00-\x20]|\Z)") + r"[^\n]*"]
+    if lexis.hashes:
+        comments.append(r"#[^\n]*")
+    kinds = {"text": texts, "comment": comments}
+    if lexis.nesting:
+        kinds["nested"] = [r"/\*"]
+    else:
+        kinds["executed"] = [r"/\*M?!\d*"]
+        comments.append(r"/\*.*?(?:\*/|\Z)")
+    if parameters:
+        kinds["parameter"] = [r"%\(\w+\)s", r"(?<![\w$@#])[$@#]+\w+"]
+    order = ("text", "executed", "nested", "comment", "parameter")
+    pattern = "|".join(f"(?P<{kind}>{'|'.join(kinds[kind])})" for kind in order if kind in kinds)
+    return re.compile(pattern, re.DOTALL | re.IGNORECASE)
+
+
+def _end_of_nested(sql: str, position: int) -> int:
+    depth = 1
+    for mark in re.compile(r"/\*|\*/").finditer(sql, position):
+        depth += 1 if mark.group() == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    return len(sql)
+
+
+def _as_far_as_it_matters(lexis: Lexis, sql: str) -> Lexis:
+    """Forget of a lexis what this statement gives no occasion for, so that each reading of it is looked at once."""
+    return replace(
+        lexis,
+        escapes=lexis.escapes if "\\" in sql else "none",
+        hashes=lexis.hashes and "#" in sql,
+        tight_dashes=lexis.tight_dashes or "--" not in sql,
+        nesting=lexis.nesting and "/*" in sql,
+        dollars=lexis.dollars and "$" in sql,
+        brackets=lexis.brackets and "[" in sql,
+        triples=lexis.triples and ("'''" in sql or '"""' in sql),
+    )
+
+
+def _check(words: list[str]) -> str:
+    while words and words[-1] == ";":
+        words.pop()
+    if not words:
+        raise NotAQueryError(f"sql is empty: {_ADVICE}")
+    if ";" in words or _has_two_queries(words):
+        raise NotAQueryError(f"sql is more than one statement: {_ADVICE}")
+    # Parentheses around a query, and how ODBC and JDBC call a procedure: {? = CALL p()}
+    start = next((i for i, word in enumerate(words) if word not in ("(", "{", "?", "=")), 0)
+    kind = words[start].upper()
+    if kind not in (*QUERIES, *_PROCEDURES):
+        raise NotAQueryError(f"sql begins with {kind[:30]}, which is no query: {_ADVICE}")
+    for change in _changes(words, start):
+        raise NotAQueryError(f"sql has {change} in it, which changes data: {_ADVICE}, and quote a column of that name")
+    return kind
+
+
+def _has_two_queries(words: list[str]) -> bool:
+    # SQL Server needs no semicolon between two statements.
+    depth, queries = 0, 0
+    for before, word in itertools.pairwise(["", *map(str.upper, words)]):
+        depth += (word == "(") - (word == ")")
+        if depth == 0 and before != ".":
+            queries += (word == "SELECT") - (word in ("UNION", "EXCEPT", "INTERSECT", "MINUS"))
+    return queries > (words[0] != "(")
+
+
+#: Behind these a word is a name: nothing that changes data can begin there.
+_BEFORE_A_NAME = (".", ",", "=", "AS", "SELECT", "DISTINCT", "BY", "WHERE", "AND", "OR")
+
+
+def _changes(words: list[str], start: int) -> Iterator[str]:
+    keyword = Lexer.get_default_instance().is_keyword  # type: ignore[no-untyped-call] # sqlparse has no types
+    words = [*map(str.upper, words), "", ""]
+    for i, word in enumerate(words[:-2]):
+        before, behind = words[i - 1], words[i + 1]
+        if before in _BEFORE_A_NAME or (before == ":" and not words[i - 2].isidentifier()):
+            continue
+        if word == "INTO" or (word in ("EXEC", "EXECUTE") and i > start):
+            yield word
+        kind = keyword(word)[0]
+        if word == "SELECT" or (kind not in tokens.DML and kind not in tokens.DDL):
+            continue
+        # A function such as REPLACE(…), BigQuery's SELECT * REPLACE (…); a lock; a hint of SQL Server.
+        if behind == "(" or (word, before) in (("UPDATE", "FOR"), ("UPDATE", "KEY")):
+            continue
+        if (word, behind) not in (("MERGE", "JOIN"), ("MERGE", "UNION")):
+            yield word

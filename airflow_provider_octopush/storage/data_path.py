@@ -1,0 +1,65 @@
+"""The files that rows are read of, at any path that Airflow can read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+import fsspec
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+
+def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
+    """
+    Find files, in the order of their names, so that a retry reads the same rows in the same order.
+
+    Of a folder, all files at any depth are taken, but those with a name, or in a folder with a name, that begins with a
+    dot or an underscore: these are what Spark and others leave beside the data, such as ``_SUCCESS``.
+
+    :param path: of a file or a folder, or a glob: a local path, or a URI of Airflow's object storage, such as
+        ``s3://conn_id@bucket/folder/*.csv``.
+    :return: of each file, its name and what opens it.
+    :raises FileNotFoundError: when there is no file; there may be one later.
+    """
+    store, root, opens = _store(path)
+    if store.isfile(root):
+        found = [root]
+    elif store.isdir(root):
+        found = [file for file in store.find(root) if not _is_hidden(file.removeprefix(root))]
+    else:
+        matches = store.glob(root, detail=True) if any(sign in root for sign in "*?[") else {}
+        found = [
+            file
+            for file, info in matches.items()
+            if info["type"] == "file" and not _is_hidden(PurePosixPath(file).name)
+        ]
+    if not found:
+        raise FileNotFoundError(f"there is no file at data_path {path!r}")
+    return [(str(store.unstrip_protocol(file)), opens(file)) for file in sorted(found)]
+
+
+def _store(path: str) -> tuple[Any, str, Callable[[str], Callable[[], BinaryIO]]]:
+    """Return a filesystem, the path on it, and how a file on it is opened."""
+    is_url = path.startswith("file://")
+    if is_url or "://" not in path:
+        # Not by Airflow, which would take a # or a % in a local path for a part of a URL.
+        local: Any = fsspec.filesystem("file")
+        return local, local._strip_protocol(unquote(path) if is_url else path), _opener(local.open)
+    found: Any = ObjectStoragePath(path)
+
+    def open_by_airflow(file: str, mode: str) -> BinaryIO:
+        # Airflow's own notes which files a task has read, for lineage.
+        opened: BinaryIO = type(found)(found.fs.unstrip_protocol(file), conn_id=found.conn_id).open(mode)
+        return opened
+
+    return found.fs, str(found.path), _opener(open_by_airflow)
+
+
+def _opener(opens: Callable[[str, str], BinaryIO]) -> Callable[[str], Callable[[], BinaryIO]]:
+    return lambda file: lambda: opens(file, "rb")
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith((".", "_")) for part in PurePosixPath(path).parts)

@@ -1,0 +1,328 @@
+"""Where rows come from, as far as Airflow has a say in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import sqlite3
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseHook, task
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+
+from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.simulator import Simulator
+from tests.airflow_runs import TaskInstance, run_dag
+from tests.conftest import SetConnection
+
+pytestmark = pytest.mark.usefixtures("airflow_db")
+
+MOBILE, OTHER = "+33612345678", "+33612345679"
+ROWS = [{"phone_number": MOBILE, "first_name": "Zoé"}, {"phone_number": OTHER, "first_name": "Bob"}]
+
+
+def execute(**kwargs: Any) -> dict[str, Any]:
+    context: Any = {"ti": TaskInstance()}
+    return CreateContactsOperator(task_id="sync", **kwargs).execute(context)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, set_connection: SetConnection) -> Path:
+    path = tmp_path / "warehouse.sqlite"
+    set_connection("warehouse", conn_type="sqlite", host=str(path))
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE customers (phone_number TEXT, first_name TEXT)")
+    connection.executemany("INSERT INTO customers VALUES (:phone_number, :first_name)", ROWS)
+    connection.commit()
+    return path
+
+
+class HouseHook(BaseHook):
+    """A hook of somebody's own, which no type of connection leads to."""
+
+    conn_name_attr = "house_conn_id"
+
+    def __init__(self, house_conn_id: str, factor: int = 1) -> None:
+        super().__init__()
+        self.house_conn_id = house_conn_id
+        self.factor = factor
+
+    def get_conn(self) -> Any:
+        return sqlite3.connect(str(self.get_connection(self.house_conn_id).host) * self.factor)
+
+
+class NoHook:
+    """Something else."""
+
+
+QUERY: dict[str, Any] = {"sql": "SELECT * FROM customers", "sql_conn_id": "warehouse"}
+
+
+class TestTheHookBehindAQuery:
+    @pytest.mark.parametrize("hook_class", [HouseHook, f"{__name__}.HouseHook"])
+    @pytest.mark.usefixtures("octopush")
+    def test_it_can_be_named(self, warehouse: Path, set_connection: SetConnection, hook_class: Any) -> None:
+        set_connection("warehouse", conn_type="house", host=str(warehouse))
+        assert execute(**QUERY, sql_hook_class=hook_class)["added"] == 2
+        assert execute(**QUERY, sql_hook_class=hook_class, sql_hook_params={"factor": 1})["updated"] == 2
+
+    @pytest.mark.parametrize(
+        ("conn_type", "kwargs", "message"),
+        [
+            ("clickhouse", {}, r"'warehouse' of type 'clickhouse' .*Unknown hook type.*: name one with sql_hook_class"),
+            ("generic", {}, r"of type 'generic' .*: name one with sql_hook_class"),
+            ("house", {}, r"of type 'house' .*: name one with sql_hook_class"),
+            ("fs", {}, r"FSHook is not one.*: name one with sql_hook_class"),
+            ("sqlite", {"sql_hook_class": NoHook}, r"NoHook.* is no class of a hook: it has no conn_name_attr"),
+            ("sqlite", {"sql_hook_class": f"{__name__}.NoSuchHook"}, r"NoSuchHook cannot be imported"),
+            ("sqlite", {"sql_hook_class": "no.such.Hook"}, r"no\.such\.Hook cannot be imported .*sql_hook_class"),
+            ("sqlite", {"sql_hook_class": "Hook"}, r"the hook Hook cannot be imported"),
+            ("house", {"sql_hook_class": HouseHook, "sql_hook_params": {"x": 1}}, r"HouseHook .*'x'.*sql_hook_params"),
+        ],
+    )
+    @pytest.mark.usefixtures("octopush", "warehouse")
+    def test_a_connection_that_leads_to_no_database_is_final_and_names_the_parameter(
+        self, set_connection: SetConnection, conn_type: str, kwargs: dict[str, Any], message: str
+    ) -> None:
+        set_connection("warehouse", conn_type=conn_type, host="x")
+        with pytest.raises(AirflowFailException, match=message):
+            execute(**QUERY, **kwargs)
+
+    @pytest.mark.parametrize("conn_type", ["databricks", "google_cloud_platform", "gcpbigquery"])
+    @pytest.mark.usefixtures("octopush")
+    def test_what_is_meant_by_a_warehouses_connection_is_named_where_it_is_not_installed(
+        self, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch, conn_type: str
+    ) -> None:
+        for package in ("databricks", "google"):
+            monkeypatch.setitem(sys.modules, f"airflow.providers.{package}", None)
+        set_connection("warehouse", conn_type=conn_type)
+        with pytest.raises(
+            AirflowFailException, match=r"the hook airflow\.providers\..*(DatabricksSql|BigQuery)Hook cannot"
+        ):
+            execute(**QUERY)
+
+    @pytest.mark.parametrize("sql", ["DELETE FROM customers", "SELECT 1; SELECT 2", "SELECT * INTO x FROM customers"])
+    @pytest.mark.usefixtures("octopush")
+    def test_a_statement_that_is_no_query_is_final(self, warehouse: Path, sql: str) -> None:
+        with pytest.raises(AirflowFailException, match="write one SELECT"):
+            execute(sql=sql, sql_conn_id="warehouse")
+        assert sqlite3.connect(warehouse).execute("SELECT count(*) FROM customers").fetchone() == (2,)
+
+
+class TestRowsOfFiles:
+    def test_a_file_by_a_templated_path(self, dag: DAG, octopush: Simulator, tmp_path: Path) -> None:
+        (tmp_path / "customers-7.csv").write_text("mobile;name\n06 12 34 56 78;Zoé\n", encoding="latin-1")
+        CreateContactsOperator(
+            task_id="sync",
+            data_path=f"{tmp_path}/customers-{{{{ params.n }}}}.csv",
+            data_options={"sep": "{{ params.sep }}", "encoding": "latin-1"},
+            columns={"phone_number": "mobile", "first_name": "name"},
+            default_region="FR",
+            list_name="Customers",
+            params={"n": 7, "sep": ";"},
+        )
+        run = run_dag(dag)
+        assert (run.state, run.results["sync"]["added"]) == ("success", 1)
+        assert run.rendered["sync"]["data_path"] == f"{tmp_path}/customers-7.csv"
+        assert octopush.contacts[MOBILE].fields["first_name"] == "Zoé"
+
+    def test_what_a_warehouse_unloads(self, octopush: Simulator, tmp_path: Path) -> None:
+        for number, row in enumerate(ROWS):
+            folder = tmp_path / "unload" / f"country={number}"
+            folder.mkdir(parents=True)
+            (folder / "part-0.jsonl").write_text(json.dumps(row))
+        (tmp_path / "unload" / "_SUCCESS").touch()
+        for path in ("unload", "unload/", "unload/*/*.jsonl", "unload/**/*.jsonl"):
+            assert execute(data_path=f"{tmp_path}/{path}", list_name="L")["read"] == 2
+        assert octopush.lists == {"L": {MOBILE, OTHER}}
+
+    def test_rejects_are_replayed_as_they_were(self, octopush: Simulator, tmp_path: Path) -> None:
+        rejects = tmp_path / "rejects.csv"
+        rows = [{"phone_number": "0612345678", "first_name": '=1+1 "Zoé"\n'}, *ROWS[1:]]
+        assert execute(data=rows, max_rejected=1, rejects_path=str(rejects))["invalid"] == 1
+        assert execute(data_path=str(rejects), default_region="FR")["added"] == 1
+        assert octopush.contacts[MOBILE].fields["first_name"] == '=1+1 "Zoé"\n'
+
+    def test_any_path_of_airflows_object_storage(self, object_store: Any, octopush: Simulator) -> None:
+        for name, row in zip("ab", ROWS, strict=True):
+            object_store.pipe(f"/bucket/2026/{name}.csv", f"phone_number\n{row['phone_number']}\n".encode())
+        object_store.pipe("/bucket/2026/_SUCCESS", b"")
+        for path in ("2026", "2026/*.csv", "2026/?.csv"):
+            assert execute(data_path=f"memory://bucket/{path}")["read"] == 2
+        assert execute(data_path="memory://bucket/2026/b.csv")["read"] == 1
+        assert octopush.lists == {}
+
+    @pytest.mark.parametrize("path", ["none.csv", "none/*.csv", "empty", "markers"])
+    @pytest.mark.usefixtures("octopush")
+    def test_where_there_is_no_file_there_may_be_one_on_the_next_try(self, tmp_path: Path, path: str) -> None:
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "markers").mkdir()
+        (tmp_path / "markers" / "_SUCCESS").touch()
+        with pytest.raises(FileNotFoundError, match=f"no file at data_path '.*{path.replace('*', '.')}'"):
+            execute(data_path=f"{tmp_path}/{path}")
+
+    @pytest.mark.usefixtures("octopush")
+    def test_a_file_of_another_kind_is_final(self, tmp_path: Path) -> None:
+        (tmp_path / "manifest").write_text("{}")
+        with pytest.raises(AirflowFailException, match=r"manifest has none of the suffixes"):
+            execute(data_path=str(tmp_path))
+
+    @pytest.mark.usefixtures("octopush")
+    def test_options_that_are_no_dict_are_final(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("phone_number\n")
+        options: Any = "sep=;"
+        with pytest.raises(AirflowFailException, match="data_options is a str: write a dict"):
+            execute(data_path=str(tmp_path), data_options=options)
+
+    @pytest.fixture
+    def object_store(self) -> Iterator[Any]:
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        try:
+            io = import_module("airflow.sdk.io")
+        except ImportError:
+            io = import_module("airflow.io.store")
+        store: Any = MemoryFileSystem()
+        io.attach("memory", fs=store)
+        yield store
+        if store.exists("/bucket"):
+            store.rm("/bucket", recursive=True)
+
+
+class TestRowsFromUpstream:
+    @pytest.mark.usefixtures("warehouse")
+    def test_what_a_query_operator_returned(self, dag: DAG, octopush: Simulator) -> None:
+        records = SQLExecuteQueryOperator(
+            task_id="records", conn_id="warehouse", sql="SELECT phone_number, first_name FROM customers"
+        )
+        CreateContactsOperator(
+            task_id="sync", data=records.output, data_columns=["phone_number", "first_name"], list_name="Customers"
+        )
+        run = run_dag(dag)
+        assert (run.state, run.results["sync"]["added"]) == ("success", 2)
+        assert octopush.lists == {"Customers": {MOBILE, OTHER}}
+
+    def test_several_tasks_in_a_list(self, dag: DAG, octopush: Simulator) -> None:
+        @task
+        def one() -> list[dict[str, Any]]:
+            return ROWS[:1]
+
+        @task
+        def each(i: int) -> list[dict[str, Any]]:
+            return ROWS[i : i + 1]
+
+        @task
+        def phone() -> str:
+            return "+33612345670"
+
+        CreateContactsOperator(
+            task_id="sync", data=[one(), each.expand(i=[1]), {"phone_number": phone()}], list_name="L"
+        )
+        run = run_dag(dag)
+        assert run.state == "success"
+        assert octopush.lists == {"L": {MOBILE, OTHER, "+33612345670"}}
+
+    def test_instances_that_gave_none_are_told_of(
+        self, dag: DAG, octopush: Simulator, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        @task
+        def each(i: int) -> list[dict[str, Any]] | None:
+            return ROWS[i : i + 1] if i < 2 else None
+
+        CreateContactsOperator(task_id="sync", data=each.expand(i=[0, 1, 2]), list_name="L")
+        with caplog.at_level(logging.WARNING):
+            run = run_dag(dag)
+        assert (run.state, run.results["sync"]["read"]) == ("success", 2)
+        assert "of 3 instances of each, 2 gave rows" in "".join(capfd.readouterr()) + caplog.text
+        assert octopush.lists == {"L": {MOBILE, OTHER}}
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            ("{{ ti.xcom_pull('rows') }}", "data is no template: write data=task.output"),
+            ('[{"phone_number": 1}]', r"for rows in JSON, return json\.loads"),
+            ("s3://bucket/customers.csv", "for a file, write its path as data_path="),
+        ],
+    )
+    def test_text_is_refused_when_the_dag_is_parsed_and_says_what_to_write(self, data: str, message: str) -> None:
+        with pytest.raises(ValueError, match=f"^data is text, not rows: .*{message}"):
+            CreateContactsOperator(task_id="sync", data=data)
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        ("kwargs", "message"),
+        [
+            ({}, "rows come from exactly one place: write one of data=…, data_path=… and sql=…"),
+            ({"data": [], "data_path": "x"}, "rows come from exactly one place"),
+            ({"data_path": "x", "sql": "SELECT 1", "sql_conn_id": "x"}, "rows come from exactly one place"),
+            ({"data": [], "data_options": {}}, r"data_options is for rows from data_path=…"),
+            ({"data_path": "x", "data_columns": ["a"]}, r"data_columns is for rows from data=…"),
+            ({"data": [], "data_columns": "phone_number"}, "data_columns is 'phone_number': write a list"),
+            ({"data": [], "data_columns": []}, r"data_columns is \[\]: write a list"),
+            ({"data": [], "data_columns": ["a", "a"]}, "write a list of different names"),
+            ({"data": [], "data_columns": ["a", 1]}, "write a list of different names"),
+            ({"data": [], "columns": {"phone_number": 0}}, "columns says that 0 feeds phone_number: write the name"),
+            ({"data": [], "columns": {"param1": None}}, "columns says that None feeds param1: write the name"),
+        ],
+    )
+    def test_wrong_ones_fail_when_the_dag_is_parsed(self, kwargs: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            CreateContactsOperator(task_id="sync", **kwargs)
+
+    @pytest.mark.parametrize(
+        ("columns", "message"),
+        [
+            ({"phone_number": None}, r"columns says that None \(NoneType\) feeds phone_number"),
+            ({"phone_number": 0}, r"columns says that 0 \(int\) feeds phone_number"),
+            ("{'phone_number': 'mobile'}", r"columns is a str: write a dict"),
+        ],
+    )
+    def test_columns_that_render_to_no_names_are_final(self, octopush: Simulator, columns: Any, message: str) -> None:
+        context: Any = {"ti": TaskInstance()}
+        operator = CreateContactsOperator(task_id="sync", data=ROWS, columns={"phone_number": "{{ x }}"})
+        operator.columns = columns
+        with pytest.raises(AirflowFailException, match=message):
+            operator.execute(context)
+        assert octopush.requests == []
+
+    def test_native_rendering_makes_a_number_of_a_name(self, octopush: Simulator) -> None:
+        with DAG(
+            "native",
+            schedule=None,
+            start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+            render_template_as_native_obj=True,
+        ) as dag:
+            CreateContactsOperator(task_id="sync", data=ROWS, list_name="{{ params.year }}", params={"year": "2026"})
+        assert run_dag(dag).states == {"sync": "failed"}
+        assert octopush.requests == []
+
+    @pytest.mark.parametrize("name", ["list_name", "tag_name"])
+    @pytest.mark.parametrize(
+        ("template", "value", "message"),
+        [
+            ("{{ params.none }}", None, r"='\{\{ params\.none \}\}' renders to None \(NoneType\), which is no name"),
+            ("{{ params.none }}", "None", r"='\{\{ params\.none \}\}' renders to 'None' \(str\), which is no name"),
+            ("{{ params.seven }}", 7, r"='\{\{ params\.seven \}\}' renders to 7 \(int\), which is no name"),
+        ],
+    )
+    def test_a_name_that_renders_to_none_or_a_number_is_final_and_says_which_template_it_was(
+        self, octopush: Simulator, name: str, template: str, value: Any, message: str
+    ) -> None:
+        context: Any = {"ti": TaskInstance()}
+        written: dict[str, Any] = {name: template}
+        operator = CreateContactsOperator(task_id="sync", data=ROWS, **written)
+        setattr(operator, name, value)
+        with pytest.raises(AirflowFailException, match=f"^{name}{message}"):
+            operator.execute(context)
+        assert octopush.requests == []
+
+    def test_a_list_may_be_called_none(self, octopush: Simulator) -> None:
+        execute(data=ROWS, list_name="None")
+        assert octopush.lists == {"None": {MOBILE, OTHER}}

@@ -1,0 +1,302 @@
+"""The rules of how numbers are read, over all regions: each with numbers that nobody chose."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from typing import Any, get_args
+
+import phonenumbers
+import pytest
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumber, PhoneNumberType
+
+from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.phones.reasons import PhoneReason
+from tests.phones.numbers import (
+    CASES,
+    DESCRIPTIONS,
+    PERSONAL,
+    REGIONS,
+    digits_of,
+    e164,
+    has_country_written,
+    international,
+    invented,
+    is_of_one,
+    is_valid,
+    metadata_of,
+    national,
+    parsed,
+)
+
+ORDINARY = (PhoneNumberType.MOBILE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
+
+
+@cache
+def reader(*regions: str, phone_check: PhoneCheck = "format", without_plus: WithoutPlus = "national") -> PhoneReader:
+    return PhoneReader(regions, phone_check, without_plus)
+
+
+def without_country(number: PhoneNumber, rng: random.Random) -> str:
+    """Write a number in one of the usual forms that do not name its country, or that lost its plus."""
+    written = national(number)
+    significant = phonenumbers.national_significant_number(number)
+    return rng.choice([written, digits_of(written), significant, e164(number)[1:], written.replace(" ", "-")])
+
+
+def test_without_a_written_country_a_number_is_of_a_region_that_was_asked_for() -> None:
+    rng = random.Random(1)
+    sent = strangers = 0
+    for region, number in invented(rng, *ORDINARY, *DESCRIPTIONS):
+        text = without_country(number, rng)
+        asked = rng.sample(REGIONS, k=rng.choice([1, 1, 2, 5]))
+        if rng.random() < 0.1:
+            asked[-1] = region
+        read = reader(*asked, phone_check=rng.choice(get_args(PhoneCheck))).read(text)
+        if isinstance(read, str) and not has_country_written(text, asked):
+            sent += 1
+            strangers += not is_of_one(read, asked)
+            assert phonenumbers.number_type(phonenumbers.parse(read)) in PERSONAL, (asked, text)
+        assert reader().read(text, asked[0]) == reader(asked[0]).read(text)
+    assert sent > CASES / 50
+    assert strangers == 0
+
+
+def test_without_a_written_country_and_a_region_nothing_is_sent() -> None:
+    rng = random.Random(2)
+    for _, number in invented(rng):
+        text = without_country(number, rng)
+        if not has_country_written(text, []):
+            assert isinstance(reader().read(text), PhoneReason), text
+
+
+def test_a_typo_does_not_lead_abroad() -> None:
+    rng = random.Random(3)
+    for region, number in invented(rng, PhoneNumberType.MOBILE):
+        text = rng.choice([national(number), digits_of(national(number))])
+        for typo in typos(text, rng):
+            read = reader(region).read(typo)
+            if isinstance(read, str) and not digits_of(typo).startswith("00"):
+                assert is_of_one(read, [region]), (region, text, typo, read)
+
+
+def typos(text: str, rng: random.Random) -> list[str]:
+    """Leave a digit out, write one twice, swap two."""
+    places = [i for i, character in enumerate(text) if character.isdecimal()]
+    missing, doubled, neighbour = rng.choice(places), rng.choice(places), rng.randrange(len(places) - 1)
+    first, second = places[neighbour], places[neighbour + 1]
+    return [
+        text[:missing] + text[missing + 1 :],
+        text[:doubled] + text[doubled] + text[doubled:],
+        text[:first] + text[second] + text[first + 1 : second] + text[first] + text[second + 1 :],
+    ]
+
+
+def test_a_valid_number_that_a_person_can_have_is_read_in_its_region_in_every_usual_form() -> None:
+    rng = random.Random(4)
+    for region, number in invented(rng):
+        written = national(number)
+        significant = phonenumbers.national_significant_number(number)
+        for text in (written, digits_of(written), significant, written.replace(" ", "-"), f'="{written}"'):
+            meant = parsed(digits_of(text), region)
+            if meant is None or not phonenumbers.is_valid_number_for_region(meant, region):
+                continue  # libphonenumber does not read it either
+            read = reader(region).read(text)
+            if phonenumbers.number_type(meant) in PERSONAL:
+                assert read == e164(meant) or read == f"+{digits_of(text)}", (region, text)
+            else:
+                assert read in (PhoneReason.NOT_PERSONAL, f"+{digits_of(text)}"), (region, text)
+
+
+def test_a_valid_number_with_its_country_written_is_read_whatever_its_type_and_the_regions() -> None:
+    rng = random.Random(5)
+    for region, number in invented(rng):
+        asked = rng.sample(REGIONS, k=2)
+        significant = phonenumbers.national_significant_number(number)
+        forms = [e164(number), international(number), international(number).replace(" ", "-")]
+        if phonenumbers.ndd_prefix_for_region(region, True) == "0":
+            forms += [f"+{number.country_code} (0){significant}", f"+{number.country_code} (0) {significant}"]
+        for text in forms:
+            assert reader(*asked).read(text) == e164(number), text
+            assert reader(without_plus="international").read(text) == e164(number), text
+
+
+def test_00_says_a_country_unless_it_is_the_prefix_of_two() -> None:
+    rng = random.Random(6)
+    ambiguous = 0
+    for region, number in invented(rng, *ORDINARY):
+        asked = rng.choice([region, rng.choice(REGIONS)])
+        text = f"00{e164(number)[1:]}"
+        read = reader(asked).read(text)
+        if read is PhoneReason.AMBIGUOUS:
+            ambiguous += 1
+            other = parsed(text, asked)
+            assert other is not None
+            assert phonenumbers.is_valid_number(other)
+            assert e164(other) != e164(number)
+        elif region == asked:
+            assert read == e164(number), text
+        else:
+            other = parsed(text, asked)
+            assert read in (e164(number), other and e164(other)), (asked, text)
+        assert reader().read(text) == e164(number)
+    assert ambiguous < CASES / 20
+
+
+def test_without_plus_international_reads_what_is_valid_behind_a_plus_and_nothing_else() -> None:
+    rng = random.Random(7)
+    for region, number in invented(rng):
+        for text in (e164(number)[1:], international(number)[1:], without_country(number, rng)):
+            asked = rng.choice([(), (region,), tuple(rng.sample(REGIONS, k=2))])
+            read = reader(*asked, without_plus="international").read(text)
+            digits = digits_of(text)
+            expected = digits.removeprefix("00")
+            if is_valid(f"+{expected}"):
+                assert read == e164(phonenumbers.parse(f"+{expected}")), text
+            else:
+                assert isinstance(read, PhoneReason), text
+
+
+def test_the_first_mobile_wins_where_mobiles_are_asked_for() -> None:
+    rng = random.Random(8)
+    both = 0
+    for region, number in invented(rng, *ORDINARY):
+        asked = [*rng.sample(REGIONS, k=3), region]
+        rng.shuffle(asked)
+        text = rng.choice([national(number), digits_of(national(number))])
+        readings = [reader(one, phone_check="mobile").read(text) for one in asked]
+        mobiles = [read for read in readings if isinstance(read, str)]
+        read = reader(*asked, phone_check="mobile").read(text)
+        if mobiles and not digits_of(text).startswith("00"):
+            both += len(set(mobiles)) > 1
+            assert read == mobiles[0], (asked, text)
+        elif PhoneReason.NOT_MOBILE in readings:
+            assert read is PhoneReason.NOT_MOBILE, (asked, text)
+        else:
+            assert isinstance(read, PhoneReason)
+    assert both
+
+
+def test_mobile_finds_the_mobile_behind_a_landline_of_an_earlier_region() -> None:
+    assert reader("DE", "FR").read("0612345678") == "+49612345678"
+    assert reader("DE", "FR", phone_check="mobile").read("0612345678") == "+33612345678"
+    assert reader("DE", phone_check="mobile").read("0612345678") is PhoneReason.NOT_MOBILE
+
+
+@pytest.mark.parametrize("separators", ["", " ", "-", ".", "/", " -./()"])
+def test_an_unknown_number_behind_a_plus_is_sent_only_within_the_bounds(separators: str) -> None:
+    rng = random.Random(9)
+    sent = 0
+    for _ in range(CASES):
+        code = rng.choice(list(COUNTRY_CODE_TO_REGION_CODE))
+        digits = f"{code}{''.join(rng.choices('0123456789', k=rng.randrange(1, 17)))}"
+        groups = [digits]
+        for _ in range(rng.randrange(5) if separators else 0):
+            cut = rng.randrange(len(groups[-1]) + 1)
+            groups[-1:] = [groups[-1][:cut], groups[-1][cut:]]
+        groups = [group for group in groups if group]
+        text = f"+{rng.choice(separators or [''])}".strip() + rng.choice(separators or " ").join(groups)
+        read = reader().read(text)
+        if isinstance(read, PhoneReason) or is_valid(read):
+            continue
+        sent += 1
+        lengths = _lengths(code)
+        assert len(digits) <= 15 or (len(digits) == 16 and len(groups) == 1), text
+        assert len(digits) - len(str(code)) >= min(lengths), text
+        assert not any(is_valid(f"+{''.join(groups[:i])}") for i in range(1, len(groups))), text
+        assert read == f"+{digits}", text
+        assert reader(phone_check="valid").read(text) is PhoneReason.NOT_VALID
+    assert sent > CASES / 20
+
+
+def _lengths(code: int) -> list[int]:
+    plans = [
+        PhoneMetadata.metadata_for_region_or_calling_code(code, region) for region in COUNTRY_CODE_TO_REGION_CODE[code]
+    ]
+    return [length for plan in plans if plan and plan.general_desc for length in plan.general_desc.possible_length]
+
+
+def test_the_short_way_of_most_numbers_leads_where_the_long_one_does_with_whatever_is_added() -> None:
+    rng = random.Random(11)
+    numbers = list(invented(rng, *ORDINARY))
+    outcomes = set()
+    for (region, first), (other, second) in zip(numbers, reversed(numbers), strict=True):
+        second = rng.choice([first, second])
+        texts = [rng.choice([e164, international, national])(number) for number in (first, second)]
+        texts += ["".join(rng.choices("0123456789", k=rng.randrange(1, 8))), rng.choice(["", "2024", "1999"])]
+        text = "".join(f"{part}{rng.choice([' ', '-', '.', ''])}" for part in rng.sample(texts, k=rng.choice([1, 2])))
+        asked = rng.choice([[region], [other, region], [region, "DE"], []])
+        row_region = rng.choice([None, region, other, region.lower(), "France"])
+        without_plus = rng.choice(get_args(WithoutPlus))
+        read = reader(*asked, without_plus=without_plus).read(text, row_region)
+        # A spreadsheet's mark for text is taken off on the long way only.
+        assert read == reader(*asked, without_plus=without_plus).read(f"'{text}", row_region), (asked, row_region, text)
+        outcomes.add(read if isinstance(read, PhoneReason) else str)
+    assert outcomes >= {str, PhoneReason.TWO_NUMBERS, PhoneReason.EXTENSION, PhoneReason.NOT_VALID_IN_REGION}
+
+
+@pytest.mark.parametrize("digits", ["+111222233334444", "+2222333334444555", "+3735555555560", "+3735555555562"])
+def test_the_numbers_of_octopush_s_own_page_pass_digit_for_digit(digits: str) -> None:
+    for without_plus in get_args(WithoutPlus):
+        for region in ((), ("FR",), ("MD", "US")):
+            assert reader(*region, without_plus=without_plus).read(digits) == digits
+
+
+def test_a_zero_in_brackets_is_dropped_where_the_country_dials_one_and_the_number_is_not_valid_with_it() -> None:
+    rng = random.Random(10)
+    outcomes: dict[str, int] = {}
+    for _ in range(CASES):
+        region = rng.choice(REGIONS)
+        metadata = metadata_of(region)
+        code, lengths = metadata.country_code, _lengths(metadata.country_code or 0)
+        main = COUNTRY_CODE_TO_REGION_CODE[code or 0][0]
+        rest = "".join(rng.choices("0123456789", k=rng.choice(lengths)))
+        text = f"+{code} {rng.choice(['(0)', '[0]', '( 0 )', '(0) '])}{rest}"
+        read = reader().read(text)
+        if is_valid(f"+{code}0{rest}"):
+            outcome, expected = "valid with it", e164(phonenumbers.parse(f"+{code}0{rest}"))
+        elif is_valid(f"+{code}{rest}"):
+            outcome, expected = "valid without", e164(phonenumbers.parse(f"+{code}{rest}"))
+        elif phonenumbers.ndd_prefix_for_region(main, True) == "0":
+            outcome, expected = "dropped", f"+{code}{rest}"
+            if isinstance(read, PhoneReason):
+                assert read in (PhoneReason.TOO_SHORT, PhoneReason.TOO_LONG), text
+                continue
+        else:
+            outcome = "invalid"
+            assert read is PhoneReason.ZERO_IN_BRACKETS, text
+            continue
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        assert read == expected, text
+    assert set(outcomes) == {"valid with it", "valid without", "dropped"}
+
+
+@pytest.mark.parametrize(
+    ("value", "regions", "read"),
+    [
+        ("(604) 555-1234", ["US"], PhoneReason.NOT_VALID_IN_REGION),
+        ("(604) 555-1234", ["US", "CA"], "+16045551234"),
+        ("13800138000", [], PhoneReason.NO_REGION),
+        ("32834567821", ["IT"], PhoneReason.NOT_PERSONAL),
+        ("+1 514 499 0159-107", [], PhoneReason.EXTENSION),
+        ("+354 611 2345 611 2346", [], PhoneReason.TWO_NUMBERS),
+        ("030 12345 030 12346", ["DE"], PhoneReason.TWO_NUMBERS),
+        ("+44 (0)7700 900123", [], "+447700900123"),
+        ("+33 3631", [], PhoneReason.TOO_SHORT),
+        ("2024-01-15", ["SE"], PhoneReason.DATE),
+        ("15.01.2024", ["SE"], PhoneReason.DATE),
+        ("61.23.45.67", ["FR"], PhoneReason.ADDRESS),
+        ("+33612345678\ufe0e", [], "+33612345678"),
+        ("06 12 34 56/78", ["FR"], "+33612345678"),
+        ("06 12 34 56 78 07 12 34 56 78", ["FR"], PhoneReason.TWO_NUMBERS),
+        ("612345678,0", ["FR"], "+33612345678"),
+        ('="+33612345678"', [], "+33612345678"),
+        ('"+33612345678"', [], "+33612345678"),
+        ("-0612345678", ["FR"], "+33612345678"),
+        ("n/a", ["FR"], PhoneReason.MISSING),
+        ("+56 (0)2 635 4444", ["CL"], PhoneReason.ZERO_IN_BRACKETS),
+    ],
+)
+def test_each_kind_that_once_went_astray_is_read_right(value: str, regions: list[str], read: Any) -> None:
+    assert PhoneReader(regions).read(value) == read

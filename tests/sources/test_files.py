@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
+from airflow_provider_octopush.sources.files import File, read_files
+from tests.databases import require_package
+from tests.sources.reading import MOBILE, everything_in, growth_of_memory_of
+
+Rows = list[dict[str, Any]]
+
+
+def file(name: str, content: bytes) -> File:
+    return File(name, lambda: io.BytesIO(content))
+
+
+def read(name: str, content: bytes, batch_size: int = 1_000, **options: Any) -> tuple[list[str], list[list[Any]]]:
+    names: list[str] = []
+    rows: list[list[Any]] = []
+    for frame in read_files([file(name, content)], options, batch_size=batch_size):
+        assert set(frame.dtypes) <= {np.dtype(object)}
+        assert frame.index.tolist() == list(range(len(frame)))
+        assert len(frame) <= batch_size
+        names = list(frame.columns)
+        rows.extend(frame.to_numpy().tolist())
+    return names, rows
+
+
+def parquet(columns: dict[str, list[Any]], **options: Any) -> bytes:
+    pyarrow = require_package("pyarrow")
+    buffer = io.BytesIO()
+    require_package("pyarrow.parquet").write_table(pyarrow.table(columns), buffer, **options)
+    return buffer.getvalue()
+
+
+# CSV
+
+
+def test_cells_of_a_csv_are_text_and_nothing_else() -> None:
+    content = 'phone,name,tier\n0612345678,Zoé,NA\n33612345678.0,nan,\n1e5,"O\'Brien, Zoë\nx",null\n'.encode()
+    assert read("a.csv", content) == (
+        ["phone", "name", "tier"],
+        [["0612345678", "Zoé", "NA"], ["33612345678.0", "nan", ""], ["1e5", "O'Brien, Zoë\nx", "null"]],
+    )
+
+
+def test_a_byte_order_mark_does_no_harm() -> None:
+    for names in (b"phone,name", b'"phone","name"'):
+        assert read("a.csv", b"\xef\xbb\xbf" + names + b"\n1,2\n") == (["phone", "name"], [["1", "2"]])
+
+
+def test_columns_of_the_same_name_keep_it() -> None:
+    assert read("a.csv", b"phone,phone,\n1,2,3\n") == (["phone", "phone", ""], [["1", "2", "3"]])
+
+
+def test_rows_that_are_shorter_have_empty_cells_at_their_end() -> None:
+    assert read("a.csv", b"phone,name\n1\n2,b\n")[1] == [["1", ""], ["2", "b"]]
+
+
+def test_rows_that_are_longer_than_the_names_are_an_error() -> None:
+    with pytest.raises(FilesError, match=r"^a\.csv cannot be read .*Expected 2 fields in line 2, saw 3$"):
+        read("a.csv", b"phone,name\n1,2,3\n")
+
+
+@pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_another_separator_names_the_option(separator: str, word: str) -> None:
+    content = separator.join(["phone", "name\n1", "Zoé\n"]).encode()
+    with pytest.raises(FilesError, match=rf"one column, and {word} in its name: write data_options=.'sep': ") as error:
+        read("a.csv", content)
+    assert "Zoé" not in everything_in(error.value)
+    assert read("a.csv", content, sep=separator) == (["phone", "name"], [["1", "Zoé"]])
+
+
+def test_one_column_is_a_csv() -> None:
+    assert read("a.csv", b"phone\n0612345678\n") == (["phone"], [["0612345678"]])
+
+
+def test_another_encoding_names_the_option() -> None:
+    content = "phone,name\n1,Zoé Martin\n".encode("latin-1")
+    with pytest.raises(
+        FilesError, match=r"a\.csv is not in the encoding .* write data_options=\{'encoding': …\}"
+    ) as error:
+        read("a.csv", content)
+    assert "Martin" not in everything_in(error.value)
+    assert read("a.csv", content, encoding="latin-1")[1] == [["1", "Zoé Martin"]]
+
+
+def test_an_encoding_that_is_wrong_only_at_the_end_is_an_error_too() -> None:
+    content = b"phone\n" + b"0612345678\n" * 200_000 + "Zoé\n".encode("latin-1")
+    with pytest.raises(FilesError, match="encoding"):
+        read("a.csv", content)
+
+
+def test_options_go_to_the_reader_as_they_are() -> None:
+    content = b"# made by hand\n0612345678;Zoe\n"
+    assert read("a.csv", content, sep=";", comment="#", header=None, names=["phone", "name"]) == (
+        ["phone", "name"],
+        [["0612345678", "Zoe"]],
+    )
+    assert read("a.csv", b"phone,name\n0612,Zoe\n", usecols=["name"]) == (["name"], [["Zoe"]])
+    assert read("a.csv", b"phone,name\n'06,12',Zoe\n", quotechar="'")[1] == [["06,12", "Zoe"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"separator": ";"}, "separator"),
+        ({"encoding": "klingon"}, "klingon"),
+        ({"dtype": {"name": "int"}}, "its words are left out"),
+        ({"chunksize": 5}, "data_options has 'chunksize': leave it out"),
+        ({"iterator": True}, "data_options has 'iterator': leave it out"),
+    ],
+)
+def test_options_that_the_reader_does_not_take_are_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(FilesError, match=message) as error:
+        read("a.csv", "phone,name\n1,Zoé\n".encode(), **options)
+    assert "Zoé" not in everything_in(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_has_no_rows(content: bytes) -> None:
+    assert list(read_files([file("a.csv", content)])) == []
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_csv_of_names_only_keeps_them(batch_size: int) -> None:
+    (frame,) = read_files([file("a.csv", b"phone,name\n")], batch_size=batch_size)
+    assert (list(frame.columns), frame.shape) == (["phone", "name"], (0, 2))
+
+
+CELL = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=8)
+
+
+@given(
+    names=st.lists(CELL.filter(str.strip), min_size=2, max_size=4),
+    rows=st.lists(st.lists(CELL, min_size=4, max_size=4), max_size=6),
+    batch_size=st.integers(1, 4),
+)
+def test_whatever_text_is_written_to_a_csv_is_read_of_it(
+    names: list[str], rows: list[list[str]], batch_size: int
+) -> None:
+    cut = [row[: len(names)] for row in rows]
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([names, *cut])
+    out = read("a.csv", text.getvalue().encode(), batch_size=batch_size)
+    assert out == (names, cut)
+
+
+# JSON lines
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".ndjson", ".json", ".JSONL"])
+def test_values_of_json_lines_are_what_they_are(suffix: str) -> None:
+    content = f'{{"phone": {MOBILE}, "name": "Zoé"}}\n\n{{"phone": null}}\n{{"ok": true, "phone": {2**70}}}'.encode()
+    assert read(f"a{suffix}", content) == (
+        ["phone", "name", "ok"],
+        [[MOBILE, "Zoé", None], [None, None, None], [2**70, None, True]],
+    )
+
+
+def test_json_lines_take_an_encoding() -> None:
+    content = '{"name": "Zoé"}\n'.encode("latin-1")
+    with pytest.raises(FilesError, match="'encoding'"):
+        read("a.jsonl", content)
+    assert read("a.jsonl", content, encoding="latin-1")[1] == [["Zoé"]]
+    assert read("a.jsonl", b"\xef\xbb\xbf" + b'{"name": "x"}\n')[1] == [["x"]]
+    with pytest.raises(FilesError, match="'sep' is an invalid keyword argument"):
+        read("a.jsonl", content, sep=";")
+
+
+@pytest.mark.parametrize(
+    "content", [b'[{"phone": "Martin"}]', b'{"a": 1}\nMartin\n{"a": 1}\n', b'{"a": 1}\n"Martin"\n']
+)
+def test_what_is_no_json_line_names_its_line_and_nothing_on_it(content: bytes) -> None:
+    with pytest.raises(FilesError, match=r"a\.json, line [12]: this is no JSON object") as error:
+        read("a.json", content)
+    assert "Martin" not in everything_in(error.value)
+
+
+@given(rows=st.lists(st.dictionaries(st.sampled_from("abc"), st.one_of(st.none(), st.integers(), CELL)), min_size=1))
+def test_whatever_is_written_to_json_lines_is_read_of_them(rows: Rows) -> None:
+    content = "\n".join(map(json.dumps, rows)).encode()
+    names, values = read("a.jsonl", content)
+    assert [{k: v for k, v in zip(names, row, strict=True) if v is not None} for row in values] == [
+        {k: v for k, v in row.items() if v is not None} for row in rows
+    ]
+
+
+# Parquet
+
+
+def test_values_of_parquet_are_what_they_are() -> None:
+    content = parquet({"phone": [MOBILE, None, 3], "name": ["Zoé", None, "x"]}, row_group_size=2)
+    names, rows = read("a.parquet", content, batch_size=2)
+    assert (names, rows) == (["phone", "name"], [[MOBILE, "Zoé"], [None, None], [3, "x"]])
+    assert type(rows[0][0]) is int
+
+
+def test_parquet_takes_the_columns_to_read() -> None:
+    content = parquet({"phone": [MOBILE], "name": ["Zoé"]})
+    assert read("a.parquet", content, columns=["phone"]) == (["phone"], [[MOBILE]])
+    with pytest.raises(FilesError, match="unexpected keyword argument 'sep'"):
+        read("a.parquet", content, sep=";")
+
+
+def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(FilesError, match=r"a\.parquet needs pyarrow: install airflow-provider-octopush\[parquet\]"):
+        read("a.parquet", b"")
+
+
+def test_a_parquet_file_without_rows_keeps_its_columns() -> None:
+    content = parquet({"phone": [], "name": []})
+    assert read("a.parquet", content) == (["phone", "name"], [])
+
+
+# Any file
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv", b"phone\n1\n"), ("a.jsonl", b'{"phone": "1"}\n')], ids=["CSV", "JSON lines"]
+)
+def test_a_compressed_file_is_read_as_what_is_in_it(name: str, content: bytes) -> None:
+    assert read(f"{name}.gz", gzip.compress(content)) == read(name, content)
+
+
+CSV_CONTENT = b"phone,name\n" + b"0612345678,Zoe\n" * 100
+HALVES: dict[str, tuple[str, bytes]] = {
+    "CSV, within quotes": ("a.csv", b'phone,name\n0612345678,"Zo'),
+    "CSV, compressed": ("a.csv.gz", gzip.compress(CSV_CONTENT)[:-9]),
+    "JSON lines": ("a.jsonl", b'{"phone": 1}\n{"phone": '),
+    "JSON lines, first": ("a.jsonl", b'{"phone": '),
+    "JSON lines, compressed": ("a.jsonl.gz", gzip.compress(b'{"phone": 1}\n')[:-9]),
+    "gzip, no beginning": ("a.csv.gz", b"\x1f"),
+    "Parquet, no end": ("a.parquet", b"PAR1 and no more"),
+    "Parquet, no beginning": ("a.parquet", b""),
+}
+
+
+@pytest.mark.parametrize("kind", HALVES)
+def test_a_file_that_ends_in_the_middle_may_be_whole_on_the_next_try(kind: str) -> None:
+    if "Parquet" in kind:
+        require_package("pyarrow")
+    name, content = HALVES[kind]
+    with pytest.raises(RowsNotReadError, match="is it still being written"):
+        read(name, content)
+
+
+def test_files_are_read_one_after_the_other_and_opened_only_then() -> None:
+    opened: list[str] = []
+
+    def numbered(name: str) -> File:
+        def opens() -> io.BytesIO:
+            opened.append(name)
+            return io.BytesIO(f"phone\n{name}\n".encode())
+
+        return File(f"{name}.csv", opens)
+
+    frames = read_files([numbered("1"), numbered("2")])
+    assert opened == []
+    assert next(frames).to_numpy().tolist() == [["1"]]
+    assert opened == ["1"]
+    assert next(frames).to_numpy().tolist() == [["2"]]
+
+
+def test_a_file_is_closed_also_when_nobody_wants_the_rest() -> None:
+    for name, content in (
+        ("a.csv", CSV_CONTENT),
+        ("a.jsonl", b'{"a": 1}\n' * 9),
+        ("a.csv.gz", gzip.compress(CSV_CONTENT)),
+    ):
+        opened = io.BytesIO(content)
+        frames = read_files([File(name, lambda opened=opened: opened)], batch_size=2)  # type: ignore[misc] # bound now
+        next(frames)
+        frames.close()
+        assert opened.closed
+
+
+@pytest.mark.parametrize("name", ["a.txt", "0000_part_00", "a.xlsx", "csv", "a.parquet.gz"])
+def test_a_file_of_another_kind_is_never_passed_over(name: str) -> None:
+    with pytest.raises(FilesError, match=r"has none of the suffixes \.csv, .*glob"):
+        read(name, b"phone\n1\n")
+
+
+def test_what_files_are_not_is_final() -> None:
+    assert issubclass(FilesError, UnusableSourceError)
+
+
+def csv_of(rows: int) -> bytes:
+    return b"phone,name\n" + b"".join(b"%d,%s\n" % (MOBILE + i, b"x" * 200) for i in range(rows))
+
+
+def jsonl_of(rows: int) -> bytes:
+    return b"".join(b'{"phone": %d, "name": "%s"}\n' % (MOBILE + i, b"x" * 200) for i in range(rows))
+
+
+def parquet_of(rows: int) -> bytes:
+    names = [f"{i:0200}" for i in range(rows)]
+    return parquet({"phone": list(range(rows)), "name": names}, row_group_size=20_000)
+
+
+MAKES: dict[str, Callable[[int], bytes]] = {
+    "a.csv": csv_of,
+    "a.csv.gz": lambda rows: gzip.compress(csv_of(rows), 1),
+    "a.jsonl": jsonl_of,
+    "a.parquet": parquet_of,
+}
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_a_large_file_is_read_in_bounded_memory(name: str, tmp_path: Path) -> None:
+    rows = int(os.environ.get("STREAMED_ROWS", "100000"))
+    for size, folder in ((20_000, "small"), (rows, "large")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(MAKES[name](size))
+    frames = (
+        "from airflow_provider_octopush.sources.files import File, read_files\n"
+        f"frames = lambda which: read_files([File({name!r}, lambda: open(f'{tmp_path}/{{which}}/{name}', 'rb'))])"
+    )
+    assert growth_of_memory_of(frames, rows) < 16 * 2**20

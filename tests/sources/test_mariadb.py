@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import datetime as dt
+import gc
+import threading
+import time
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from airflow_provider_octopush.sources.errors import (
+    ConnectionLostError,
+    NotAQueryError,
+    ParametersError,
+    QueryCancelledError,
+    QueryRefusedError,
+    RowsNotReadError,
+)
+from airflow_provider_octopush.sources.sql import read_sql
+from tests.databases import MARIADB, MARIADB_ARGUMENTS, connect_mariadb, require_mariadb
+from tests.sources.reading import (
+    MOBILE,
+    AirflowHook,
+    DriverHook,
+    driver,
+    everything_in,
+    growth_of_memory,
+    read,
+    statement,
+)
+
+MARIADB_DRIVERS = ["MySqlHook", "MySqlHook, dict rows", "MySqlHook, MySQL Connector", "PyMySQL, dict rows"]
+
+
+def mariadb_by_kind(kind: str, airflow_hook: AirflowHook) -> Any:
+    require_mariadb()
+    if kind == "MySqlHook":
+        return airflow_hook(MARIADB)
+    if kind == "MySqlHook, dict rows":
+        return airflow_hook(MARIADB, cursor="dictcursor")
+    if kind == "MySqlHook, MySQL Connector":
+        driver("mysql.connector")
+        return airflow_hook(MARIADB, client="mysql-connector-python")
+    pymysql = driver("pymysql")
+    return DriverHook(lambda: pymysql.connect(**MARIADB_ARGUMENTS, cursorclass=pymysql.cursors.DictCursor))
+
+
+@pytest.fixture(params=MARIADB_DRIVERS)
+def mariadb(request: pytest.FixtureRequest, airflow_hook: AirflowHook) -> Any:
+    return mariadb_by_kind(request.param, airflow_hook)
+
+
+def test_mariadb_gives_its_values_whatever_cursor_the_connection_asks_for(mariadb: Any) -> None:
+    names, rows = read(
+        mariadb,
+        f"SELECT {MOBILE} AS phone, 1.10 AS amount, DATE '2026-01-02' AS day, 'Zoë' AS name "
+        "UNION ALL SELECT NULL, NULL, NULL, NULL;",
+        batch_size=1,
+    )
+    assert names == ["phone", "amount", "day", "name"]
+    assert rows == [[MOBILE, Decimal("1.10"), dt.date(2026, 1, 2), "Zoë"], [None] * 4]
+
+
+def test_mariadb_keeps_columns_of_the_same_name(mariadb: Any) -> None:
+    assert read(mariadb, "SELECT 1 AS phone, 2 AS phone") == (["phone", "phone"], [[1, 2]])
+
+
+def test_mariadb_gives_the_columns_of_a_query_that_finds_nothing(mariadb: Any) -> None:
+    (frame,) = read_sql(mariadb, "SELECT 1 AS phone, 2 AS name FROM DUAL WHERE 1 = 0")
+    assert (list(frame.columns), frame.shape) == (["phone", "name"], (0, 2))
+
+
+def test_mariadb_takes_parameters_by_place_and_by_name(mariadb: Any) -> None:
+    sql = "SELECT seq FROM seq_1_to_9 WHERE seq % 2 = 0"
+    assert read(mariadb, sql)[1] == [[2], [4], [6], [8]]
+    sql = sql.replace("%", "%%") if "connector" not in type(mariadb.get_conn()).__module__ else sql
+    assert read(mariadb, f"{sql} AND seq > %s", [5])[1] == [[6], [8]]
+    assert read(mariadb, f"{sql} AND seq > %(least)s", {"least": 5})[1] == [[6], [8]]
+
+
+def test_mariadb_asks_for_a_select_and_commits_nothing(mariadb: Any, mariadb_table: str) -> None:
+    with pytest.raises(NotAQueryError, match="write one SELECT"):
+        next(read_sql(mariadb, f"INSERT INTO {mariadb_table} VALUES (1)"))
+    assert statement(connect_mariadb, f"SELECT * FROM {mariadb_table}") == []
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["MySqlHook", "PyMySQL, dict rows"])
+def test_mariadb_is_let_go_without_reading_the_rest(kind: str, airflow_hook: AirflowHook) -> None:
+    hook = mariadb_by_kind(kind, airflow_hook)
+    mark = uuid.uuid4().hex
+    frames = read_sql(hook, f"SELECT seq, repeat('{mark}', 3) FROM seq_1_to_100000000", batch_size=10)
+    next(frames)
+    started = time.monotonic()
+    frames.close()
+    gc.collect()
+    assert time.monotonic() - started < 2
+    running = (
+        f"SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%{mark}%' AND id <> connection_id()"
+    )
+    while statement(connect_mariadb, running) != [(0,)]:
+        assert time.monotonic() - started < 10
+        time.sleep(0.1)
+
+
+def test_mariadb_waits_for_a_slow_consumer(airflow_hook: AirflowHook) -> None:
+    require_mariadb()
+    hook = airflow_hook(MARIADB, hook_params={"init_command": "SET SESSION net_write_timeout = 1"})
+    rows = 0
+    for frame in read_sql(hook, "SELECT seq, repeat('x', 1000) FROM seq_1_to_50000"):
+        if not rows:
+            time.sleep(2.5)
+        rows += len(frame)
+    assert rows == 50_000
+
+
+@pytest.mark.parametrize("name", ["MySQLdb", "pymysql", "mysql.connector"])
+def test_mariadb_is_read_in_bounded_memory(name: str) -> None:
+    require_mariadb()
+    driver(name)
+    sql = "SELECT seq, repeat('x', 200) AS name FROM seq_1_to_{}"
+    assert growth_of_memory(name, sql, **MARIADB_ARGUMENTS) < 16 * 2**20
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE {} SET id = 2",
+        "TRUNCATE TABLE {}",
+        "REPLACE INTO {} VALUES (2)",
+        "SELECT 1; DELETE FROM {}",
+        "SELECT 5--1; DELETE FROM {}\n",
+        "SELECT 1 #'\n; DELETE FROM {} #'",
+        "SELECT 'it\\'s'; DELETE FROM {} WHERE '1' = '1'",
+        "SELECT 1 AS $$; DELETE FROM {}; SELECT 1 AS $$",
+        "SELECT 1 /*! ; DELETE FROM {} */",
+        "SELECT 1 /*M!100000 ; DELETE FROM {} */",
+    ],
+)
+def test_mariadb_is_sent_nothing_that_changes_data(mariadb: Any, mariadb_table: str, sql: str) -> None:
+    statement(connect_mariadb, f"INSERT INTO {mariadb_table} VALUES (1)")
+    with pytest.raises(NotAQueryError, match="write one SELECT"):
+        next(read_sql(mariadb, sql.replace("{}", mariadb_table)))
+    assert statement(connect_mariadb, f"SELECT * FROM {mariadb_table}") == [(1,)]
+
+
+@pytest.mark.parametrize("sql", ["TRUNCATE TABLE {}", "DELETE FROM {}", "DROP TABLE {}", "SELECT {}_fill()"])
+@pytest.mark.parametrize("engine", ["InnoDB", "Aria"])
+def test_mariadb_itself_is_asked_to_change_nothing(
+    mariadb: Any, mariadb_table: str, sql: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for setup in (
+        f"ALTER TABLE {mariadb_table} ENGINE={engine}",
+        f"INSERT INTO {mariadb_table} VALUES (1)",
+        f"CREATE FUNCTION {mariadb_table}_fill() RETURNS int "
+        f"BEGIN INSERT INTO {mariadb_table} VALUES (2); RETURN 1; END",
+    ):
+        statement(connect_mariadb, setup)
+    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
+    with pytest.raises(QueryRefusedError, match="READ ONLY transaction"):
+        read(mariadb, sql.replace("{}", mariadb_table))
+    statement(connect_mariadb, f"DROP FUNCTION {mariadb_table}_fill")
+    assert statement(connect_mariadb, f"SELECT * FROM {mariadb_table}") == [(1,)]
+
+
+def test_what_a_mariadb_procedure_changes_is_its_own_affair(mariadb_table: str, airflow_hook: AirflowHook) -> None:
+    procedure = f"{mariadb_table}_fill"
+    statement(
+        connect_mariadb,
+        f"CREATE PROCEDURE {procedure}() "
+        f"BEGIN INSERT INTO {mariadb_table} VALUES (7); SELECT id FROM {mariadb_table}; END",
+    )
+    assert read(mariadb_by_kind("MySqlHook", airflow_hook), f"CALL {procedure}()")[1] == [[7]]
+    statement(connect_mariadb, f"DROP PROCEDURE {procedure}")
+
+
+def test_mariadb_says_itself_what_is_wrong_with_a_select(mariadb: Any) -> None:
+    with pytest.raises(QueryRefusedError, match=r"\((SQLSTATE 42S02|1146)\): .*no_such_table"):
+        next(read_sql(mariadb, "SELECT * FROM no_such_table"))
+    with pytest.raises(QueryRefusedError, match=r"\((SQLSTATE 42000|1064)\): .*syntax"):
+        next(read_sql(mariadb, "SELECT 1 FORM WHERE"))
+
+
+def test_a_value_in_a_mariadb_error_is_not_shown(mariadb: Any) -> None:
+    sql = "SELECT 9223372036854775807 + CAST(33612345678 AS SIGNED) FROM DUAL"
+    with pytest.raises(RowsNotReadError, match=r"\((SQLSTATE 22003|1690)\); its words are left out") as error:
+        read(mariadb, sql)
+    assert "33612345678" not in everything_in(error.value)
+    assert type(error.value) is RowsNotReadError
+
+
+@pytest.mark.parametrize(
+    ("how", "error"), [("KILL {}", ConnectionLostError), ("KILL QUERY {}", QueryCancelledError)], ids=["kill", "cancel"]
+)
+def test_a_mariadb_query_that_somebody_ends_is_told_apart(mariadb: Any, how: str, error: type[Exception]) -> None:
+    sql = "SELECT connection_id() AS id, if(seq > 5, sleep(1), 0), repeat('x', 20000) FROM seq_1_to_20"
+    frames = read_sql(mariadb, sql, batch_size=5)
+    end = how.replace("{}", str(next(frames)["id"][0]))
+    timer = threading.Timer(0.3, lambda: statement(connect_mariadb, end))
+    timer.start()
+    with pytest.raises(error):
+        list(frames)
+    timer.join()
+
+
+def test_a_limit_of_time_is_a_cancellation(airflow_hook: AirflowHook) -> None:
+    require_mariadb()
+    hook = airflow_hook(MARIADB, hook_params={"init_command": "SET SESSION max_statement_time = 0.2"})
+    with pytest.raises(QueryCancelledError, match=r"\(1969\): .*max_statement_time"):
+        read(hook, "SELECT sum(a.seq * b.seq) FROM seq_1_to_100000 a, seq_1_to_100000 b")
+
+
+def test_parameters_in_another_style_get_mariadbs(mariadb: Any) -> None:
+    with pytest.raises(ParametersError, match=r"takes %s or %\(name\)s"):
+        next(read_sql(mariadb, "SELECT 1 WHERE 1 = :a", {"a": 1}))
+
+
+def test_bytes_are_what_mariadb_says_they_are(mariadb: Any) -> None:
+    assert read(mariadb, "SELECT CAST('Zoé' AS CHAR(9)) AS c, 'Zoé' COLLATE utf8mb4_bin AS b")[1] == [["Zoé", "Zoé"]]

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_octopush.storage.data_path import find_files
+
+
+def found(path: str, root: Path) -> list[str]:
+    """Names below a folder, each of which can be opened and read."""
+    files = find_files(path)
+    for name, opened in files:
+        with opened() as file:
+            assert file.read().decode() == Path(name.removeprefix("file://")).name
+    return [name.removeprefix(f"file://{root}/") for name, _ in files]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    names = ["b.csv", "a.csv", "c=1/x.csv", "c=1/d/y.csv", "z.jsonl"]
+    markers = ["_SUCCESS", ".a.csv.crc", "_temporary/0/a.csv", "c=1/_started_7", ".hidden/a.csv"]
+    for name in (*names, *markers):
+        path = tmp_path / "unload" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    return tmp_path / "unload"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("", ["a.csv", "b.csv", "c=1/d/y.csv", "c=1/x.csv", "z.jsonl"]),
+        ("/", ["a.csv", "b.csv", "c=1/d/y.csv", "c=1/x.csv", "z.jsonl"]),
+        ("/a.csv", ["a.csv"]),
+        ("/_SUCCESS", ["_SUCCESS"]),
+        ("/*", ["a.csv", "b.csv", "z.jsonl"]),
+        ("/*.csv", ["a.csv", "b.csv"]),
+        ("/[ab].csv", ["a.csv", "b.csv"]),
+        ("/c=*/?.csv", ["c=1/x.csv"]),
+        ("/c=1/**/*.csv", ["c=1/d/y.csv", "c=1/x.csv"]),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_file_a_folder_or_a_glob_gives_its_files_in_order(
+    folder: Path, scheme: str, path: str, expected: list[str]
+) -> None:
+    assert found(f"{scheme}{folder}{path}", folder) == expected
+
+
+@given(name=st.text(st.sampled_from("ab%#?[]*+&=;{}~ é"), min_size=1, max_size=6).filter(str.strip))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+def test_a_name_with_any_sign_is_a_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.csv"
+    path.write_text(path.name)
+    assert [Path(found).name for found, _ in find_files(str(path))] == [path.name]
+    path.unlink()
+
+
+@pytest.mark.parametrize("path", ["none.csv", "none", "*.csv", "markers"])
+def test_no_file_is_an_error_and_not_no_rows(tmp_path: Path, path: str) -> None:
+    (tmp_path / "markers").mkdir()
+    (tmp_path / "markers" / "_SUCCESS").touch()
+    with pytest.raises(FileNotFoundError, match="there is no file at data_path"):
+        find_files(f"{tmp_path}/{path}")
