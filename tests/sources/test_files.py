@@ -310,7 +310,7 @@ def jsonl_of(rows: int) -> bytes:
 
 def parquet_of(rows: int) -> bytes:
     names = [f"{i:0200}" for i in range(rows)]
-    return parquet({"phone": list(range(rows)), "name": names}, row_group_size=20_000)
+    return parquet({"phone": list(range(rows)), "name": names}, row_group_size=10_000)
 
 
 MAKES: dict[str, Callable[[int], bytes]] = {

@@ -290,7 +290,7 @@ class SlowStore(MemoryStore):
         self.times = 0
 
     def set(self, value: Mapping[str, Any]) -> None:
-        time.sleep(0.02)
+        time.sleep(0.1)
         self.times += 1
         super().set(value)
 
