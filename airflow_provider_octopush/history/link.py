@@ -11,8 +11,8 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
-#: Where the page is in Airflow's UI: ``/plugin/octopush``.
-URL_ROUTE = "octopush"
+#: Where the page is, below Airflow's address.
+MOUNT = "octopush"
 
 
 class SyncHistoryLink(BaseOperatorLink):
@@ -25,10 +25,11 @@ class SyncHistoryLink(BaseOperatorLink):
         Return where the history of the task is.
 
         :return: a URL relative to Airflow's UI, so that it leads there whatever address people have for it; a worker
-            need not know that address.
+            need not know that address. It is the page itself, because not everybody may see it within Airflow's: for
+            who may, the page goes there.
         """
         del operator
-        return f"plugin/{URL_ROUTE}?{urlencode({'dag_id': ti_key.dag_id, 'task_id': ti_key.task_id})}"
+        return f"{MOUNT}/?{urlencode({'dag_id': ti_key.dag_id, 'task_id': ti_key.task_id})}"
 
 
 #: For an operator's ``operator_extra_links``: none where Airflow shows no such page.

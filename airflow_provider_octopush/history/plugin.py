@@ -7,10 +7,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowPlugin
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
-from airflow_provider_octopush.history.link import URL_ROUTE
-
-#: Below Airflow's address. Relative, because that may have a path.
-_MOUNT = "octopush"
+from airflow_provider_octopush.history.link import MOUNT
 
 
 class OctopushPlugin(AirflowPlugin):
@@ -27,11 +24,12 @@ class OctopushPlugin(AirflowPlugin):
         external_views = [
             {
                 "name": "Octopush",
-                "href": f"{_MOUNT}/",
+                # Relative, because Airflow's address may have a path.
+                "href": f"{MOUNT}/",
                 "destination": "nav",
                 "category": "browse",
-                "url_route": URL_ROUTE,
-                "icon": f"{_MOUNT}/icon.svg",
+                "url_route": MOUNT,
+                "icon": f"{MOUNT}/icon.svg",
             }
         ]
 
@@ -40,4 +38,4 @@ class OctopushPlugin(AirflowPlugin):
         def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
             from airflow_provider_octopush.history.app import create_app
 
-            return [{"name": "octopush", "app": create_app(), "url_prefix": f"/{_MOUNT}"}]
+            return [{"name": "octopush", "app": create_app(), "url_prefix": f"/{MOUNT}"}]

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 
 from airflow_provider_octopush.assets.events import describe_outlets
 from airflow_provider_octopush.assets.lists import DEFAULT_CONNECTION
+from airflow_provider_octopush.history.link import SYNC_HISTORY
 from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
     check_columns,
@@ -78,6 +79,7 @@ class RowsOperator(BaseOperator):
         "sql_hook_params": "json",
         "columns": "json",
     }
+    operator_extra_links = SYNC_HISTORY
     ui_color = "#e4dcf7"
 
     def __init__(

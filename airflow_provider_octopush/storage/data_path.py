@@ -49,9 +49,11 @@ def _store(path: str) -> tuple[Any, str, Callable[[str], Callable[[], BinaryIO]]
         return local, local._strip_protocol(unquote(path) if is_url else path), _opener(local.open)
     found: Any = ObjectStoragePath(path)
 
+    conn_id = getattr(found, "conn_id", None) or found.storage_options.get("conn_id")  # Airflow 3, Airflow 2
+
     def open_by_airflow(file: str, mode: str) -> BinaryIO:
         # Airflow's own notes which files a task has read, for lineage.
-        opened: BinaryIO = type(found)(found.fs.unstrip_protocol(file), conn_id=found.conn_id).open(mode)
+        opened: BinaryIO = type(found)(found.fs.unstrip_protocol(file), conn_id=conn_id).open(mode)
         return opened
 
     return found.fs, str(found.path), _opener(open_by_airflow)

@@ -74,8 +74,8 @@ class FakeAirflow:
     _at_once: int = 0
 
     def history_url(self, dag_id: str, task_id: str) -> str:
-        """The page as Airflow shows it, as the link of a task names it."""
-        return f"{self.url}/plugin/octopush?{urlencode({'dag_id': dag_id, 'task_id': task_id})}"
+        """Where the link of a task leads."""
+        return f"{self.url}/octopush/?{urlencode({'dag_id': dag_id, 'task_id': task_id})}"
 
     def run(self, dag_id: str, task_id: str, run_id: str) -> Run:
         return next(run for run in self.dags[dag_id][task_id] if run.run_id == run_id)
@@ -144,6 +144,10 @@ def _add_api(app: FastAPI, airflow: FakeAirflow) -> None:
     def around(rest: str) -> HTMLResponse:
         del rest
         return HTMLResponse(FRAME.format(theme=airflow.theme, root=airflow.root))
+
+    @app.get("/api/v2/plugins")
+    def plugins() -> Any:
+        return {"plugins": [], "total_entries": 0}
 
     @app.get("/api/v2/dags")
     def dags(request: Request) -> Any:

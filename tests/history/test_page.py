@@ -28,6 +28,7 @@ HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "</script><script>alert(1)</script>",
     "javascript:alert(1)",
+    '["customers","sync"]',
     "\"'><svg onload=alert(1)>",
     "{{ 7 * 7 }} ${7 * 7} &lt;b&gt;",
     "../../../api/v2/connections?x=#y",
@@ -132,7 +133,9 @@ def test_each_run_has_a_bar_in_proportion_and_its_numbers_as_text(page: Page) ->
             for name, width in bars.items():
                 assert width == pytest.approx(night[name] * pixel, abs=2.5), name
         expect(shown.get_by_text("first run")).to_have_count(1)
-        expect(shown.get_by_text("A brake held: 90 contacts should have left")).to_contain_text("21 of 210")
+        expect(shown.get_by_text("A brake held: 90 contacts should have been removed, and were not")).to_contain_text(
+            "21 of 210"
+        )
         expect(
             shown.get_by_role("img", name="210 after the oldest of these runs, 180 after the newest")
         ).to_be_visible()
@@ -170,6 +173,24 @@ def test_what_a_summary_does_not_have_is_absent_and_not_zero(page: Page) -> None
         assert (newest["unchanged"], old["unchanged"], old["list"]) == ("150", "–", "–")
         assert (newest["skipped"], old["skipped"], old["other"]) == ("0", "2", "1")
         assert (bare["read"], bare["added"], bare["requests"], bare["duration"]) == ("4", "–", "–", "–")
+
+
+def test_a_task_that_removes_shows_what_it_removed(page: Page) -> None:
+    erased = summary(removed=6, kept=1, forgotten=5, invalid=2)
+    with opened(page, of_sync({**erased, "read": 9})) as shown:
+        (row,) = table(shown)
+        shown_counts = {name: row[name] for name in ("read", "removed", "kept", "invalid", "duplicates")}
+        assert shown_counts == {"read": "9", "removed": "6", "kept": "1", "invalid": "2", "duplicates": "0"}
+        assert not {"added", "updated", "list"} & row.keys()
+        assert widths(shown, 0).keys() == {"removed", "kept", "invalid"}
+        expect(shown.get_by_text("1 contact should have been removed, and was not")).to_be_visible()
+
+
+def test_the_size_of_the_list_leaves_out_what_was_only_a_plan(page: Page) -> None:
+    plan = {**summary(**NIGHTS[0]), "validate_only": True, "snapshot_after": 7}
+    with opened(page, of_sync(plan, summary(**NIGHTS[1]))) as shown:
+        expect(shown.get_by_text("validated only, nothing was sent")).to_be_visible()
+        expect(shown.locator("svg circle")).to_have_count(1)
 
 
 def test_mapped_instances_are_added_up(page: Page) -> None:
@@ -241,7 +262,7 @@ def test_a_name_is_never_a_way_to_another_address(page: Page, dag_id: str) -> No
     airflow = of_sync(summary(added=1))
     with opened(page, airflow, dag_id, "sync") as shown:
         expect(shown.get_by_role("alert")).to_contain_text("knows no such Dag")
-        assert airflow.asked == []
+        assert [path for path in airflow.asked if not path.startswith("plugins?")] == []
 
 
 JSON = st.recursive(
@@ -341,6 +362,21 @@ def test_who_may_not_read_xcoms_sees_the_runs_and_is_told(page: Page) -> None:
         assert table(shown) == []
 
 
+@pytest.mark.parametrize("root", ["", "/airflow"])
+def test_who_may_not_see_plugins_sees_the_page_by_itself(page: Page, root: str) -> None:
+    airflow = of_sync(summary(added=1))
+    airflow.root = root
+    airflow.refuses = lambda path: 403 if path == "plugins" else None
+    with serving(airflow):
+        page.goto(airflow.history_url("customers", "sync"))
+        expect(page.locator("tr.numbers")).to_have_count(1)
+        page.get_by_role("link", name="All syncs").click()
+        expect(page.get_by_text("These are all that you may see.")).to_be_visible()
+        page.get_by_role("link", name="sync", exact=True).click()
+        expect(page.locator("tr.numbers")).to_have_count(1)
+        assert page.url == airflow.history_url("customers", "sync")
+
+
 @pytest.mark.parametrize("root", ["", "/airflow", "/teams/sms/airflow"])
 def test_a_base_url_may_have_a_path(page: Page, root: str) -> None:
     airflow = of_sync(summary(added=1), summary(added=2))
@@ -356,13 +392,14 @@ def test_a_base_url_may_have_a_path(page: Page, root: str) -> None:
 
 
 def test_a_link_opens_a_window_of_its_own_when_asked_to(page: Page) -> None:
-    with opened(page, of_sync(summary(added=1))) as shown:
+    airflow = of_sync(summary(added=1))
+    with opened(page, airflow) as shown:
         for options in ({"modifiers": ["ControlOrMeta"]}, {"button": "middle"}):
             with page.context.expect_page() as other:
                 shown.locator("tbody.run").get_by_role("link").first.click(**options)
-            assert "/dags/customers/runs/" in other.value.url
+            other.value.wait_for_url(re.compile("/dags/customers/runs/"))
             other.value.close()
-        assert page.url.endswith("task_id=sync")
+        assert page.url == airflow.history_url("customers", "sync").replace("/octopush/", "/plugin/octopush")
 
 
 @pytest.mark.parametrize(("theme", "is_dark"), [("light", False), ("dark", True)])
@@ -403,8 +440,47 @@ def test_all_syncs_are_found_and_nothing_else(page: Page) -> None:
         shown.get_by_role("button", name="Look through 54 more").click()
         expect(shown.get_by_text("These are all that you may see.")).to_be_visible()
         assert rows.all_inner_texts() == ["sync_000", "sync_001", "sync_002", "zz_never_run"]
-        assert "added 2" in shown.locator("table.lines tbody tr").nth(2).inner_text()
+        expect(shown.locator("table.lines tbody tr").nth(2)).to_contain_text("added 2")
         assert airflow.most_at_once <= 6
+
+
+def test_one_dag_that_cannot_be_looked_through_hides_no_other(page: Page) -> None:
+    airflow = FakeAirflow({f"sync_{number:03}": {"load": history(summary(added=number))} for number in range(30)})
+    airflow.refuses = lambda path: {
+        "dags/sync_007/tasks": 500,
+        "dags/~/dagRuns/~/taskInstances/~/xcomEntries": 500,
+    }.get(path)
+    with serving(airflow):
+        page.goto(f"{airflow.url}/plugin/octopush")
+        shown = page.frame_locator("iframe")
+        expect(shown.get_by_role("status")).to_contain_text("Not looked through: sync_007 (Airflow answered HTTP 500).")
+        assert len(shown.locator("table.lines tbody th").all_inner_texts()) == 29
+
+
+def test_when_airflow_is_gone_in_the_middle_it_is_said_once_and_stays(page: Page) -> None:
+    airflow = FakeAirflow({f"sync_{number:03}": {"load": []} for number in range(60)})
+    airflow.refuses = lambda path: 401 if path.endswith("tasks") and path > "dags/sync_020" else None
+    with serving(airflow):
+        page.goto(f"{airflow.url}/plugin/octopush")
+        shown = page.frame_locator("iframe")
+        expect(shown.get_by_role("alert")).to_contain_text("You are not logged in")
+        page.wait_for_timeout(500)
+        expect(shown.get_by_role("alert")).to_have_count(1)
+        expect(shown.get_by_role("status")).not_to_contain_text("Looked through")
+
+
+def test_only_the_runs_of_tasks_that_are_looked_at_are_asked_for(page: Page) -> None:
+    tasks = {f"load_{number:03}": history(summary(added=number)) for number in range(300)}
+    airflow = FakeAirflow({"many": dict(tasks)})
+    with serving(airflow):
+        page.goto(f"{airflow.url}/plugin/octopush")
+        shown = page.frame_locator("iframe")
+        expect(shown.locator("table.lines tbody tr")).to_have_count(300)
+        expect(shown.locator("table.lines tbody tr").first).to_contain_text("no rows")
+        assert len(airflow.asked) < 250
+        last = shown.locator("table.lines tbody tr").last
+        last.scroll_into_view_if_needed()
+        expect(last).to_contain_text("added 299")
 
 
 def test_no_sync_at_all_is_said(page: Page) -> None:

@@ -96,7 +96,8 @@ def test_mariadb_is_let_go_without_reading_the_rest(kind: str, airflow_hook: Air
     started = time.monotonic()
     frames.close()
     gc.collect()
-    assert time.monotonic() - started < 2
+    # All rows would take minutes.
+    assert time.monotonic() - started < 10
     running = (
         f"SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%{mark}%' AND id <> connection_id()"
     )

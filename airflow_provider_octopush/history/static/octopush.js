@@ -8,17 +8,21 @@ const RUNS = 30;
 const INSTANCES = 600;
 const DAGS = 100;
 const AT_ONCE = 6;
+const REASONS = 50;
 const LINK_KEY = "_link_SyncHistoryLink";
 const SUMMARY_KEY = "return_value";
 
-/** What a row ends in, in the order of the bar; the last ones and those that older summaries lack show where they are. */
+/** What a row ends in, in the order of the bar, to the right of the line and to its left. */
 const OUTCOMES = [
   "added", "updated", "unchanged", "skipped", "opted_out", "invalid", "refused", "unconfirmed", "duplicates", "other",
 ];
 const LEFT = ["removed"];
+/** The same of a task that only removes. */
+const OUTCOMES_OF_DELETION = ["kept", "invalid", "duplicates"];
+/** Shown where there are any. */
 const RARE = new Set(["skipped", "other"]);
 const ADDED_UP = [
-  "read", ...OUTCOMES, "removed", "removed_opted_out", "kept", "opted_out_invalid", "snapshot_before", "snapshot_after",
+  "read", ...OUTCOMES, "removed", "removed_opted_out", "kept", "forgotten", "snapshot_before", "snapshot_after",
   "requests", "retries",
 ];
 /** Of the states of mapped instances, the run shows the first of these. */
@@ -29,6 +33,7 @@ const STATES = [
 
 const label = (name) => name.replaceAll("_", " ");
 const number = (value) => value.toLocaleString("en");
+const isDeletion = (summary) => "forgotten" in summary;
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 const isTime = (value) => typeof value === "number" && value >= 0 && value < 1e9;
 
@@ -69,14 +74,25 @@ async function askAll(path, key, parameters, enough = () => false) {
   }
 }
 
-/** Work on items, some at a time. */
+/** Work on items, some at a time; the first failure ends it, when what is under way is done. */
 async function each(items, work) {
   const waiting = [...items];
+  let failure = null;
   const worker = async () => {
-    while (waiting.length) await work(waiting.shift());
+    while (waiting.length && !failure) {
+      try {
+        await work(waiting.shift());
+      } catch (error) {
+        failure ??= error;
+      }
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  if (failure) throw failure;
 }
+
+/** With these, nothing else can be asked either. */
+const isFinal = (error) => !(error instanceof ApiError) || error.status === 0 || error.status === 401;
 
 // ---------------------------------------------------------------- what Airflow knows
 
@@ -241,9 +257,9 @@ function link(path, query, ...children) {
   return made;
 }
 
-const linkToHistory = (dagId, taskId, ...children) =>
-  link(["plugin", "octopush"], { dag_id: dagId, task_id: taskId }, ...children);
-const linkToAll = (...children) => link(["plugin", "octopush"], {}, ...children);
+const HERE = isFramed ? ["plugin", "octopush"] : ["octopush", ""];
+const linkToHistory = (dagId, taskId, ...children) => link(HERE, { dag_id: dagId, task_id: taskId }, ...children);
+const linkToAll = (...children) => link(HERE, {}, ...children);
 const linkToRun = (dagId, runId, ...children) => link(["dags", dagId, "runs", runId], {}, ...children);
 
 const timezone = (() => {
@@ -273,7 +289,7 @@ function duration(seconds) {
 function notice(error, retry) {
   const box = element("div", { class: "notice failed", role: "alert" });
   if (error.status === 401) {
-    box.append("You are not logged in, or no longer. ", link(["auth", "login"], { next: ROOT.href }, "Log in"), ".");
+    box.append("You are not logged in, or no longer. ", link(["api", "v2", "auth", "login"], { next: location.href }, "Log in"), ".");
   } else if (error.status === 403) {
     box.append("Airflow does not let you see this: your role may not read it.");
   } else if (error.status === 404) {
@@ -288,6 +304,8 @@ function notice(error, retry) {
 }
 
 // ---------------------------------------------------------------- the history of one task
+
+const outcomesOf = (summary) => (isDeletion(summary) ? OUTCOMES_OF_DELETION : OUTCOMES);
 
 function bar(summary, scale, hidden) {
   const left = element("div", { class: "left" });
@@ -304,15 +322,16 @@ function bar(summary, scale, hidden) {
   left.style.width = `${(100 * scale.left) / whole}%`;
   right.style.width = `${(100 * scale.right) / whole}%`;
   fill(left, LEFT, scale.left || 1);
-  fill(right, OUTCOMES, scale.right || 1);
+  fill(right, outcomesOf(summary), scale.right || 1);
   return element("div", { class: "bar" }, scale.left ? left : null, right);
 }
 
 function columnsOf(summaries) {
   const has = (name) => summaries.some((summary) => name in summary);
-  const counts = [...OUTCOMES.slice(0, 3), ...LEFT, ...OUTCOMES.slice(3)].filter((name) =>
-    RARE.has(name) ? summaries.some((summary) => summary[name] > 0) : has(name),
-  );
+  const names = summaries.every(isDeletion)
+    ? [...LEFT, ...OUTCOMES_OF_DELETION]
+    : [...OUTCOMES.slice(0, 3), ...LEFT, ...OUTCOMES.slice(3)];
+  const counts = names.filter((name) => (RARE.has(name) ? summaries.some((summary) => summary[name] > 0) : has(name)));
   return { counts, size: has("snapshot_after") };
 }
 
@@ -321,7 +340,7 @@ function scaleOf(summaries, hidden) {
     names.reduce((total, name) => total + (hidden.has(name) ? 0 : summary[name] ?? 0), 0);
   return {
     left: Math.max(0, ...summaries.map((summary) => sum(summary, LEFT))),
-    right: Math.max(0, ...summaries.map((summary) => sum(summary, OUTCOMES))),
+    right: Math.max(0, ...summaries.map((summary) => sum(summary, outcomesOf(summary)))),
   };
 }
 
@@ -360,14 +379,10 @@ function numbersOf(summary, columns) {
 
 function brakeOf(summary) {
   if (!summary.kept) return null;
+  const [contacts, were] = summary.kept === 1 ? ["contact", "was"] : ["contacts", "were"];
+  const what = `${number(summary.kept)} ${contacts} should have been removed, and ${were} not`;
   const why = [...summary.kept_reasons].join("; ");
-  return element(
-    "div",
-    { class: "bad" },
-    `A brake held: ${number(summary.kept)} ${summary.kept === 1 ? "contact" : "contacts"} should have left the list, and `,
-    `${summary.kept === 1 ? "was" : "were"} kept`,
-    why ? `: ${why}` : "",
-  );
+  return element("div", { class: "bad" }, isDeletion(summary) ? what : `A brake held: ${what}`, why ? `: ${why}` : "");
 }
 
 function bodyOf(dagId, run, columns, scale, hidden) {
@@ -431,7 +446,9 @@ function legendOf(columns, hidden, changed) {
 
 /** The size of the list, from the oldest run to the newest. */
 function sizeOf(runs) {
-  const points = runs.filter((run) => run.summary && "snapshot_after" in run.summary).reverse();
+  const points = runs
+    .filter(({ summary }) => summary && "snapshot_after" in summary && !summary.validate_only)
+    .reverse();
   if (!points.length) return null;
   const sizes = points.map((run) => run.summary.snapshot_after);
   const top = Math.max(...sizes, 1);
@@ -470,7 +487,8 @@ function reasonsOf(runs) {
   }
   if (!totals.size) return null;
   const newest = counted[0].summary.reasons;
-  const rows = [...totals].sort((one, other) => other[1] - one[1]).map(([reason, count]) =>
+  const sorted = [...totals].sort((one, other) => other[1] - one[1]);
+  const rows = sorted.slice(0, REASONS).map(([reason, count]) =>
     element(
       "tr",
       {},
@@ -490,6 +508,7 @@ function reasonsOf(runs) {
       element("thead", {}, element("tr", {}, heads.map(([text, kind]) => element("th", { scope: "col", class: kind }, text)))),
       element("tbody", {}, rows),
     ),
+    sorted.length > REASONS ? element("p", { class: "quiet" }, `and ${number(sorted.length - REASONS)} other reasons`) : null,
   );
 }
 
@@ -580,23 +599,44 @@ async function showAll(page) {
   page.replaceChildren(element("h1", {}, "Octopush"), table, status, more);
 
   const known = new Map();
+  const waiting = [];
+  let reading = 0;
+  const readOn = () => {
+    while (reading < AT_ONCE / 2 && waiting.length) {
+      const { row, dagId, taskId } = waiting.shift();
+      reading += 1;
+      newestRun(dagId, taskId).then((cells) => {
+        row.append(...cells.map((cell) => element("td", {}, cell)));
+        reading -= 1;
+        readOn();
+      });
+    }
+  };
+  // Of a Dag with hundreds of such tasks, only the runs of those that are looked at are asked for.
+  const seen = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting) continue;
+      seen.unobserve(target);
+      waiting.push({ row: target, ...known.get(target.id) });
+    }
+    readOn();
+  });
   const add = (dagId, taskId) => {
     const key = JSON.stringify([dagId, taskId]);
     if (known.has(key)) return;
-    const row = element("tr", {}, element("th", { scope: "row" }, dagId), element("td", {}, linkToHistory(dagId, taskId, taskId)));
-    known.set(key, row);
+    const row = element(
+      "tr",
+      { id: key },
+      element("th", { scope: "row" }, dagId),
+      element("td", {}, linkToHistory(dagId, taskId, taskId)),
+    );
     // Sorted, whenever it is found.
-    const after = [...known].filter(([other]) => other > key).sort(([one], [other]) => (one < other ? -1 : 1))[0];
-    rows.insertBefore(row, after?.[1] ?? null);
+    const after = [...known.keys()].filter((other) => other > key).sort()[0];
+    rows.insertBefore(row, after === undefined ? null : document.getElementById(after));
+    known.set(key, { dagId, taskId });
     table.hidden = false;
-    newest.push([dagId, taskId, row]);
+    seen.observe(row);
   };
-  const newest = [];
-  const fillIn = () =>
-    each(newest.splice(0), async ([dagId, taskId, row]) => {
-      const cells = await newestRun(dagId, taskId);
-      row.append(...cells.map((cell) => element("td", {}, cell)));
-    });
 
   try {
     // Who has the newest results, whatever number of Dags there is; the order is Airflow's own before 3.2.
@@ -608,49 +648,51 @@ async function showAll(page) {
     for (const entry of recent.xcom_entries) add(entry.dag_id, entry.task_id);
   } catch (error) {
     // Who may not read XComs, may still read Dags.
-    if (error.status !== 403) {
+    if (isFinal(error)) {
       status.replaceChildren(notice(error, () => showAll(page)));
       return;
     }
   }
 
   let offset = 0;
+  const unread = [];
   const look = async () => {
     more.hidden = true;
     try {
       const dags = await ask(["dags"], { limit: DAGS, offset, order_by: "dag_id" });
+      const all = number(dags.total_entries);
       let done = 0;
       await each(dags.dags, async ({ dag_id: dagId }) => {
         try {
           const { tasks } = await ask(["dags", dagId, "tasks"]);
           for (const task of tasks.filter(isOurs)) add(dagId, task.task_id);
         } catch (error) {
-          // A Dag whose tasks this person may not see, or that has just gone.
-          if (error.status !== 403 && error.status !== 404) throw error;
+          if (isFinal(error)) throw error;
+          // Others are Dags whose tasks this person may not see, or that have just gone.
+          if (error.status !== 403 && error.status !== 404) unread.push(`${dagId} (${error.message})`);
         }
         done += 1;
-        status.textContent = `Looked through ${number(offset + done)} of ${number(dags.total_entries)} Dags …`;
+        status.textContent = `Looked through ${number(offset + done)} of ${all} Dags …`;
       });
       offset += dags.dags.length;
       const left = dags.dags.length ? dags.total_entries - offset : 0;
-      await fillIn();
+      let words = "None of the Dags that you may see has a task of this provider.";
       if (left > 0) {
-        status.textContent =
-          `Looked through ${number(offset)} of ${number(dags.total_entries)} Dags, and through what ran last. ` +
+        words =
+          `Looked through ${number(offset)} of ${all} Dags, and through what ran last. ` +
           "In the others, tasks that have not run for long may be missing here.";
         more.textContent = `Look through ${number(Math.min(left, DAGS))} more`;
         more.hidden = false;
       } else if (known.size) {
-        status.textContent = `These are all that you may see. Times are in ${timezone}.`;
-      } else {
-        status.textContent = "None of the Dags that you may see has a task of this provider.";
+        words = `These are all that you may see. Times are in ${timezone}.`;
       }
+      if (unread.length) words += ` Not looked through: ${unread.join(", ")}.`;
+      status.textContent = words;
     } catch (error) {
       status.replaceChildren(notice(error, look));
     }
   };
   more.addEventListener("click", look);
-  await fillIn();
   await look();
 }
 
@@ -662,14 +704,14 @@ async function newestRun(dagId, taskId) {
     const state = stateOf(run.instances);
     const summary = addUp(run.parts);
     const counts = summary
-      ? [...OUTCOMES, ...LEFT].filter((name) => summary[name]).map((name) => `${label(name)} ${number(summary[name])}`)
+      ? [...outcomesOf(summary), ...LEFT].filter((name) => summary[name]).map((name) => `${label(name)} ${number(summary[name])}`)
       : [];
     const words = counts.join(", ") || (summary ? "no rows" : isXcomHidden ? "" : "no summary");
     return [
       linkToRun(dagId, run.id, moment(run.at)),
       element("span", { class: state === "failed" ? "bad" : "" }, state ? label(state) : "not started"),
       summary?.list_name ?? "",
-      element("span", {}, words, summary?.kept ? element("span", { class: "bad" }, `; a brake held, kept ${number(summary.kept)}`) : null),
+      element("span", {}, words, summary?.kept ? element("span", { class: "bad" }, `; ${number(summary.kept)} should have been removed, and were not`) : null),
     ];
   } catch (error) {
     return ["", element("span", { class: "bad" }, error.message), "", ""];
@@ -697,19 +739,32 @@ function followTheme() {
   if (outer) new MutationObserver(apply).observe(outer, { attributes: true, attributeFilter: ["class", "style"] });
 }
 
-function start() {
-  followTheme();
-  const own = new URLSearchParams(location.search);
-  if (isFramed && !location.search) {
+/** Where the page belongs: in Airflow's own, for everybody who may see it there. */
+async function settle() {
+  if (isFramed) {
     // Airflow does not hand its own page's query on to the frame.
-    const outer = new URLSearchParams(window.parent.location.search);
-    if (outer.has("dag_id")) {
-      location.replace(`?${new URLSearchParams({ dag_id: outer.get("dag_id"), task_id: outer.get("task_id") ?? "" })}`);
-      return;
-    }
+    const outer = new URLSearchParams(location.search ? "" : window.parent.location.search);
+    if (!outer.has("dag_id")) return true;
+    const named = new URLSearchParams({ dag_id: outer.get("dag_id"), task_id: outer.get("task_id") ?? "" });
+    location.replace(`?${named}`);
+    return false;
   }
+  try {
+    await ask(["plugins"], { limit: 1 });
+  } catch {
+    return true;
+  }
+  location.replace(new URL(`plugin/octopush${location.search}`, ROOT));
+  return false;
+}
+
+async function start() {
+  followTheme();
+  if (!(await settle())) return;
   const page = document.getElementById("page");
-  if (own.get("dag_id") && own.get("task_id")) showHistory(page, own.get("dag_id"), own.get("task_id"));
+  const named = new URLSearchParams(location.search);
+  const [dagId, taskId] = [named.get("dag_id"), named.get("task_id")];
+  if (dagId && taskId) showHistory(page, dagId, taskId);
   else showAll(page);
 }
 
