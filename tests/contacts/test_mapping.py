@@ -51,6 +51,22 @@ def test_missing_values_are_left_out_of_the_payload() -> None:
     assert payloads(rows) == [{"phone_number": "+33149706565"}]
 
 
+def test_lines_and_blanks_in_a_text_are_kept_beside_plain_ones() -> None:
+    rows = frame(phone_number=["+33149706565", "+33149706566"], first_name=["one\ntwo", "three"], last_name=[" ", "x"])
+    assert payloads(rows) == [
+        {"phone_number": "+33149706565", "first_name": "one\ntwo"},
+        {"phone_number": "+33149706566", "first_name": "three", "last_name": "x"},
+    ]
+
+
+def test_a_reason_names_a_type_only_where_the_type_is_the_reason() -> None:
+    missing, foreign = map_all(frame(phone_number=[None, ["+33149706565"]]))
+    assert isinstance(missing, Rejection)
+    assert isinstance(foreign, Rejection)
+    assert missing.reason == "phone number missing"
+    assert "of type list" in foreign.reason
+
+
 def test_columns_feed_the_fields_they_are_named_for() -> None:
     rows = frame(mobile=["+33149706565"], tier=[decimal.Decimal("2.0")], first_name=["Zoë"])
     assert payloads(rows, {"phone_number": "mobile", "param1": "tier"}) == [

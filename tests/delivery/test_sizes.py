@@ -201,6 +201,27 @@ def test_what_fits_is_no_try_with_more() -> None:
     assert sizes.next(1000) == 150
 
 
+def test_a_refusal_of_what_is_known_to_go_well_says_nothing_of_the_number() -> None:
+    sizes = learned(100, 1000)
+    sizes.note_refused(100)
+    for _ in range(2):
+        sizes.note_accepted(100)
+    assert sizes.next(10_000) == 550
+
+
+def test_a_new_limit_above_the_old_one_is_found() -> None:
+    sizes = learned(100, 101)
+    tried = []
+    for _ in range(60):
+        size = sizes.next(10_000)
+        if size > 330:
+            tried.append(size)
+            sizes.note_refused(size)
+        else:
+            sizes.note_accepted(size)
+    assert tried[:3] == [400, 350, 650]
+
+
 def test_one_thread_at_a_time_tries_more() -> None:
     sizes = learned(100, 200)
     for _ in range(10):
@@ -245,6 +266,7 @@ def test_a_limit_that_stays_is_tried_rarely_but_for_ever() -> None:
     for request in range(2_000):
         size = sizes.next(100_000)
         if size > 100:
+            assert size == 200
             tried.append(request)
             sizes.note_refused(size)
         else:

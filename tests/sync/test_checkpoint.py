@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import json
 import random
 import threading
@@ -11,10 +13,12 @@ import pandas as pd
 import pytest
 from pyroaring import FrozenBitMap
 
+from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import OctopushRequestError, OctopushServerError
+from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.sync.checkpoint import Checkpoint, Progress
 from airflow_provider_octopush.sync.sync import ContactSync, Frames
@@ -267,6 +271,36 @@ def test_many_unconfirmed_contacts_cost_no_more_than_each_for_itself(every: int)
     cpu_seconds(1_000)
     # Quadratic, it would be 16 times as much.
     assert cpu_seconds(80_000) < 8 * cpu_seconds(20_000)
+
+
+def stored(run: Mapping[str, Any], secret: bytes) -> dict[str, Any]:
+    store = MemoryStore()
+    Checkpoint(store, run, secret).save(Progress(1))
+    return dict(store.get())
+
+
+def test_what_makes_a_run_is_a_digest_that_only_the_secret_can_repeat() -> None:
+    run = {"sql": "SELECT 1", "parameters": {"day": dt.date(2026, 11, 25), "region": "FR"}}
+    one, same, other = stored(run, b"secret"), stored(run, b"secret"), stored(run, b"another secret")
+    assert one["run"] == same["run"] != other["run"]
+    assert len(one["run"]) == 32
+    unkeyed = hashlib.blake2b(json.dumps(run, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
+    assert one["run"] != unkeyed
+
+
+def test_the_order_in_which_a_run_is_described_makes_it_no_other() -> None:
+    assert stored({"a": 1, "b": {"c": 2, "d": 3}}, b"s") == stored({"b": {"d": 3, "c": 2}, "a": 1}, b"s")
+
+
+def test_the_digest_of_the_contacts_is_keyed_and_short() -> None:
+    contacts = [Contact(1, 33600000000, ContactPayload("+33600000000"), ())]
+    digests = []
+    for secret in (b"secret", b"another secret"):
+        digest = Checkpoint(MemoryStore(), {}, secret).digest()
+        digest.update(contacts)
+        digests.append(digest.hexdigest())
+    assert digests[0] != digests[1]
+    assert [len(digest) for digest in digests] == [32, 32]
 
 
 def test_nothing_in_it_can_be_led_back_to_a_person() -> None:
