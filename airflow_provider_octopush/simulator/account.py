@@ -57,6 +57,11 @@ class Account:
         return self._state.log.total
 
     @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self._state.in_flight
+
+    @property
     def max_in_flight(self) -> int:
         """The most requests that were under way at one time."""
         return self._state.max_in_flight

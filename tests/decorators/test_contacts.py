@@ -192,7 +192,8 @@ class TestWhatAirflowKeeps:
         assert len(octopush.contacts) == 1
         with create_session() as session:
             keys = session.execute(text("SELECT key FROM xcom WHERE dag_id = :dag_id"), {"dag_id": dag.dag_id})
-            assert list(keys.scalars()) == ["return_value"]
+            # Where there is a history to lead to, Airflow keeps the link's address as an XCom too.
+            assert [key for key in keys.scalars() if not key.startswith("_link_")] == ["return_value"]
 
 
 class TestTaskFlow:

@@ -229,7 +229,7 @@ def test_the_link_of_a_task_leads_to_its_history(page: Page, ui: Airflow) -> Non
     expect(shown.get_by_text("List Customers")).to_be_visible()
     reason = shown.locator("#reasons tbody tr")
     assert reason.locator("td").all_inner_texts() == ["0", "6"]
-    expect(reason.locator("th")).to_have_text("phone number has letters")
+    expect(reason.locator("th")).to_have_text("phone number missing")
     shown.locator("tbody.run").nth(2).get_by_role("link").first.click()
     page.wait_for_url(re.compile(r"/dags/customers/runs/[^/]+$"))
     expect(page.get_by_text("sync").first).to_be_visible()

@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
+from urllib.parse import urljoin
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from requests import post
 
 from airflow_provider_octopush.exceptions import OctopushError, SnapshotError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
@@ -356,6 +359,7 @@ class Year:
             sys.settrace(None)
             store.failing, store.lives, store.is_dead = iter(()), None, False
             operator.on_kill()
+        self._let_the_server_end()
         if trouble == "tear" and torn is not None:
             check(ending == "failed for good", "a torn snapshot was taken for whole")
             check(self.simulator.requests_total == start, "something was sent on the strength of a torn snapshot")
@@ -369,6 +373,15 @@ class Year:
             return ending
         self._check(ending, summary or ti.pushed.get("return_value"), before, knew, start, behaviour, options, trouble)
         return ending
+
+    def _let_the_server_end(self) -> None:
+        """Wait until nothing that a dead process sent is still being carried out, so that what the list holds stays."""
+        while True:
+            # What arrived before this has been begun when it is answered.
+            post(urljoin(self.simulator.url, "/simulator/faults"), json=[], timeout=10)
+            if not self.simulator.in_flight:
+                return
+            time.sleep(0.002)
 
     def _rows(self, trouble: str | None, options: dict[str, Any]) -> Any:
         rows = self.table.data(self.rng, self.columns)
