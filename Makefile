@@ -33,10 +33,13 @@ endef
 .venv-warehouses/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
 	$(call environment,.venv-warehouses,$(NEWEST_AIRFLOW),--group warehouses)
 
+# Tests wait for processes, servers and browsers half of the time. Tests of one file share what they start.
+SIDE_BY_SIDE := --numprocesses 3 --dist loadfile
+
 .PHONY: test
 test: lint docs .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow
-	.venv/bin/pytest
-	.venv-oldest/bin/pytest
+	.venv/bin/pytest $(SIDE_BY_SIDE)
+	.venv-oldest/bin/pytest $(SIDE_BY_SIDE)
 
 .PHONY: test-warehouses
 test-warehouses: .venv-warehouses/.complete ## Snowflake, BigQuery and Databricks by their real hooks; an environment of 1.7 GB

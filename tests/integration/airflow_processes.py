@@ -85,8 +85,9 @@ class Airflow:
         ((value,),) = self.query(
             "SELECT value FROM xcom WHERE task_id = :task_id AND key = 'return_value'", task_id=task_id
         )
-        # A database with a type for JSON has read it once already; Airflow may have written it as JSON in JSON.
-        while isinstance(value, str):
+        # A database with a type for JSON has read it once already; Airflow may have written it as JSON in JSON, and
+        # Airflow 2 writes bytes.
+        while isinstance(value, str | bytes):
             value = json.loads(value)
         return value
 
