@@ -1,4 +1,4 @@
-"""What the package index shows: README with absolute links, and the project's addresses. Hatch calls it for each build."""
+"""What the package index shows: README with absolute links, and the project's addresses. Each build calls it."""
 
 from __future__ import annotations
 

@@ -126,7 +126,9 @@ def test_the_repository_s_address_is_that_of_its_remote(
     assert find_repository(tmp_path) == address
 
 
-def test_a_wheel_that_is_built_from_an_sdist_has_the_sdist_s_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_that_is_built_from_an_sdist_has_the_sdist_s_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("REPOSITORY_URL", raising=False)
     assert find_repository(tmp_path) is None
     (tmp_path / "PKG-INFO").write_text("Name: x\nProject-URL: Source, https://forge.example/x\n\nabout\n")

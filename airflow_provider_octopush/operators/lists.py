@@ -256,7 +256,8 @@ class SyncListOperator(RowsOperator):
 
         from airflow_provider_octopush.operators.snapshots import account_of, date_of, keys_of, run_of, task_of
         from airflow_provider_octopush.storage.snapshot_path import open_store
-        from airflow_provider_octopush.sync.snapshot import Run, Snapshot
+        from airflow_provider_octopush.sync.opening import Run
+        from airflow_provider_octopush.sync.snapshot import Snapshot
         from airflow_provider_octopush.sync.snapshot_file import Identity
 
         settings = self.hook.settings

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_octopush.exceptions import SnapshotConflictError
 from airflow_provider_octopush.storage.snapshot_path import open_store
-from airflow_provider_octopush.sync.snapshot import Store
+from airflow_provider_octopush.sync.snapshot_store import Store
 from tests.sync.snapshots import held, note, open_snapshot
 
 

@@ -10,8 +10,9 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from airflow_provider_octopush.payloads import ContactPayload
+from airflow_provider_octopush.sync.opening import Run
 from airflow_provider_octopush.sync.sealing import Keys
-from airflow_provider_octopush.sync.snapshot import Run, Snapshot
+from airflow_provider_octopush.sync.snapshot import Snapshot
 from airflow_provider_octopush.sync.snapshot_file import Identity
 
 SECRET = "a secret of more than 32 characters"

@@ -1,0 +1,292 @@
+"""
+What a list holds when a run begins: what the snapshot says, and what runs noted beside it without coming to their end.
+
+Additions count in full only where they follow each other and the snapshot. Additions to another generation, or of runs
+that did not know of each other, count as "on the list, nobody knows how", so that such contacts are sent again, or
+removed if they are no longer among the rows.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from airflow_provider_octopush.exceptions import (
+    OlderRunError,
+    SnapshotConflictError,
+    SnapshotMismatchError,
+    SnapshotUnreadableError,
+)
+from airflow_provider_octopush.sync.records import CONFIRMED, Array, Mark, Records, Spool, merged
+from airflow_provider_octopush.sync.sealing import Keys, NotSealedError
+from airflow_provider_octopush.sync.snapshot_file import Header, Identity, Opened, open_file
+from airflow_provider_octopush.sync.snapshot_store import ONE_AT_A_TIME, TIP, Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    A run, as far as the snapshot minds it.
+
+    :param tries: the same for all tries of the run, and for no other.
+    :param date: ISO 8601 in UTC; a snapshot of a later run is left alone. None: whatever the snapshot is of.
+    :param reading: how phone numbers are read; JSON. None: as it says there.
+    :param meaning: what, beside a contact's fields, decides what they mean to Octopush.
+    """
+
+    tries: str
+    date: str | None = None
+    reading: Mapping[str, Any] | None = None
+    meaning: bytes = b""
+
+
+@dataclass(frozen=True)
+class Noted:
+    """
+    What a run has noted. One takes the place of another at once, so that a signal finds either of them and nothing in
+    between.
+
+    :param records: how many records of the spool hold.
+    :param before: contacts that the list held before the run.
+    :param noted: of the contacts that were noted, those that it did not hold.
+    :param removed: contacts that were removed.
+    :param counts: what else is counted, for the summary of the next try.
+    """
+
+    records: int = 0
+    before: int = 0
+    noted: int = 0
+    removed: int = 0
+    counts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class _Try:
+    """The additions of one try."""
+
+    parts: list[Opened]
+
+    @property
+    def header(self) -> Header:
+        return self.parts[-1].header
+
+
+class Opening:
+    """
+    The snapshot and its additions, read once.
+
+    :param store: where they are kept.
+    :param keys: of all secrets; records come as the first one seals them.
+    :param identity: what they have to be about; what is None there is taken from them.
+    :param run: that goes on.
+    :param this_try: the name of its try, whose additions do not count.
+    :param resources: what gives back the files.
+    :raises SnapshotError: one of its subclasses, when they cannot be relied on.
+    """
+
+    def __init__(
+        self, store: Store, keys: Sequence[Keys], identity: Identity, run: Run, this_try: str, resources: ExitStack
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._run = run
+        self._this_try = this_try
+        self._resources = resources
+        self.identity = identity
+        #: The additions that were there; those of them that are not needed once the snapshot is replaced.
+        self.known: set[str] = set()
+        self.stale: list[str] = []
+        #: Whether there are additions of runs that may still go on.
+        self.others_were_there = False
+        names = store.additions()
+        base = self._fetch()
+        #: The header of the snapshot; None when there is none.
+        self.base = None if base is None else base.header
+        self.generation = 0 if base is None else base.header.generation
+        self._dates = [] if base is None else [base.header.date]
+        tries, was_restored = self._read_additions(names, {} if base is None else base.header.included)
+        if self.date is not None and run.date is not None and self.date > run.date:
+            raise OlderRunError(
+                f"{store.name} is of the run of {self.date}, this one is of {run.date}: what it would do is done"
+            )
+        in_order = None if was_restored else _in_order(tries, self.generation)
+        own = [] if in_order is None else _last_of_run(in_order, name_of(run, keys))
+        #: Try → its last addition that is in the records.
+        self.included = {one.header.run: one.header.sequence for one in tries}
+        #: What the list holds.
+        self.records = Records(_temporary(resources), 0, 0) if base is None else base.records
+        if (base is not None and base.keys) or tries or was_restored:
+            self.records = self._put_together(base, in_order, tries, own, was_restored=was_restored)
+        #: What earlier tries of this run have noted.
+        self.noted = Noted(before=self.records.count)
+        if own:
+            counts = dict(own[-1].header.counts)
+            before, noted, removed = (int(counts.pop(name)) for name in ("before", "noted", "removed"))
+            self.noted = Noted(0, before, noted, removed, counts)
+            log.info("an earlier try of this run has noted what it did: going on from there")
+        self.records.index()
+
+    @property
+    def date(self) -> str | None:
+        """The date of the newest run that is in it."""
+        return max(filter(None, self._dates), default=None)
+
+    def _fetch(self) -> Opened | None:
+        file = self._store.fetch()
+        if file is None:
+            return None
+        self._resources.callback(file.close)
+        opened = open_file(file, self._keys, self._store.name)
+        self._take_identity(opened.identity)
+        return opened
+
+    def _take_identity(self, found: Identity) -> None:
+        wanted = self.identity
+        for what, one, other in (
+            ("another Octopush account", found.account, wanted.account),
+            (f"the list {found.list_name!r}, not of {wanted.list_name!r}", found.list_name, wanted.list_name),
+            (f"the task {found.writer}, not of {wanted.writer}", found.writer, wanted.writer),
+        ):
+            if one != other and other is not None:
+                raise SnapshotMismatchError(
+                    f"{self._store.name} is the snapshot of {what}: give each list and each task a snapshot_path of "
+                    "its own"
+                )
+        self.identity = found
+
+    def _read_additions(self, names: Sequence[str], included: Mapping[str, int]) -> tuple[list[_Try], bool]:
+        """Return the tries whose additions are not in the snapshot, and whether it was a later one that is gone."""
+        parts: dict[str, dict[int, str]] = {}
+        tip = self.generation
+        for name in names:
+            self.known.add(name)
+            run, _, number = name.partition("-")
+            if name == TIP:
+                tip = self._open_addition(name).header.generation
+            elif run == self._this_try or not number.isdecimal():
+                continue
+            elif int(number) <= included.get(run, 0):
+                self.others_were_there |= run not in included
+                self.stale.append(name)
+            else:
+                parts.setdefault(run, {})[int(number)] = name
+        tries = []
+        for run, of_run in parts.items():
+            start = included.get(run, 0) + 1
+            if sorted(of_run) != list(range(start, start + len(of_run))):
+                raise SnapshotUnreadableError(
+                    f"an addition to {self._store.name} is missing: restore it, or delete the snapshot with all of its "
+                    "additions, and the next run is a first run"
+                )
+            tries.append(_Try([self._open_addition(of_run[number]) for number in sorted(of_run)]))
+            self.stale.extend(of_run.values())
+            self.others_were_there = True
+        was_restored = tip > self.generation
+        if was_restored:
+            log.warning(
+                "%s is of generation %d, but the last one was %d: it was restored or is gone, so what happened since "
+                "is not known, and everything is sent again",
+                self._store.name,
+                self.generation,
+                tip,
+            )
+            self.generation = tip
+        self._dates += [one.header.date for one in tries]
+        return tries, was_restored
+
+    def _open_addition(self, name: str) -> Opened:
+        file = self._store.fetch_addition(name)
+        if file is None:
+            raise SnapshotConflictError(f"another run has just ended that writes {self._store.name}: {ONE_AT_A_TIME}")
+        self._resources.callback(file.close)
+        opened = open_file(file, self._keys, f"an addition to {self._store.name}")
+        self._take_identity(opened.identity)
+        return opened
+
+    def _put_together(
+        self,
+        base: Opened | None,
+        in_order: Sequence[_Try] | None,
+        tries: Sequence[_Try],
+        own: Sequence[_Try],
+        *,
+        was_restored: bool,
+    ) -> Records:
+        """Return what the list holds by the snapshot and its additions, as the newest secret seals it."""
+        old = Records(_temporary(self._resources), 0, 0)
+        file = _temporary(self._resources)
+        number = 0
+        with closing(Spool()) as later:
+            if base is not None and not base.keys and not was_restored:
+                old = base.records
+            elif base is not None:
+                for block in base.records.blocks():
+                    later.append(self._of_today(block, base.keys, is_certain=not was_restored))
+            for one in tries if in_order is None else in_order:
+                for block in (block for part in one.parts for block in part.records.blocks()):
+                    today = self._of_today(block, one.parts[0].keys, is_certain=in_order is not None)
+                    if one not in own:
+                        today["mark"][np.isin(today["mark"], CONFIRMED)] = Mark.KNOWN
+                    later.append(today)
+            for block in merged(old, later.records()):
+                file.write(block.tobytes())
+                number += len(block)
+        file.flush()
+        return Records(file, 0, number)
+
+    def _of_today(self, records: Array, keys: int, *, is_certain: bool) -> Array:
+        """Return records as the newest secret seals them, and with no more certainty than there is."""
+        today = records.copy()
+        if keys:
+            try:
+                today = self._keys[0].seal(self._keys[keys].open(records))
+            except NotSealedError:
+                raise SnapshotUnreadableError(f"{self._store.name} holds what cannot be opened") from None
+            for name in ("digest", "mark"):
+                today[name] = records[name]
+        confirmed = np.isin(today["mark"], CONFIRMED)
+        if not is_certain:
+            today["mark"][today["mark"] == Mark.REMOVED] = Mark.DOUBTED
+            today["mark"][confirmed] = Mark.UNKNOWN
+        elif keys:
+            today["mark"][confirmed] = Mark.OLDER_SECRET + keys
+        return today
+
+
+def name_of(run: Run, keys: Sequence[Keys]) -> str:
+    """Return what stands in a header for all tries of a run."""
+    return keys[0].digest_text(run.tries.encode())
+
+
+def _in_order(tries: Sequence[_Try], generation: int) -> list[_Try] | None:
+    """Put tries in the order in which they followed each other; None when they did not."""
+    ordered = sorted(tries, key=lambda one: len(one.header.included))
+    before: dict[str, int] = {}
+    for one in ordered:
+        if one.header.generation != generation or one.header.included != before:
+            return None
+        before[one.header.run] = one.header.sequence
+    return ordered
+
+
+def _last_of_run(tries: Sequence[_Try], run: str) -> list[_Try]:
+    """Return the tries of a run, unless another run came after them."""
+    own: list[_Try] = []
+    for one in reversed(tries):
+        if one.header.run_of_tries != run:
+            break
+        own.insert(0, one)
+    return own
+
+
+def _temporary(resources: ExitStack) -> BinaryIO:
+    file: BinaryIO = resources.enter_context(tempfile.TemporaryFile(prefix="octopush-"))  # noqa: SIM115 - it is one
+    return file
