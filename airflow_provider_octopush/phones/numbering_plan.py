@@ -29,7 +29,7 @@ _LAST = ("pager", "uan", "voicemail")
 _SPECIAL = (*_FIRST, *_PERSONAL, *_LAST)
 
 
-def read_international(digits: str, *, written: str = "", regions: Sequence[str] = (), mobile: bool = False) -> bool:
+def read_international(digits: str, written: str = "", regions: Sequence[str] = (), mobile: bool = False) -> bool:
     """
     Recognise a valid number with its country code.
 
@@ -47,7 +47,7 @@ def read_international(digits: str, *, written: str = "", regions: Sequence[str]
 
 
 def read_national(
-    digits: str, region: str, *, written: str = "", regions: Sequence[str] = (), mobile: bool = False
+    digits: str, region: str, written: str = "", regions: Sequence[str] = (), mobile: bool = False
 ) -> str | None:
     """
     Recognise a valid number as it is dialled within a region, of a type that a person can have.
@@ -141,12 +141,14 @@ class _Second:
 
         :param regions: where it may be of, beside the same country.
         """
-        for begin in self._begin.finditer(text):
+        begin = self._begin.search(text)
+        while begin is not None:
             digits = text[begin.end() :].translate(_WITHOUT_SEPARATORS)
             if digits.startswith("00") and len(digits) >= _FEWEST_ABROAD:
                 return True
             if any(_dialled(region).fullmatch(digits) for region in (*self._regions, *regions)):
                 return True
+            begin = self._begin.search(text, begin.end())
         return False
 
 

@@ -111,8 +111,7 @@ class PhoneReader:
         :param regions: one for each value.
         :return: what :meth:`read` gives for each of them.
         """
-        mobile = self._mobile
-        defaults = self._default_regions
+        mobile, defaults, needs_no_plus = self._mobile, self._default_regions, self._needs_no_plus
         numbers: list[str | PhoneReason] = []
         for value, region in zip(values, regions, strict=True):
             number = None
@@ -122,23 +121,22 @@ class PhoneReader:
                 digits = value.replace(" ", "")
                 if not digits[1:].isdigit() and _GROUPED.fullmatch(value):
                     digits = digits.replace("-", "").replace(".", "")
-                grouped = value if len(digits) != len(value) else ""
-                if grouped and len(digits) > _E164_DIGITS:
-                    pass  # perhaps two numbers
+                # Where there was nothing to replace, Python gives the very same text.
+                grouped = "" if digits is value else value
+                if grouped and (len(digits) > _E164_DIGITS or (grouped[0] != "+" and MAY_BE_ANOTHER.match(grouped))):
+                    pass  # perhaps two numbers, or a date, or an IP address
                 elif digits[:1] == "+":
                     others = self._regions(region) or () if grouped and region is not None else defaults
-                    if read_international(digits[1:], written=grouped, regions=others, mobile=mobile):
+                    if read_international(digits[1:], grouped, others, mobile):
                         number = digits
-                elif grouped and MAY_BE_ANOTHER.match(grouped):
-                    pass  # perhaps a date or an IP address
-                elif self._needs_no_plus:
+                elif needs_no_plus:
                     others = self._regions(region) or () if grouped and region is not None else defaults
-                    if read_international(digits, written=grouped, regions=others, mobile=mobile):
+                    if read_international(digits, grouped, others, mobile):
                         number = f"+{digits}"
                 elif digits[:2] != "00":
                     named = region if type(region) is str and region in REGIONS else self._first_region(region)
                     if named is not None:
-                        number = read_national(digits, named, written=grouped, regions=defaults, mobile=mobile)
+                        number = read_national(digits, named, grouped, defaults, mobile)
             numbers.append(self._read(value, region) if number is None else number)
         return numbers
 
