@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_octopush.api import check_names
-from airflow_provider_octopush.operators.parameters import check_number, check_option
+from airflow_provider_octopush.operators.parameters import TemplateError, check_number, check_option, check_path
 from airflow_provider_octopush.operators.rows import RowsOperator
 
 if TYPE_CHECKING:
@@ -182,8 +182,10 @@ class DeleteContactsOperator(RowsOperator):
     Remove contacts from an Octopush list, or from the whole account.
 
     Rows are read as :class:`CreateContactsOperator` reads them; of their columns only the number counts. Each row ends
-    in exactly one count of the summary, which is returned: ``read = removed + kept + invalid + duplicates``. ``kept``
-    are numbers that Octopush refused to remove; with any, the task fails. It is what an erasure runs.
+    in exactly one count of the summary, which is returned: ``read = removed + absent + kept + invalid +
+    duplicates``. ``removed`` are numbers that Octopush accepted to remove; ``absent`` are those that it refused one by
+    one while it removed others, so that they are taken for not there; ``kept`` are numbers that it refused without any
+    such sign: with any, the task fails. It is what an erasure runs.
 
     .. code-block:: python
 
@@ -234,18 +236,24 @@ class DeleteContactsOperator(RowsOperator):
 
     def __init__(self, *, from_account: bool = False, snapshot_path: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if from_account not in (True, False):
+            raise ValueError(f"from_account is {from_account!r}: write True or False")
         if from_account == (self.list_name is not None):
             raise ValueError("contacts are removed from one place: write either list_name=… or from_account=True")
         self.from_account = from_account
         self.snapshot_path = snapshot_path
+        if snapshot_path is not None:
+            check_path("snapshot_path", snapshot_path)
+            self._templates["snapshot_path"] = snapshot_path
 
     def _sync(self, context: Context) -> Summary:
         from airflow_provider_octopush.sync.deletion import ContactDeletion
         from airflow_provider_octopush.sync.summary import DeletionSummary
 
-        if not self.from_account:
-            # An empty name, such as a template may give, would mean the whole account.
-            check_names(list_name=self.list_name or "")
+        if not self.from_account and not str(self.list_name or "").strip():
+            # To Octopush, no name means the whole account.
+            raise TemplateError("list_name is empty: write the list that the contacts are to be removed from")
+        check_names(list_name=self.list_name)
         mapper = self._mapper()
         # What is wrong with the snapshot shows before anybody is removed.
         self._forget((), context)
@@ -258,7 +266,7 @@ class DeleteContactsOperator(RowsOperator):
             try:
                 deletion.run(partial(self._frames, context))
             finally:
-                summary.forgotten = self._forget(deletion.removed, context)
+                summary.forgotten = self._forget(deletion.gone, context)
         self._tell(summary, context)
         deletion.check(self.max_rejected)
         return summary

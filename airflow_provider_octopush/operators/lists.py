@@ -15,6 +15,7 @@ from airflow_provider_octopush.operators.parameters import (
     check_number,
     check_one_of_opt_outs,
     check_option,
+    check_path,
     is_true,
 )
 from airflow_provider_octopush.operators.rows import RowsOperator
@@ -154,7 +155,9 @@ class SyncListOperator(RowsOperator):
         check_number("chunk_size", chunk_size, usual=200)
         check_number("concurrency", concurrency, usual=4)
         check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
+        check_path("snapshot_path", snapshot_path)
         self.snapshot_path = snapshot_path
+        self._templates["snapshot_path"] = snapshot_path
         self.leavers = leavers
         self.max_removed = max_removed
         self.opted_out_sql = opted_out_sql
@@ -279,7 +282,9 @@ class SyncListOperator(RowsOperator):
         import phonenumbers
 
         regions = self.default_region or ()
+        columns = self.columns or {}
         return {
+            "columns": {field: columns.get(field) for field in ("phone_number", "region")},
             "default_region": [regions] if isinstance(regions, str) else list(regions),
             "phone_check": self.phone_check,
             "without_plus": self.without_plus,

@@ -149,12 +149,23 @@ def check_rendered(name: str, template: Any, value: Any) -> None:
     :param value: as it is rendered.
     :raises TemplateError: when it is no text, or a template has made ``None`` of nothing.
     """
-    is_text = isinstance(value, str) and not (value == "None" and str(template) != value)
+    is_text = isinstance(value, str) and not (value.strip() in ("", "None") and str(template) != value)
     if not is_text and not (value is None and template is None):
         raise TemplateError(
-            f"{name}={str(template)!r} renders to {value!r} ({type(value).__name__}), which is no name: correct the "
-            "template, or what it takes its value from"
+            f"{name}={str(template)!r} renders to {value!r} ({type(value).__name__}), which is no name or path: "
+            "correct the template, or what it takes its value from"
         )
+
+
+def check_path(name: str, path: Any) -> None:
+    """
+    Check a path, as far as it is known before templates are rendered.
+
+    :param name: of the parameter.
+    :raises ValueError: when it is blank, or nothing that could be a path or give one.
+    """
+    if path is None or isinstance(path, bool | int | float) or (isinstance(path, str) and not path.strip()):
+        raise ValueError(f"{name} is {path!r}: write a local path, or a URI such as 's3://conn_id@bucket/name'")
 
 
 def check_leavers(leavers: Any) -> None:

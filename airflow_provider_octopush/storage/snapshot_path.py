@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -87,9 +88,10 @@ class LocalStore:
         _put(file, self._additions / name)
 
     def remove_additions(self, names: Iterable[str]) -> None:
-        """Remove additions; those that are not there any more are no error."""
+        """Remove additions, and what processes left behind; those that are not there any more are no error."""
         for name in names:
             (self._additions / name).unlink(missing_ok=True)
+        _remove_unfinished(self._additions)
 
 
 class ObjectStore:
@@ -175,7 +177,7 @@ def _opened(path: Path) -> BinaryIO | None:
 
 def _put(file: IO[bytes], path: Path) -> None:
     _make(path.parent)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.unfinished")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as target:
@@ -187,10 +189,17 @@ def _put(file: IO[bytes], path: Path) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    # What a process left behind that was killed while it wrote.
-    for left in path.parent.glob(f".{path.name}.*"):
-        left.unlink(missing_ok=True)
+    _remove_unfinished(path.parent, path.name)
     _sync_folder(path.parent)
+
+
+def _remove_unfinished(folder: Path, name: str | None = None) -> None:
+    """Remove what a process left behind that was killed while it wrote a file, or whatever file there."""
+    written = ".+" if name is None else re.escape(name)
+    pattern = re.compile(rf"\.{written}\.[0-9a-f]{{16}}\.unfinished")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if pattern.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _make(folder: Path) -> None:

@@ -43,7 +43,7 @@ class ContactDeletion:
         self._removal = make_removal(note=self._note)
         self.summary = summary
         #: The numbers that are gone.
-        self.removed: list[int] = []
+        self.gone: list[int] = []
 
     def kill(self) -> None:
         """End the run, from another thread: nothing more is sent."""
@@ -55,7 +55,7 @@ class ContactDeletion:
 
         :param open_frames: gives the rows.
         :return: the counts, which add up.
-        :raises OctopushError: when the run cannot go on; :attr:`removed` then says who is gone.
+        :raises OctopushError: when the run cannot go on; :attr:`gone` then says who is gone.
         :raises KilledError: when it was told to end.
         """
         started = time.monotonic()
@@ -70,7 +70,8 @@ class ContactDeletion:
                     kept = self._removal.remove(candidates)
                 except StoppedError:
                     raise KilledError("told to end while contacts were removed: run the task again") from None
-                summary.removed, summary.kept = len(self.removed), len(kept.kept)
+                summary.absent, summary.kept = kept.presumed, len(kept.kept)
+                summary.removed = len(self.gone) - summary.absent
                 summary.requests, summary.retries = self._removal.requests, self._removal.retries
                 self._said = kept.said
         summary.duration_seconds = time.monotonic() - started
@@ -113,4 +114,4 @@ class ContactDeletion:
                 yield Candidate(contact.payload.phone_number, record=contact.number)
 
     def _note(self, candidates: Sequence[Candidate]) -> None:
-        self.removed += [candidate.record for candidate in candidates]
+        self.gone += [candidate.record for candidate in candidates]

@@ -103,6 +103,16 @@ class Diff:
         _, digests = self._snapshot.compare([contact.payload for contact in contacts], found)
         self._snapshot.note(found, digests, statuses, int((positions < 0).sum()))
 
+    def doubt(self, contacts: Sequence[Contact]) -> None:
+        """
+        Note that nobody knows how the list has contacts that it had: other fields were sent, and not confirmed.
+
+        Without it, a row that is once more as it was before would count as unchanged.
+        """
+        if contacts:
+            positions, found = self._snapshot.find([contact.number for contact in contacts])
+            self._snapshot.note_doubt(found[positions >= 0])
+
     @property
     def leavers(self) -> Array:
         """Positions of those whom no row was about, after the last row; without those who have opted out."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from airflow_provider_octopush.exceptions import (
     TooManyRejectedError,
 )
 from airflow_provider_octopush.sync.diff import Diff
+from airflow_provider_octopush.sync.limits import allowed
 from airflow_provider_octopush.sync.pipeline import every, within
 from airflow_provider_octopush.sync.removal import NUMBERS_MAX, Brake, Candidate, MaxRemoved, Removal
 from airflow_provider_octopush.sync.summary import ListSummary
@@ -195,12 +195,12 @@ class ListSync:
                             for one in rejections
                         ]
                     )
-        allowed = _allowed(self._rules.max_rejected, read)
-        if self._opted_out_invalid > allowed:
+        most = allowed(self._rules.max_rejected, read)
+        if self._opted_out_invalid > most:
             said = "; ".join(f"{number:,} × {reason}" for reason, number in sorted(reasons.items()))
             raise TooManyRejectedError(
                 f"{self._opted_out_invalid:,} of {read:,} numbers of people who opted out cannot be read, "
-                f"max_rejected={self._rules.max_rejected} allows {allowed:,}: {said}. Nothing was sent, since nobody "
+                f"max_rejected={self._rules.max_rejected} allows {most:,}: {said}. Nothing was sent, since nobody "
                 "knows who they are"
             )
         if not self._diff.opted_out and self._snapshot.opted_out:
@@ -274,7 +274,9 @@ class ListSync:
     def _brake(self, number: int, *, are_opted_out: bool) -> Brake:
         earlier = self._removed_opted_out if are_opted_out else self._snapshot.noted.removed - self._removed_opted_out
         who = "have opted out" if are_opted_out else "are no longer among the rows"
-        return Brake(who, number + earlier, self._snapshot.noted.before, self._rules.max_removed)
+        # Those whom earlier tries of this run put on the list may be among those who leave.
+        size = self._snapshot.size + self._snapshot.noted.removed
+        return Brake(who, number + earlier, size, self._rules.max_removed)
 
     def _why_nobody_is_removed(self, summary: ListSummary) -> str | None:
         if not summary.read:
@@ -293,14 +295,24 @@ class ListSync:
             removed = self._removal.remove(self._candidates(chosen))
         except StoppedError:
             raise KilledError("told to end while contacts were removed: run the task again for the rest") from None
+        if removed.presumed:
+            log.warning(
+                "Octopush refused to remove %d contacts one by one, while it removed others: they are taken for not "
+                "there",
+                removed.presumed,
+            )
+        if removed.kept:
+            self._snapshot.note_doubt(_records(removed.kept))
         return len(removed.kept), removed.said
 
     def _candidates(self, chosen: Sequence[tuple[Array, bool]]) -> Iterator[Candidate]:
         for positions, are_opted_out in chosen:
             for records in self._snapshot.records_at(positions):
                 may_be_gone = self._snapshot.may_be_gone(records).tolist()
-                for number, gone, record in zip(self._snapshot.numbers(records), may_be_gone, records, strict=True):
-                    yield Candidate(f"+{number}", gone, (record, are_opted_out))
+                is_doubtful = self._snapshot.is_doubtful(records).tolist()
+                numbers = self._snapshot.numbers(records)
+                for number, gone, doubtful, record in zip(numbers, may_be_gone, is_doubtful, records, strict=True):
+                    yield Candidate(f"+{number}", gone, doubtful, (record, are_opted_out))
 
     def _begin_removing(self, candidates: Sequence[Candidate]) -> None:
         self._snapshot.note_counts(**self._counts())
@@ -339,14 +351,22 @@ class ListSync:
             )
 
     def _planned(self, summary: ListSummary) -> ListSummary:
-        leavers, opted_out = self._diff.leavers, self._diff.leavers_opted_out
-        leaving = len(leavers) if self._rules.leavers == "remove" and not self._snapshot.reads_otherwise else 0
-        summary.removed = leaving + len(opted_out)
-        summary.removed_opted_out = len(opted_out)
+        opted_out = len(self._diff.leavers_opted_out)
+        leaving = len(self._diff.leavers) if self._rules.leavers == "remove" else 0
+        kept = _Kept()
+        if opted_out + leaving and (reason := self._why_nobody_is_removed(summary)):
+            kept.add(opted_out + leaving, reason)
+            opted_out = leaving = 0
+        elif self._snapshot.reads_otherwise and leaving:
+            kept.add(leaving, _READS_OTHERWISE, fails=False)
+            leaving = 0
+        # Whether max_removed allows them is for who reads the plan to say.
+        summary.removed, summary.removed_opted_out = leaving + opted_out, opted_out
+        summary.kept, summary.kept_reason = kept.number, "; ".join(kept.reasons) or None
         sent, removed = self._diff.new + self._diff.changed, summary.removed
         summary.requests = -(-sent // self._rules.chunk_size) + -(-removed // NUMBERS_MAX)
         summary.snapshot_after = summary.snapshot_before + self._diff.new - removed
-        for brake in (self._brake(leaving, are_opted_out=False), self._brake(len(opted_out), are_opted_out=True)):
+        for brake in (self._brake(leaving, are_opted_out=False), self._brake(opted_out, are_opted_out=True)):
             if brake.holds:
                 log.warning("max_removed would hold a run: %s", brake)
         summary.check()
@@ -383,9 +403,13 @@ class _Plan:
     def note(self, contacts: Sequence[Any], statuses: Sequence[str]) -> None:
         """Nothing was sent."""
 
+    def doubt(self, contacts: Sequence[Any]) -> None:
+        """Nothing was sent."""
+
 
 _READS_OTHERWISE = (
-    "phone numbers are read otherwise than last time (default_region, phone_check, or the version of phonenumbers), so "
+    "phone numbers are read otherwise than last time (their column, default_region, phone_check, or the version of "
+    "phonenumbers), so "
     "who seems to have left may only be read as another number; the next run removes them"
 )
 
@@ -395,10 +419,6 @@ def _refused(number: int, said: str | None) -> str:
         f"Octopush refused to remove {number:,} of them, and nothing shows that they are gone already ({said}): check "
         "that the list is still there, under this name"
     )
-
-
-def _allowed(max_rejected: float, read: int) -> int:
-    return max_rejected if isinstance(max_rejected, int) else math.floor(max_rejected * read)
 
 
 def _records(candidates: Sequence[Candidate]) -> Array:

@@ -18,6 +18,7 @@ from typing import Any
 from airflow_provider_octopush.delivery.delivery import StoppedError
 from airflow_provider_octopush.delivery.retry import REPEATED, Backoff
 from airflow_provider_octopush.exceptions import OctopushRequestError, OctopushServerError
+from airflow_provider_octopush.sync.limits import allowed
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,8 @@ class MaxRemoved:
         :param size: contacts in the snapshot before the run.
         """
         if self.value is None:
-            return max(USUAL_NUMBER, math.floor(USUAL_SHARE * size))
-        return self.value if isinstance(self.value, int) else math.floor(self.value * size)
+            return max(USUAL_NUMBER, allowed(USUAL_SHARE, size))
+        return allowed(self.value, size)
 
     def __str__(self) -> str:
         return f"a tenth, but at least {USUAL_NUMBER}" if self.value is None else str(self.value)
@@ -122,12 +123,16 @@ class Candidate:
 
     :param number: ``+`` and digits.
     :param may_be_gone: whether a request to remove it was sent, or may have been, whose answer nobody has seen.
+    :param is_doubtful: whether nobody knows for sure that it is there.
     :param record: what the caller knows it by.
     """
 
     number: str
     may_be_gone: bool = False
+    is_doubtful: bool = False
     record: Any = None
+    #: Whether it was refused alone, and is taken for gone all the same.
+    is_presumed: bool = field(default=False, init=False)
 
 
 @dataclass
@@ -137,10 +142,12 @@ class Removed:
 
     :param kept: those that were refused, so that they may still be there.
     :param said: how the first of them was refused; None when none was.
+    :param presumed: how many of those that are gone were refused alone.
     """
 
     kept: list[Candidate] = field(default_factory=list)
     said: str | None = None
+    presumed: int = 0
 
 
 class Removal:
@@ -183,6 +190,9 @@ class Removal:
         """
         Remove numbers.
 
+        Those that may not be there are sent apart from those that are: what Octopush answers when a single one of many
+        is not there is not documented, and must not hide that the others were removed.
+
         :param candidates: with different numbers, asked for one request's worth at a time.
         :return: who is kept; all others are gone.
         :raises OctopushError: when the server keeps failing, or the request itself is refused. Who was removed until
@@ -190,15 +200,18 @@ class Removal:
         :raises StoppedError: when it was told to stop.
         """
         batch: list[Candidate] = []
+        doubtful: list[Candidate] = []
         for candidate in candidates:
-            batch.append(candidate)
-            if len(batch) == NUMBERS_MAX:
-                self._remove_batch(batch)
-                batch = []
-        if batch:
-            self._remove_batch(batch)
+            together = doubtful if candidate.is_doubtful or candidate.may_be_gone else batch
+            together.append(candidate)
+            if len(together) == NUMBERS_MAX:
+                self._remove_batch(together.copy())
+                together.clear()
+        for rest in (batch, doubtful):
+            if rest:
+                self._remove_batch(rest)
         if self._has_removed:
-            self._are_gone(self._in_doubt)
+            self._are_presumed_gone(self._in_doubt)
         else:
             self._removed.kept += self._in_doubt
         self._in_doubt = []
@@ -228,14 +241,15 @@ class Removal:
                     self._is_refused_alone(part[0], error)
             else:
                 self._has_removed = True
-                self._are_gone([*part, *self._in_doubt])
+                self._are_gone(part)
+                self._are_presumed_gone(self._in_doubt)
                 self._in_doubt = []
 
     def _is_refused_alone(self, candidate: Candidate, error: OctopushRequestError) -> None:
         if error.status_code not in _NOT_THERE:
             self._removed.kept.append(candidate)
         elif self._has_removed or candidate.may_be_gone:
-            self._are_gone([candidate])
+            self._are_presumed_gone([candidate])
         else:
             self._in_doubt.append(candidate)
 
@@ -246,6 +260,12 @@ class Removal:
     def _are_gone(self, candidates: Sequence[Candidate]) -> None:
         if candidates:
             self._note(candidates)
+
+    def _are_presumed_gone(self, candidates: Sequence[Candidate]) -> None:
+        for candidate in candidates:
+            candidate.is_presumed = True
+        self._removed.presumed += len(candidates)
+        self._are_gone(candidates)
 
     def _delete_repeatedly(self, part: Sequence[Candidate]) -> None:
         numbers = [candidate.number for candidate in part]

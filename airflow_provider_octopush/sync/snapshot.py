@@ -153,6 +153,11 @@ class Snapshot:
         older: Array = found["mark"] >= Mark.OLDER_SECRET
         return older
 
+    def is_doubtful(self, found: Array) -> Array:
+        """Tell of which records nobody knows whether the list has them."""
+        unknown: Array = found["mark"] == Mark.UNKNOWN
+        return unknown
+
     def may_be_gone(self, found: Array) -> Array:
         """Tell of which records a removal was begun whose end nobody knows."""
         begun: Array = found["mark"] == Mark.REMOVING
@@ -204,6 +209,10 @@ class Snapshot:
         records["digest"] = digests
         records["mark"] = Mark.REKEYED
         self._note(records)
+
+    def note_doubt(self, records: Array) -> None:
+        """Note that the list may have contacts, and nobody knows how."""
+        self._note(_marked(records, Mark.UNKNOWN))
 
     def note_removing(self, records: Array) -> None:
         """
@@ -333,6 +342,7 @@ class Snapshot:
         :raises SnapshotConflictError: when another run works with the snapshot.
         """
         if self.first_run and not self._opening.stale:
+            log.warning("there is no snapshot at %s, so nobody is forgotten there", self._store.name)
             return 0
         number = 0
         for start in range(0, len(numbers), 1_000):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.exceptions import TooManyRejectedError
+from airflow_provider_octopush.sync.limits import allowed
 
 #: Every row read ends in exactly one of these.
 OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid", "duplicates")
@@ -127,8 +127,7 @@ class Summary:
         if removes_blacklisted and unconfirmed <= self._most_blacklisted():
             unconfirmed = 0
         rejected = self.invalid + self.refused + self.other + unconfirmed
-        allowed = max_rejected if isinstance(max_rejected, int) else max_rejected * self.read
-        if rejected <= allowed:
+        if rejected <= allowed(max_rejected, self.read):
             return
         reasons = [f"{number:,} × {reason}" for reason, number in self.reasons.most_common()]
         if self.other:
@@ -139,7 +138,7 @@ class Summary:
         where = f". The rejected rows are in {self.rejects_path}" if self.rejects_path else ""
         raise TooManyRejectedError(
             f"{rejected:,} of {self.read:,} rows were rejected, max_rejected={max_rejected} allows "
-            f"{math.floor(allowed):,}: {'; '.join(reasons)}{where}"
+            f"{allowed(max_rejected, self.read):,}: {'; '.join(reasons)}{where}"
         )
 
     def _most_blacklisted(self) -> float:
@@ -272,20 +271,23 @@ class ListSummary(Summary):
 @dataclass
 class DeletionSummary(Summary):
     """
-    The counts of a run that removes contacts; ``read`` is the sum of its four outcomes.
+    The counts of a run that removes contacts; ``read`` is the sum of its five outcomes.
 
     The parameters of :class:`Summary` mean the same here; ``requests`` counts those to ``contact/delete``.
 
-    :param removed: numbers that are gone.
+    :param removed: numbers that Octopush accepted to remove.
+    :param absent: numbers that it refused one by one while it removed others, or whose first request was not answered:
+        taken for not there.
     :param kept: numbers that Octopush refused to remove.
     :param forgotten: contacts that the snapshot holds no more.
     """
 
-    outcomes: ClassVar[tuple[str, ...]] = ("removed", "kept", "invalid", "duplicates")
+    outcomes: ClassVar[tuple[str, ...]] = ("removed", "absent", "kept", "invalid", "duplicates")
     more_counts: ClassVar[tuple[str, ...]] = ("forgotten",)
     _what_validate_only_means: ClassVar[str] = "nothing was removed; everything counts as it would be"
 
     removed: int = 0
+    absent: int = 0
     kept: int = 0
     forgotten: int = 0
 

@@ -60,6 +60,9 @@ class Diff(Protocol):
     def note(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
         """Note contacts that Octopush confirmed, with the status of each."""
 
+    def doubt(self, contacts: Sequence[Contact]) -> None:
+        """Note that nobody knows how the list has contacts: they were sent, and not confirmed."""
+
 
 class Chunk(NamedTuple):
     """
@@ -260,6 +263,9 @@ class ContactSync:
         except BaseException as error:
             # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
             self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
+            if self._diff is not None:
+                for chunk in self._state.under_way:
+                    self._diff.doubt(chunk.contacts)
             raise
 
     def _check_not_stopped(self) -> None:
@@ -427,6 +433,8 @@ class ContactSync:
         for contacts, statuses in delivered.answers:
             confirmed = [status in STATUSES for status in statuses]
             diff.note(list(compress(contacts, confirmed)), list(compress(map(str, statuses), confirmed)))
+            if not all(confirmed):
+                diff.doubt([contact for contact, is_sure in zip(contacts, confirmed, strict=True) if not is_sure])
 
     def _counted(self, rejections: Sequence[Rejection]) -> Summary:
         """Return the counts with these rejections among them; and keep the rejections to be written."""

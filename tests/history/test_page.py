@@ -176,13 +176,13 @@ def test_what_a_summary_does_not_have_is_absent_and_not_zero(page: Page) -> None
 
 
 def test_a_task_that_removes_shows_what_it_removed(page: Page) -> None:
-    erased = summary(removed=6, kept=1, forgotten=5, invalid=2)
+    erased = summary(removed=5, absent=1, kept=1, forgotten=5, invalid=2)
     with opened(page, of_sync({**erased, "read": 9})) as shown:
         (row,) = table(shown)
-        shown_counts = {name: row[name] for name in ("read", "removed", "kept", "invalid", "duplicates")}
-        assert shown_counts == {"read": "9", "removed": "6", "kept": "1", "invalid": "2", "duplicates": "0"}
+        shown_counts = {name: row[name] for name in ("read", "removed", "absent", "kept", "invalid")}
+        assert shown_counts == {"read": "9", "removed": "5", "absent": "1", "kept": "1", "invalid": "2"}
         assert not {"added", "updated", "list"} & row.keys()
-        assert widths(shown, 0).keys() == {"removed", "kept", "invalid"}
+        assert widths(shown, 0).keys() == {"removed", "absent", "kept", "invalid"}
         expect(shown.get_by_text("1 contact should have been removed, and was not")).to_be_visible()
 
 

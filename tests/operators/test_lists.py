@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +266,77 @@ def test_what_is_not_confirmed_comes_again(nights: Nights) -> None:
     check(nights.run(people(1, 2, 3, 4)), unchanged=1, updated=2, added=1, snapshot_after=4)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"unmentioned": frozenset({number(1)})},
+        {"statuses": {number(1): "pending"}},
+        {"fault_rate": 1.0, "faults": (Fault.answer_lost(),)},
+    ],
+)
+def test_a_change_that_was_sent_but_not_confirmed_makes_nothing_unchanged(nights: Nights, how: dict[str, Any]) -> None:
+    nights.run(people(1, 2))
+    nights.simulator.behaviour = Behaviour(**how)
+    with pytest.raises((AirflowFailException, OctopushServerError)):
+        nights.run([*people(1, name="Ana"), *people(2)])
+    assert nights.simulator.contacts[number(1)].fields["first_name"] == "Ana"
+    nights.simulator.behaviour = Behaviour()
+    check(nights.run(people(1, 2)), unchanged=1, updated=1, snapshot_after=2)
+    assert nights.simulator.contacts[number(1)].fields["first_name"] == "Zoé"
+
+
+def test_who_an_earlier_try_put_on_the_list_may_leave_again(nights: Nights) -> None:
+    nights.run(people(1, 2, 3))
+    nights.simulator.fail_next(None, *[Fault.server_error()] * 2)
+    with pytest.raises(OctopushServerError):
+        nights.run(people(*range(3, 30)), chunk_size=20, max_removed=1.0)
+    check(nights.run(people(*range(23, 30)), night=nights.night, max_removed=1.0), kept=0, snapshot_after=7)
+    assert nights.on_list == {number(n) for n in range(23, 30)}
+
+
+@pytest.mark.parametrize(("share", "of"), [(0.29, 100), (0.57, 100), (0.58, 50), (0.07, 300)])
+def test_a_share_is_taken_as_it_is_written(nights: Nights, share: float, of: int) -> None:
+    nights.run(people(*range(of)))
+    check(nights.run(people(*range(round(share * of), of)), max_removed=share), removed=round(share * of), kept=0)
+    bad: Rows = [{"phone_number": None}] * round(share * of)
+    summary = nights.run([*people(*range(of - len(bad))), *bad], max_rejected=share, leavers="keep")
+    check(summary, invalid=len(bad))
+
+
+def test_another_column_for_the_number_removes_nobody_for_one_night(nights: Nights) -> None:
+    def rows(*numbers: int) -> Rows:
+        return [{"mobile": number(n), "home": number(n + 100)} for n in numbers]
+
+    nights.run(rows(1, 2, 3), columns={"phone_number": "mobile"})
+    check(nights.run(rows(1, 2, 3), columns={"phone_number": "home"}), added=3, removed=0, kept=3)
+    check(nights.run(rows(1, 2, 3), columns={"phone_number": "home"}), unchanged=3, removed=3)
+
+
+def test_a_plan_of_no_rows_removes_nobody(nights: Nights) -> None:
+    nights.run(people(1, 2))
+    summary = nights.run([], validate_only=True, on_empty="succeed")
+    check(summary, removed=0, kept=2)
+    assert "empties no list" in summary["kept_reason"]
+
+
+@pytest.mark.parametrize("path", [None, "", "  ", 5, False])
+def test_what_is_no_path_shows_when_the_dag_is_parsed(path: Any) -> None:
+    with pytest.raises(ValueError, match=r"snapshot_path is .*: write a local path"):
+        SyncListOperator(task_id="x", data=[], list_name=LIST, snapshot_path=path)
+    if path is not None:
+        with pytest.raises(ValueError, match=r"snapshot_path is .*: write a local path"):
+            DeleteContactsOperator(task_id="x", data=[], list_name=LIST, snapshot_path=path)
+
+
+@pytest.mark.parametrize("rendered", ["None", "", None, 5])
+def test_a_template_that_gives_no_path_writes_nowhere(nights: Nights, rendered: Any) -> None:
+    operator = SyncListOperator(task_id="x", data=people(1), list_name=LIST, snapshot_path="{{ params.path }}")
+    operator.snapshot_path = rendered
+    with pytest.raises(AirflowFailException, match=r"snapshot_path='\{\{ params\.path \}\}' renders to"):
+        operator.execute({"ti": TaskInstance(), "run_id": "x"})  # type: ignore[typeddict-item]  # all that is asked of it
+    assert not nights.simulator.requests_total
+
+
 def test_a_run_that_is_older_than_the_snapshot_is_skipped(nights: Nights) -> None:
     nights.run(people(1), date="2026-11-25")
     with pytest.raises(AirflowSkipException, match="2026-11-24"):
@@ -378,6 +450,20 @@ class TestDeletionsThatAreRefused:
             nights.run(people(1), max_removed=1.0)
         assert nights.requests_of("contact/delete") - before <= 60
         check(nights.pushed, kept=999, removed=0, snapshot_after=1000)
+
+    @pytest.mark.parametrize("others", [True, False])
+    def test_somebody_who_is_not_there_does_not_hold_up_the_nights_that_follow(
+        self, nights: Nights, *, others: bool
+    ) -> None:
+        nights.run(people(*range(30)))
+        self._delete_by_hand(nights, [number(0)])
+        nights.simulator.behaviour = Behaviour(missing_status=404, missing_removes_others=others)
+        with suppress(AirflowFailException):
+            nights.run(people(*range(2, 30)))
+        for night in range(3, 6):
+            summary = nights.run(people(*range(night, 30)))
+        check(summary, kept=0, snapshot_after=25)
+        assert nights.on_list == {number(n) for n in range(5, 30)}
 
     @pytest.mark.parametrize("status", [401, 403, 405, 503])
     def test_after_an_error_nobody_is_removed(self, nights: Nights, status: int) -> None:
@@ -500,9 +586,25 @@ class TestDeleting:
     def test_a_template_that_gives_no_list_is_not_the_account(self, nights: Nights) -> None:
         nights.run(people(1))
         for name in ("", " "):
-            with pytest.raises(ValueError, match="blank"):
+            with pytest.raises(AirflowFailException, match="list_name is empty"):
                 self.run(people(1), list_name=name)
         assert number(1) in nights.simulator.contacts
+
+    @pytest.mark.parametrize("value", ["false", "False", "no", 2, "{{ params.account }}"])
+    def test_what_is_no_flag_is_not_the_account(self, value: Any) -> None:
+        with pytest.raises(ValueError, match=r"from_account is .*: write True or False"):
+            DeleteContactsOperator(task_id="x", data=[], list_name=LIST, from_account=value)
+
+    def test_who_was_refused_one_by_one_is_not_counted_as_removed(self, nights: Nights) -> None:
+        nights.run(people(*range(10)))
+        nights.simulator.behaviour = Behaviour(undeletable=frozenset({number(5)}), refusal_status=404)
+        summary = self.run(people(5, 9), from_account=True, snapshot_path=str(nights.snapshot_path))
+        check(summary, read=2, removed=1, absent=1, kept=0, forgotten=2)
+
+    def test_a_snapshot_that_is_not_there_is_told_of(self, nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
+        nights.run(people(1))
+        check(self.run(people(1), list_name=LIST, snapshot_path=f"{nights.snapshot_path}x"), removed=1, forgotten=0)
+        assert "so nobody is forgotten there" in caplog.text
 
     def test_one_place_has_to_be_named(self) -> None:
         choices: list[dict[str, Any]] = [{}, {"list_name": LIST, "from_account": True}]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -99,12 +100,37 @@ def test_a_local_snapshot_is_its_owners_affair(tmp_path: Path) -> None:
         os.umask(previous)
 
 
-def test_what_a_killed_process_left_beside_goes_away(tmp_path: Path) -> None:
-    path = tmp_path / "customers.snapshot"
-    left = tmp_path / ".customers.snapshot.0123456789abcdef"
-    left.write_text("half")
-    open_store(str(path)).put(_file(b"whole"))
-    assert [file.name for file in tmp_path.iterdir()] == ["customers.snapshot"]
+def _killed_while_writing(write: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", _killed)
+        patched.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt):
+            write()
+
+
+def _killed(_: int) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_a_killed_process_left_behind_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(str(tmp_path / "customers.snapshot"))
+    store.put_addition("a-000000", _file(b"whole"))
+    _killed_while_writing(lambda: store.put(_file(b"half")), monkeypatch)
+    _killed_while_writing(lambda: store.put_addition("b-000001", _file(b"half")), monkeypatch)
+    assert sum(path.name.startswith(".") for path in tmp_path.rglob("*")) == 2
+    store.put(_file(b"whole"))
+    store.remove_additions([])
+    files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert files == ["customers.snapshot", "customers.snapshot.additions/a-000000"]
+
+
+def test_what_belongs_to_a_neighbour_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    neighbour = open_store(str(tmp_path / "customers.fr"))
+    _killed_while_writing(lambda: neighbour.put(_file(b"half")), monkeypatch)
+    (tmp_path / ".customers.bak").write_text("kept")
+    there = set(tmp_path.iterdir())
+    open_store(str(tmp_path / "customers")).put(_file(b"whole"))
+    assert there < set(tmp_path.iterdir())
 
 
 def _file(content: bytes) -> IO[bytes]:

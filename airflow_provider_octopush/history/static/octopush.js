@@ -18,11 +18,11 @@ const OUTCOMES = [
 ];
 const LEFT = ["removed"];
 /** The same of a task that only removes. */
-const OUTCOMES_OF_DELETION = ["kept", "invalid", "duplicates"];
+const OUTCOMES_OF_DELETION = ["absent", "kept", "invalid", "duplicates"];
 /** Shown where there are any. */
 const RARE = new Set(["skipped", "other"]);
 const ADDED_UP = [
-  "read", ...OUTCOMES, "removed", "removed_opted_out", "kept", "forgotten", "snapshot_before", "snapshot_after",
+  "read", ...OUTCOMES, "removed", "removed_opted_out", "absent", "kept", "forgotten", "snapshot_before", "snapshot_after",
   "requests", "retries",
 ];
 /** Of the states of mapped instances, the run shows the first of these. */
