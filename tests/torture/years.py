@@ -528,7 +528,8 @@ class Year:
         if ending == "green" and not behaviour.fault_rate and behaviour.max_contacts == 500 and not behaviour.refused:
             check(len(created) <= -(-len(sent) // self.chunk_size), "more requests than it takes")
             if behaviour.missing_status == 204 and behaviour.max_numbers == 200 and not behaviour.undeletable:
-                check(len(deleted) <= 1, "more requests than it takes to remove them")
+                # Those that may not be there are asked about apart from the others.
+                check(len(deleted) <= 2, "more requests than it takes to remove them")
 
 
 def _context(ti: TaskInstance, run: str, night: int) -> Any:
