@@ -10,6 +10,7 @@ from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.library import (
     REGIONS,
     country_code,
+    country_code_of,
     e164,
     has_country_written,
     has_trunk_prefix_zero,
@@ -24,7 +25,7 @@ from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
 from airflow_provider_octopush.phones.readings import (
     from_abroad,
     has_zero_behind_country_code,
-    in_region,
+    in_regions,
     international,
 )
 from airflow_provider_octopush.phones.reasons import PhoneReason
@@ -56,8 +57,10 @@ class PhoneReader:
       in the US) has its country written.
     - Any other number is of a region that the caller names. It is one in national form, or one that lost its plus, and
       has to be valid in the very region and of a type that a person can have: landline, mobile, VoIP, personal. The
-      regions are tried in their order, and in each the national form first: only where the other reading alone is
-      mobile, that one is meant (4915123456789 in DE is not a landline of Leer with an area code 4915).
+      regions are tried in their order, and in each the national form first: only where that is no mobile, and a reading
+      of any of the regions that lost its plus is, that one is meant (4915123456789 in DE is not a landline of Leer with
+      an area code 4915, and 33612345678 in DE and FR is a French mobile). An international prefix other than ``00``
+      counts only where the digits are no number of a region that is asked for.
     - With ``without_plus="international"`` a number without plus or ``00`` begins with its country code and has to be
       valid; regions do not matter then.
 
@@ -89,6 +92,7 @@ class PhoneReader:
         self._default_regions = [_checked_region(region) for region in regions]
         _check_choice("phone_check", phone_check, get_args(PhoneCheck))
         _check_choice("without_plus", without_plus, get_args(WithoutPlus))
+        self._other_country_codes = tuple({country_code_of(region) for region in self._default_regions[1:]})
         self._phone_check = phone_check
         self._mobile = phone_check == "mobile"
         self._needs_no_plus = without_plus == "international"
@@ -112,6 +116,7 @@ class PhoneReader:
         :return: what :meth:`read` gives for each of them.
         """
         mobile, defaults, needs_no_plus = self._mobile, self._default_regions, self._needs_no_plus
+        other_country_codes = self._other_country_codes
         numbers: list[str | PhoneReason] = []
         for value, region in zip(values, regions, strict=True):
             number = None
@@ -133,7 +138,7 @@ class PhoneReader:
                     others = self._regions(region) or () if grouped and region is not None else defaults
                     if read_international(digits, grouped, others, mobile):
                         number = f"+{digits}"
-                elif digits[:2] != "00":
+                elif digits[:2] != "00" and not (other_country_codes and digits.startswith(other_country_codes)):
                     named = region if type(region) is str and region in REGIONS else self._first_region(region)
                     if named is not None:
                         number = read_national(digits, named, grouped, defaults, mobile)
@@ -181,7 +186,7 @@ class PhoneReader:
         """Give the valid numbers whose country is written, or else those of the regions, the likeliest first."""
         abroad = [] if dialled.plus else from_abroad(dialled, regions)
         if not abroad and not dialled.plus and not self._needs_no_plus:
-            return [], [number for region in regions for number in in_region(dialled, region)]
+            return [], in_regions(dialled, regions)
         number = None if abroad else international(dialled)
         return abroad if number is None else [number], []
 

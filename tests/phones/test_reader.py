@@ -214,8 +214,8 @@ def test_a_national_number_has_to_be_of_the_very_region(value: Any, region: str,
 
 def test_the_national_form_comes_before_a_lost_plus_and_one_region_before_the_next() -> None:
     assert PhoneReader("DE").read("33612345678") == "+4933612345678"
-    assert PhoneReader(["DE", "FR"]).read("33612345678") == "+4933612345678"
-    assert PhoneReader(["FR", "DE"]).read("33612345678") == "+33612345678"
+    assert PhoneReader(["DE", "FR"]).read("33149706565") == "+4933149706565"
+    assert PhoneReader(["FR", "DE"]).read("33149706565") == "+33149706565"
     assert PhoneReader("DE").read("+33612345678") == "+33612345678"
 
 

@@ -18,6 +18,7 @@ from tests.phones.numbers import (
     DESCRIPTIONS,
     PERSONAL,
     REGIONS,
+    SMS_TYPES,
     digits_of,
     e164,
     has_country_written,
@@ -69,6 +70,39 @@ def test_without_a_written_country_and_a_region_nothing_is_sent() -> None:
         text = without_country(number, rng)
         if not has_country_written(text, []):
             assert isinstance(reader().read(text), PhoneReason), text
+
+
+def test_a_mobile_that_lost_its_plus_is_nobody_s_landline_where_its_region_is_asked_for() -> None:
+    rng = random.Random(12)
+    read_right = 0
+    for region, number in invented(rng, PhoneNumberType.MOBILE):
+        asked = [*rng.sample([*REGIONS, "DE", "AT", "ID"], k=rng.randrange(1, 4)), region]
+        rng.shuffle(asked)
+        read = reader(*asked).read(rng.choice([e164(number), international(number)])[1:])
+        if isinstance(read, str):
+            assert phonenumbers.number_type(phonenumbers.parse(read)) in SMS_TYPES, (asked, number)
+            read_right += read == e164(number)
+    assert read_right > CASES * 0.9
+
+
+def test_a_valid_number_of_a_region_that_is_asked_for_is_not_dialled_abroad_from_another() -> None:
+    rng = random.Random(13)
+    with_other_prefixes = [region for region in REGIONS if metadata_of(region).international_prefix != "00"]
+    prefixed = 0
+    for region, number in invented(rng):
+        written = national(number)
+        text = rng.choice([written, digits_of(written), phonenumbers.national_significant_number(number)])
+        meant = parsed(digits_of(text), region)
+        if meant is None or has_country_written(text, [region]):
+            continue
+        if not phonenumbers.is_valid_number_for_region(meant, region):
+            continue
+        asked = [region, rng.choice(with_other_prefixes)]
+        rng.shuffle(asked)
+        prefixed += has_country_written(text, asked)
+        read = reader(*asked, phone_check=rng.choice(get_args(PhoneCheck))).read(text)
+        assert isinstance(read, PhoneReason) or is_of_one(read, asked), (asked, text)
+    assert prefixed
 
 
 def test_a_typo_does_not_lead_abroad() -> None:
