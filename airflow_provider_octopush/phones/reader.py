@@ -65,9 +65,9 @@ class PhoneReader:
       valid; regions do not matter then.
 
     A number that libphonenumber holds valid comes in libphonenumber's E.164. One that has a plus and is not valid comes
-    digit for digit as it was written, where ``phone_check`` allows it: libphonenumber does not know new ranges. It has
-    at most 15 digits (16 with nothing between them, as in Octopush's own documentation), is no shorter than any number
-    of its country, and no valid number ends at a blank or a sign within it.
+    digit for digit as it was written, where ``phone_check`` allows it: libphonenumber does not know new ranges. It is
+    no shorter than any number of its country, and no valid number ends at a blank or a sign within it. No number has
+    more than 15 digits (16 behind a plus with nothing between them, as in Octopush's own documentation).
 
     Where libphonenumber cannot tell one region's numbers from another's, it is the region that is asked for that
     counts: a number of Jersey is not valid in GB, one of Réunion not in FR.
@@ -179,8 +179,11 @@ class PhoneReader:
             possible = [number for number in possible if is_mobile(number)]
         if not possible:
             return PhoneReason.NOT_MOBILE if self._mobile else PhoneReason.NOT_PERSONAL
-        reason = within_valid(dialled, possible[0], regions or (), needs_no_plus=self._needs_no_plus)
-        return e164(possible[0]) if reason is None else reason
+        number = next((number for number in possible if _fits(dialled, e164(number))), possible[0])
+        reason = within_valid(dialled, number, regions or (), needs_no_plus=self._needs_no_plus)
+        if reason is not None:
+            return reason
+        return e164(number) if _fits(dialled, e164(number)) else PhoneReason.TOO_LONG
 
     def _readings(self, dialled: Dialled, regions: Sequence[str]) -> tuple[list[PhoneNumber], list[PhoneNumber]]:
         """Give the valid numbers whose country is written, or else those of the regions, the likeliest first."""
@@ -221,12 +224,18 @@ class PhoneReader:
                 dialled = dialled.without_zero()
             elif dialled.zero is not None and dialled.zero.alone:
                 return PhoneReason.ZERO_IN_BRACKETS
-        digits = dialled.digits
-        if len(digits) > (_OCTOPUSH_DIGITS if len(dialled.groups) == 1 else _E164_DIGITS):
+        number = f"+{dialled.digits}"
+        if not _fits(dialled, number):
             return PhoneReason.TOO_LONG
-        if is_too_short(digits):
+        if is_too_short(dialled.digits):
             return PhoneReason.TOO_SHORT
-        return f"+{digits}" if self._phone_check == "format" else PhoneReason.NOT_VALID
+        return number if self._phone_check == "format" else PhoneReason.NOT_VALID
+
+
+def _fits(dialled: Dialled, number: str) -> bool:
+    """Tell whether a number has no more digits than may be sent."""
+    is_unbroken = dialled.plus and len(dialled.groups) == 1
+    return len(number) - len("+") <= (_OCTOPUSH_DIGITS if is_unbroken else _E164_DIGITS)
 
 
 def _is_blank(value: object) -> bool:

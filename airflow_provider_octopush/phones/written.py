@@ -35,7 +35,11 @@ MIN_DIGITS = 4
 #: Digits that make up a phone number of their own, where a value may hold two.
 ENOUGH_FOR_A_NUMBER = 7
 
-#: Twice as many are more than E.164's 15 digits, so that blanks and dashes between them cannot be mere punctuation.
+#: Digits that make up one without its area code, where a sign divides it from the number before it.
+ENOUGH_WITHOUT_AREA_CODE = 5
+
+#: Twice as many digits as these are more than E.164's 15, so that blanks and dashes between them cannot be mere
+#: punctuation.
 _TOO_MANY_TWICE = 8
 
 #: Years of dates that have only blanks between them, or a time behind them: such digits may as well be a number.
@@ -62,6 +66,8 @@ _EXTENSION_WORD = re.compile(
 _BETWEEN_NUMBERS = re.compile(r"[/|;,&\\\n]|[^\W\d_]+|(?=\+)")
 _WIDE_GAP = re.compile(r"\s+-+\s+|\s{2,}")
 _EXTENSION_SIGN = re.compile(r"[,;#~]")
+_DIVIDED = re.compile(r"[,;]([^,;/]*)")
+_SPACED_DASH = re.compile(r" -+ ")
 _PARAMETER = re.compile(r"\s*([a-z][a-z-]*)\s*(?:=(.*))?", re.IGNORECASE)
 _DATE = re.compile(
     r"(?P<first>[0-9]{1,4})(?P<separator>\s*[-./_]\s*|\s+)(?P<month>[0-9]{1,2})(?:\s*[-./_]\s*|\s+)(?P<last>[0-9]{1,4})"
@@ -100,6 +106,7 @@ class Dialled(NamedTuple):
     :param plus: whether it begins with a plus.
     :param groups: its digits, as they are grouped.
     :param slashes: how many digits stand before each slash.
+    :param dashes: how many stand before each dash between blanks.
     :param line_ends: how many stand before each end of a line.
     :param zero: the first zero that opens a bracket.
     :param looks_like: what it is, unless libphonenumber groups the number in just these groups: a date, an IP address.
@@ -108,6 +115,7 @@ class Dialled(NamedTuple):
     plus: bool
     groups: tuple[str, ...]
     slashes: frozenset[int] = frozenset()
+    dashes: frozenset[int] = frozenset()
     line_ends: frozenset[int] = frozenset()
     zero: Zero | None = None
     looks_like: PhoneReason | None = None
@@ -143,10 +151,11 @@ class Dialled(NamedTuple):
                 at = position - length + len(groups[i])
                 groups[i] = groups[i][:at] + groups[i][at + 1 :]
                 break
-        slashes, line_ends = (
-            frozenset(before - (before > position) for before in places) for places in (self.slashes, self.line_ends)
+        slashes, dashes, line_ends = (
+            frozenset(before - (before > position) for before in places)
+            for places in (self.slashes, self.dashes, self.line_ends)
         )
-        return Dialled(self.plus, tuple(filter(None, groups)), slashes, line_ends, looks_like=self.looks_like)
+        return Dialled(self.plus, tuple(filter(None, groups)), slashes, dashes, line_ends, looks_like=self.looks_like)
 
 
 def read_written(value: object) -> Dialled | PhoneReason:
@@ -246,15 +255,16 @@ def _single(text: str) -> Dialled | PhoneReason:
         rest != digits,
         tuple(re.findall("[0-9]+", number)),
         _places("/", number),
+        _places(_SPACED_DASH, number),
         _places("\n", number),
         None if zero is None else Zero(_count_digits(number[: zero.start()]), zero[1] is not None),
         looks_like,
     )
 
 
-def _places(sign: str, text: str) -> frozenset[int]:
+def _places(sign: str | re.Pattern[str], text: str) -> frozenset[int]:
     """Return how many digits stand before each occurrence of a sign."""
-    return frozenset(_count_digits(text[:i]) for i, character in enumerate(text) if character == sign)
+    return frozenset(_count_digits(text[: match.start()]) for match in re.finditer(sign, text))
 
 
 def _looks_like(text: str) -> PhoneReason | None:
@@ -326,6 +336,9 @@ def _not_a_single_number(text: str) -> PhoneReason | None:
         return PhoneReason.LETTERS
     sign = _EXTENSION_SIGN.search(text)
     if sign is not None and _count_digits(text[: sign.start()]) >= ENOUGH_FOR_A_NUMBER:
+        divided = _DIVIDED.match(text, sign.start())
+        if divided is not None and _count_digits(divided[1]) >= ENOUGH_WITHOUT_AREA_CODE:
+            return PhoneReason.TWO_NUMBERS
         after = _count_digits(text[sign.end() :])
         if 0 < after < ENOUGH_FOR_A_NUMBER and (sign.group() != "~" or text.count("~") == 1):
             return PhoneReason.EXTENSION

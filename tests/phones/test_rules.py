@@ -244,6 +244,25 @@ def test_an_unknown_number_behind_a_plus_is_sent_only_within_the_bounds(separato
     assert sent > CASES / 20
 
 
+def test_no_number_is_longer_than_e_164_has_it_unless_it_is_an_unbroken_run_behind_a_plus() -> None:
+    rng = random.Random(14)
+    longest = 0
+    for _ in range(CASES):
+        region = rng.choice([*["DE", "AT", "RS", "LU", "ID", "CN"], *REGIONS])
+        digits = "".join(rng.choices("0123456789", k=rng.randrange(9, 16)))
+        code = str(metadata_of(region).country_code)
+        text = rng.choice(["", "0", code, "00" + code, "+" + code, f"+{code} "]) + digits
+        if rng.random() < 0.5:
+            cut = rng.randrange(2, len(text))
+            text = f"{text[:cut]}{rng.choice(' -/')}{text[cut:]}"
+        for without_plus in get_args(WithoutPlus):
+            read = reader(region, without_plus=without_plus).read(text)
+            if isinstance(read, str):
+                longest = max(longest, len(read))
+                assert len(read) - 1 <= 15 or (text == read and len(read) - 1 == 16), (region, text)
+    assert longest == 17
+
+
 def _lengths(code: int) -> list[int]:
     plans = [
         PhoneMetadata.metadata_for_region_or_calling_code(code, region) for region in COUNTRY_CODE_TO_REGION_CODE[code]
