@@ -19,6 +19,7 @@ from airflow_provider_octopush.phones.library import (
     is_personal,
     is_too_short,
     unreadable,
+    without_trunk_zero,
 )
 from airflow_provider_octopush.phones.numbering_plan import read_international, read_national
 from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
@@ -65,9 +66,10 @@ class PhoneReader:
       valid; regions do not matter then.
 
     A number that libphonenumber holds valid comes in libphonenumber's E.164. One that has a plus and is not valid comes
-    digit for digit as it was written, where ``phone_check`` allows it: libphonenumber does not know new ranges. It is
-    no shorter than any number of its country, and no valid number ends at a blank or a sign within it. No number has
-    more than 15 digits (16 behind a plus with nothing between them, as in Octopush's own documentation).
+    digit for digit as it was written, where ``phone_check`` allows it: libphonenumber does not know new ranges. Only a
+    trunk prefix 0 behind the country code is dropped. It is no shorter than any number of its country, and no valid
+    number ends at a blank or a sign within it. No number has more than 15 digits (16 behind a plus with nothing between
+    them, as in Octopush's own documentation).
 
     Where libphonenumber cannot tell one region's numbers from another's, it is the region that is asked for that
     counts: a number of Jersey is not valid in GB, one of Réunion not in FR.
@@ -92,7 +94,7 @@ class PhoneReader:
         self._default_regions = [_checked_region(region) for region in regions]
         _check_choice("phone_check", phone_check, get_args(PhoneCheck))
         _check_choice("without_plus", without_plus, get_args(WithoutPlus))
-        self._other_country_codes = tuple({country_code_of(region) for region in self._default_regions[1:]})
+        self._perhaps_abroad = _beginnings(["00", *map(country_code_of, self._default_regions[1:])])
         self._phone_check = phone_check
         self._mobile = phone_check == "mobile"
         self._needs_no_plus = without_plus == "international"
@@ -116,7 +118,7 @@ class PhoneReader:
         :return: what :meth:`read` gives for each of them.
         """
         mobile, defaults, needs_no_plus = self._mobile, self._default_regions, self._needs_no_plus
-        other_country_codes = self._other_country_codes
+        perhaps_abroad = self._perhaps_abroad
         numbers: list[str | PhoneReason] = []
         for value, region in zip(values, regions, strict=True):
             number = None
@@ -138,7 +140,7 @@ class PhoneReader:
                     others = self._regions(region) or () if grouped and region is not None else defaults
                     if read_international(digits, grouped, others, mobile):
                         number = f"+{digits}"
-                elif digits[:2] != "00" and not (other_country_codes and digits.startswith(other_country_codes)):
+                elif digits[:2] not in perhaps_abroad:
                     named = region if type(region) is str and region in REGIONS else self._first_region(region)
                     if named is not None:
                         number = read_national(digits, named, grouped, defaults, mobile)
@@ -224,18 +226,23 @@ class PhoneReader:
                 dialled = dialled.without_zero()
             elif dialled.zero is not None and dialled.zero.alone:
                 return PhoneReason.ZERO_IN_BRACKETS
-        number = f"+{dialled.digits}"
+        number = f"+{without_trunk_zero(dialled.digits)}"
         if not _fits(dialled, number):
             return PhoneReason.TOO_LONG
-        if is_too_short(dialled.digits):
+        if is_too_short(number[1:]):
             return PhoneReason.TOO_SHORT
         return number if self._phone_check == "format" else PhoneReason.NOT_VALID
 
 
 def _fits(dialled: Dialled, number: str) -> bool:
     """Tell whether a number has no more digits than may be sent."""
-    is_unbroken = dialled.plus and len(dialled.groups) == 1
+    is_unbroken = dialled.plus and dialled.groups == (number[1:],)
     return len(number) - len("+") <= (_OCTOPUSH_DIGITS if is_unbroken else _E164_DIGITS)
+
+
+def _beginnings(codes: Iterable[str]) -> frozenset[str]:
+    """Return the first two digits of what begins with one of some codes."""
+    return frozenset(f"{code}{digit}"[:2] for code in codes for digit in "0123456789")
 
 
 def _is_blank(value: object) -> bool:

@@ -15,6 +15,7 @@ from airflow_provider_octopush.phones.library import (
     is_of,
     is_personal,
     valid,
+    without_trunk_zero,
 )
 
 if TYPE_CHECKING:
@@ -28,13 +29,17 @@ def international(dialled: Dialled) -> PhoneNumber | None:
     Read digits from the country code on.
 
     A zero that opens a bracket behind the country code is no part of the number wherever the number is not valid with
-    it: "+34 (0)612…", though Spain knows no such prefix, but not "+39 (0)6…".
+    it: "+34 (0)612…", though Spain knows no such prefix, but not "+39 (0)6…". Behind a plus, a zero without
+    brackets is none either where it is the country's trunk prefix: "+44 0 20…".
 
     :return: None when they are no valid number.
     """
     number = valid(dialled.digits)
     if number is None and has_zero_behind_country_code(dialled):
         number = valid(dialled.without_zero().digits)
+    if number is None and dialled.plus:
+        digits = without_trunk_zero(dialled.digits)
+        number = valid(digits) if digits != dialled.digits else None
     return number
 
 

@@ -140,6 +140,17 @@ def is_valid(text: str) -> bool:
     return number is not None and phonenumbers.is_valid_number(number)
 
 
+def is_grouped(e164: str, text: str) -> bool:
+    """Tell whether libphonenumber writes a number in just the groups of digits that a text has."""
+    number = parsed(e164)
+    assert number is not None
+    groups = [
+        " ".join("".join(c if c.isdigit() else " " for c in f(number)).split()) for f in (national, international)
+    ]
+    wanted = " ".join("".join(c if c.isdigit() else " " for c in text).split())
+    return wanted in (*groups, groups[1].partition(" ")[2])
+
+
 def is_of_one(e164: str, regions: Iterable[str]) -> bool:
     """Tell whether a number that is sent is valid in one of these very regions."""
     number = phonenumbers.parse(e164)

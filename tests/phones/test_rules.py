@@ -236,10 +236,11 @@ def test_an_unknown_number_behind_a_plus_is_sent_only_within_the_bounds(separato
             continue
         sent += 1
         lengths = _lengths(code)
-        assert len(digits) <= 15 or (len(digits) == 16 and len(groups) == 1), text
-        assert len(digits) - len(str(code)) >= min(lengths), text
+        assert len(read) - 1 <= 15 or (len(read) - 1 == 16 and text == read), text
+        assert len(read) - 1 - len(str(code)) >= min(lengths), text
         assert not any(is_valid(f"+{''.join(groups[:i])}") for i in range(1, len(groups))), text
-        assert read == f"+{digits}", text
+        rest = digits.removeprefix(str(code))
+        assert read in (f"+{digits}", f"+{code}{rest.removeprefix('0') if has_trunk_zero(code) else rest}"), text
         assert reader(phone_check="valid").read(text) is PhoneReason.NOT_VALID
     assert sent > CASES / 20
 
@@ -303,7 +304,6 @@ def test_a_zero_in_brackets_is_dropped_where_the_country_dials_one_and_the_numbe
         region = rng.choice(REGIONS)
         metadata = metadata_of(region)
         code, lengths = metadata.country_code, _lengths(metadata.country_code or 0)
-        main = COUNTRY_CODE_TO_REGION_CODE[code or 0][0]
         rest = "".join(rng.choices("0123456789", k=rng.choice(lengths)))
         text = f"+{code} {rng.choice(['(0)', '[0]', '( 0 )', '(0) '])}{rest}"
         read = reader().read(text)
@@ -311,7 +311,9 @@ def test_a_zero_in_brackets_is_dropped_where_the_country_dials_one_and_the_numbe
             outcome, expected = "valid with it", e164(phonenumbers.parse(f"+{code}0{rest}"))
         elif is_valid(f"+{code}{rest}"):
             outcome, expected = "valid without", e164(phonenumbers.parse(f"+{code}{rest}"))
-        elif phonenumbers.ndd_prefix_for_region(main, True) == "0":
+        elif has_trunk_zero(code or 0):
+            if rest.startswith("0"):
+                continue  # nobody dials two
             outcome, expected = "dropped", f"+{code}{rest}"
             if isinstance(read, PhoneReason):
                 assert read in (PhoneReason.TOO_SHORT, PhoneReason.TOO_LONG), text
@@ -323,6 +325,43 @@ def test_a_zero_in_brackets_is_dropped_where_the_country_dials_one_and_the_numbe
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
         assert read == expected, text
     assert set(outcomes) == {"valid with it", "valid without", "dropped"}
+
+
+def has_trunk_zero(code: int) -> bool:
+    return phonenumbers.ndd_prefix_for_region(COUNTRY_CODE_TO_REGION_CODE[code][0], True) == "0"
+
+
+#: Where 0 is dialled before numbers, and numbers may begin with 0 and another digit: Rwanda.
+BEGIN_WITH_ZERO = {250}
+
+
+def test_a_trunk_prefix_behind_the_country_code_is_dropped_however_it_is_written() -> None:
+    rng = random.Random(15)
+    dropped = kept = 0
+    for _ in range(CASES):
+        metadata = metadata_of(rng.choice(REGIONS))
+        code = metadata.country_code or 0
+        length = rng.choice([length for length in _lengths(code) if len(f"{code}0") + length <= 15])
+        rest = rng.choice("123456789") + "".join(rng.choices("0123456789", k=length - 1))
+        if is_valid(f"+{code}0{rest}"):
+            continue
+        forms = [f"+{code} 0{rest}", f"+{code} 0 {rest}", f"+{code}-0-{rest}", f"+{code}0{rest}", f"+{code} (0) {rest}"]
+        read = {reader().read(form) for form in forms}
+        if has_trunk_zero(code) and code not in BEGIN_WITH_ZERO:
+            dropped += 1
+            assert read in ({f"+{code}{rest}"}, {PhoneReason.TOO_SHORT}, {PhoneReason.EXTENSION}), forms
+        else:
+            kept += 1
+            assert f"+{code}{rest}" not in {reader().read(form) for form in forms if "(" not in form}, forms
+    assert dropped
+    assert kept
+
+
+def test_no_number_begins_with_a_zero_that_is_taken_for_a_trunk_prefix() -> None:
+    for _, number in invented(random.Random(16)):
+        code, significant = number.country_code or 0, phonenumbers.national_significant_number(number)
+        if significant[0] == "0" != significant[1]:
+            assert not has_trunk_zero(code) or code in BEGIN_WITH_ZERO, number
 
 
 @pytest.mark.parametrize(

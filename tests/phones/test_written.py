@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from tests.phones.numbers import CASES, REGIONS, international, invented, national, parsed
+from tests.phones.numbers import CASES, REGIONS, invented, is_grouped, national
 
 
 @pytest.mark.parametrize(
@@ -242,16 +242,6 @@ def test_an_ip_address_is_no_number_unless_libphonenumber_groups_its_digits_so()
             reasons.add(read)
     assert PhoneReason.ADDRESS in reasons
     assert reasons <= {PhoneReason.ADDRESS, PhoneReason.NOT_PERSONAL, PhoneReason.NOT_VALID}
-
-
-def is_grouped(e164: str, text: str) -> bool:
-    number = parsed(e164)
-    assert number is not None
-    groups = [
-        " ".join("".join(c if c.isdigit() else " " for c in f(number)).split()) for f in (national, international)
-    ]
-    wanted = " ".join("".join(c if c.isdigit() else " " for c in text).split())
-    return wanted in (*groups, groups[1].partition(" ")[2])
 
 
 @pytest.mark.parametrize(
