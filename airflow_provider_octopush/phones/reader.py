@@ -31,7 +31,14 @@ from airflow_provider_octopush.phones.readings import (
 )
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.several import behind_valid, within_valid
-from airflow_provider_octopush.phones.written import MAX_DIGITS, MAY_BE_ANOTHER, MIN_DIGITS, Dialled, read_written
+from airflow_provider_octopush.phones.written import (
+    MAX_DIGITS,
+    MAY_BE_ANOTHER,
+    MIN_DIGITS,
+    Dialled,
+    read_written,
+    stands_for_nothing,
+)
 from airflow_provider_octopush.values import is_missing
 
 if TYPE_CHECKING:
@@ -90,7 +97,8 @@ class PhoneReader:
         phone_check: PhoneCheck = "format",
         without_plus: WithoutPlus = "national",
     ) -> None:
-        regions = [default_region] if isinstance(default_region, str) else default_region
+        is_list = isinstance(default_region, Iterable) and not isinstance(default_region, str)
+        regions: Iterable[object] = default_region if is_list else [default_region]
         self._default_regions = [_checked_region(region) for region in regions]
         _check_choice("phone_check", phone_check, get_args(PhoneCheck))
         _check_choice("without_plus", without_plus, get_args(WithoutPlus))
@@ -104,7 +112,8 @@ class PhoneReader:
         Read one number.
 
         :param value: text or a number, as a warehouse holds it.
-        :param region: the region of this number, which then decides alone; when missing, ``default_region`` does.
+        :param region: the region of this number, which then decides alone; when missing (blank, "N/A", …),
+            ``default_region`` does.
         :return: ``+`` and digits, or the reason why it is none.
         """
         return self.read_all((value,), (region,))[0]
@@ -156,9 +165,11 @@ class PhoneReader:
         """Return the regions that are asked for; None when what should name one does not."""
         if type(region) is str and region in REGIONS:
             return (region,)
-        if region is None or _is_blank(region):
+        if region is None:
             return self._default_regions
-        return [_region(region)] if _is_region(region) else None
+        if _is_region(region):  # and first, for NA is Namibia
+            return [_region(region)]
+        return self._default_regions if _is_nothing(region) else None
 
     def _read(self, value: object, region: object) -> str | PhoneReason:
         dialled = read_written(value)
@@ -245,12 +256,13 @@ def _beginnings(codes: Iterable[str]) -> frozenset[str]:
     return frozenset(f"{code}{digit}"[:2] for code in codes for digit in "0123456789")
 
 
-def _is_blank(value: object) -> bool:
-    return not plain(value).strip() if isinstance(value, str) else is_missing(value)
+def _is_nothing(value: object) -> bool:
+    return stands_for_nothing(plain(value)) if isinstance(value, str) else is_missing(value)
 
 
 def _region(region: object) -> str:
-    return plain(str(region)).strip().upper()
+    text = plain(str(region)).strip()
+    return text.upper() if text.isascii() else text  # "ß" would become "SS"
 
 
 def _is_region(region: object) -> bool:
@@ -259,8 +271,20 @@ def _is_region(region: object) -> bool:
 
 def _checked_region(region: object) -> str:
     if not _is_region(region):
-        raise ValueError(f"default_region {region!r} is not a region: write an ISO 3166-1 code such as 'FR'")
+        raise ValueError(f"default_region {region!r} is not a region: {_what_to_write(region)}")
     return _region(region)
+
+
+def _what_to_write(region: object) -> str:
+    text = str(region).strip()
+    if text.upper() == "UK":
+        return "write 'GB' for the United Kingdom"
+    if "," in text or text.startswith("["):
+        return (
+            "write several as a list, such as ['FR', 'RE']; a template gives a list in a Dag with "
+            "render_template_as_native_obj=True"
+        )
+    return "write a code of two letters, such as 'FR', or a list of them"
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 import ipaddress
 import re
@@ -55,7 +56,7 @@ _AROUND_NOTHING = "-?._/*#<>()[] "
 _ZEROS = re.compile(r"0[0 .,()/-]*")
 _QUOTES = "\"'`"
 _FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)|([1-9][0-9]*),(0{1,2})")
-_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?e[+-]?[0-9]+", re.IGNORECASE)
+_SCIENTIFIC = re.compile(r"([+-]?)([0-9]+)(?:[.,]([0-9]*))?e([+-]?[0-9]+)", re.IGNORECASE)
 # A number that begins with a zero is none that a program has written: what stands before it is a dash.
 _NEGATIVE = re.compile(r"-[1-9]")
 _EXTENSION_WORD = re.compile(
@@ -78,10 +79,12 @@ _DATE = re.compile(
 #: Groups of digits that begin as a date does, or are an IP address; for whoever looks at text in a hurry.
 MAY_BE_ANOTHER = re.compile(
     r"(?:[0-9]{4}[ ._-][0-3]?[0-9][ ._-][0-3]?[0-9]|[0-3]?[0-9][ ._-][0-3]?[0-9][ ._-][0-9]{4})(?![0-9])"
-    r"|(?:19|20)[0-9]{2}-[01][0-9]\Z"
+    r"|(?:(?:19|20)[0-9]{2}-[01]?[0-9]|[01]?[0-9]-(?:19|20)[0-9]{2})\Z"
     r"|[0-9]+(?:\.[0-9]+){3}\Z"
 )
-_MONTH = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])")
+# A month and its year, or two years, even where libphonenumber groups digits so: no such number is in use.
+_YEAR = "(?:19|20)[0-9]{2}"
+_MONTH = re.compile(rf"{_YEAR}[-/.](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/.]{_YEAR}|{_YEAR}/{_YEAR}")
 _ADDRESS = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/][0-9]+)?")
 _ZERO_IN_BRACKETS = re.compile(r"[\[(]\s*0\s*([\])])?")
 _PUNCTUATION = " .-/()[]_~"
@@ -171,10 +174,14 @@ def read_written(value: object) -> Dialled | PhoneReason:
     if len(text) > _MAX_CHARACTERS:
         return PhoneReason.LETTERS if any(map(str.isalpha, text)) else PhoneReason.TOO_LONG
     text = _unwrapped(text)
-    core = text.casefold().strip(_AROUND_NOTHING)
-    if core in _NOTHING or _ZEROS.fullmatch(core):
+    if stands_for_nothing(text) or _ZEROS.fullmatch(text.strip(_AROUND_NOTHING)):
         return PhoneReason.MISSING
     return _link(text[4:].strip()) if text[:4].casefold() == "tel:" else _single(text)
+
+
+def stands_for_nothing(text: str) -> bool:
+    """Tell whether text is what programs write where nothing is: "N/A", "null", a dash, …"""
+    return text.casefold().strip(_AROUND_NOTHING) in _NOTHING
 
 
 def _unwrapped(text: str) -> str:
@@ -200,6 +207,8 @@ def _as_text(value: object) -> str | PhoneReason:
         return PhoneReason.MISSING
     if isinstance(value, bool):
         return PhoneReason.NOT_TEXT
+    if isinstance(value, dt.date | np.datetime64):
+        return PhoneReason.DATE
     if isinstance(value, float | np.floating):
         if not value.is_integer():
             return PhoneReason.NOT_WHOLE
@@ -234,6 +243,8 @@ def _single(text: str) -> Dialled | PhoneReason:
     digits = text.removeprefix("+")
     if digits.isdecimal():
         return Dialled(digits != text, (digits,))
+    if _MONTH.fullmatch(text.strip(_PUNCTUATION)):
+        return PhoneReason.DATE
     looks_like = _looks_like(text.strip(_PUNCTUATION))
     number = _float(text)
     if number is None:
@@ -268,9 +279,7 @@ def _places(sign: str | re.Pattern[str], text: str) -> frozenset[int]:
 
 
 def _looks_like(text: str) -> PhoneReason | None:
-    """Recognise a date (the day and the month in either order), a month as ISO 8601 writes it, or an IPv4 address."""
-    if _MONTH.fullmatch(text):
-        return PhoneReason.DATE
+    """Recognise a date (the day and the month in either order) or an IPv4 address."""
     date = _DATE.fullmatch(text)
     if date is not None and {len(date["first"]), len(date["last"])} in ({1, 4}, {2, 4}):
         year, day = sorted((date["first"], date["last"]), key=len, reverse=True)
@@ -309,8 +318,9 @@ def _link(text: str) -> Dialled | PhoneReason:
 
 def _float(text: str) -> str | PhoneReason | None:
     """Tell what a number became when it was written as a float; None when it was not."""
-    if _SCIENTIFIC.fullmatch(text):
-        return PhoneReason.SCIENTIFIC
+    scientific = _SCIENTIFIC.fullmatch(text)
+    if scientific is not None:
+        return _scientific(*scientific.groups(default=""))
     if _NEGATIVE.match(text):
         return PhoneReason.NEGATIVE
     match = _FLOAT.fullmatch(text)
@@ -322,6 +332,20 @@ def _float(text: str) -> str | PhoneReason | None:
         return PhoneReason.IMPRECISE if len(whole.lstrip("+0")) > _FLOAT_DIGITS else whole
     # "0123.456789" is an area code and a number; "12345.5", "33612345678.125" and "1234.56" are not.
     return PhoneReason.NOT_WHOLE if _count_digits(whole) >= ENOUGH_FOR_A_NUMBER or is_short else None
+
+
+def _scientific(sign: str, whole: str, fraction: str, exponent: str) -> str | PhoneReason:
+    """Write a number in scientific notation without it, where it has all its digits: 3.3612345678E10."""
+    if int(exponent) > len(fraction):
+        return PhoneReason.SCIENTIFIC
+    if sign == "-":
+        return PhoneReason.NEGATIVE
+    point = max(len(whole) + int(exponent), 0)
+    digits = whole + fraction
+    if digits[point:].strip("0"):
+        return PhoneReason.NOT_WHOLE
+    written = digits[:point].lstrip("0") or "0"
+    return PhoneReason.IMPRECISE if len(written) > _FLOAT_DIGITS else sign + written
 
 
 def _not_a_single_number(text: str) -> PhoneReason | None:
