@@ -476,6 +476,7 @@ def test_an_international_number_that_is_not_valid_loses_no_digit(text: str) -> 
     digits = "".join(filter(str.isdecimal, text))
     if isinstance(read, str) and not phonenumbers.is_valid_number(phonenumbers.parse(read)):
         without_fraction = {digits.removesuffix("0"), digits.removesuffix("00")} if "." in text else set()
-        # Behind a country code, a zero that opens a bracket is none of the number.
-        without_zero = {digits[:i] + digits[i + 1 :] for i in (1, 2, 3) if digits[i : i + 1] == "0" and "(" in text}
-        assert read[1:] in {digits, *without_fraction, *without_zero}
+        # Behind a country code, a zero is none of the number: a trunk prefix, or one that opens a bracket.
+        without_zero = {digits[:i] + digits[i + 1 :] for i in (1, 2, 3) if digits[i : i + 1] == "0"}
+        without_two = {digits[:i] + digits[i + 2 :] for i in (1, 2, 3) if digits[i : i + 2] == "00" and "(" in text}
+        assert read[1:] in {digits, *without_fraction, *without_zero, *without_two}
