@@ -15,6 +15,7 @@ import pandas as pd
 
 #: A decimal's exponent may stand for more digits than there is memory.
 _MAX_EXPONENT = 400
+_TOO_LONG = 10**_MAX_EXPONENT
 
 
 def to_text(value: object) -> str | None:
@@ -55,19 +56,24 @@ def _text(value: str) -> str | None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError("text that is not valid Unicode") from None
+            raise ValueError(
+                "text that is not valid Unicode (half of a surrogate pair): give it in UTF-8, or without it"
+            ) from None
     return str.__str__(value)
 
 
 def _integer(value: numbers.Integral) -> str:
-    return str(int(value))
+    whole = int(value)
+    if abs(whole) >= _TOO_LONG:
+        raise ValueError(_too_long())
+    return str(whole)
 
 
 def _float(value: float) -> str | None:
     if math.isnan(value):
         return None
     if math.isinf(value):
-        raise ValueError("a number without end has no text form")
+        raise ValueError(_without_end())
     # str is the shortest text that reads back as this very number; Decimal writes it without an exponent.
     return f"{decimal.Decimal(str(value)):f}".removesuffix(".0")
 
@@ -75,9 +81,21 @@ def _float(value: float) -> str | None:
 def _decimal(value: decimal.Decimal) -> str | None:
     if value.is_nan():
         return None
-    if value.is_infinite() or abs(value.adjusted()) > _MAX_EXPONENT:
-        raise ValueError("a number without end has no text form")
+    if value.is_infinite():
+        raise ValueError(_without_end())
+    if abs(value.adjusted()) > _MAX_EXPONENT:
+        raise ValueError(_too_long())
     return f"{value:f}"
+
+
+def _without_end() -> str:
+    return "a number without end has no text form: give NULL in its place, or text"
+
+
+def _too_long() -> str:
+    return (
+        f"a number of more than {_MAX_EXPONENT} digits has no text form: give it as text, in a query by CAST(… AS text)"
+    )
 
 
 def decode(values: list[Any]) -> list[Any]:
@@ -106,7 +124,11 @@ def _decoded(value: bytes | bytearray | memoryview) -> object:
 def _bytes(value: bytes | bytearray | memoryview) -> str | None:
     text = _decoded(value)
     if not isinstance(text, str):
-        raise ValueError("bytes that are not text in UTF-8")  # noqa: TRY004 - the type is right, the value is not
+        # The type is right, the value is not.
+        raise ValueError(  # noqa: TRY004
+            "bytes that are not text in UTF-8: give them as text, in a query by decoding them, such as by "
+            "convert_from(…, 'latin1')"
+        )
     return _text(text)
 
 

@@ -95,10 +95,11 @@ def test_a_value_is_written_as_a_person_would(value: object, text: str) -> None:
     [b"secret\xff", memoryview(b"secret\xff"), ["secret"], {"secret": 1}, ("secret",),
      math.inf, decimal.Decimal("-inf"),
      "secret\ud800", object(), dt.timedelta(1), np.timedelta64(1, "s"),
-     decimal.Decimal("1E+999999999"), decimal.Decimal("1E-999999999")],
+     decimal.Decimal("1E+999999999"), decimal.Decimal("1E-999999999"),
+     pytest.param(10**5000, id="an integer of 5001 digits"), -math.inf],
 )  # fmt: skip
 def test_what_has_no_sensible_text_is_refused_without_being_quoted(value: object) -> None:
-    with pytest.raises(ValueError, match="text") as caught:
+    with pytest.raises(ValueError, match=r"text.*: give (it|them|NULL)") as caught:
         to_text(value)
     assert "secret" not in str(caught.value)
     assert not is_missing(value)

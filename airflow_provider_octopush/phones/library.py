@@ -100,7 +100,33 @@ def country_code_of(region: str) -> str:
 
 def has_trunk_prefix_zero(code: str) -> bool:
     """Tell whether 0 is dialled before a number in national form, in the country of a country code."""
-    return trunk_prefix(_COUNTRY_CODES[code][0]) == "0"
+    return code in _COUNTRY_CODES and trunk_prefix(_COUNTRY_CODES[code][0]) == "0"
+
+
+def without_trunk_zero(digits: str) -> str:
+    """
+    Drop a trunk prefix 0 behind the country code that digits begin with.
+
+    It is left where the country has no such prefix, or numbers that begin with 0. Two zeros are none either: so begin
+    numbers in some countries that nobody can dial from abroad.
+    """
+    code = country_code(digits)
+    national = digits.removeprefix(code)
+    is_trunk_prefix = national[:1] == "0" and national[1:2] != "0" and has_trunk_prefix_zero(code)
+    return f"{code}{national[1:]}" if is_trunk_prefix and not _begin_with_zero(code) else digits
+
+
+@functools.cache
+def _begin_with_zero(code: str) -> bool:
+    """Tell whether numbers begin with a zero and another digit, in the country of a country code."""
+    for plan in _plans(code):
+        pattern = plan.general_desc.national_number_pattern if plan.general_desc else None
+        lengths = plan.general_desc.possible_length if plan.general_desc else ()
+        # The first digits decide in general descriptions; the last ones may be any.
+        tried = (f"0{second}".ljust(length, "1") for second in range(1, 10) for length in lengths)
+        if pattern and any(re.fullmatch(pattern, digits) for digits in tried):
+            return True
+    return False
 
 
 def is_too_short(digits: str) -> bool:
@@ -114,11 +140,15 @@ def is_too_short(digits: str) -> bool:
 
 @functools.cache
 def _fewest_digits(code: str) -> int:
-    plans = (PhoneMetadata.metadata_for_region_or_calling_code(int(code), region) for region in _COUNTRY_CODES[code])
     return min(
-        (length for plan in plans if plan and plan.general_desc for length in plan.general_desc.possible_length),
+        (length for plan in _plans(code) if plan.general_desc for length in plan.general_desc.possible_length),
         default=0,
     )
+
+
+def _plans(code: str) -> list[PhoneMetadata]:
+    plans = (PhoneMetadata.metadata_for_region_or_calling_code(int(code), region) for region in _COUNTRY_CODES[code])
+    return [plan for plan in plans if plan is not None]
 
 
 def unreadable(digits: str) -> PhoneReason | None:

@@ -17,6 +17,9 @@ from phonenumbers.phonemetadata import PhoneNumberDesc
 
 _NOTHING = re.compile(r"(?!)")
 
+#: The most digits of a number in E.164; libphonenumber holds longer ones valid in some regions.
+_MOST_DIGITS = 15
+
 #: Digits of the shortest valid number of any region, with a trunk prefix, and with 00 and a country code.
 _FEWEST_DIALLED = 5
 _FEWEST_ABROAD = 7
@@ -186,6 +189,9 @@ def _numbers(metadata: PhoneMetadata, *, mobile: bool, personal: bool = False) -
         return _any_of((getattr(metadata, name) for name in names), lengths)
 
     general = f"(?={_any_of([metadata.general_desc])})"
+    most = _MOST_DIGITS - len(str(metadata.country_code))
+    if max(lengths, default=0) > most:
+        general += rf"(?=[0-9]{{1,{most}}}\Z)"
     if mobile:
         can_receive = metadata.fixed_line if metadata.same_mobile_and_fixed_line_pattern else metadata.mobile
         return f"{general}(?!{of(_SPECIAL)}){_any_of([can_receive], lengths)}"

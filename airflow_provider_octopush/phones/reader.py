@@ -10,6 +10,7 @@ from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.library import (
     REGIONS,
     country_code,
+    country_code_of,
     e164,
     has_country_written,
     has_trunk_prefix_zero,
@@ -18,18 +19,26 @@ from airflow_provider_octopush.phones.library import (
     is_personal,
     is_too_short,
     unreadable,
+    without_trunk_zero,
 )
 from airflow_provider_octopush.phones.numbering_plan import read_international, read_national
 from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
 from airflow_provider_octopush.phones.readings import (
     from_abroad,
     has_zero_behind_country_code,
-    in_region,
+    in_regions,
     international,
 )
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.several import behind_valid, within_valid
-from airflow_provider_octopush.phones.written import MAX_DIGITS, MAY_BE_ANOTHER, MIN_DIGITS, Dialled, read_written
+from airflow_provider_octopush.phones.written import (
+    MAX_DIGITS,
+    MAY_BE_ANOTHER,
+    MIN_DIGITS,
+    Dialled,
+    read_written,
+    stands_for_nothing,
+)
 from airflow_provider_octopush.values import is_missing
 
 if TYPE_CHECKING:
@@ -56,15 +65,18 @@ class PhoneReader:
       in the US) has its country written.
     - Any other number is of a region that the caller names. It is one in national form, or one that lost its plus, and
       has to be valid in the very region and of a type that a person can have: landline, mobile, VoIP, personal. The
-      regions are tried in their order, and in each the national form first: only where the other reading alone is
-      mobile, that one is meant (4915123456789 in DE is not a landline of Leer with an area code 4915).
+      regions are tried in their order, and in each the national form first: only where that is no mobile, and a reading
+      of any of the regions that lost its plus is, that one is meant (4915123456789 in DE is not a landline of Leer with
+      an area code 4915, and 33612345678 in DE and FR is a French mobile). An international prefix other than ``00``
+      counts only where the digits are no number of a region that is asked for.
     - With ``without_plus="international"`` a number without plus or ``00`` begins with its country code and has to be
       valid; regions do not matter then.
 
     A number that libphonenumber holds valid comes in libphonenumber's E.164. One that has a plus and is not valid comes
-    digit for digit as it was written, where ``phone_check`` allows it: libphonenumber does not know new ranges. It has
-    at most 15 digits (16 with nothing between them, as in Octopush's own documentation), is no shorter than any number
-    of its country, and no valid number ends at a blank or a sign within it.
+    digit for digit as it was written, where ``phone_check`` allows it: libphonenumber does not know new ranges. Only a
+    trunk prefix 0 behind the country code is dropped. It is no shorter than any number of its country, and no valid
+    number ends at a blank or a sign within it. No number has more than 15 digits (16 behind a plus with nothing between
+    them, as in Octopush's own documentation).
 
     Where libphonenumber cannot tell one region's numbers from another's, it is the region that is asked for that
     counts: a number of Jersey is not valid in GB, one of Réunion not in FR.
@@ -85,10 +97,12 @@ class PhoneReader:
         phone_check: PhoneCheck = "format",
         without_plus: WithoutPlus = "national",
     ) -> None:
-        regions = [default_region] if isinstance(default_region, str) else default_region
+        is_list = isinstance(default_region, Iterable) and not isinstance(default_region, str)
+        regions: Iterable[object] = default_region if is_list else [default_region]
         self._default_regions = [_checked_region(region) for region in regions]
         _check_choice("phone_check", phone_check, get_args(PhoneCheck))
         _check_choice("without_plus", without_plus, get_args(WithoutPlus))
+        self._perhaps_abroad = _beginnings(["00", *map(country_code_of, self._default_regions[1:])])
         self._phone_check = phone_check
         self._mobile = phone_check == "mobile"
         self._needs_no_plus = without_plus == "international"
@@ -98,7 +112,8 @@ class PhoneReader:
         Read one number.
 
         :param value: text or a number, as a warehouse holds it.
-        :param region: the region of this number, which then decides alone; when missing, ``default_region`` does.
+        :param region: the region of this number, which then decides alone; when missing (blank, "N/A", …),
+            ``default_region`` does.
         :return: ``+`` and digits, or the reason why it is none.
         """
         return self.read_all((value,), (region,))[0]
@@ -112,6 +127,7 @@ class PhoneReader:
         :return: what :meth:`read` gives for each of them.
         """
         mobile, defaults, needs_no_plus = self._mobile, self._default_regions, self._needs_no_plus
+        perhaps_abroad = self._perhaps_abroad
         numbers: list[str | PhoneReason] = []
         for value, region in zip(values, regions, strict=True):
             number = None
@@ -133,7 +149,7 @@ class PhoneReader:
                     others = self._regions(region) or () if grouped and region is not None else defaults
                     if read_international(digits, grouped, others, mobile):
                         number = f"+{digits}"
-                elif digits[:2] != "00":
+                elif digits[:2] not in perhaps_abroad:
                     named = region if type(region) is str and region in REGIONS else self._first_region(region)
                     if named is not None:
                         number = read_national(digits, named, grouped, defaults, mobile)
@@ -149,9 +165,11 @@ class PhoneReader:
         """Return the regions that are asked for; None when what should name one does not."""
         if type(region) is str and region in REGIONS:
             return (region,)
-        if region is None or _is_blank(region):
+        if region is None:
             return self._default_regions
-        return [_region(region)] if _is_region(region) else None
+        if _is_region(region):  # and first, for NA is Namibia
+            return [_region(region)]
+        return self._default_regions if _is_nothing(region) else None
 
     def _read(self, value: object, region: object) -> str | PhoneReason:
         dialled = read_written(value)
@@ -174,14 +192,17 @@ class PhoneReader:
             possible = [number for number in possible if is_mobile(number)]
         if not possible:
             return PhoneReason.NOT_MOBILE if self._mobile else PhoneReason.NOT_PERSONAL
-        reason = within_valid(dialled, possible[0], regions or (), needs_no_plus=self._needs_no_plus)
-        return e164(possible[0]) if reason is None else reason
+        number = next((number for number in possible if _fits(dialled, e164(number))), possible[0])
+        reason = within_valid(dialled, number, regions or (), needs_no_plus=self._needs_no_plus)
+        if reason is not None:
+            return reason
+        return e164(number) if _fits(dialled, e164(number)) else PhoneReason.TOO_LONG
 
     def _readings(self, dialled: Dialled, regions: Sequence[str]) -> tuple[list[PhoneNumber], list[PhoneNumber]]:
         """Give the valid numbers whose country is written, or else those of the regions, the likeliest first."""
         abroad = [] if dialled.plus else from_abroad(dialled, regions)
         if not abroad and not dialled.plus and not self._needs_no_plus:
-            return [], [number for region in regions for number in in_region(dialled, region)]
+            return [], in_regions(dialled, regions)
         number = None if abroad else international(dialled)
         return abroad if number is None else [number], []
 
@@ -216,20 +237,32 @@ class PhoneReader:
                 dialled = dialled.without_zero()
             elif dialled.zero is not None and dialled.zero.alone:
                 return PhoneReason.ZERO_IN_BRACKETS
-        digits = dialled.digits
-        if len(digits) > (_OCTOPUSH_DIGITS if len(dialled.groups) == 1 else _E164_DIGITS):
+        number = f"+{without_trunk_zero(dialled.digits)}"
+        if not _fits(dialled, number):
             return PhoneReason.TOO_LONG
-        if is_too_short(digits):
+        if is_too_short(number[1:]):
             return PhoneReason.TOO_SHORT
-        return f"+{digits}" if self._phone_check == "format" else PhoneReason.NOT_VALID
+        return number if self._phone_check == "format" else PhoneReason.NOT_VALID
 
 
-def _is_blank(value: object) -> bool:
-    return not plain(value).strip() if isinstance(value, str) else is_missing(value)
+def _fits(dialled: Dialled, number: str) -> bool:
+    """Tell whether a number has no more digits than may be sent."""
+    is_unbroken = dialled.plus and dialled.groups == (number[1:],)
+    return len(number) - len("+") <= (_OCTOPUSH_DIGITS if is_unbroken else _E164_DIGITS)
+
+
+def _beginnings(codes: Iterable[str]) -> frozenset[str]:
+    """Return the first two digits of what begins with one of some codes."""
+    return frozenset(f"{code}{digit}"[:2] for code in codes for digit in "0123456789")
+
+
+def _is_nothing(value: object) -> bool:
+    return stands_for_nothing(plain(value)) if isinstance(value, str) else is_missing(value)
 
 
 def _region(region: object) -> str:
-    return plain(str(region)).strip().upper()
+    text = plain(str(region)).strip()
+    return text.upper() if text.isascii() else text  # "ß" would become "SS"
 
 
 def _is_region(region: object) -> bool:
@@ -238,8 +271,20 @@ def _is_region(region: object) -> bool:
 
 def _checked_region(region: object) -> str:
     if not _is_region(region):
-        raise ValueError(f"default_region {region!r} is not a region: write an ISO 3166-1 code such as 'FR'")
+        raise ValueError(f"default_region {region!r} is not a region: {_what_to_write(region)}")
     return _region(region)
+
+
+def _what_to_write(region: object) -> str:
+    text = str(region).strip()
+    if text.upper() == "UK":
+        return "write 'GB' for the United Kingdom"
+    if "," in text or text.startswith("["):
+        return (
+            "write several as a list, such as ['FR', 'RE']; a template gives a list in a Dag with "
+            "render_template_as_native_obj=True"
+        )
+    return "write a code of two letters, such as 'FR', or a list of them"
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

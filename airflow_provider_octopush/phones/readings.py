@@ -13,7 +13,9 @@ from airflow_provider_octopush.phones.library import (
     has_country_written,
     is_mobile,
     is_of,
+    is_personal,
     valid,
+    without_trunk_zero,
 )
 
 if TYPE_CHECKING:
@@ -27,13 +29,17 @@ def international(dialled: Dialled) -> PhoneNumber | None:
     Read digits from the country code on.
 
     A zero that opens a bracket behind the country code is no part of the number wherever the number is not valid with
-    it: "+34 (0)612…", though Spain knows no such prefix, but not "+39 (0)6…".
+    it: "+34 (0)612…", though Spain knows no such prefix, but not "+39 (0)6…". Behind a plus, a zero without
+    brackets is none either where it is the country's trunk prefix: "+44 0 20…".
 
     :return: None when they are no valid number.
     """
     number = valid(dialled.digits)
     if number is None and has_zero_behind_country_code(dialled):
         number = valid(dialled.without_zero().digits)
+    if number is None and dialled.plus:
+        digits = without_trunk_zero(dialled.digits)
+        number = valid(digits) if digits != dialled.digits else None
     return number
 
 
@@ -64,25 +70,39 @@ def from_abroad(dialled: Dialled, regions: Iterable[str]) -> list[PhoneNumber]:
     return asked_for if len(asked_for) == 1 else list(numbers.values())
 
 
-def in_region(dialled: Dialled, region: str) -> list[PhoneNumber]:
+def in_regions(dialled: Dialled, regions: Sequence[str]) -> list[PhoneNumber]:
     """
-    Read digits as they are dialled within a region, or as a number of the region that lost its plus.
+    Read digits as they are dialled within regions, or as numbers of these that lost their plus.
 
-    The first is likelier; only when the second alone is mobile, that one is.
+    The first is likeliest: the regions are tried in their order, and in each the national form first. Only where that
+    is no mobile, and one that lost its plus is, the latter is meant: in nearly every country the digits of a foreign
+    mobile are some landline. Digits that begin with the international prefix of a region are a number abroad only where
+    they are none of the regions: 014 is dialled in Israel before a number abroad, and in GB before one of Wales.
 
-    :return: the numbers, the likelier first. They are valid in the very region, but for those that begin with its
+    :return: the numbers, the likeliest first. They are valid in the very regions, but for those that begin with an
         international prefix.
     """
-    dialled_there = dialled_in(dialled.digits, region)
-    numbers = [] if dialled_there is None else [dialled_there]
-    if dialled_there is not None and has_country_written(dialled_there):
-        return numbers
-    if dialled.digits.startswith(country_code_of(region)):
-        lost_plus = international(dialled)
-        if lost_plus is not None and is_of(lost_plus, region):
-            is_likelier = dialled_there is not None and is_mobile(lost_plus) and not is_mobile(dialled_there)
-            numbers.insert(0 if is_likelier else 1, lost_plus)
-    return numbers
+    numbers: list[PhoneNumber] = []
+    lost_plus: list[PhoneNumber] = []
+    abroad: list[PhoneNumber] = []
+    for region in regions:
+        number = dialled_in(dialled.digits, region)
+        if number is not None:
+            (abroad if has_country_written(number) else numbers).append(number)
+        number = _lost_plus(dialled, region)
+        if number is not None:
+            numbers.append(number)
+            lost_plus.append(number)
+    if lost_plus and not is_mobile(next(filter(is_personal, numbers), numbers[0])):
+        numbers = [*filter(is_mobile, lost_plus), *numbers]
+    return numbers or abroad
+
+
+def _lost_plus(dialled: Dialled, region: str) -> PhoneNumber | None:
+    if not dialled.digits.startswith(country_code_of(region)):
+        return None
+    number = international(dialled)
+    return number if number is not None and is_of(number, region) else None
 
 
 def is_number(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: bool = False) -> bool:
@@ -96,4 +116,4 @@ def is_number(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: bool =
         return international(dialled) is not None
     if from_abroad(dialled, ()) or (needs_no_plus and international(dialled) is not None):
         return True
-    return any(in_region(dialled, region) for region in regions)
+    return bool(in_regions(dialled, regions))

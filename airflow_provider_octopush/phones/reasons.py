@@ -26,7 +26,9 @@ class PhoneReason(enum.Enum):
     TOO_SHORT = "phone number too short"
     TOO_LONG = "phone number too long"
     UNKNOWN_COUNTRY_CODE = "phone number with a country code that does not exist"
-    UNKNOWN_REGION = "region is not an ISO 3166-1 code of a country"
+    UNKNOWN_REGION = (
+        "region is none that has phone numbers: write a code of two letters, such as FR (GB for the United Kingdom)"
+    )
     NO_COUNTRY_CODE = "phone number without a plus does not begin with a country code"
     NO_REGION = (
         "phone number without a plus and no region is known: set default_region if numbers are in national form, "

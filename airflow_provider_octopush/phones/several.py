@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_octopush.phones.library import is_grouped, region_of, trunk_prefix
 from airflow_provider_octopush.phones.readings import international, is_number
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER, Dialled
+from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER, ENOUGH_WITHOUT_AREA_CODE, Dialled
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
@@ -24,8 +24,9 @@ def within_valid(
     Find a second number, or an extension, within what is a valid number as a whole.
 
     There is a second number when a cut leaves two that are each valid, and the second begins with 00 or with the trunk
-    prefix of the country; when a number is followed by a slash and some digits; and when anything follows it in another
-    line. What libphonenumber itself groups just so, in one line, is one. (A German direct-dial tail, as in
+    prefix of the country; when a number is followed by a slash or a dash between blanks, and by digits that
+    may be another number without its area code, or replace the last ones; and when anything follows it in another line.
+    What libphonenumber itself groups just so, in one line, is one. (A German direct-dial tail, as in
     "+49 30 1234567-12", is a part of its number.)
 
     :param number: what the whole is read as.
@@ -36,10 +37,10 @@ def within_valid(
     named = list(dict.fromkeys((region, *regions)))
     prefixes = tuple(filter(None, ("00", trunk_prefix(region))))
     for cut in dialled.cuts():
-        ends_line, is_alternative = cut in dialled.line_ends, _offers_alternative(dialled, cut)
-        if not (ends_line or is_alternative or dialled.digits.startswith(prefixes, cut)):
+        ends_line, is_another = cut in dialled.line_ends, _offers_another(dialled, cut)
+        if not (ends_line or is_another or dialled.digits.startswith(prefixes, cut)):
             continue
-        is_second = is_alternative or is_number(dialled.behind(cut), named, needs_no_plus=needs_no_plus)
+        is_second = is_another or is_number(dialled.behind(cut), named, needs_no_plus=needs_no_plus)
         if not (ends_line or is_second):
             continue
         if is_number(dialled.before(cut), named, needs_no_plus=needs_no_plus):
@@ -65,11 +66,25 @@ def behind_valid(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: boo
         named = regions if first is None else [*regions, region_of(first)]
         is_second = (
             len(behind.digits) >= ENOUGH_FOR_A_NUMBER
-            or _offers_alternative(dialled, cut)
+            or _offers_another(dialled, cut)
             or is_number(behind, named, needs_no_plus=needs_no_plus)
         )
         return PhoneReason.TWO_NUMBERS if is_second else PhoneReason.EXTENSION
     return None
+
+
+def _offers_another(dialled: Dialled, cut: int) -> bool:
+    """Tell whether a sign is at a cut, and behind it another number, without its area code or by its last digits."""
+    return _offers_number(dialled, cut) or _offers_alternative(dialled, cut)
+
+
+def _offers_number(dialled: Dialled, cut: int) -> bool:
+    """Tell whether digits that may be a number without its area code stand behind a slash, or a dash between blanks."""
+    signs = dialled.slashes | dialled.dashes
+    if cut not in signs:
+        return False
+    next_sign = min((place for place in signs if place > cut), default=len(dialled.digits))
+    return next_sign - cut >= ENOUGH_WITHOUT_AREA_CODE
 
 
 def _offers_alternative(dialled: Dialled, cut: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 import ipaddress
 import re
@@ -35,7 +36,11 @@ MIN_DIGITS = 4
 #: Digits that make up a phone number of their own, where a value may hold two.
 ENOUGH_FOR_A_NUMBER = 7
 
-#: Twice as many are more than E.164's 15 digits, so that blanks and dashes between them cannot be mere punctuation.
+#: Digits that make up one without its area code, where a sign divides it from the number before it.
+ENOUGH_WITHOUT_AREA_CODE = 5
+
+#: Twice as many digits as these are more than E.164's 15, so that blanks and dashes between them cannot be mere
+#: punctuation.
 _TOO_MANY_TWICE = 8
 
 #: Years of dates that have only blanks between them, or a time behind them: such digits may as well be a number.
@@ -51,7 +56,7 @@ _AROUND_NOTHING = "-?._/*#<>()[] "
 _ZEROS = re.compile(r"0[0 .,()/-]*")
 _QUOTES = "\"'`"
 _FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)|([1-9][0-9]*),(0{1,2})")
-_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?e[+-]?[0-9]+", re.IGNORECASE)
+_SCIENTIFIC = re.compile(r"([+-]?)([0-9]+)(?:[.,]([0-9]*))?e([+-]?[0-9]+)", re.IGNORECASE)
 # A number that begins with a zero is none that a program has written: what stands before it is a dash.
 _NEGATIVE = re.compile(r"-[1-9]")
 _EXTENSION_WORD = re.compile(
@@ -62,6 +67,8 @@ _EXTENSION_WORD = re.compile(
 _BETWEEN_NUMBERS = re.compile(r"[/|;,&\\\n]|[^\W\d_]+|(?=\+)")
 _WIDE_GAP = re.compile(r"\s+-+\s+|\s{2,}")
 _EXTENSION_SIGN = re.compile(r"[,;#~]")
+_DIVIDED = re.compile(r"[,;]([^,;/]*)")
+_SPACED_DASH = re.compile(r" -+ ")
 _PARAMETER = re.compile(r"\s*([a-z][a-z-]*)\s*(?:=(.*))?", re.IGNORECASE)
 _DATE = re.compile(
     r"(?P<first>[0-9]{1,4})(?P<separator>\s*[-./_]\s*|\s+)(?P<month>[0-9]{1,2})(?:\s*[-./_]\s*|\s+)(?P<last>[0-9]{1,4})"
@@ -72,10 +79,12 @@ _DATE = re.compile(
 #: Groups of digits that begin as a date does, or are an IP address; for whoever looks at text in a hurry.
 MAY_BE_ANOTHER = re.compile(
     r"(?:[0-9]{4}[ ._-][0-3]?[0-9][ ._-][0-3]?[0-9]|[0-3]?[0-9][ ._-][0-3]?[0-9][ ._-][0-9]{4})(?![0-9])"
-    r"|(?:19|20)[0-9]{2}-[01][0-9]\Z"
+    r"|(?:(?:19|20)[0-9]{2}-[01]?[0-9]|[01]?[0-9]-(?:19|20)[0-9]{2})\Z"
     r"|[0-9]+(?:\.[0-9]+){3}\Z"
 )
-_MONTH = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])")
+# A month and its year, or two years, even where libphonenumber groups digits so: no such number is in use.
+_YEAR = "(?:19|20)[0-9]{2}"
+_MONTH = re.compile(rf"{_YEAR}[-/.](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/.]{_YEAR}|{_YEAR}/{_YEAR}")
 _ADDRESS = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/][0-9]+)?")
 _ZERO_IN_BRACKETS = re.compile(r"[\[(]\s*0\s*([\])])?")
 _PUNCTUATION = " .-/()[]_~"
@@ -100,6 +109,7 @@ class Dialled(NamedTuple):
     :param plus: whether it begins with a plus.
     :param groups: its digits, as they are grouped.
     :param slashes: how many digits stand before each slash.
+    :param dashes: how many stand before each dash between blanks.
     :param line_ends: how many stand before each end of a line.
     :param zero: the first zero that opens a bracket.
     :param looks_like: what it is, unless libphonenumber groups the number in just these groups: a date, an IP address.
@@ -108,6 +118,7 @@ class Dialled(NamedTuple):
     plus: bool
     groups: tuple[str, ...]
     slashes: frozenset[int] = frozenset()
+    dashes: frozenset[int] = frozenset()
     line_ends: frozenset[int] = frozenset()
     zero: Zero | None = None
     looks_like: PhoneReason | None = None
@@ -143,10 +154,11 @@ class Dialled(NamedTuple):
                 at = position - length + len(groups[i])
                 groups[i] = groups[i][:at] + groups[i][at + 1 :]
                 break
-        slashes, line_ends = (
-            frozenset(before - (before > position) for before in places) for places in (self.slashes, self.line_ends)
+        slashes, dashes, line_ends = (
+            frozenset(before - (before > position) for before in places)
+            for places in (self.slashes, self.dashes, self.line_ends)
         )
-        return Dialled(self.plus, tuple(filter(None, groups)), slashes, line_ends, looks_like=self.looks_like)
+        return Dialled(self.plus, tuple(filter(None, groups)), slashes, dashes, line_ends, looks_like=self.looks_like)
 
 
 def read_written(value: object) -> Dialled | PhoneReason:
@@ -162,10 +174,14 @@ def read_written(value: object) -> Dialled | PhoneReason:
     if len(text) > _MAX_CHARACTERS:
         return PhoneReason.LETTERS if any(map(str.isalpha, text)) else PhoneReason.TOO_LONG
     text = _unwrapped(text)
-    core = text.casefold().strip(_AROUND_NOTHING)
-    if core in _NOTHING or _ZEROS.fullmatch(core):
+    if stands_for_nothing(text) or _ZEROS.fullmatch(text.strip(_AROUND_NOTHING)):
         return PhoneReason.MISSING
     return _link(text[4:].strip()) if text[:4].casefold() == "tel:" else _single(text)
+
+
+def stands_for_nothing(text: str) -> bool:
+    """Tell whether text is what programs write where nothing is: "N/A", "null", a dash, …"""
+    return text.casefold().strip(_AROUND_NOTHING) in _NOTHING
 
 
 def _unwrapped(text: str) -> str:
@@ -191,6 +207,8 @@ def _as_text(value: object) -> str | PhoneReason:
         return PhoneReason.MISSING
     if isinstance(value, bool):
         return PhoneReason.NOT_TEXT
+    if isinstance(value, dt.date | np.datetime64):
+        return PhoneReason.DATE
     if isinstance(value, float | np.floating):
         if not value.is_integer():
             return PhoneReason.NOT_WHOLE
@@ -225,6 +243,8 @@ def _single(text: str) -> Dialled | PhoneReason:
     digits = text.removeprefix("+")
     if digits.isdecimal():
         return Dialled(digits != text, (digits,))
+    if _MONTH.fullmatch(text.strip(_PUNCTUATION)):
+        return PhoneReason.DATE
     looks_like = _looks_like(text.strip(_PUNCTUATION))
     number = _float(text)
     if number is None:
@@ -246,21 +266,20 @@ def _single(text: str) -> Dialled | PhoneReason:
         rest != digits,
         tuple(re.findall("[0-9]+", number)),
         _places("/", number),
+        _places(_SPACED_DASH, number),
         _places("\n", number),
         None if zero is None else Zero(_count_digits(number[: zero.start()]), zero[1] is not None),
         looks_like,
     )
 
 
-def _places(sign: str, text: str) -> frozenset[int]:
+def _places(sign: str | re.Pattern[str], text: str) -> frozenset[int]:
     """Return how many digits stand before each occurrence of a sign."""
-    return frozenset(_count_digits(text[:i]) for i, character in enumerate(text) if character == sign)
+    return frozenset(_count_digits(text[: match.start()]) for match in re.finditer(sign, text))
 
 
 def _looks_like(text: str) -> PhoneReason | None:
-    """Recognise a date (the day and the month in either order), a month as ISO 8601 writes it, or an IPv4 address."""
-    if _MONTH.fullmatch(text):
-        return PhoneReason.DATE
+    """Recognise a date (the day and the month in either order) or an IPv4 address."""
     date = _DATE.fullmatch(text)
     if date is not None and {len(date["first"]), len(date["last"])} in ({1, 4}, {2, 4}):
         year, day = sorted((date["first"], date["last"]), key=len, reverse=True)
@@ -299,8 +318,9 @@ def _link(text: str) -> Dialled | PhoneReason:
 
 def _float(text: str) -> str | PhoneReason | None:
     """Tell what a number became when it was written as a float; None when it was not."""
-    if _SCIENTIFIC.fullmatch(text):
-        return PhoneReason.SCIENTIFIC
+    scientific = _SCIENTIFIC.fullmatch(text)
+    if scientific is not None:
+        return _scientific(*scientific.groups(default=""))
     if _NEGATIVE.match(text):
         return PhoneReason.NEGATIVE
     match = _FLOAT.fullmatch(text)
@@ -312,6 +332,20 @@ def _float(text: str) -> str | PhoneReason | None:
         return PhoneReason.IMPRECISE if len(whole.lstrip("+0")) > _FLOAT_DIGITS else whole
     # "0123.456789" is an area code and a number; "12345.5", "33612345678.125" and "1234.56" are not.
     return PhoneReason.NOT_WHOLE if _count_digits(whole) >= ENOUGH_FOR_A_NUMBER or is_short else None
+
+
+def _scientific(sign: str, whole: str, fraction: str, exponent: str) -> str | PhoneReason:
+    """Write a number in scientific notation without it, where it has all its digits: 3.3612345678E10."""
+    if int(exponent) > len(fraction):
+        return PhoneReason.SCIENTIFIC
+    if sign == "-":
+        return PhoneReason.NEGATIVE
+    point = max(len(whole) + int(exponent), 0)
+    digits = whole + fraction
+    if digits[point:].strip("0"):
+        return PhoneReason.NOT_WHOLE
+    written = digits[:point].lstrip("0") or "0"
+    return PhoneReason.IMPRECISE if len(written) > _FLOAT_DIGITS else sign + written
 
 
 def _not_a_single_number(text: str) -> PhoneReason | None:
@@ -326,6 +360,9 @@ def _not_a_single_number(text: str) -> PhoneReason | None:
         return PhoneReason.LETTERS
     sign = _EXTENSION_SIGN.search(text)
     if sign is not None and _count_digits(text[: sign.start()]) >= ENOUGH_FOR_A_NUMBER:
+        divided = _DIVIDED.match(text, sign.start())
+        if divided is not None and _count_digits(divided[1]) >= ENOUGH_WITHOUT_AREA_CODE:
+            return PhoneReason.TWO_NUMBERS
         after = _count_digits(text[sign.end() :])
         if 0 < after < ENOUGH_FOR_A_NUMBER and (sign.group() != "~" or text.count("~") == 1):
             return PhoneReason.EXTENSION

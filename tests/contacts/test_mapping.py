@@ -144,7 +144,10 @@ def test_bytes_that_are_utf_8_are_text(kind: Callable[[bytes], object]) -> None:
     mapper = ContactMapper({"phone_number": "phone", "region": "country"}, PhoneReader())
     (contact,), (rejection,) = mapper.map(rows, 1)
     assert (contact.payload.phone_number, contact.payload.first_name) == ("+33149706565", "Zoé")
-    assert rejection.reason == "first_name: bytes that are not text in UTF-8"
+    assert rejection.reason == (
+        "first_name: bytes that are not text in UTF-8: give them as text, in a query by decoding them, such as by "
+        "convert_from(…, 'latin1')"
+    )
 
 
 class PGobject:
@@ -159,6 +162,16 @@ def test_a_phone_that_is_a_drivers_object_says_which_and_what_to_write(phone: ob
         f"phone number is neither text nor a number: a value of type {type(phone).__name__} has no text form: "
         "give it as text, in a query by CAST(… AS text)"
     )
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [dt.date(2026, 11, 23), dt.datetime(2026, 11, 23), pd.Timestamp("2026-11-23")],  # noqa: DTZ001 - of no zone
+)
+def test_a_date_in_the_column_of_numbers_is_called_one(phone: object) -> None:
+    (invalid,) = map_all(frame(phone_number=[phone]))
+    assert isinstance(invalid, Rejection)
+    assert invalid.reason == "a date, not a phone number"
 
 
 def test_rows_keep_their_number_in_the_whole_input() -> None:

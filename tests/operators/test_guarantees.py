@@ -63,7 +63,7 @@ class TestNumbers:
         ]
         summary = execute(data=rows, columns={"region": "country"}, default_region="FR", max_rejected=1)
         assert octopush.contacts.keys() == {"+34612345678", "+33612345678"}
-        assert summary["reasons"] == {"region is not an ISO 3166-1 code of a country": 1}
+        assert summary["reasons"] == {PhoneReason.UNKNOWN_REGION.value: 1}
 
     def test_a_column_that_happens_to_be_called_region_does_not_decide(self, octopush: Simulator) -> None:
         execute(data=[{"phone_number": "0612345678", "region": "Bretagne"}], default_region="FR")

@@ -22,6 +22,9 @@ from phonenumbers.phonemetadata import PhoneNumberDesc
 #: Cases that each property is tried with; raise it to try as many as one likes.
 CASES = int(os.environ.get("PHONE_CASES", "1500"))
 
+#: The most digits of a number in E.164; libphonenumber holds longer ones valid in some regions.
+E164_DIGITS = 15
+
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 
 #: Type → its description in libphonenumber's metadata.
@@ -85,7 +88,7 @@ def examples(*kinds: int) -> list[tuple[str, int, PhoneNumber]]:
 
 
 def invent(region: str, kind: int, rng: random.Random) -> PhoneNumber | None:
-    """Invent a valid number; None when a region has none of a type, or none was found."""
+    """Invent a valid number that E.164 has room for; None when a region has none of a type, or none was found."""
     metadata = metadata_of(region)
     description: PhoneNumberDesc | None = getattr(metadata, DESCRIPTIONS[kind])
     if description is None or not description.example_number or not description.national_number_pattern:
@@ -100,6 +103,7 @@ def invent(region: str, kind: int, rng: random.Random) -> PhoneNumber | None:
             if (
                 number is not None
                 and phonenumbers.national_significant_number(number) == digits
+                and len(e164(number)) <= len("+") + E164_DIGITS
                 and phonenumbers.is_valid_number(number)
                 and phonenumbers.is_valid_number_for_region(number, region)
             ):
@@ -134,6 +138,17 @@ def parsed(text: str, region: str | None = None) -> PhoneNumber | None:
 def is_valid(text: str) -> bool:
     number = parsed(text)
     return number is not None and phonenumbers.is_valid_number(number)
+
+
+def is_grouped(e164: str, text: str) -> bool:
+    """Tell whether libphonenumber writes a number in just the groups of digits that a text has."""
+    number = parsed(e164)
+    assert number is not None
+    groups = [
+        " ".join("".join(c if c.isdigit() else " " for c in f(number)).split()) for f in (national, international)
+    ]
+    wanted = " ".join("".join(c if c.isdigit() else " " for c in text).split())
+    return wanted in (*groups, groups[1].partition(" ")[2])
 
 
 def is_of_one(e164: str, regions: Iterable[str]) -> bool:

@@ -16,8 +16,10 @@ from airflow_provider_octopush.phones.reasons import PhoneReason
 from tests.phones.numbers import (
     CASES,
     DESCRIPTIONS,
+    E164_DIGITS,
     PERSONAL,
     REGIONS,
+    SMS_TYPES,
     digits_of,
     e164,
     has_country_written,
@@ -69,6 +71,39 @@ def test_without_a_written_country_and_a_region_nothing_is_sent() -> None:
         text = without_country(number, rng)
         if not has_country_written(text, []):
             assert isinstance(reader().read(text), PhoneReason), text
+
+
+def test_a_mobile_that_lost_its_plus_is_nobody_s_landline_where_its_region_is_asked_for() -> None:
+    rng = random.Random(12)
+    read_right = 0
+    for region, number in invented(rng, PhoneNumberType.MOBILE):
+        asked = [*rng.sample([*REGIONS, "DE", "AT", "ID"], k=rng.randrange(1, 4)), region]
+        rng.shuffle(asked)
+        read = reader(*asked).read(rng.choice([e164(number), international(number)])[1:])
+        if isinstance(read, str):
+            assert phonenumbers.number_type(phonenumbers.parse(read)) in SMS_TYPES, (asked, number)
+            read_right += read == e164(number)
+    assert read_right > CASES * 0.9
+
+
+def test_a_valid_number_of_a_region_that_is_asked_for_is_not_dialled_abroad_from_another() -> None:
+    rng = random.Random(13)
+    with_other_prefixes = [region for region in REGIONS if metadata_of(region).international_prefix != "00"]
+    prefixed = 0
+    for region, number in invented(rng):
+        written = national(number)
+        text = rng.choice([written, digits_of(written), phonenumbers.national_significant_number(number)])
+        meant = parsed(digits_of(text), region)
+        if meant is None or has_country_written(text, [region]):
+            continue
+        if not phonenumbers.is_valid_number_for_region(meant, region):
+            continue
+        asked = [region, rng.choice(with_other_prefixes)]
+        rng.shuffle(asked)
+        prefixed += has_country_written(text, asked)
+        read = reader(*asked, phone_check=rng.choice(get_args(PhoneCheck))).read(text)
+        assert isinstance(read, PhoneReason) or is_of_one(read, asked), (asked, text)
+    assert prefixed
 
 
 def test_a_typo_does_not_lead_abroad() -> None:
@@ -168,13 +203,15 @@ def test_the_first_mobile_wins_where_mobiles_are_asked_for() -> None:
         readings = [reader(one, phone_check="mobile").read(text) for one in asked]
         mobiles = [read for read in readings if isinstance(read, str)]
         read = reader(*asked, phone_check="mobile").read(text)
-        if mobiles and not digits_of(text).startswith("00"):
-            both += len(set(mobiles)) > 1
-            assert read == mobiles[0], (asked, text)
+        # A number dialled abroad, as it may also be read, gives way to those of the regions.
+        theirs = [read for read in mobiles if is_of_one(read, asked)]
+        if theirs and not digits_of(text).startswith("00"):
+            both += len(set(theirs)) > 1
+            assert read == theirs[0], (asked, text)
         elif PhoneReason.NOT_MOBILE in readings:
             assert read is PhoneReason.NOT_MOBILE, (asked, text)
         else:
-            assert isinstance(read, PhoneReason)
+            assert mobiles or isinstance(read, PhoneReason)
     assert both
 
 
@@ -202,12 +239,32 @@ def test_an_unknown_number_behind_a_plus_is_sent_only_within_the_bounds(separato
             continue
         sent += 1
         lengths = _lengths(code)
-        assert len(digits) <= 15 or (len(digits) == 16 and len(groups) == 1), text
-        assert len(digits) - len(str(code)) >= min(lengths), text
+        assert len(read) - 1 <= 15 or (len(read) - 1 == 16 and groups == [read[1:]]), text
+        assert len(read) - 1 - len(str(code)) >= min(lengths), text
         assert not any(is_valid(f"+{''.join(groups[:i])}") for i in range(1, len(groups))), text
-        assert read == f"+{digits}", text
+        rest = digits.removeprefix(str(code))
+        assert read in (f"+{digits}", f"+{code}{rest.removeprefix('0') if has_trunk_zero(code) else rest}"), text
         assert reader(phone_check="valid").read(text) is PhoneReason.NOT_VALID
     assert sent > CASES / 20
+
+
+def test_no_number_is_longer_than_e_164_has_it_unless_it_is_an_unbroken_run_behind_a_plus() -> None:
+    rng = random.Random(14)
+    longest = 0
+    for _ in range(CASES):
+        region = rng.choice([*["DE", "AT", "RS", "LU", "ID", "CN"], *REGIONS])
+        digits = "".join(rng.choices("0123456789", k=rng.randrange(9, 16)))
+        code = str(metadata_of(region).country_code)
+        text = rng.choice(["", "0", code, "00" + code, "+" + code, f"+{code} "]) + digits
+        if rng.random() < 0.5:
+            cut = rng.randrange(2, len(text))
+            text = f"{text[:cut]}{rng.choice(' -/')}{text[cut:]}"
+        for without_plus in get_args(WithoutPlus):
+            read = reader(region, without_plus=without_plus).read(text)
+            if isinstance(read, str):
+                longest = max(longest, len(read))
+                assert len(read) - 1 <= 15 or (text == read and len(read) - 1 == 16), (region, text)
+    assert longest == 17
 
 
 def _lengths(code: int) -> list[int]:
@@ -250,7 +307,6 @@ def test_a_zero_in_brackets_is_dropped_where_the_country_dials_one_and_the_numbe
         region = rng.choice(REGIONS)
         metadata = metadata_of(region)
         code, lengths = metadata.country_code, _lengths(metadata.country_code or 0)
-        main = COUNTRY_CODE_TO_REGION_CODE[code or 0][0]
         rest = "".join(rng.choices("0123456789", k=rng.choice(lengths)))
         text = f"+{code} {rng.choice(['(0)', '[0]', '( 0 )', '(0) '])}{rest}"
         read = reader().read(text)
@@ -258,7 +314,9 @@ def test_a_zero_in_brackets_is_dropped_where_the_country_dials_one_and_the_numbe
             outcome, expected = "valid with it", e164(phonenumbers.parse(f"+{code}0{rest}"))
         elif is_valid(f"+{code}{rest}"):
             outcome, expected = "valid without", e164(phonenumbers.parse(f"+{code}{rest}"))
-        elif phonenumbers.ndd_prefix_for_region(main, True) == "0":
+        elif has_trunk_zero(code or 0):
+            if rest.startswith("0"):
+                continue  # nobody dials two
             outcome, expected = "dropped", f"+{code}{rest}"
             if isinstance(read, PhoneReason):
                 assert read in (PhoneReason.TOO_SHORT, PhoneReason.TOO_LONG), text
@@ -268,8 +326,45 @@ def test_a_zero_in_brackets_is_dropped_where_the_country_dials_one_and_the_numbe
             assert read is PhoneReason.ZERO_IN_BRACKETS, text
             continue
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
-        assert read == expected, text
+        assert read == (expected if len(expected) <= len("+") + E164_DIGITS else PhoneReason.TOO_LONG), text
     assert set(outcomes) == {"valid with it", "valid without", "dropped"}
+
+
+def has_trunk_zero(code: int) -> bool:
+    return phonenumbers.ndd_prefix_for_region(COUNTRY_CODE_TO_REGION_CODE[code][0], True) == "0"
+
+
+#: Where 0 is dialled before numbers, and numbers may begin with 0 and another digit: Rwanda.
+BEGIN_WITH_ZERO = {250}
+
+
+def test_a_trunk_prefix_behind_the_country_code_is_dropped_however_it_is_written() -> None:
+    rng = random.Random(15)
+    dropped = kept = 0
+    for _ in range(CASES):
+        metadata = metadata_of(rng.choice(REGIONS))
+        code = metadata.country_code or 0
+        length = rng.choice([length for length in _lengths(code) if len(f"{code}0") + length <= 15])
+        rest = rng.choice("123456789") + "".join(rng.choices("0123456789", k=length - 1))
+        if is_valid(f"+{code}0{rest}"):
+            continue
+        forms = [f"+{code} 0{rest}", f"+{code} 0 {rest}", f"+{code}-0-{rest}", f"+{code}0{rest}", f"+{code} (0) {rest}"]
+        read = {reader().read(form) for form in forms}
+        if has_trunk_zero(code) and code not in BEGIN_WITH_ZERO:
+            dropped += 1
+            assert read in ({f"+{code}{rest}"}, {PhoneReason.TOO_SHORT}, {PhoneReason.EXTENSION}), forms
+        else:
+            kept += 1
+            assert f"+{code}{rest}" not in {reader().read(form) for form in forms if "(" not in form}, forms
+    assert dropped
+    assert kept
+
+
+def test_no_number_begins_with_a_zero_that_is_taken_for_a_trunk_prefix() -> None:
+    for _, number in invented(random.Random(16)):
+        code, significant = number.country_code or 0, phonenumbers.national_significant_number(number)
+        if significant[0] == "0" != significant[1]:
+            assert not has_trunk_zero(code) or code in BEGIN_WITH_ZERO, number
 
 
 @pytest.mark.parametrize(

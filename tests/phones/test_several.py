@@ -9,7 +9,17 @@ from phonenumbers import PhoneNumberType
 
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from tests.phones.numbers import REGIONS, digits_of, e164, international, invented, is_valid, national, parsed
+from tests.phones.numbers import (
+    REGIONS,
+    digits_of,
+    e164,
+    international,
+    invented,
+    is_grouped,
+    is_valid,
+    national,
+    parsed,
+)
 
 ORDINARY = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
 NOT_SENT = {PhoneReason.TWO_NUMBERS, PhoneReason.EXTENSION}
@@ -84,6 +94,13 @@ def test_more_than_one_number_is_seen_without_knowing_a_region(value: str, reaso
         ("23 45\n23 46", "LU", PhoneReason.TWO_NUMBERS),
         ("23 45 23 46", "LU", "+35223452346"),
         ("08/12 34 56 78", "SE", "+46812345678"),
+        ("030 123456 / 234567", "DE", PhoneReason.TWO_NUMBERS),
+        ("030 123456 - 234567", "DE", PhoneReason.TWO_NUMBERS),
+        ("030 123456; 234567", "DE", PhoneReason.TWO_NUMBERS),
+        ("+49 30 123456 / 234567", "DE", PhoneReason.TWO_NUMBERS),
+        ("+49 30 1234567 - 12", "DE", "+4930123456712"),
+        ("030 / 123456", "DE", "+4930123456"),
+        ("0171 / 1234567", "DE", "+491711234567"),
         ("030 123456\n78", "DE", PhoneReason.EXTENSION),
         ("030\n123456", "DE", "+4930123456"),
     ],
@@ -94,11 +111,11 @@ def test_a_cut_between_two_valid_numbers_makes_two(value: str, region: str, read
 
 
 def test_a_second_number_of_another_region_that_is_asked_for_is_seen() -> None:
-    text = "030 123 01 5134505"
+    text = "030 123 01 513450"
     for reader in (PhoneReader(["DE", "AT"]), PhoneReader(["AT", "DE"])):
         assert reader.read(text) is PhoneReason.TWO_NUMBERS
-        assert reader.read("+49 30 123 01 5134505") is PhoneReason.TWO_NUMBERS
-    assert PhoneReader("DE").read(text) == "+4930123015134505"
+        assert reader.read("+49 30 123 01 513450") is PhoneReason.TWO_NUMBERS
+    assert PhoneReader("DE").read(text) == "+493012301513450"
 
 
 def test_an_extension_behind_a_plus_is_never_glued_on() -> None:
@@ -133,6 +150,21 @@ def test_two_numbers_of_a_region_are_never_one() -> None:
             tried += 1
         pool[region].append(number)
     assert tried > 100
+
+
+def test_a_number_and_another_without_its_area_code_behind_a_sign_are_never_one() -> None:
+    rng = random.Random(5)
+    reasons = set()
+    for region, number in invented(rng, *ORDINARY):
+        first = rng.choice([national, international])(number)
+        second = "".join(rng.choices("0123456789", k=rng.randrange(5, 9)))
+        text = f"{first}{rng.choice(['/', ' / ', ' - ', ' -- ', '; ', ';', ', '])}{second}"
+        for reader in (PhoneReader(region), PhoneReader([region, "DE"])):
+            read = reader.read(text)
+            assert isinstance(read, PhoneReason) or is_grouped(read, text), (region, text)
+            reasons.add(read)
+    assert PhoneReason.TWO_NUMBERS in reasons
+    assert PhoneReason.EXTENSION not in reasons
 
 
 def test_two_numbers_of_two_regions_are_never_one() -> None:

@@ -4,15 +4,16 @@ import datetime as dt
 import decimal
 import ipaddress
 import random
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from airflow_provider_octopush.phones.options import WithoutPlus
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from tests.phones.numbers import CASES, REGIONS, international, invented, national, parsed
+from tests.phones.numbers import CASES, REGIONS, e164, invented, is_grouped, national
 
 
 @pytest.mark.parametrize(
@@ -105,8 +106,11 @@ def test_what_spreadsheets_and_exports_put_around_a_value_is_taken_off(before: s
         (b"+33612345678", PhoneReason.NOT_TEXT),
         (["+33612345678"], PhoneReason.NOT_TEXT),
         ({"number": "+33612345678"}, PhoneReason.NOT_TEXT),
-        (pd.Timestamp("2026-11-23"), PhoneReason.NOT_TEXT),
-        (dt.date(2026, 11, 23), PhoneReason.NOT_TEXT),
+        (pd.Timestamp("2026-11-23"), PhoneReason.DATE),
+        (np.datetime64("2026-11-23"), PhoneReason.DATE),
+        (dt.datetime(2026, 11, 23), PhoneReason.DATE),  # noqa: DTZ001 - of no zone
+        (dt.date(2026, 11, 23), PhoneReason.DATE),
+        (dt.time(6, 12), PhoneReason.NOT_TEXT),
         (np.timedelta64(33612345678, "s"), PhoneReason.NOT_TEXT),
         (33612345678.5, PhoneReason.NOT_WHOLE),
         (float("inf"), PhoneReason.NOT_WHOLE),
@@ -203,6 +207,12 @@ DATE_FORMS = [
     "%m/%d/%Y %I:%M %p",
     "%Y-%m-%d %H",
     "%Y-%m",
+    "%Y/%m",
+    "%Y.%m",
+    "%m/%Y",
+    "%m.%Y",
+    "%m-%Y",
+    "%Y/%Y",
     "(%Y-%m-%d)",
     "%d.%m.%Y, %H:%M",
 ]
@@ -228,6 +238,40 @@ def test_a_date_is_no_number_unless_libphonenumber_groups_its_digits_so() -> Non
     assert reasons == {PhoneReason.DATE}
 
 
+def test_a_month_or_two_years_are_no_number_in_any_region() -> None:
+    rng = random.Random(4)
+    for _ in range(CASES):
+        month, year, sign = rng.randrange(1, 13), rng.randrange(1900, 2099), rng.choice("-./")
+        written = rng.choice([str(month), f"{month:02d}"])
+        text = rng.choice([f"{written}{sign}{year}", f"{year}{sign}{written}", f"{year}/{year + 1}"])
+        for without_plus in get_args(WithoutPlus):
+            reader = PhoneReader([rng.choice(REGIONS), "AT"], without_plus=without_plus)
+            assert reader.read(text) is PhoneReason.DATE, text
+
+
+def test_scientific_notation_is_a_number_where_all_digits_are_there() -> None:
+    rng = random.Random(5)
+    for _ in range(CASES):
+        digits = str(rng.randrange(10**5, 10**15))
+        fraction = digits[1:] + "0" * rng.randrange(3)
+        exponent = rng.choice(["E", "e", "E+", "e+"]) + str(len(digits) - 1)
+        text = f"{digits[0]}{rng.choice('.,')}{fraction}{exponent}"
+        asked = rng.sample(REGIONS, k=2)
+        for sign in ("", "+"):
+            assert PhoneReader(asked).read(f"{sign}{text}") == PhoneReader(asked).read(f"{sign}{digits}"), text
+        assert PhoneReader(asked).read(f"{digits[0]}.{digits[1:-1]}{exponent}") is PhoneReason.SCIENTIFIC
+        assert PhoneReader(asked).read(f"-{text}") is PhoneReason.NEGATIVE
+        assert PhoneReader(asked).read(f"{digits[0]}.{digits[1:]}5{exponent}") is PhoneReason.NOT_WHOLE
+
+
+def test_a_decimal_in_scientific_notation_is_read_where_python_writes_all_its_digits() -> None:
+    rng = random.Random(6)
+    for _, number in invented(rng, cases=CASES // 3):
+        whole = decimal.Decimal(e164(number)[1:])
+        text = f"{whole:E}"
+        assert PhoneReader().read(f"+{text}") == e164(number), text
+
+
 def test_an_ip_address_is_no_number_unless_libphonenumber_groups_its_digits_so() -> None:
     rng = random.Random(2)
     reasons = set()
@@ -242,16 +286,6 @@ def test_an_ip_address_is_no_number_unless_libphonenumber_groups_its_digits_so()
             reasons.add(read)
     assert PhoneReason.ADDRESS in reasons
     assert reasons <= {PhoneReason.ADDRESS, PhoneReason.NOT_PERSONAL, PhoneReason.NOT_VALID}
-
-
-def is_grouped(e164: str, text: str) -> bool:
-    number = parsed(e164)
-    assert number is not None
-    groups = [
-        " ".join("".join(c if c.isdigit() else " " for c in f(number)).split()) for f in (national, international)
-    ]
-    wanted = " ".join("".join(c if c.isdigit() else " " for c in text).split())
-    return wanted in (*groups, groups[1].partition(" ")[2])
 
 
 @pytest.mark.parametrize(
@@ -270,7 +304,7 @@ def test_what_is_grouped_as_numbers_are_there_is_a_number(value: str, region: st
 
 
 @pytest.mark.parametrize(
-    "value", ["32.01.2024", "15.13.2024", "15.00.2024", "2024-13", "2024/02", "15.01.24", "06 12 3456"]
+    "value", ["32.01.2024", "15.13.2024", "15.00.2024", "2024-13", "2024/13", "13/2024", "15.01.24", "06 12 3456"]
 )
 def test_digits_are_no_date_without_a_day_a_month_and_a_year(value: str) -> None:
     assert PhoneReader("FR").read(value) is PhoneReason.NOT_VALID_IN_REGION
