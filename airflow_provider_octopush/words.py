@@ -12,6 +12,7 @@ reason phrases in HTTP's registry of status codes.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -91,6 +92,9 @@ _PARAMS = ("param1", "param2", "param3", "param4", "param5")
 _TOKEN = re.compile(r"""([^\s.,:;!?()"“”«»]+)([.,:;!?]?)""")
 _JOINT = re.compile(r"([-/_'])")
 _APOSTROPHE = "\u2019"
+# The names that Unicode gives to such letters: "LATIN SMALL LETTER O WITH STROKE", "LATIN SMALL LIGATURE OE".
+_LATIN = re.compile(r"LATIN (?:SMALL|CAPITAL) (?:LETTER|LIGATURE) (?:DOTLESS )?([A-Z]{1,2}|ETH|THORN)(?: WITH .+)?")
+_NAMED = {"ETH": "D", "THORN": "TH"}
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 # Surrogates, and control characters but for tab and line ends. Of these, PostgreSQL's JSON takes no NUL, UTF-8 no
 # surrogate, and what a terminal does with an escape character, its sender decides.
@@ -102,8 +106,15 @@ def fold(text: str) -> str:
     if not text.isascii():
         # Before and after: normalizing a long run of combining characters takes the square of its length.
         text = unicodedata.normalize("NFKD", _without_accents(text))
-        text = _without_accents(text)
+        text = "".join(map(_base, _without_accents(text)))
     return text.casefold()
+
+
+@functools.lru_cache(4096)
+def _base(character: str) -> str:
+    """Return the letters that one stands for which Unicode does not take apart: o for ø, ae for æ."""
+    name = _LATIN.fullmatch(unicodedata.name(character, "")) if character > "\x7f" else None
+    return character if name is None else _NAMED.get(name[1], name[1])
 
 
 def _without_accents(text: str) -> str:

@@ -275,10 +275,14 @@ class Delivery:
                     delay,
                     error,
                 )
+                until = time.monotonic() + delay
                 if isinstance(error, OctopushRateLimitError):
                     # It is the account that is too fast, not this thread.
-                    self._not_before = max(self._not_before, time.monotonic() + delay)
+                    self._not_before = max(self._not_before, until)
                 self._wait(delay)
+                if self._not_before > until:
+                    # Another thread was told meanwhile that the account is too fast.
+                    self._wait(self._not_before - until)
                 attempt += 1
                 with self._lock:
                     self.retries += 1

@@ -4,7 +4,8 @@ How many contacts one request may hold. It is not documented, so it is learned f
 A refusal for the number of contacts shows when a request is refused, and each of its contacts is accepted in a smaller
 one. The same happens when a refusal was one in passing. So where as many contacts, or more, were accepted before, it
 has to happen twice before the number is believed; and what is believed is tried again with more, after two requests
-that went well, and later each time that fails: half-way to what was refused, or with twice as many where that is near.
+that went well, and later each time that fails: half-way to what was refused last, or with twice as many where that is
+near. For what was refused may have been about one large contact, which says nothing about others.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class RequestSize:
             if self._most is not None and number > self._most:
                 self._calm = 0
                 self._calm_needed = min(2 * self._calm_needed, CALM_MAX)
-                self._refused = number if self._refused is None else min(number, self._refused)
+                self._refused = number
 
     def note_too_many(self, number: int) -> None:
         """Note that so many contacts were refused in one request, and each of them was accepted in a smaller one."""

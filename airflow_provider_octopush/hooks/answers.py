@@ -36,7 +36,10 @@ _decoder = msgspec.json.Decoder(_Items)
 # Without any of these bytes, no text of an answer holds what no store takes: escapes, DEL, the C1 control characters.
 _PERHAPS_UNSTORABLE = (b"\\", b"\x7f", b"\xc2")
 
-_SECONDS = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
+_SECONDS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+
+#: Seconds of ``Retry-After`` that are told of: nobody waits longer, and a larger number may be somebody's.
+_RETRY_AFTER_MAX = 86_400.0
 
 
 def contact_items(endpoint: str, host: str, answer: Answer) -> list[ContactItem]:
@@ -178,14 +181,16 @@ def _retry_after(value: str) -> float | None:
     Read ``Retry-After``: seconds, or a date of HTTP.
 
     Source: RFC 9110, section 10.2.3.
+
+    :return: seconds, a day at most; None when it is neither.
     """
     value = value.strip()
     if _SECONDS.fullmatch(value):
-        return max(float(value), 0.0)
+        return min(max(float(value), 0.0), _RETRY_AFTER_MAX)
     # What the standard library makes of text that is no date, depends on its version: OverflowError, among others.
     with suppress(Exception):
         date = email.utils.parsedate_to_datetime(value)
         if date.tzinfo is None:
             date = date.replace(tzinfo=dt.UTC)
-        return max((date - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
+        return min(max((date - dt.datetime.now(dt.UTC)).total_seconds(), 0.0), _RETRY_AFTER_MAX)
     return None

@@ -47,9 +47,11 @@ def contacts_body(
     Write the body of ``contact/create``; what is None is left out.
 
     :return: JSON in UTF-8.
-    :raises ValueError: when a name is too long or a contact is not as described. It holds no value of a contact.
+    :raises ValueError: when a name is too long, an option is neither True nor False, or a contact is not as described.
+        It holds no value of a contact.
     """
     _check_names(list_name=list_name, tag_name=tag_name)
+    _check_flags(auto_remove_blacklisted_numbers=auto_remove_blacklisted_numbers, do_not_overwrite=do_not_overwrite)
     options = {
         "list_name": list_name,
         "tag_name": tag_name,
@@ -100,6 +102,12 @@ def deletion_body(numbers: Sequence[str], *, list_name: str | None) -> bytes:
     # A plain list of plain text, whatever else behaves like them.
     content: dict[str, object] = {"phone_numbers": [str.__str__(number) for number in numbers]}
     return _encoder.encode(content if list_name is None else {**content, "list_name": list_name})
+
+
+def _check_flags(**options: bool | None) -> None:
+    for name, value in options.items():
+        if value is not None and not isinstance(value, bool):
+            raise ValueError(f"{name} is of type {type(value).__name__}: write True, False or None")
 
 
 def _check_names(**names: str | None) -> None:

@@ -123,7 +123,7 @@ def check_option(name: str, value: Any) -> None:
 
     :raises ValueError: when it is not True, False or None.
     """
-    if value not in (True, False, None):
+    if value is not None and not isinstance(value, bool):
         raise ValueError(f"{name} is {value!r}: write True, False or None")
 
 

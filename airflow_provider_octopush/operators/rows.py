@@ -142,7 +142,7 @@ class RowsOperator(BaseOperator):
         self._data = data
         XComArg.apply_upstream_relationship(self, data)
         #: As they are written in the Dag, to name them when they give what cannot be meant.
-        self._templates: dict[str, Any] = {"list_name": list_name}
+        self._templates: dict[str, Any] = {"list_name": list_name, "rejects_path": rejects_path}
         self._summary: Summary | None = None
         self._running: Killable | None = None
         self._is_told_to_end = False

@@ -81,7 +81,7 @@ def _local(path: str) -> Path | None:
     parts = urlsplit(path)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
-    return Path(path) if "://" not in path else None
+    return Path(path).expanduser() if "://" not in path else None
 
 
 def _upload(file: Path, target: Any) -> None:

@@ -180,3 +180,25 @@ def test_the_last_contact_that_is_tried_for_all_others_may_be_the_only_one_that_
     assert refused_rows(delivered) == list(range(1, 20))
     assert delivered.confirmed == {"added": 1}
     assert 0 not in api.sizes
+
+
+def test_a_429_slows_also_what_waits_for_a_repetition_of_its_own() -> None:
+    errors: list[OctopushError] = [
+        OctopushServerError("down", status_code=503),
+        OctopushRateLimitError("slow", status_code=429, retry_after=100.0),
+    ]
+    waiting = [contacts(1, start=1)]
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if waiting:
+            # Meanwhile another thread meets the limit.
+            deliver(one, waiting.pop())
+
+    one = delivery_to(Api(lambda _: errors.pop(0) if errors else None), Backoff(5, sleep=sleep))
+    deliver(one, contacts(1))
+    own, of_the_other, rest = slept
+    assert own <= 1.0
+    assert of_the_other == 100.0
+    assert 90 < rest <= 100
