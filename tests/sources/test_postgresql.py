@@ -7,6 +7,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from airflow_provider_octopush.sources.drivers import postgresql, table
@@ -56,6 +57,14 @@ def test_postgresql_gives_its_values_whatever_cursor_the_connection_asks_for(pos
     assert names == ["phone", "amount", "day", "name", "ok", "list"]
     assert rows == [[MOBILE, Decimal("1.10"), dt.date(2026, 1, 2), "Zoë", True, [1, 2]], [None] * 6]
     assert type(rows[0][0]) is int
+
+
+def test_postgresqls_floats_of_4_bytes_do_not_seem_to_have_more_digits(postgres: Any) -> None:
+    (row,) = read(
+        postgres, "SELECT CAST(612345678 AS real) AS a, CAST(612345678 AS float8) AS b, CAST(NULL AS real) AS c"
+    )[1]
+    assert row == [np.float32(612345678), 612345678.0, None]
+    assert [type(value) for value in row[:2]] == [np.float32, float]
 
 
 def test_postgresql_keeps_columns_of_the_same_name(postgres: Any) -> None:

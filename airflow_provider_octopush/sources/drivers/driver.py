@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from airflow_provider_octopush.sources import statements
 from airflow_provider_octopush.sources.statements import Lexis
 
@@ -97,6 +99,11 @@ def unquoted(value: Any) -> Any:
         with suppress(ValueError):
             return json.loads(value)
     return value
+
+
+def narrow(value: Any) -> Any:
+    """Make a float of 32 bits of what a driver has widened to Python's, in which it seems to have all of its digits."""
+    return np.float32(value) if isinstance(value, float) else value
 
 
 def by_type(

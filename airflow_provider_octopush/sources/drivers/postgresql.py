@@ -13,6 +13,7 @@ from airflow_provider_octopush.sources.drivers.driver import (
     Opening,
     ask,
     by_type,
+    narrow,
     unpadded,
     unquoted,
 )
@@ -21,7 +22,7 @@ from airflow_provider_octopush.sources.drivers.driver import (
 READ_ONLY_TRANSACTION = "SET TRANSACTION READ ONLY"
 
 # Numbers of types, from PostgreSQL's catalogue and Redshift's driver.
-_TYPES: Mapping[Any, Converter] = {1042: unpadded, 4000: unquoted}  # bpchar, Redshift's super
+_TYPES: Mapping[Any, Converter] = {700: narrow, 1042: unpadded, 4000: unquoted}  # float4, bpchar, Redshift's super
 _TIMES = (1083, 1266)  # time, timetz
 _DATES_AND_TIMES = (*_TIMES, 1082, 1114, 1184, 1186)  # date, timestamp, timestamptz, interval
 
