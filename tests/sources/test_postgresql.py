@@ -203,6 +203,24 @@ def test_a_value_in_a_postgresql_error_is_not_shown(postgres: Any) -> None:
         assert type(error.value) is RowsNotReadError
 
 
+def test_words_about_a_statement_that_come_while_rows_are_read_may_be_about_a_row(
+    postgres: Any, postgres_table: str
+) -> None:
+    statement(
+        connect_postgres,
+        f"CREATE FUNCTION {postgres_table}_raise(name text) RETURNS text LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'not %', name USING ERRCODE = '55000'; END $$",
+    )
+    casts = {"name::tsquery::text": "42601", "name::regclass::text": "42602", f"{postgres_table}_raise(name)": "55000"}
+    for cast, state in casts.items():
+        # In a table, so that nothing of it is known when the cursor is declared.
+        sql = f"SELECT {cast} AS phone FROM (VALUES ('Zoé Martin'), ('Ana Martin')) x (name)"
+        with pytest.raises(RowsNotReadError, match=rf"SQLSTATE {state}\); its words are left out") as error:
+            read(postgres, sql)
+        assert "Martin" not in everything_in(error.value)
+    statement(connect_postgres, f"DROP FUNCTION {postgres_table}_raise")
+
+
 LOST = [
     ("pg_terminate_backend(pid)", ConnectionLostError, "SQLSTATE 57P01|server closed the connection"),
     ("pg_cancel_backend(pid)", QueryCancelledError, r"QueryCanceled \(SQLSTATE 57014\): .*user request"),
