@@ -17,8 +17,8 @@ from airflow_provider_octopush.sources.errors import (
 #: 23), or about nobody knows what, may quote the value.
 _QUOTABLE = frozenset(("08", "25", "26", "28", "3D", "40", "53", "54", "57", "58"))
 
-#: Those that are about the statement only while no row can have been looked at: text that is cast to a ``tsquery``, or to
-#: the name of a table, is wrong in the same way as a statement, and a function raises what it likes.
+#: Those that are about the statement only while no row can have been looked at: text that is cast to a ``tsquery``, or
+#: to the name of a table, is wrong in the same way as a statement, and a function raises what it likes.
 _QUOTABLE_BEFORE_ROWS = frozenset(("42", "55"))
 
 _MAX_WORDS = 500

@@ -281,7 +281,10 @@ class TestParameters:
         [
             ({"phone_number": None}, r"columns says that None \(NoneType\) feeds phone_number"),
             ({"phone_number": 0}, r"columns says that 0 \(int\) feeds phone_number"),
-            ("{'phone_number': 'mobile'}", r"columns is a str: write a dict"),
+            ("{'phone_number': 'mobile'}", r"renders to a str, which is no dict; .*render_template_as_native_obj=True"),
+            (["mobile"], r"renders to a list, which is no dict"),
+            (None, r"renders to None \(NoneType\), which is no dict"),
+            ("", r"renders to '' \(str\), which is no dict"),
         ],
     )
     def test_columns_that_render_to_no_names_are_final(self, octopush: Simulator, columns: Any, message: str) -> None:
@@ -322,6 +325,46 @@ class TestParameters:
         with pytest.raises(AirflowFailException, match=f"^{name}{message}"):
             operator.execute(context)
         assert octopush.requests == []
+
+    @pytest.mark.parametrize("written", [{"data_path": "{{ x }}"}, {"sql": "{{ x }}", "sql_conn_id": "warehouse"}])
+    @pytest.mark.parametrize("value", [None, "", "  ", "None", 7, ["SELECT 1"]])
+    def test_a_path_or_a_query_that_renders_to_none_is_final_and_reads_nothing(
+        self, octopush: Simulator, written: dict[str, Any], value: Any
+    ) -> None:
+        context: Any = {"ti": TaskInstance()}
+        name = next(iter(written))
+        operator = CreateContactsOperator(task_id="sync", **written)
+        setattr(operator, name, value)
+        with pytest.raises(
+            AirflowFailException, match=rf"^{name}='\{{\{{ x \}}\}}' renders to .*no name, path or query"
+        ):
+            operator.execute(context)
+        assert octopush.requests == []
+
+    @pytest.mark.parametrize("value", ["", " \n", "None", ["x"], 7, True, Path("x")])
+    def test_a_path_or_a_query_that_is_written_so_fails_when_the_dag_is_parsed(self, value: Any) -> None:
+        with pytest.raises(ValueError, match=r"^data_path is .*: write "):
+            CreateContactsOperator(task_id="sync", data_path=value)
+        with pytest.raises(ValueError, match=r"^sql is .*: write one SELECT"):
+            CreateContactsOperator(task_id="sync", sql=value, sql_conn_id="warehouse")
+
+    def test_a_path_a_query_and_columns_may_come_from_upstream(
+        self, dag: DAG, octopush: Simulator, tmp_path: Path
+    ) -> None:
+        (tmp_path / "a.csv").write_text(f"mobile\n{MOBILE}\n")
+
+        @task
+        def path() -> str:
+            return str(tmp_path / "a.csv")
+
+        @task
+        def columns() -> dict[str, str]:
+            return {"phone_number": "mobile"}
+
+        found: Any = {"data_path": path(), "columns": columns()}
+        CreateContactsOperator(task_id="sync", list_name="L", **found)
+        assert run_dag(dag).state == "success"
+        assert octopush.lists == {"L": {MOBILE}}
 
     def test_a_list_may_be_called_none(self, octopush: Simulator) -> None:
         execute(data=ROWS, list_name="None")
