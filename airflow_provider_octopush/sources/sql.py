@@ -72,7 +72,7 @@ def read_sql(
     with ExitStack() as stack:
         stack.callback(_quietly, conn, "close")
         package, driver = driver_of(conn)
-        kind = check_query(sql, driver.lexes)
+        kind = check_query(sql, (*driver.lexes, *driver.session_lexes(conn)))
         if driver.declares and kind not in DECLARED:
             raise NotAQueryError(f"sql begins with {kind}, for which no cursor can be declared: write one SELECT")
         cursor = driver.open_cursor(conn, Opening(batch_size, kind in QUERIES))

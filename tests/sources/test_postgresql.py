@@ -170,6 +170,26 @@ def test_postgresql_is_sent_nothing_that_changes_data(postgres: Any, postgres_ta
     assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == [(1,)]
 
 
+@pytest.mark.parametrize("name", ["psycopg2", "psycopg"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        r"SELECT 'it\'s'; COMMIT; DELETE FROM {}; --'",
+        r"""SELECT 'a\'', "b\" FROM (SELECT 1 AS "b\") x; COMMIT; DELETE FROM {}; --""",
+        r"SELECT 'a\\'; COMMIT; DELETE FROM {}; --'",
+    ],
+)
+def test_postgresql_whose_strings_have_escapes_is_sent_nothing_that_changes_data(
+    postgres_table: str, name: str, sql: str
+) -> None:
+    statement(connect_postgres, f"INSERT INTO {postgres_table} VALUES (1)")
+    hook = postgres_by_driver(name, options="-c standard_conforming_strings=off")
+    assert read(hook, r"SELECT 'it\'s'")[1] == [["it's"]]
+    with pytest.raises(NotAQueryError, match="write one SELECT"):
+        next(read_sql(hook, sql.replace("{}", postgres_table)))
+    assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == [(1,)]
+
+
 def test_postgresql_itself_is_asked_to_change_nothing(postgres: Any, postgres_table: str) -> None:
     function = f"{postgres_table}_fill"
     statement(

@@ -40,6 +40,10 @@ def _nothing(*_: Any) -> None:
     return None
 
 
+def _no_more(_: Any) -> tuple[Lexis, ...]:
+    return ()
+
+
 def no_converters(_: Any) -> Converters:
     """Leave all values as they are."""
     return {}
@@ -52,6 +56,7 @@ class Driver:
 
     :param parameters: the styles in which it takes a query's parameters.
     :param lexes: how its database may read a statement.
+    :param session_lexes: of a connection: in which other ways its session may read a statement.
     :param open_cursor: opens a cursor that streams, if there is one, where nothing can be changed, if there is such a
         thing.
     :param converters: of an executed cursor: position of a column → what its values need.
@@ -66,6 +71,7 @@ class Driver:
 
     parameters: tuple[str, ...] = ()
     lexes: tuple[Lexis, ...] = statements.UNKNOWN
+    session_lexes: Callable[[Any], tuple[Lexis, ...]] = _no_more
     open_cursor: Callable[[Any, Opening], Any] = plain_cursor
     converters: Callable[[Any], Converters] = no_converters
     column_in_error: Callable[[Any, Sequence[Any], Exception], int | None] = _nothing
