@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import pandas as pd
 
 from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
+from airflow_provider_octopush.sources.cells import whole_rows
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
 from airflow_provider_octopush.sources.upstream import read_upstream
 
@@ -29,6 +31,14 @@ class File(NamedTuple):
 
     name: str
     open: Callable[[], BinaryIO]
+
+
+#: Options that are not the caller's, and why.
+_NOT_OPTIONS = {
+    **dict.fromkeys(("chunksize", "iterator", "batch_size"), "files are read in batches in any case"),
+    "filepath_or_buffer": "it is data_path that names files",
+    "compression": "a file that is compressed is a .gz",
+}
 
 
 def read_files(
@@ -55,9 +65,9 @@ def read_files(
     options = {} if options is None else options
     if not isinstance(options, Mapping):
         raise FilesError(f"data_options is a {type(options).__name__}: write a dict, such as {{'sep': ';'}}")
-    for name in ("chunksize", "iterator", "filepath_or_buffer", "batch_size"):
+    for name, why in _NOT_OPTIONS.items():
         if name in options:
-            raise FilesError(f"data_options has {name!r}: leave it out, files are read in batches in any case")
+            raise FilesError(f"data_options has {name!r}: leave it out, {why}")
     for file in files:
         yield from _reader(file.name)(file, options, batch_size)
 
@@ -87,7 +97,7 @@ def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
         failure: Exception | None = None
         try:
             frame = next(frames, None)
-        except UnusableSourceError:
+        except (UnusableSourceError, RowsNotReadError):
             raise
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             failure = RowsNotReadError(
@@ -125,14 +135,16 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame]:
-    usual = {"dtype": object, "keep_default_na": False, "encoding": "utf-8-sig"}
+    usual: dict[str, Any] = {"dtype": object, "keep_default_na": False, "encoding": "utf-8-sig"}
     # The first row is taken for the names here: pandas would rename columns of the same name, and take the first cell
     # of rows that are longer than the names for an index. Who says something about the names has it pandas' way.
     takes_names = not any(name in options for name in _ABOUT_NAMES)
     if takes_names:
         usual["header"] = None
+        if isinstance(rows := options.get("nrows"), int):
+            options = {**options, "nrows": rows + 1}
     with ExitStack() as stack:
-        chunks = _chunks(_opened(file, stack), {**usual, **options}, batch_size)
+        chunks = _chunks(_opened(file, stack), {**usual, **options}, batch_size, file.name)
         stack.callback(chunks.close)
         names: list[str] | None = None
         for chunk in _whole(chunks, file.name):
@@ -146,13 +158,18 @@ def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame
             yield frame.reset_index(drop=True)
 
 
-def _chunks(opened: BinaryIO, options: Options, batch_size: int) -> Generator[pd.DataFrame, None, None]:
-    try:
-        reader = pd.read_csv(opened, chunksize=batch_size, **options)
-    except pd.errors.EmptyDataError:
-        return
-    with reader as chunks:
-        yield from chunks
+def _chunks(opened: BinaryIO, options: Options, batch_size: int, name: str) -> Generator[pd.DataFrame, None, None]:
+    options = dict(options)
+    encoding, errors = options.pop("encoding"), options.pop("encoding_errors", "strict")
+    if codecs.lookup(encoding).name == "utf-8":
+        encoding = "utf-8-sig"
+    with io.TextIOWrapper(opened, encoding=encoding, errors=errors, newline="") as text:
+        try:
+            reader: Any = pd.read_csv(whole_rows(text, options, name), chunksize=batch_size, **options)
+        except pd.errors.EmptyDataError:
+            return
+        with reader as chunks:
+            yield from chunks
 
 
 def _check_separator(names: list[str], file: str, options: Options) -> None:
