@@ -22,7 +22,7 @@ _DIALECT: Mapping[str, Any] = {
 _ABOUT_ROWS = ("comment", "skiprows", "skipfooter", "lineterminator", "on_bad_lines", "index_col", "skip_blank_lines")
 
 
-def whole_rows(text: TextIO, options: Mapping[str, Any], name: str) -> TextIO:
+def whole_rows(text: TextIO, options: Mapping[str, Any], name: str) -> io.TextIOBase | TextIO:
     """
     Give text whose rows are looked at before anybody reads them.
 
@@ -53,7 +53,7 @@ class _WholeRows(io.TextIOBase):
         has_quotes = self._dialect["quoting"] != csv.QUOTE_NONE
         # Others would make numbers of cells.
         self._dialect["quoting"] = csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE
-        self._quote = self._dialect["quotechar"] if has_quotes else None
+        self._quote: str = self._dialect["quotechar"] if has_quotes else ""
         self._row = _row_of(separator, self._dialect) if has_quotes else None
         self._lines: list[str] = []
         self._reader = csv.reader(self._noted(text), delimiter=separator, strict=True, **self._dialect)

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -16,7 +16,7 @@ import pandas as pd
 from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
 from airflow_provider_octopush.sources.cells import whole_rows
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
-from airflow_provider_octopush.sources.upstream import read_upstream
+from airflow_provider_octopush.sources.upstream import by_name, read_upstream
 
 Options = Mapping[str, Any]
 
@@ -85,9 +85,13 @@ def _reader(name: str) -> Callable[[File, Options, int], Iterator[pd.DataFrame]]
 
 def _opened(file: File, stack: ExitStack) -> BinaryIO:
     opened = stack.enter_context(file.open())
-    if file.name.lower().endswith(".gz"):
-        return cast(BinaryIO, stack.enter_context(gzip.open(opened)))
-    return opened
+    if not file.name.lower().endswith(".gz"):
+        return opened
+    # To gzip, a file without a byte is empty; what writes one begins with its header.
+    if not opened.read(1):
+        raise RowsNotReadError(f"{file.name} has not a byte yet: is it still being written?")
+    opened.seek(0)
+    return cast(BinaryIO, stack.enter_context(gzip.open(opened)))
 
 
 def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
@@ -191,7 +195,7 @@ def _json_lines(file: File, options: Options, batch_size: int) -> Iterator[pd.Da
         yield from _whole(read_upstream(rows, origin=file.name, batch_size=batch_size), file.name)
 
 
-def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[str, Any]]:
+def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[Hashable, Any]]:
     with io.TextIOWrapper(opened, **{"encoding": "utf-8-sig", **options}) as lines:
         for number, line in enumerate(lines, 1):
             if line.isspace():
@@ -207,7 +211,7 @@ def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[str
 
 def _parsed(line: str) -> Any:
     with suppress(ValueError, RecursionError):
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=by_name)
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -149,7 +149,8 @@ class _Pieces:
             return named
         if not isinstance(item, Sequence | np.ndarray) or isinstance(item, _TEXT):
             return None
-        if not is_inside and all(map(_may_be_row, item)):
+        is_empty_row = self._columns is not None and isinstance(item, tuple) and not item
+        if not is_inside and not is_empty_row and all(map(_may_be_row, item)):
             return None
         if self._columns is None:
             raise NotRowsError(f"{where}: {UNNAMED}")
@@ -178,6 +179,31 @@ def _may_be_row(value: Any) -> bool:
     )
 
 
+class _Again(NamedTuple):
+    """A name that a row has once more."""
+
+    name: Hashable
+    time: int
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+def by_name(fields: Iterable[tuple[Hashable, Any]]) -> dict[Hashable, Any]:
+    """
+    Make a row of names and values.
+
+    A name that is there twice makes two columns of that name, as in a DataFrame: nobody can tell which is meant.
+    """
+    row: dict[Hashable, Any] = {}
+    for name, value in fields:
+        key, time = name, 1
+        while key in row:
+            key, time = _Again(name, time + 1), time + 1
+        row[key] = value
+    return row
+
+
 def _named(item: Any) -> _Row | None:
     """Return a row with named fields as a mapping; None when it is no such row."""
     kind: Any = type(item)
@@ -191,13 +217,13 @@ def _fields_of(kind: Any) -> Callable[[Any], _Row] | None:
     if issubclass(kind, Mapping):
         return lambda row: row
     if issubclass(kind, pd.Series):
-        return lambda row: dict(zip(row.index, row.astype(object), strict=True))
+        return lambda row: by_name(zip(row.index, row.astype(object), strict=True))
     if issubclass(kind, pd.DataFrame) or hasattr(kind, "__arrow_c_stream__"):
         return None
     if hasattr(kind, "_asdict"):  # named tuples, rows of SQLAlchemy
-        return lambda row: dict(row._asdict())
+        return lambda row: _once(row, row._asdict(), getattr(row, "_fields", ()))
     if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):  # rows of sqlite3 and asyncpg, which give their values
-        return lambda row: {name: row[name] for name in row.keys()}  # noqa: SIM118
+        return lambda row: _once(row, {name: row[name] for name in row.keys()}, row.keys())  # noqa: SIM118
     if issubclass(kind, Sequence):  # Airflow's lazy sequence is a class of attrs
         return None
     names: Iterable[str] | None = None
@@ -211,6 +237,12 @@ def _fields_of(kind: Any) -> Callable[[Any], _Row] | None:
         return None
     found = tuple(names)
     return lambda row: {name: getattr(row, name) for name in found}
+
+
+def _once(row: Any, named: Mapping[Hashable, Any], names: Iterable[Hashable]) -> _Row:
+    """Return a row as its class gives it, unless that has lost a value."""
+    names = tuple(names)
+    return by_name(zip(names, row, strict=True)) if len(names) > len(named) else dict(named)
 
 
 def _one_by_one(data: Iterable[Any]) -> Iterator[Any]:

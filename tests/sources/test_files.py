@@ -236,6 +236,10 @@ def test_whatever_is_written_to_json_lines_is_read_of_them(rows: Rows) -> None:
     ]
 
 
+def test_a_name_that_a_json_line_has_twice_is_two_columns_of_that_name() -> None:
+    assert read("a.jsonl", b'{"phone": 1, "phone": 2}\n{"phone": 3}\n') == (["phone", "phone"], [[1, 2], [3, None]])
+
+
 # Parquet
 
 
@@ -283,6 +287,8 @@ HALVES: dict[str, tuple[str, bytes]] = {
     "JSON lines": ("a.jsonl", b'{"phone": 1}\n{"phone": '),
     "JSON lines, first": ("a.jsonl", b'{"phone": '),
     "JSON lines, compressed": ("a.jsonl.gz", gzip.compress(b'{"phone": 1}\n')[:-9]),
+    "gzip, not a byte": ("a.csv.gz", b""),
+    "JSON lines, not a byte": ("a.jsonl.gz", b""),
     "gzip, no beginning": ("a.csv.gz", b"\x1f"),
     "Parquet, no end": ("a.parquet", b"PAR1 and no more"),
     "Parquet, no beginning": ("a.parquet", b""),
