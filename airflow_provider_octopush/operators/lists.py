@@ -311,7 +311,7 @@ class SyncListOperator(RowsOperator):
 
         rows = self._opted_out
         rows = rows.resolve(context) if isinstance(rows, XComArg) else rows
-        return read_upstream(rows, origin="upstream (opted_out)")
+        return read_upstream(rows, origin="upstream (opted_out)", is_data=False)
 
     def _opted_out_mapper(self, columns: Sequence[str]) -> ContactMapper:
         from airflow_provider_octopush.contacts.mapping import ContactMapper

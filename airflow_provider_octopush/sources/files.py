@@ -83,8 +83,16 @@ def _reader(name: str) -> Callable[[File, Options, int], Iterator[pd.DataFrame]]
     )
 
 
+def _found(file: File, stack: ExitStack) -> BinaryIO:
+    try:
+        return stack.enter_context(file.open())
+    except FileNotFoundError:
+        pass
+    raise RowsNotReadError(f"{file.name} is gone since the files were looked for, or a link to no file")
+
+
 def _opened(file: File, stack: ExitStack) -> BinaryIO:
-    opened = stack.enter_context(file.open())
+    opened = _found(file, stack)
     if not file.name.lower().endswith(".gz"):
         return opened
     # To gzip, a file without a byte is empty; what writes one begins with its header.
@@ -107,6 +115,10 @@ def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
             failure = RowsNotReadError(
                 f"{name} ends in the middle ({type(error).__name__}): is it still being written?"
             )
+        except OSError as error:
+            if not _is_damage(error):
+                raise
+            failure = RowsNotReadError(f"{name} is damaged, or still being written: what is in it cannot be unpacked")
         except UnicodeError:
             failure = FilesError(f"{name} is not in the encoding it is read in: write data_options={{'encoding': …}}")
         except pd.errors.ParserError as error:
@@ -222,15 +234,22 @@ def _parquet(file: File, options: Options, batch_size: int) -> Iterator[pd.DataF
     parquet = import_pyarrow("pyarrow.parquet", file.name, FilesError)
     pyarrow = import_pyarrow("pyarrow", file.name, FilesError)
     with ExitStack() as stack:
-        opened, failure = stack.enter_context(file.open()), None
+        opened, failure = _found(file, stack), None
         try:
             table = stack.enter_context(parquet.ParquetFile(opened))
-        except pyarrow.ArrowInvalid:
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            if not _is_damage(error):
+                raise
             failure = RowsNotReadError(f"{file.name} is no whole Parquet file: is it still being written?")
         if failure is not None:
             raise failure
         batches = _batches(pyarrow, table, options, batch_size)
         yield from _whole(frames_of_batches(batches, batch_size, file.name), file.name)
+
+
+def _is_damage(error: Exception) -> bool:
+    # Of what is within a file, Arrow raises an OSError that no system has given a number.
+    return not isinstance(error, OSError) or (type(error) is OSError and error.errno is None)
 
 
 def _batches(pyarrow: Any, table: Any, options: Options, batch_size: int) -> Iterator[Any]:

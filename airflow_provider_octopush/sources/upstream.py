@@ -18,16 +18,20 @@ EXPECTED = (
     "expected a DataFrame, a list of dicts (or of other rows with named fields), or what a mapped task returned (lists "
     "of rows, or DataFrames)"
 )
-UNNAMED = (
-    "its values have no names: make each row a dict, or name them with data_columns=['phone_number', …] beside data=…"
-)
+UNNAMED = "its values have no names: make each row a dict"
+_NAME_THEM = ", or name them with data_columns=['phone_number', …] beside data=…"
 
 _Row = Mapping[Hashable, Any]
 _TEXT = (str, bytes, bytearray, memoryview)
 
 
 def read_upstream(
-    data: Any, *, columns: Sequence[str] | None = None, origin: str = "upstream", batch_size: int = 1_000
+    data: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    origin: str = "upstream",
+    is_data: bool = True,
+    batch_size: int = 1_000,
 ) -> Generator[pd.DataFrame, None, None]:
     """
     Give the rows of an upstream task as frames of bounded size.
@@ -45,6 +49,7 @@ def read_upstream(
         tuple, a row of SQLAlchemy or sqlite3, an instance of a class of attrs, msgspec or pydantic.
     :param columns: names for rows that are tuples or lists, and for DataFrames without names.
     :param origin: who returned it, for error messages.
+    :param is_data: whether it is an operator's ``data``, so that a message may name the parameters that go with it.
     :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
         takes some milliseconds.
     :return: frames of dtype object. A DataFrame without rows gives one frame with its columns; a list without rows
@@ -55,7 +60,7 @@ def read_upstream(
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
     seen: dict[Hashable, None] = {}
     rows: list[_Row] = []
-    for piece in _Pieces(columns, origin, batch_size).of(data):
+    for piece in _Pieces(columns, origin, batch_size, is_data=is_data).of(data):
         if isinstance(piece, pd.DataFrame):
             if rows:
                 yield _frame_of_dicts(seen, rows)
@@ -74,17 +79,20 @@ def read_upstream(
 class _Pieces:
     """Takes data apart into frames and rows."""
 
-    def __init__(self, columns: Sequence[str] | None, origin: str, batch_size: int) -> None:
+    def __init__(self, columns: Sequence[str] | None, origin: str, batch_size: int, *, is_data: bool) -> None:
         self._columns = columns
         self._origin = origin
         self._batch_size = batch_size
+        self._is_data = is_data
 
     def of(self, data: Any) -> Iterator[pd.DataFrame | _Row]:
         origin = self._origin
         if data is None:
             raise NotRowsError(f"{origin} returned None; return [] for no rows")
         if isinstance(data, _TEXT):
-            raise NotRowsError(f"{origin} returned a {_kind(data)}, {EXPECTED}: {instead_of_text(data)}")
+            raise NotRowsError(
+                f"{origin} returned a {_kind(data)}, {EXPECTED}: {instead_of_text(data, is_data=self._is_data)}"
+            )
         if _named(data) is not None:
             raise NotRowsError(
                 f"{origin} returned a {_kind(data)}, {EXPECTED}: write [row] for one row, DataFrame(columns) for "
@@ -153,7 +161,7 @@ class _Pieces:
         if not is_inside and not is_empty_row and all(map(_may_be_row, item)):
             return None
         if self._columns is None:
-            raise NotRowsError(f"{where}: {UNNAMED}")
+            raise NotRowsError(f"{where}: {UNNAMED}{_NAME_THEM if self._is_data else ''}")
         self._check_width(len(item), self._columns, where)
         return dict(zip(self._columns, item, strict=True))
 

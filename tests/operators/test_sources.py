@@ -18,6 +18,7 @@ from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Simulator
+from airflow_provider_octopush.sources.errors import RowsNotReadError
 from tests.airflow_runs import TaskInstance, run_dag
 from tests.conftest import SetConnection
 
@@ -172,6 +173,25 @@ class TestRowsOfFiles:
         (tmp_path / "manifest").write_text("{}")
         with pytest.raises(AirflowFailException, match=r"manifest has none of the suffixes"):
             execute(data_path=str(tmp_path))
+
+    @pytest.mark.parametrize("path", ["", "/*.csv"])
+    @pytest.mark.usefixtures("octopush")
+    def test_a_link_to_no_file_is_never_passed_over(self, tmp_path: Path, path: str) -> None:
+        (tmp_path / "a.csv").write_text(f"phone_number\n{MOBILE}\n")
+        (tmp_path / "b.csv").symlink_to(tmp_path / "nowhere")
+        with pytest.raises(RowsNotReadError, match=r"b\.csv is gone .*, or a link to no file"):
+            execute(data_path=f"{tmp_path}{path}")
+
+    @pytest.mark.usefixtures("octopush")
+    def test_a_store_that_nothing_installed_reads_is_final_and_names_the_package(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_store(path: str) -> Any:
+            raise ValueError(f"No filesystem registered for scheme of {path}")
+
+        monkeypatch.setattr("airflow_provider_octopush.storage.data_path.ObjectStoragePath", no_store)
+        with pytest.raises(AirflowFailException, match=r"for s3://, install apache-airflow-providers-amazon\[s3fs\]"):
+            execute(data_path="s3://bucket/a.csv")
 
     @pytest.mark.usefixtures("octopush")
     def test_options_that_are_no_dict_are_final(self, tmp_path: Path) -> None:

@@ -269,6 +269,13 @@ def test_a_parquet_file_without_rows_keeps_its_columns() -> None:
     assert read("a.parquet", content) == (["phone", "name"], [])
 
 
+def test_a_parquet_file_that_is_damaged_is_named() -> None:
+    content = bytearray(parquet({"phone": [f"+3361234{i:04}" for i in range(5_000)]}, compression="snappy"))
+    content[200:2_000] = bytes(byte ^ 0x5A for byte in content[200:2_000])
+    with pytest.raises(RowsNotReadError, match=r"^a\.parquet is damaged, or still being written"):
+        read("a.parquet", bytes(content))
+
+
 # Any file
 
 

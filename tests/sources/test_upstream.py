@@ -511,3 +511,11 @@ def test_a_name_that_a_row_has_twice_is_two_columns_of_that_name() -> None:
 def test_an_empty_tuple_is_a_row_of_another_number_of_values() -> None:
     with pytest.raises(NotRowsError, match=r"item 1 .* is a tuple of 0 values, and data_columns names 2"):
         list(read_upstream([(), (1, 2)], columns=["phone", "name"]))
+
+
+@pytest.mark.parametrize("rows", [[(1, 2)], "a.csv", "[1]", "{{ x }}"])
+def test_what_is_no_data_is_not_told_to_write_parameters_beside_data(rows: Any) -> None:
+    with pytest.raises(NotRowsError) as error:
+        list(read_upstream(rows, origin="customers()", is_data=False))
+    assert "data_columns" not in str(error.value)
+    assert "data_path" not in str(error.value)
