@@ -46,8 +46,8 @@ def octopush_list_task(python_callable: Callable[..., Any] | None = None, **kwar
 
     :param python_callable: returns or yields rows: a DataFrame, a list of dicts, or dicts, lists of dicts and
         DataFrames one after the other.
-    :param kwargs: parameters of the operator, all but ``data``, ``sql``, ``sql_conn_id``, ``parameters`` and
-        ``sql_hook_params``; and those of every task.
+    :param kwargs: parameters of the operator, all but those of other sources (``data…``, ``sql…`` and ``parameters``);
+        and those of every task.
     :raises TypeError: when a parameter says that rows come from elsewhere, or with ``multiple_outputs``; when the task
         runs, if the function gives no rows (None is none, an empty list is).
     """

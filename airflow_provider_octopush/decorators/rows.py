@@ -82,7 +82,7 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
         # The context stays as it is: an argument by the name of one of its keys is the function's affair.
         of_context = determine_kwargs(self.python_callable, self.op_args, context)
         rows = self.python_callable(*self.op_args, **{**of_context, **self.op_kwargs})
-        return read_upstream(rows, origin=f"{self.python_callable.__name__}()")
+        return read_upstream(rows, origin=f"{self.python_callable.__name__}()", is_data=False)
 
 
 def decorator(

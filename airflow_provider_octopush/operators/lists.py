@@ -16,6 +16,7 @@ from airflow_provider_octopush.operators.parameters import (
     check_one_of_opt_outs,
     check_option,
     check_path,
+    check_sql,
     is_true,
 )
 from airflow_provider_octopush.operators.rows import RowsOperator
@@ -152,6 +153,8 @@ class SyncListOperator(RowsOperator):
         super().__init__(list_name=list_name, on_empty=on_empty, **kwargs)
         check_leavers(leavers)
         check_one_of_opt_outs(opted_out, opted_out_sql, opted_out_conn_id or self.sql_conn_id)
+        if opted_out_sql is not None:
+            check_sql("opted_out_sql", opted_out_sql)
         check_number("chunk_size", chunk_size, usual=200)
         check_number("concurrency", concurrency, usual=4)
         check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
@@ -161,6 +164,7 @@ class SyncListOperator(RowsOperator):
         self.leavers = leavers
         self.max_removed = max_removed
         self.opted_out_sql = opted_out_sql
+        self._templates["opted_out_sql"] = opted_out_sql
         self.opted_out_conn_id = opted_out_conn_id
         self.opted_out_parameters = opted_out_parameters
         self.resend = resend
@@ -307,7 +311,7 @@ class SyncListOperator(RowsOperator):
 
         rows = self._opted_out
         rows = rows.resolve(context) if isinstance(rows, XComArg) else rows
-        return read_upstream(rows, origin="upstream (opted_out)")
+        return read_upstream(rows, origin="upstream (opted_out)", is_data=False)
 
     def _opted_out_mapper(self, columns: Sequence[str]) -> ContactMapper:
         from airflow_provider_octopush.contacts.mapping import ContactMapper

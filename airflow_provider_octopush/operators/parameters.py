@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, Literal, get_args
 
 from airflow_provider_octopush.contacts.fields import check_fields
@@ -151,10 +152,32 @@ def check_rendered(name: str, template: Any, value: Any) -> None:
     """
     is_text = isinstance(value, str) and not (value.strip() in ("", "None") and str(template) != value)
     if not is_text and not (value is None and template is None):
-        raise TemplateError(
-            f"{name}={str(template)!r} renders to {value!r} ({type(value).__name__}), which is no name or path: "
-            "correct the template, or what it takes its value from"
+        raise _rendered_wrongly(name, template, value, "no name, path or query")
+
+
+def check_rendered_columns(template: Any, value: Any) -> None:
+    """
+    Check ``columns``, which may come from a template: without it, other columns would feed the fields.
+
+    :param template: as it is written in the Dag.
+    :param value: as it is rendered.
+    :raises TemplateError: when it is no mapping; None is none only where None is written.
+    """
+    if not isinstance(value, Mapping) and not (value is None and template is None):
+        raise _rendered_wrongly(
+            "columns", template, value, "no dict; a template gives one in a Dag with render_template_as_native_obj=True"
         )
+
+
+def _rendered_wrongly(name: str, template: Any, value: Any, what: str) -> TemplateError:
+    # What is longer may be rows.
+    is_short = value is None or isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 10)
+    shown = f"{value!r} ({type(value).__name__})" if is_short else f"a {type(value).__name__}"
+    written = str(template)
+    written = written if len(written) <= 100 else f"{written[:100]}…"
+    return TemplateError(
+        f"{name}={written!r} renders to {shown}, which is {what}: correct the template, or what it takes its value from"
+    )
 
 
 def check_path(name: str, path: Any) -> None:
@@ -164,8 +187,26 @@ def check_path(name: str, path: Any) -> None:
     :param name: of the parameter.
     :raises ValueError: when it is blank, or nothing that could be a path or give one.
     """
-    if path is None or isinstance(path, bool | int | float) or (isinstance(path, str) and not path.strip()):
-        raise ValueError(f"{name} is {path!r}: write a local path, or a URI such as 's3://conn_id@bucket/name'")
+    if _gives_no_text(path):
+        raise ValueError(f"{name} is {path!r}: write a local path as text, or a URI such as 's3://conn_id@bucket/name'")
+
+
+def check_sql(name: str, sql: Any) -> None:
+    """
+    Check a query, as far as it is known before templates are rendered.
+
+    :param name: of the parameter.
+    :raises ValueError: when it is blank, or nothing that could be a query or give one.
+    """
+    if _gives_no_text(sql):
+        raise ValueError(f"{name} is {sql!r}: write one SELECT, or the path of a .sql file")
+
+
+def _gives_no_text(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip() in ("", "None")
+    # What stands for an upstream task, or for a param of the Dag, gives its value when the task runs.
+    return isinstance(value, PurePath) or not hasattr(value, "resolve")
 
 
 def check_leavers(leavers: Any) -> None:

@@ -25,9 +25,12 @@ from airflow_provider_octopush.operators.parameters import (
     check_max_rejected,
     check_on_empty,
     check_one_source,
+    check_path,
     check_phone_check,
     check_rendered,
+    check_rendered_columns,
     check_source_options,
+    check_sql,
     check_without_plus,
 )
 
@@ -110,10 +113,14 @@ class RowsOperator(BaseOperator):
         check_one_source(data=data, data_path=data_path, sql=sql)
         if data is None:
             check_source_options("data", {"data_columns": data_columns})
-        if data_path is None:
+        if data_path is not None:
+            check_path("data_path", data_path)
+        else:
             check_source_options("data_path", {"data_options": data_options})
-        if sql is not None and sql_conn_id is None:
-            raise ValueError("sql needs a connection to run on: write sql_conn_id=…")
+        if sql is not None:
+            check_sql("sql", sql)
+            if sql_conn_id is None:
+                raise ValueError("sql needs a connection to run on: write sql_conn_id=…")
         check_data_columns(data_columns)
         check_on_empty(on_empty)
         check_phone_check(phone_check)
@@ -142,7 +149,13 @@ class RowsOperator(BaseOperator):
         self._data = data
         XComArg.apply_upstream_relationship(self, data)
         #: As they are written in the Dag, to name them when they give what cannot be meant.
-        self._templates: dict[str, Any] = {"list_name": list_name, "rejects_path": rejects_path}
+        self._templates: dict[str, Any] = {
+            "list_name": list_name,
+            "rejects_path": rejects_path,
+            "data_path": data_path,
+            "sql": sql,
+        }
+        self._columns_template = columns
         self._summary: Summary | None = None
         self._running: Killable | None = None
         self._is_told_to_end = False
@@ -172,6 +185,7 @@ class RowsOperator(BaseOperator):
         with no_retry_for_final_errors():
             for name, template in self._templates.items():
                 check_rendered(name, template, getattr(self, name))
+            check_rendered_columns(self._columns_template, self.columns)
             summary = self._sync(context)
         if summary.read == 0 and self.on_empty != "succeed":
             message = f"no row was read, and on_empty={self.on_empty!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 
@@ -9,11 +10,20 @@ def plain(text: str) -> str:
     """
     Write the digits, signs and blanks of Unicode as those of ASCII; drop what cannot be seen.
 
+    Between two digits it becomes a blank: where it stands, one number may end and another begin.
+
     :param text: anything.
     :return: the same text, where a character of ASCII says the same; all else stays as it is. Ends of lines are
         ``\\n``.
     """
-    return text if text.isascii() and text.isprintable() else text.translate(_ASCII)
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.translate(_ASCII)
+    return _BETWEEN_DIGITS.sub(" ", text).replace(_UNSEEN, "") if _UNSEEN in text else text
+
+
+_UNSEEN = "\0"
+_BETWEEN_DIGITS = re.compile(f"(?<=[0-9]){_UNSEEN}+(?=[0-9])")
 
 
 #: Default_Ignorable_Code_Point, first and last of each range: what is not to be seen even where a font lacks it. From
@@ -25,7 +35,7 @@ _IGNORABLE = (
 )  # fmt: skip
 
 _SIGNS = {
-    **dict.fromkeys("\0\x7f", ""),
+    **dict.fromkeys("\0\x7f", _UNSEEN),
     **dict.fromkeys("\t\v\f", " "),
     **dict.fromkeys("\r\x85", "\n"),
     "\u2800": " ",  # Braille without a dot
@@ -48,7 +58,7 @@ _SIGNS = {
     "\uff03": "#",
 }
 
-_CATEGORIES = {"Zl": "\n", "Zp": "\n", "Zs": " ", "Cf": "", "Pd": "-"}
+_CATEGORIES = {"Zl": "\n", "Zp": "\n", "Zs": " ", "Cf": _UNSEEN, "Pd": "-"}
 
 
 class _Ascii(dict[int, str]):
@@ -62,7 +72,7 @@ class _Ascii(dict[int, str]):
         elif character in _SIGNS:
             written = _SIGNS[character]
         elif any(first <= code <= last for first, last in _IGNORABLE):
-            written = ""
+            written = _UNSEEN
         else:
             written = _CATEGORIES.get(unicodedata.category(character), character)
         self[code] = written

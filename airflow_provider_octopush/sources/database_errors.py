@@ -13,9 +13,13 @@ from airflow_provider_octopush.sources.errors import (
     RowsNotReadError,
 )
 
-#: Classes of SQLSTATE that are about a statement, a connection or a cancellation. What is about a value (22, 23), or
-#: about nobody knows what, may quote the value.
-_QUOTABLE = frozenset(("08", "25", "26", "28", "3D", "40", "42", "53", "54", "55", "57", "58"))
+#: Classes of SQLSTATE that are about a connection, a transaction, a limit or a cancellation. What is about a value (22,
+#: 23), or about nobody knows what, may quote the value.
+_QUOTABLE = frozenset(("08", "25", "26", "28", "3D", "40", "53", "54", "57", "58"))
+
+#: Those that are about the statement only while no row can have been looked at: text that is cast to a ``tsquery``, or
+#: to the name of a table, is wrong in the same way as a statement, and a function raises what it likes.
+_QUOTABLE_BEFORE_ROWS = frozenset(("42", "55"))
 
 _MAX_WORDS = 500
 
@@ -100,7 +104,9 @@ _CANCELLED = ("57014", "70100", "HY008", "HYT00")
 _REFUSED = ("25", "26", "28", "3D", "42")
 
 
-def explain(error: Exception, doing: str, *, about_statement: bool = False, ended: bool = False) -> RowsNotReadError:
+def explain(
+    error: Exception, doing: str, *, about_statement: bool = False, reading: bool = False, ended: bool = False
+) -> RowsNotReadError:
     """
     Say what went wrong, without a value of a row.
 
@@ -110,6 +116,7 @@ def explain(error: Exception, doing: str, *, about_statement: bool = False, ende
     :param error: what the driver raised.
     :param doing: what was under way, for the message.
     :param about_statement: whether no row was looked at yet, so that it can only be about the statement.
+    :param reading: whether rows are being read, so that it may be about a row.
     :param ended: whether the driver says that the connection is closed.
     """
     state, code = _state(error)
@@ -127,7 +134,8 @@ def explain(error: Exception, doing: str, *, about_statement: bool = False, ende
             kind = QueryRefusedError
     where = f" ({code})" if code else ""
     said = f"the database failed while {doing}: {type(error).__name__}{where}"
-    if state is not None and (state[:2] in _QUOTABLE or state in _CANCELLED):
+    quotable = _QUOTABLE if reading else _QUOTABLE | _QUOTABLE_BEFORE_ROWS
+    if state is not None and (state[:2] in quotable or state in _CANCELLED):
         return kind(f"{said}: {_words(error)}")
     return kind(f"{said}; its words are left out, since they may quote a row: run the query by hand to see them")
 

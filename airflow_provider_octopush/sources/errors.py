@@ -36,7 +36,8 @@ class RowsNotReadError(Exception):
     The database failed; a retry may help.
 
     A database's words are quoted only where they are about the statement, the connection or a cancellation: about a
-    value, they may quote it.
+    value, they may quote it. Once rows are read, words about the statement are not quoted either, for they may be about
+    a value that is taken for a part of one.
     """
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import pandas as pd
 
 from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
+from airflow_provider_octopush.sources.cells import whole_rows
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
-from airflow_provider_octopush.sources.upstream import read_upstream
+from airflow_provider_octopush.sources.upstream import by_name, read_upstream
 
 Options = Mapping[str, Any]
 
@@ -29,6 +31,14 @@ class File(NamedTuple):
 
     name: str
     open: Callable[[], BinaryIO]
+
+
+#: Options that are not the caller's, and why.
+_NOT_OPTIONS = {
+    **dict.fromkeys(("chunksize", "iterator", "batch_size"), "files are read in batches in any case"),
+    "filepath_or_buffer": "it is data_path that names files",
+    "compression": "a file that is compressed is a .gz",
+}
 
 
 def read_files(
@@ -55,9 +65,9 @@ def read_files(
     options = {} if options is None else options
     if not isinstance(options, Mapping):
         raise FilesError(f"data_options is a {type(options).__name__}: write a dict, such as {{'sep': ';'}}")
-    for name in ("chunksize", "iterator", "filepath_or_buffer", "batch_size"):
+    for name, why in _NOT_OPTIONS.items():
         if name in options:
-            raise FilesError(f"data_options has {name!r}: leave it out, files are read in batches in any case")
+            raise FilesError(f"data_options has {name!r}: leave it out, {why}")
     for file in files:
         yield from _reader(file.name)(file, options, batch_size)
 
@@ -73,11 +83,23 @@ def _reader(name: str) -> Callable[[File, Options, int], Iterator[pd.DataFrame]]
     )
 
 
+def _found(file: File, stack: ExitStack) -> BinaryIO:
+    try:
+        return stack.enter_context(file.open())
+    except FileNotFoundError:
+        pass
+    raise RowsNotReadError(f"{file.name} is gone since the files were looked for, or a link to no file")
+
+
 def _opened(file: File, stack: ExitStack) -> BinaryIO:
-    opened = stack.enter_context(file.open())
-    if file.name.lower().endswith(".gz"):
-        return cast(BinaryIO, stack.enter_context(gzip.open(opened)))
-    return opened
+    opened = _found(file, stack)
+    if not file.name.lower().endswith(".gz"):
+        return opened
+    # To gzip, a file without a byte is empty; what writes one begins with its header.
+    if not opened.read(1):
+        raise RowsNotReadError(f"{file.name} has not a byte yet: is it still being written?")
+    opened.seek(0)
+    return cast(BinaryIO, stack.enter_context(gzip.open(opened)))
 
 
 def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
@@ -87,12 +109,16 @@ def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
         failure: Exception | None = None
         try:
             frame = next(frames, None)
-        except UnusableSourceError:
+        except (UnusableSourceError, RowsNotReadError):
             raise
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             failure = RowsNotReadError(
                 f"{name} ends in the middle ({type(error).__name__}): is it still being written?"
             )
+        except OSError as error:
+            if not _is_damage(error):
+                raise
+            failure = RowsNotReadError(f"{name} is damaged, or still being written: what is in it cannot be unpacked")
         except UnicodeError:
             failure = FilesError(f"{name} is not in the encoding it is read in: write data_options={{'encoding': …}}")
         except pd.errors.ParserError as error:
@@ -125,14 +151,16 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame]:
-    usual = {"dtype": object, "keep_default_na": False, "encoding": "utf-8-sig"}
+    usual: dict[str, Any] = {"dtype": object, "keep_default_na": False, "encoding": "utf-8-sig"}
     # The first row is taken for the names here: pandas would rename columns of the same name, and take the first cell
     # of rows that are longer than the names for an index. Who says something about the names has it pandas' way.
     takes_names = not any(name in options for name in _ABOUT_NAMES)
     if takes_names:
         usual["header"] = None
+        if isinstance(rows := options.get("nrows"), int):
+            options = {**options, "nrows": rows + 1}
     with ExitStack() as stack:
-        chunks = _chunks(_opened(file, stack), {**usual, **options}, batch_size)
+        chunks = _chunks(_opened(file, stack), {**usual, **options}, batch_size, file.name)
         stack.callback(chunks.close)
         names: list[str] | None = None
         for chunk in _whole(chunks, file.name):
@@ -146,13 +174,18 @@ def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame
             yield frame.reset_index(drop=True)
 
 
-def _chunks(opened: BinaryIO, options: Options, batch_size: int) -> Generator[pd.DataFrame, None, None]:
-    try:
-        reader = pd.read_csv(opened, chunksize=batch_size, **options)
-    except pd.errors.EmptyDataError:
-        return
-    with reader as chunks:
-        yield from chunks
+def _chunks(opened: BinaryIO, options: Options, batch_size: int, name: str) -> Generator[pd.DataFrame, None, None]:
+    options = dict(options)
+    encoding, errors = options.pop("encoding"), options.pop("encoding_errors", "strict")
+    if codecs.lookup(encoding).name == "utf-8":
+        encoding = "utf-8-sig"
+    with io.TextIOWrapper(opened, encoding=encoding, errors=errors, newline="") as text:
+        try:
+            reader: Any = pd.read_csv(whole_rows(text, options, name), chunksize=batch_size, **options)
+        except pd.errors.EmptyDataError:
+            return
+        with reader as chunks:
+            yield from chunks
 
 
 def _check_separator(names: list[str], file: str, options: Options) -> None:
@@ -174,7 +207,7 @@ def _json_lines(file: File, options: Options, batch_size: int) -> Iterator[pd.Da
         yield from _whole(read_upstream(rows, origin=file.name, batch_size=batch_size), file.name)
 
 
-def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[str, Any]]:
+def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[Hashable, Any]]:
     with io.TextIOWrapper(opened, **{"encoding": "utf-8-sig", **options}) as lines:
         for number, line in enumerate(lines, 1):
             if line.isspace():
@@ -190,7 +223,7 @@ def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[str
 
 def _parsed(line: str) -> Any:
     with suppress(ValueError, RecursionError):
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=by_name)
     return None
 
 
@@ -201,15 +234,22 @@ def _parquet(file: File, options: Options, batch_size: int) -> Iterator[pd.DataF
     parquet = import_pyarrow("pyarrow.parquet", file.name, FilesError)
     pyarrow = import_pyarrow("pyarrow", file.name, FilesError)
     with ExitStack() as stack:
-        opened, failure = stack.enter_context(file.open()), None
+        opened, failure = _found(file, stack), None
         try:
             table = stack.enter_context(parquet.ParquetFile(opened))
-        except pyarrow.ArrowInvalid:
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            if not _is_damage(error):
+                raise
             failure = RowsNotReadError(f"{file.name} is no whole Parquet file: is it still being written?")
         if failure is not None:
             raise failure
         batches = _batches(pyarrow, table, options, batch_size)
         yield from _whole(frames_of_batches(batches, batch_size, file.name), file.name)
+
+
+def _is_damage(error: Exception) -> bool:
+    # Of what is within a file, Arrow raises an OSError that no system has given a number.
+    return not isinstance(error, OSError) or (type(error) is OSError and error.errno is None)
 
 
 def _batches(pyarrow: Any, table: Any, options: Options, batch_size: int) -> Iterator[Any]:

@@ -72,7 +72,7 @@ def read_sql(
     with ExitStack() as stack:
         stack.callback(_quietly, conn, "close")
         package, driver = driver_of(conn)
-        kind = check_query(sql, driver.lexes)
+        kind = check_query(sql, (*driver.lexes, *driver.session_lexes(conn)))
         if driver.declares and kind not in DECLARED:
             raise NotAQueryError(f"sql begins with {kind}, for which no cursor can be declared: write one SELECT")
         cursor = driver.open_cursor(conn, Opening(batch_size, kind in QUERIES))
@@ -154,16 +154,15 @@ class _Query:
         try:
             rows: Sequence[Any] = self._cursor.fetchmany(batch_size)
         except Exception as error:  # noqa: BLE001 - drivers share no base class
-            failure = self._unreadable(error) or self._explain(error, "rows were read")
+            failure = self._unreadable(error) or self._explain(error, "rows were read", reading=True)
         if failure is not None:
             raise failure
         self._rows += len(rows)
         self.columns = self._cursor.description
         return rows
 
-    def _explain(self, error: Exception, doing: str, *, about_statement: bool = False) -> Exception:
-        ended = bool(getattr(self._conn, "closed", False))
-        return explain(error, doing, about_statement=about_statement, ended=ended)
+    def _explain(self, error: Exception, doing: str, **known: bool) -> Exception:
+        return explain(error, doing, ended=bool(getattr(self._conn, "closed", False)), **known)
 
     def _unreadable(self, error: Exception) -> UnreadableValueError | None:
         position = self._driver.column_in_error(self._cursor, self.columns, error)

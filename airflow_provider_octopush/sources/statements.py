@@ -27,8 +27,8 @@ class Lexis:
     """
     How a database tells text and comments from code, as far as databases differ in it.
 
-    :param escapes: in which literals a quote behind a backslash is text: in all, in those with E before them, or in
-        none.
+    :param escapes: in which literals a quote behind a backslash is text: in all, in those within single quotes, in
+        those with E before them, or in none.
     :param hashes: ``#`` begins a comment.
     :param tight_dashes: ``--`` begins a comment also without a blank behind it.
     :param nesting: a comment within a comment has an end of its own.
@@ -37,7 +37,7 @@ class Lexis:
     :param triples: three quotes begin a text that three quotes end.
     """
 
-    escapes: Literal["all", "E", "none"] = "none"
+    escapes: Literal["all", "single", "E", "none"] = "none"
     hashes: bool = False
     tight_dashes: bool = True
     nesting: bool = False
@@ -47,10 +47,12 @@ class Lexis:
 
 
 POSTGRESQL = (Lexis("E", nesting=True, dollars=True),)
+#: With standard_conforming_strings off.
+POSTGRESQL_WITH_ESCAPES = (Lexis("single", nesting=True, dollars=True),)
 MYSQL = (Lexis("all", hashes=True, tight_dashes=False),)
 SQLITE = (Lexis(brackets=True),)
 #: A database that nobody knows may read a statement in any of these ways: it has to be a query in all of them.
-UNKNOWN = tuple(itertools.starmap(Lexis, itertools.product(("all", "E", "none"), *[(False, True)] * 6)))
+UNKNOWN = tuple(itertools.starmap(Lexis, itertools.product(("all", "single", "E", "none"), *[(False, True)] * 6)))
 
 
 def check_query(sql: str, lexes: Iterable[Lexis] = UNKNOWN) -> str:
@@ -120,8 +122,9 @@ _WORD = re.compile(r"0x[0-9a-f]*|\d+(?:\.\d*)?(?:e[+-]?\d+)?|[^\W\d]\w*|\S", re.
 def _scanner(lexis: Lexis, parameters: bool) -> re.Pattern[str]:
     # What has no end goes to the end of the statement: no database runs that.
     escaped, plain = r"{0}(?:[^{0}\\]|\\.|{0}{0})*+(?:{0}|\Z)", r"{0}(?:[^{0}]|{0}{0})*+(?:{0}|\Z)"
-    literal = escaped if lexis.escapes == "all" else plain
-    texts = [literal.format("'"), literal.format('"'), plain.format("`")]
+    single = escaped if lexis.escapes in ("all", "single") else plain
+    double = escaped if lexis.escapes == "all" else plain
+    texts = [single.format("'"), double.format('"'), plain.format("`")]
     if lexis.escapes == "E":
         texts.insert(0, rf"(?<!\w)E{escaped.format(chr(39))}")
     if lexis.triples:

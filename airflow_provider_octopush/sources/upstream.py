@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,16 +18,20 @@ EXPECTED = (
     "expected a DataFrame, a list of dicts (or of other rows with named fields), or what a mapped task returned (lists "
     "of rows, or DataFrames)"
 )
-UNNAMED = (
-    "its values have no names: make each row a dict, or name them with data_columns=['phone_number', …] beside data=…"
-)
+UNNAMED = "its values have no names: make each row a dict"
+_NAME_THEM = ", or name them with data_columns=['phone_number', …] beside data=…"
 
 _Row = Mapping[Hashable, Any]
 _TEXT = (str, bytes, bytearray, memoryview)
 
 
 def read_upstream(
-    data: Any, *, columns: Sequence[str] | None = None, origin: str = "upstream", batch_size: int = 1_000
+    data: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    origin: str = "upstream",
+    is_data: bool = True,
+    batch_size: int = 1_000,
 ) -> Generator[pd.DataFrame, None, None]:
     """
     Give the rows of an upstream task as frames of bounded size.
@@ -45,6 +49,7 @@ def read_upstream(
         tuple, a row of SQLAlchemy or sqlite3, an instance of a class of attrs, msgspec or pydantic.
     :param columns: names for rows that are tuples or lists, and for DataFrames without names.
     :param origin: who returned it, for error messages.
+    :param is_data: whether it is an operator's ``data``, so that a message may name the parameters that go with it.
     :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
         takes some milliseconds.
     :return: frames of dtype object. A DataFrame without rows gives one frame with its columns; a list without rows
@@ -55,7 +60,7 @@ def read_upstream(
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
     seen: dict[Hashable, None] = {}
     rows: list[_Row] = []
-    for piece in _Pieces(columns, origin, batch_size).of(data):
+    for piece in _Pieces(columns, origin, batch_size, is_data=is_data).of(data):
         if isinstance(piece, pd.DataFrame):
             if rows:
                 yield _frame_of_dicts(seen, rows)
@@ -74,17 +79,20 @@ def read_upstream(
 class _Pieces:
     """Takes data apart into frames and rows."""
 
-    def __init__(self, columns: Sequence[str] | None, origin: str, batch_size: int) -> None:
+    def __init__(self, columns: Sequence[str] | None, origin: str, batch_size: int, *, is_data: bool) -> None:
         self._columns = columns
         self._origin = origin
         self._batch_size = batch_size
+        self._is_data = is_data
 
     def of(self, data: Any) -> Iterator[pd.DataFrame | _Row]:
         origin = self._origin
         if data is None:
             raise NotRowsError(f"{origin} returned None; return [] for no rows")
         if isinstance(data, _TEXT):
-            raise NotRowsError(f"{origin} returned a {_kind(data)}, {EXPECTED}: {instead_of_text(data)}")
+            raise NotRowsError(
+                f"{origin} returned a {_kind(data)}, {EXPECTED}: {instead_of_text(data, is_data=self._is_data)}"
+            )
         if _named(data) is not None:
             raise NotRowsError(
                 f"{origin} returned a {_kind(data)}, {EXPECTED}: write [row] for one row, DataFrame(columns) for "
@@ -149,10 +157,11 @@ class _Pieces:
             return named
         if not isinstance(item, Sequence | np.ndarray) or isinstance(item, _TEXT):
             return None
-        if not is_inside and all(map(_may_be_row, item)):
+        is_empty_row = self._columns is not None and isinstance(item, tuple) and not item
+        if not is_inside and not is_empty_row and all(map(_may_be_row, item)):
             return None
         if self._columns is None:
-            raise NotRowsError(f"{where}: {UNNAMED}")
+            raise NotRowsError(f"{where}: {UNNAMED}{_NAME_THEM if self._is_data else ''}")
         self._check_width(len(item), self._columns, where)
         return dict(zip(self._columns, item, strict=True))
 
@@ -178,6 +187,31 @@ def _may_be_row(value: Any) -> bool:
     )
 
 
+class _Again(NamedTuple):
+    """A name that a row has once more."""
+
+    name: Hashable
+    time: int
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+def by_name(fields: Iterable[tuple[Hashable, Any]]) -> dict[Hashable, Any]:
+    """
+    Make a row of names and values.
+
+    A name that is there twice makes two columns of that name, as in a DataFrame: nobody can tell which is meant.
+    """
+    row: dict[Hashable, Any] = {}
+    for name, value in fields:
+        key, time = name, 1
+        while key in row:
+            key, time = _Again(name, time + 1), time + 1
+        row[key] = value
+    return row
+
+
 def _named(item: Any) -> _Row | None:
     """Return a row with named fields as a mapping; None when it is no such row."""
     kind: Any = type(item)
@@ -191,13 +225,13 @@ def _fields_of(kind: Any) -> Callable[[Any], _Row] | None:
     if issubclass(kind, Mapping):
         return lambda row: row
     if issubclass(kind, pd.Series):
-        return lambda row: dict(zip(row.index, row.astype(object), strict=True))
+        return lambda row: by_name(zip(row.index, row.astype(object), strict=True))
     if issubclass(kind, pd.DataFrame) or hasattr(kind, "__arrow_c_stream__"):
         return None
     if hasattr(kind, "_asdict"):  # named tuples, rows of SQLAlchemy
-        return lambda row: dict(row._asdict())
+        return lambda row: _once(row, row._asdict(), getattr(row, "_fields", ()))
     if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):  # rows of sqlite3 and asyncpg, which give their values
-        return lambda row: {name: row[name] for name in row.keys()}  # noqa: SIM118
+        return lambda row: _once(row, {name: row[name] for name in row.keys()}, row.keys())  # noqa: SIM118
     if issubclass(kind, Sequence):  # Airflow's lazy sequence is a class of attrs
         return None
     names: Iterable[str] | None = None
@@ -211,6 +245,12 @@ def _fields_of(kind: Any) -> Callable[[Any], _Row] | None:
         return None
     found = tuple(names)
     return lambda row: {name: getattr(row, name) for name in found}
+
+
+def _once(row: Any, named: Mapping[Hashable, Any], names: Iterable[Hashable]) -> _Row:
+    """Return a row as its class gives it, unless that has lost a value."""
+    names = tuple(names)
+    return by_name(zip(names, row, strict=True)) if len(names) > len(named) else dict(named)
 
 
 def _one_by_one(data: Iterable[Any]) -> Iterator[Any]:

@@ -10,6 +10,8 @@ from urllib.parse import unquote
 import fsspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_octopush.sources.errors import FilesError
+
 
 def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
     """
@@ -22,6 +24,7 @@ def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
         ``s3://conn_id@bucket/folder/*.csv``.
     :return: of each file, its name and what opens it.
     :raises FileNotFoundError: when there is no file; there may be one later.
+    :raises FilesError: when the path needs a package that is not installed.
     """
     store, root, opens = _store(path)
     if store.isfile(root):
@@ -33,7 +36,9 @@ def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
         found = [
             file
             for file, info in matches.items()
-            if info["type"] == "file" and not _is_hidden(PurePosixPath(file).name)
+            if (info["type"] == "file" or info.get("islink"))
+            and info["type"] != "directory"
+            and not _is_hidden(PurePosixPath(file).name)
         ]
     if not found:
         raise FileNotFoundError(f"there is no file at data_path {path!r}")
@@ -47,8 +52,7 @@ def _store(path: str) -> tuple[Any, str, Callable[[str], Callable[[], BinaryIO]]
         # Not by Airflow, which would take a # or a % in a local path for a part of a URL.
         local: Any = fsspec.filesystem("file")
         return local, local._strip_protocol(unquote(path) if is_url else path), _opener(local.open)
-    found: Any = ObjectStoragePath(path)
-
+    found, store = _found(path)
     conn_id = getattr(found, "conn_id", None) or found.storage_options.get("conn_id")  # Airflow 3, Airflow 2
 
     def open_by_airflow(file: str, mode: str) -> BinaryIO:
@@ -56,7 +60,33 @@ def _store(path: str) -> tuple[Any, str, Callable[[str], Callable[[], BinaryIO]]
         opened: BinaryIO = type(found)(found.fs.unstrip_protocol(file), conn_id=conn_id).open(mode)
         return opened
 
-    return found.fs, str(found.path), _opener(open_by_airflow)
+    return store, str(found.path), _opener(open_by_airflow)
+
+
+_PROVIDERS = {
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+    **dict.fromkeys(("gs", "gcs"), "apache-airflow-providers-google"),
+    **dict.fromkeys(("abfs", "abfss", "adl"), "apache-airflow-providers-microsoft-azure"),
+}
+
+
+def _found(path: str) -> tuple[Any, Any]:
+    """
+    Return Airflow's path, and its filesystem.
+
+    :raises FilesError: when nothing that is installed reads such a path; names what does.
+    """
+    try:
+        found: Any = ObjectStoragePath(path)
+        store: Any = found.fs
+    except (ValueError, ImportError) as error:
+        if isinstance(error, ValueError) and "filesystem" not in str(error):
+            raise
+    else:
+        return found, store
+    scheme = path.partition("://")[0]
+    package = _PROVIDERS.get(scheme, "the provider of Airflow that does")
+    raise FilesError(f"nothing that is installed reads data_path {path!r}: for {scheme}://, install {package}")
 
 
 def _opener(opens: Callable[[str, str], BinaryIO]) -> Callable[[str], Callable[[], BinaryIO]]:

@@ -18,6 +18,7 @@ from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Simulator
+from airflow_provider_octopush.sources.errors import RowsNotReadError
 from tests.airflow_runs import TaskInstance, run_dag
 from tests.conftest import SetConnection
 
@@ -173,6 +174,25 @@ class TestRowsOfFiles:
         with pytest.raises(AirflowFailException, match=r"manifest has none of the suffixes"):
             execute(data_path=str(tmp_path))
 
+    @pytest.mark.parametrize("path", ["", "/*.csv"])
+    @pytest.mark.usefixtures("octopush")
+    def test_a_link_to_no_file_is_never_passed_over(self, tmp_path: Path, path: str) -> None:
+        (tmp_path / "a.csv").write_text(f"phone_number\n{MOBILE}\n")
+        (tmp_path / "b.csv").symlink_to(tmp_path / "nowhere")
+        with pytest.raises(RowsNotReadError, match=r"b\.csv is gone .*, or a link to no file"):
+            execute(data_path=f"{tmp_path}{path}")
+
+    @pytest.mark.usefixtures("octopush")
+    def test_a_store_that_nothing_installed_reads_is_final_and_names_the_package(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_store(path: str) -> Any:
+            raise ValueError(f"No filesystem registered for scheme of {path}")
+
+        monkeypatch.setattr("airflow_provider_octopush.storage.data_path.ObjectStoragePath", no_store)
+        with pytest.raises(AirflowFailException, match=r"for s3://, install apache-airflow-providers-amazon\[s3fs\]"):
+            execute(data_path="s3://bucket/a.csv")
+
     @pytest.mark.usefixtures("octopush")
     def test_options_that_are_no_dict_are_final(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("phone_number\n")
@@ -281,7 +301,10 @@ class TestParameters:
         [
             ({"phone_number": None}, r"columns says that None \(NoneType\) feeds phone_number"),
             ({"phone_number": 0}, r"columns says that 0 \(int\) feeds phone_number"),
-            ("{'phone_number': 'mobile'}", r"columns is a str: write a dict"),
+            ("{'phone_number': 'mobile'}", r"renders to a str, which is no dict; .*render_template_as_native_obj=True"),
+            (["mobile"], r"renders to a list, which is no dict"),
+            (None, r"renders to None \(NoneType\), which is no dict"),
+            ("", r"renders to '' \(str\), which is no dict"),
         ],
     )
     def test_columns_that_render_to_no_names_are_final(self, octopush: Simulator, columns: Any, message: str) -> None:
@@ -322,6 +345,46 @@ class TestParameters:
         with pytest.raises(AirflowFailException, match=f"^{name}{message}"):
             operator.execute(context)
         assert octopush.requests == []
+
+    @pytest.mark.parametrize("written", [{"data_path": "{{ x }}"}, {"sql": "{{ x }}", "sql_conn_id": "warehouse"}])
+    @pytest.mark.parametrize("value", [None, "", "  ", "None", 7, ["SELECT 1"]])
+    def test_a_path_or_a_query_that_renders_to_none_is_final_and_reads_nothing(
+        self, octopush: Simulator, written: dict[str, Any], value: Any
+    ) -> None:
+        context: Any = {"ti": TaskInstance()}
+        name = next(iter(written))
+        operator = CreateContactsOperator(task_id="sync", **written)
+        setattr(operator, name, value)
+        with pytest.raises(
+            AirflowFailException, match=rf"^{name}='\{{\{{ x \}}\}}' renders to .*no name, path or query"
+        ):
+            operator.execute(context)
+        assert octopush.requests == []
+
+    @pytest.mark.parametrize("value", ["", " \n", "None", ["x"], 7, True, Path("x")])
+    def test_a_path_or_a_query_that_is_written_so_fails_when_the_dag_is_parsed(self, value: Any) -> None:
+        with pytest.raises(ValueError, match=r"^data_path is .*: write "):
+            CreateContactsOperator(task_id="sync", data_path=value)
+        with pytest.raises(ValueError, match=r"^sql is .*: write one SELECT"):
+            CreateContactsOperator(task_id="sync", sql=value, sql_conn_id="warehouse")
+
+    def test_a_path_a_query_and_columns_may_come_from_upstream(
+        self, dag: DAG, octopush: Simulator, tmp_path: Path
+    ) -> None:
+        (tmp_path / "a.csv").write_text(f"mobile\n{MOBILE}\n")
+
+        @task
+        def path() -> str:
+            return str(tmp_path / "a.csv")
+
+        @task
+        def columns() -> dict[str, str]:
+            return {"phone_number": "mobile"}
+
+        found: Any = {"data_path": path(), "columns": columns()}
+        CreateContactsOperator(task_id="sync", list_name="L", **found)
+        assert run_dag(dag).state == "success"
+        assert octopush.lists == {"L": {MOBILE}}
 
     def test_a_list_may_be_called_none(self, octopush: Simulator) -> None:
         execute(data=ROWS, list_name="None")

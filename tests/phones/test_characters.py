@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.phones.reasons import PhoneReason
 
 #: Of Default_Ignorable_Code_Point, what is of no general category that says so: letters, marks, and unassigned.
 IGNORABLE = (
@@ -18,6 +19,14 @@ IGNORABLE = (
 def test_what_cannot_be_seen_is_no_character(character: str) -> None:
     for text in (f"{character}+33612345678", f"+336{character}12345678", f"+33612345678{character}"):
         assert PhoneReader().read(text) == "+33612345678"
+
+
+@pytest.mark.parametrize("character", [*IGNORABLE, "\0", "\x7f", "\u200b", "\0\u200b\0"])
+def test_what_cannot_be_seen_joins_no_two_numbers(character: str) -> None:
+    for text in ("+33612345678{}999", "+33612345678{}0612345679", "0612345678{}99", "+3361234567812{}3456"):
+        written = text.format(character)
+        assert PhoneReader("FR").read(written) == PhoneReader("FR").read(text.format(" "))
+        assert isinstance(PhoneReader("FR").read(written), PhoneReason)
 
 
 @pytest.mark.parametrize("blank", [" ", "\t", "\u00a0", "\u2007", "\u202f", "\u3000", "\u2800"])

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from airflow_provider_octopush.sources.errors import (
@@ -99,6 +100,14 @@ def test_duckdb_gives_its_values(duckdb_hook: Any) -> None:
     assert rows == [[MOBILE, "Zoé", Decimal("1.10"), dt.date(2026, 1, 2), "x", None, '{"a": 1}'], [None] * 7]
 
 
+def test_duckdbs_floats_of_4_bytes_do_not_seem_to_have_more_digits(duckdb_hook: Any) -> None:
+    (row,) = read(
+        duckdb_hook, "SELECT CAST(612345678 AS real) AS a, CAST(612345678 AS double) AS b, CAST(NULL AS real) AS c"
+    )[1]
+    assert row == [np.float32(612345678), 612345678.0, None]
+    assert [type(value) for value in row[:2]] == [np.float32, float]
+
+
 def test_duckdb_takes_parameters(duckdb_hook: Any) -> None:
     assert read(duckdb_hook, "SELECT ?", ["x"])[1] == [["x"]]
     assert read(duckdb_hook, "SELECT $a", {"a": "x"})[1] == [["x"]]
@@ -150,6 +159,14 @@ def test_clickhouse_gives_its_values(clickhouse: Any) -> None:
     names, rows = read(clickhouse, sql)
     assert names == ["phone", "name", "day", "nothing", "padded"]
     assert rows == [[MOBILE, "Zoé", dt.date(2026, 1, 2), None, "ab"]]
+
+
+def test_clickhouses_floats_of_4_bytes_do_not_seem_to_have_more_digits(clickhouse: Any) -> None:
+    (row,) = read(
+        clickhouse, "SELECT toFloat32(612345678) AS a, toFloat64(612345678) AS b, CAST(NULL AS Nullable(Float32)) AS c"
+    )[1]
+    assert row == [np.float32(612345678), 612345678.0, None]
+    assert [type(value) for value in row[:2]] == [np.float32, float]
 
 
 def test_clickhouse_takes_parameters(clickhouse: Any) -> None:
@@ -208,6 +225,14 @@ def test_odbc_gives_its_values(odbc: Any) -> None:
     assert rows == [[MOBILE, "Zoé", Decimal("1.10"), dt.date(2026, 1, 2), "ab", "ab ", None]]
 
 
+def test_odbcs_floats_of_4_bytes_do_not_seem_to_have_more_digits(odbc: Any) -> None:
+    (row,) = read(odbc, "SELECT CAST(612345678 AS real) AS a, CAST(612345678 AS float8) AS b, CAST(NULL AS real) AS c")[
+        1
+    ]
+    assert row == [np.float32(612345678), 612345678.0, None]
+    assert [type(value) for value in row[:2]] == [np.float32, float]
+
+
 def test_odbc_takes_parameters(odbc: Any) -> None:
     assert read(odbc, "SELECT 1 WHERE 1 = ?", [1])[1] == [[1]]
     with pytest.raises(ParametersError, match=r"pyodbc takes \?"):
@@ -257,6 +282,14 @@ def test_jdbc_gives_aliases_and_values_as_they_are(jdbc: Any) -> None:
         [None] * 13,
     ]
     assert [type(value) for value in rows[0][:8]] == [int, str, str, Decimal, Decimal, float, int, bool]
+
+
+def test_jdbcs_floats_of_4_bytes_do_not_seem_to_have_more_digits(jdbc: Any) -> None:
+    (row,) = read(jdbc, "SELECT CAST(612345678 AS real) AS a, CAST(612345678 AS float8) AS b, CAST(NULL AS real) AS c")[
+        1
+    ]
+    assert row == [np.float32(612345678), 612345678.0, None]
+    assert [type(value) for value in row[:2]] == [np.float32, float]
 
 
 def test_jdbc_takes_parameters(jdbc: Any) -> None:

@@ -66,13 +66,49 @@ def test_columns_of_the_same_name_keep_it() -> None:
     assert read("a.csv", b"phone,phone,\n1,2,3\n") == (["phone", "phone", ""], [["1", "2", "3"]])
 
 
-def test_rows_that_are_shorter_have_empty_cells_at_their_end() -> None:
-    assert read("a.csv", b"phone,name\n1\n2,b\n")[1] == [["1", ""], ["2", "b"]]
+@pytest.mark.parametrize("row", [b"1", b"1,2,3"])
+@pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.parametrize("behind", [0, 5])
+def test_rows_that_are_longer_or_shorter_than_the_names_are_an_error(row: bytes, before: int, behind: int) -> None:
+    content = b"phone,name\n" + b"1,b\n" * before + row + b"\n" + b"1,b\n" * behind
+    with pytest.raises(
+        FilesError, match=rf"^a\.csv cannot be read .* line {before + 2}: a row of [13] cells, and the first row has 2$"
+    ):
+        read("a.csv", content)
 
 
-def test_rows_that_are_longer_than_the_names_are_an_error() -> None:
-    with pytest.raises(FilesError, match=r"^a\.csv cannot be read .*Expected 2 fields in line 2, saw 3$"):
-        read("a.csv", b"phone,name\n1,2,3\n")
+@pytest.mark.parametrize(
+    "content",
+    [
+        '1,"Zoé\n2,Bob\n3,"Ana\n4,Ann\n',
+        '1,"Zoé" \n',
+        '1,"Zoé"Martin\n',
+        '1,Zoé "Zo"\n',
+        '1, "Zoé"\n',
+    ],
+)
+def test_a_quote_out_of_place_is_an_error_and_swallows_no_row(content: str) -> None:
+    with pytest.raises(FilesError, match=r"^a\.csv cannot be read .* line [2-4]: .*'quoting': 3") as error:
+        read("a.csv", f"phone,name\n{content}".encode())
+    assert "Zoé" not in everything_in(error.value)
+
+
+def test_where_quotes_are_text_they_are_read_as_such() -> None:
+    assert read("a.csv", b'phone,name\n1,"Zoe\n2,5" x\n', quoting=csv.QUOTE_NONE)[1] == [["1", '"Zoe'], ["2", '5" x']]
+    assert read("a.csv", b'phone,name\n1, "Zoe, x"\n', skipinitialspace=True)[1] == [["1", "Zoe, x"]]
+
+
+def test_an_empty_line_is_a_row_where_there_is_one_column() -> None:
+    assert read("a.csv", b"phone\n1\n\n  \r\n2\n\n")[1] == [["1"], [""], [""], ["2"], [""]]
+    assert read("a.csv", b"phone,name\n1,2\n\n3,4\n\n")[1] == [["1", "2"], ["3", "4"]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 1_000])
+def test_as_many_rows_are_read_as_are_asked_for(batch_size: int) -> None:
+    for rows in (1, 2):
+        assert (
+            read("a.csv", b"phone,name\n1,2\n3,4\n5,6\n", batch_size, nrows=rows)[1] == [["1", "2"], ["3", "4"]][:rows]
+        )
 
 
 @pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
@@ -121,6 +157,7 @@ def test_options_go_to_the_reader_as_they_are() -> None:
         ({"encoding": "klingon"}, "klingon"),
         ({"dtype": {"name": "int"}}, "its words are left out"),
         ({"chunksize": 5}, "data_options has 'chunksize': leave it out"),
+        ({"compression": "zip"}, "data_options has 'compression': leave it out, a file that is compressed is a .gz"),
         ({"iterator": True}, "data_options has 'iterator': leave it out"),
     ],
 )
@@ -199,6 +236,10 @@ def test_whatever_is_written_to_json_lines_is_read_of_them(rows: Rows) -> None:
     ]
 
 
+def test_a_name_that_a_json_line_has_twice_is_two_columns_of_that_name() -> None:
+    assert read("a.jsonl", b'{"phone": 1, "phone": 2}\n{"phone": 3}\n') == (["phone", "phone"], [[1, 2], [3, None]])
+
+
 # Parquet
 
 
@@ -228,6 +269,13 @@ def test_a_parquet_file_without_rows_keeps_its_columns() -> None:
     assert read("a.parquet", content) == (["phone", "name"], [])
 
 
+def test_a_parquet_file_that_is_damaged_is_named() -> None:
+    content = bytearray(parquet({"phone": [f"+3361234{i:04}" for i in range(5_000)]}, compression="snappy"))
+    content[200:2_000] = bytes(byte ^ 0x5A for byte in content[200:2_000])
+    with pytest.raises(RowsNotReadError, match=r"^a\.parquet is damaged, or still being written"):
+        read("a.parquet", bytes(content))
+
+
 # Any file
 
 
@@ -241,10 +289,13 @@ def test_a_compressed_file_is_read_as_what_is_in_it(name: str, content: bytes) -
 CSV_CONTENT = b"phone,name\n" + b"0612345678,Zoe\n" * 100
 HALVES: dict[str, tuple[str, bytes]] = {
     "CSV, within quotes": ("a.csv", b'phone,name\n0612345678,"Zo'),
+    "CSV, within a row": ("a.csv", b"phone,name\n0612345678"),
     "CSV, compressed": ("a.csv.gz", gzip.compress(CSV_CONTENT)[:-9]),
     "JSON lines": ("a.jsonl", b'{"phone": 1}\n{"phone": '),
     "JSON lines, first": ("a.jsonl", b'{"phone": '),
     "JSON lines, compressed": ("a.jsonl.gz", gzip.compress(b'{"phone": 1}\n')[:-9]),
+    "gzip, not a byte": ("a.csv.gz", b""),
+    "JSON lines, not a byte": ("a.jsonl.gz", b""),
     "gzip, no beginning": ("a.csv.gz", b"\x1f"),
     "Parquet, no end": ("a.parquet", b"PAR1 and no more"),
     "Parquet, no beginning": ("a.parquet", b""),

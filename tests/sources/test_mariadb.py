@@ -8,6 +8,7 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from airflow_provider_octopush.sources.errors import (
@@ -61,6 +62,12 @@ def test_mariadb_gives_its_values_whatever_cursor_the_connection_asks_for(mariad
     )
     assert names == ["phone", "amount", "day", "name"]
     assert rows == [[MOBILE, Decimal("1.10"), dt.date(2026, 1, 2), "Zoë"], [None] * 4]
+
+
+def test_mariadbs_floats_of_4_bytes_do_not_seem_to_have_more_digits(mariadb: Any) -> None:
+    sql = "SELECT CAST(612345678 AS FLOAT) AS a, CAST(612345678 AS DOUBLE) AS b, CAST(NULL AS FLOAT) AS c"
+    (row,) = read(mariadb, sql)[1]
+    assert [type(value) for value in row] == [np.float32, float, type(None)]
 
 
 def test_mariadb_keeps_columns_of_the_same_name(mariadb: Any) -> None:

@@ -7,6 +7,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from airflow_provider_octopush.sources.drivers import postgresql, table
@@ -56,6 +57,14 @@ def test_postgresql_gives_its_values_whatever_cursor_the_connection_asks_for(pos
     assert names == ["phone", "amount", "day", "name", "ok", "list"]
     assert rows == [[MOBILE, Decimal("1.10"), dt.date(2026, 1, 2), "Zoë", True, [1, 2]], [None] * 6]
     assert type(rows[0][0]) is int
+
+
+def test_postgresqls_floats_of_4_bytes_do_not_seem_to_have_more_digits(postgres: Any) -> None:
+    (row,) = read(
+        postgres, "SELECT CAST(612345678 AS real) AS a, CAST(612345678 AS float8) AS b, CAST(NULL AS real) AS c"
+    )[1]
+    assert row == [np.float32(612345678), 612345678.0, None]
+    assert [type(value) for value in row[:2]] == [np.float32, float]
 
 
 def test_postgresql_keeps_columns_of_the_same_name(postgres: Any) -> None:
@@ -161,6 +170,26 @@ def test_postgresql_is_sent_nothing_that_changes_data(postgres: Any, postgres_ta
     assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == [(1,)]
 
 
+@pytest.mark.parametrize("name", ["psycopg2", "psycopg"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        r"SELECT 'it\'s'; COMMIT; DELETE FROM {}; --'",
+        r"""SELECT 'a\'', "b\" FROM (SELECT 1 AS "b\") x; COMMIT; DELETE FROM {}; --""",
+        r"SELECT 'a\\'; COMMIT; DELETE FROM {}; --'",
+    ],
+)
+def test_postgresql_whose_strings_have_escapes_is_sent_nothing_that_changes_data(
+    postgres_table: str, name: str, sql: str
+) -> None:
+    statement(connect_postgres, f"INSERT INTO {postgres_table} VALUES (1)")
+    hook = postgres_by_driver(name, options="-c standard_conforming_strings=off")
+    assert read(hook, r"SELECT 'it\'s'")[1] == [["it's"]]
+    with pytest.raises(NotAQueryError, match="write one SELECT"):
+        next(read_sql(hook, sql.replace("{}", postgres_table)))
+    assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == [(1,)]
+
+
 def test_postgresql_itself_is_asked_to_change_nothing(postgres: Any, postgres_table: str) -> None:
     function = f"{postgres_table}_fill"
     statement(
@@ -192,6 +221,24 @@ def test_a_value_in_a_postgresql_error_is_not_shown(postgres: Any) -> None:
             next(read_sql(postgres, sql if phase == "rows were read" else f"{sql} ORDER BY 1"))
         assert "Martin" not in everything_in(error.value)
         assert type(error.value) is RowsNotReadError
+
+
+def test_words_about_a_statement_that_come_while_rows_are_read_may_be_about_a_row(
+    postgres: Any, postgres_table: str
+) -> None:
+    statement(
+        connect_postgres,
+        f"CREATE FUNCTION {postgres_table}_raise(name text) RETURNS text LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE 'not %', name USING ERRCODE = '55000'; END $$",
+    )
+    casts = {"name::tsquery::text": "42601", "name::regclass::text": "42602", f"{postgres_table}_raise(name)": "55000"}
+    for cast, state in casts.items():
+        # In a table, so that nothing of it is known when the cursor is declared.
+        sql = f"SELECT {cast} AS phone FROM (VALUES ('Zoé Martin'), ('Ana Martin')) x (name)"
+        with pytest.raises(RowsNotReadError, match=rf"SQLSTATE {state}\); its words are left out") as error:
+            read(postgres, sql)
+        assert "Martin" not in everything_in(error.value)
+    statement(connect_postgres, f"DROP FUNCTION {postgres_table}_raise")
 
 
 LOST = [

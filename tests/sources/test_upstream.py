@@ -490,3 +490,32 @@ def test_arrow_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPa
         NotRowsError, match=r"a DataFrame, which needs pyarrow: install airflow-provider-octopush\[parquet\]"
     ):
         rows_of(table)
+
+
+def test_a_name_that_a_row_has_twice_is_two_columns_of_that_name() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    of_sqlite = connection.execute("SELECT 1 AS phone, 'x' AS name, 2 AS phone").fetchall()
+    of_sqlalchemy = list(
+        sqlalchemy.create_engine("sqlite://")
+        .connect()
+        .execute(sqlalchemy.text("SELECT 1 AS phone, 'x' AS name, 2 AS phone"))
+    )
+    series = [pd.Series([1, "x", 2], index=["phone", "name", "phone"])]
+    for rows in (of_sqlite, of_sqlalchemy, series):
+        (frame,) = read_upstream(rows * 2)
+        assert list(frame.columns) == ["phone", "name", "phone"]
+        assert frame.to_numpy().tolist() == [[1, "x", 2]] * 2
+
+
+def test_an_empty_tuple_is_a_row_of_another_number_of_values() -> None:
+    with pytest.raises(NotRowsError, match=r"item 1 .* is a tuple of 0 values, and data_columns names 2"):
+        list(read_upstream([(), (1, 2)], columns=["phone", "name"]))
+
+
+@pytest.mark.parametrize("rows", [[(1, 2)], "a.csv", "[1]", "{{ x }}"])
+def test_what_is_no_data_is_not_told_to_write_parameters_beside_data(rows: Any) -> None:
+    with pytest.raises(NotRowsError) as error:
+        list(read_upstream(rows, origin="customers()", is_data=False))
+    assert "data_columns" not in str(error.value)
+    assert "data_path" not in str(error.value)

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from airflow_provider_octopush.sources import statements
 from airflow_provider_octopush.sources.statements import Lexis
 
@@ -38,6 +40,10 @@ def _nothing(*_: Any) -> None:
     return None
 
 
+def _no_more(_: Any) -> tuple[Lexis, ...]:
+    return ()
+
+
 def no_converters(_: Any) -> Converters:
     """Leave all values as they are."""
     return {}
@@ -50,6 +56,7 @@ class Driver:
 
     :param parameters: the styles in which it takes a query's parameters.
     :param lexes: how its database may read a statement.
+    :param session_lexes: of a connection: in which other ways its session may read a statement.
     :param open_cursor: opens a cursor that streams, if there is one, where nothing can be changed, if there is such a
         thing.
     :param converters: of an executed cursor: position of a column → what its values need.
@@ -64,6 +71,7 @@ class Driver:
 
     parameters: tuple[str, ...] = ()
     lexes: tuple[Lexis, ...] = statements.UNKNOWN
+    session_lexes: Callable[[Any], tuple[Lexis, ...]] = _no_more
     open_cursor: Callable[[Any, Opening], Any] = plain_cursor
     converters: Callable[[Any], Converters] = no_converters
     column_in_error: Callable[[Any, Sequence[Any], Exception], int | None] = _nothing
@@ -97,6 +105,11 @@ def unquoted(value: Any) -> Any:
         with suppress(ValueError):
             return json.loads(value)
     return value
+
+
+def narrow(value: Any) -> Any:
+    """Make a float of 32 bits of what a driver has widened to Python's, in which it seems to have all of its digits."""
+    return np.float32(value) if isinstance(value, float) else value
 
 
 def by_type(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_octopush.sources.drivers.driver import Converters, Driver, Opening, unpadded, unquoted
+from airflow_provider_octopush.sources.drivers.driver import Converters, Driver, Opening, narrow, unpadded, unquoted
 
 #: How a value is read: of a ResultSet and a column, from 1 on.
 _Read = Callable[[Any, int], Any]
@@ -92,6 +92,10 @@ def _float(rows: Any, column: int) -> Any:
     return None if rows.wasNull() else float(value)
 
 
+def _real(rows: Any, column: int) -> Any:
+    return narrow(_float(rows, column))
+
+
 def _boolean(rows: Any, column: int) -> Any:
     value = rows.getObject(column)
     return bool(value) if isinstance(value, int) else value
@@ -108,7 +112,8 @@ _READS: dict[int, _Read] = {
     **dict.fromkeys((*_CHARS, 12, -1, -9, -16, 91, 92, 93, 2013, 2014), _text),
     **dict.fromkeys((2, 3), _decimal),
     **dict.fromkeys((-6, 5, 4, -5), _integer),
-    **dict.fromkeys((6, 7, 8), _float),
+    **dict.fromkeys((6, 8), _float),
+    7: _real,
     **dict.fromkeys((-7, 16), _boolean),
     **dict.fromkeys((-4, -3, -2), _bytes),
 }

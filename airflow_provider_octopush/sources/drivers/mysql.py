@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from airflow_provider_octopush.sources import statements
-from airflow_provider_octopush.sources.drivers.driver import Driver, Opening, by_type, unquoted
+from airflow_provider_octopush.sources.drivers.driver import Driver, Opening, by_type, narrow, unquoted
 
 #: A session, since TRUNCATE and DROP leave a read-only transaction, and are carried out.
 READ_ONLY_SESSION = "SET SESSION TRANSACTION READ ONLY"
@@ -16,7 +16,9 @@ READ_ONLY_SESSION = "SET SESSION TRANSACTION READ ONLY"
 #: Seconds that the server waits for a client to take the next row.
 NET_WRITE_TIMEOUT = 86_400
 
-_JSON = 245  # as the protocol numbers it; in MariaDB, JSON is text like all other
+# As the protocol numbers them. In MariaDB, JSON is text like all other.
+_FLOAT = 4
+_JSON = 245
 
 
 def _opens(cursor_class: str | None) -> Callable[[Any, Opening], Any]:
@@ -48,7 +50,7 @@ def _forget_unread_rows(cursor: Any) -> None:
 
 
 _PARAMETERS = ("%s", "%(name)s")
-_CONVERTERS = by_type({_JSON: unquoted})
+_CONVERTERS = by_type({_FLOAT: narrow, _JSON: unquoted})
 
 MYSQLCLIENT = Driver(
     parameters=_PARAMETERS,

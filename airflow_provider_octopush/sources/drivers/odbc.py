@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from airflow_provider_octopush.sources.drivers import mysql, postgresql
-from airflow_provider_octopush.sources.drivers.driver import Converter, Converters, Driver, Opening, ask
+from airflow_provider_octopush.sources.drivers.driver import Converter, Converters, Driver, Opening, ask, narrow
 
 _READ_ONLY = {
     "PostgreSQL": postgresql.READ_ONLY_TRANSACTION,
@@ -15,6 +15,10 @@ _READ_ONLY = {
     "MySQL": mysql.READ_ONLY_SESSION,
     "MariaDB": mysql.READ_ONLY_SESSION,
 }
+
+# The precision that drivers tell of a float of 4 bytes: in digits, or in SQL Server's in bits. Of 8 bytes it is 15, 17,
+# 22 or 53.
+_REAL = (7, 9, 12, 24)
 
 
 def _cursor(conn: Any, opening: Opening) -> Any:
@@ -30,10 +34,15 @@ def _cursor(conn: Any, opening: Opening) -> Any:
 
 def _converters(cursor: Any) -> Converters:
     # pyodbc does not tell CHAR from VARCHAR: what is padded is as long as its column is wide.
-    return {
+    texts = {
         position: _unpadded_to(column[3])
         for position, column in enumerate(cursor.description)
         if column[1] is str and column[3]
+    }
+    return texts | {
+        position: narrow
+        for position, column in enumerate(cursor.description)
+        if column[1] is float and column[4] in _REAL
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from airflow_provider_octopush.sources import statements
@@ -13,17 +14,28 @@ from airflow_provider_octopush.sources.drivers.driver import (
     Opening,
     ask,
     by_type,
+    narrow,
     unpadded,
     unquoted,
 )
+from airflow_provider_octopush.sources.statements import Lexis
 
 #: PostgreSQL's and Oracle's.
 READ_ONLY_TRANSACTION = "SET TRANSACTION READ ONLY"
 
 # Numbers of types, from PostgreSQL's catalogue and Redshift's driver.
-_TYPES: Mapping[Any, Converter] = {1042: unpadded, 4000: unquoted}  # bpchar, Redshift's super
+_TYPES: Mapping[Any, Converter] = {700: narrow, 1042: unpadded, 4000: unquoted}  # float4, bpchar, Redshift's super
 _TIMES = (1083, 1266)  # time, timetz
 _DATES_AND_TIMES = (*_TIMES, 1082, 1114, 1184, 1186)  # date, timestamp, timestamptz, interval
+
+
+def _session_lexes(conn: Any) -> tuple[Lexis, ...]:
+    """Tell whether a backslash may escape a quote, by what the server reports; Redshift's driver cannot be asked."""
+    setting = None
+    with suppress(Exception):
+        status = getattr(conn, "get_parameter_status", None) or conn.info.parameter_status
+        setting = status("standard_conforming_strings")
+    return () if setting == "on" else statements.POSTGRESQL_WITH_ESCAPES
 
 
 def _begin(conn: Any, opening: Opening) -> None:
@@ -136,6 +148,7 @@ def _redshift_cursor(conn: Any, opening: Opening) -> Any:
 PSYCOPG = Driver(
     parameters=("%s", "%(name)s"),
     lexes=statements.POSTGRESQL,
+    session_lexes=_session_lexes,
     open_cursor=_psycopg_cursor,
     converters=by_type(_TYPES),
     column_in_error=_psycopg_column_in_error,
@@ -144,6 +157,7 @@ PSYCOPG = Driver(
 PSYCOPG2 = Driver(
     parameters=("%s", "%(name)s"),
     lexes=statements.POSTGRESQL,
+    session_lexes=_session_lexes,
     open_cursor=_psycopg2_cursor,
     converters=by_type(_TYPES),
     declares=True,
@@ -152,6 +166,7 @@ PSYCOPG2 = Driver(
 REDSHIFT = Driver(
     parameters=("%s",),
     lexes=statements.POSTGRESQL,
+    session_lexes=_session_lexes,
     open_cursor=_redshift_cursor,
     converters=by_type(_TYPES),
     declares=True,

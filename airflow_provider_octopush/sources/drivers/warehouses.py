@@ -14,13 +14,15 @@ from airflow_provider_octopush.sources.drivers.driver import (
     Opening,
     ask,
     by_type,
+    narrow,
     type_name,
     unpadded,
     unquoted,
 )
 from airflow_provider_octopush.sources.drivers.postgresql import READ_ONLY_TRANSACTION
 
-_JSON_AND_CHAR = by_type({"char": unpadded, "json": unquoted, "variant": unquoted}, type_name)
+#: What DuckDB and Databricks call FLOAT is Trino's REAL.
+_USUAL = by_type({"char": unpadded, "json": unquoted, "variant": unquoted, "float": narrow, "real": narrow}, type_name)
 
 
 def _sqlite_cursor(conn: Any, opening: Opening) -> Any:
@@ -77,12 +79,19 @@ SQLITE = Driver(
     column_in_error=_sqlite_column_in_error,
     compiles="EXPLAIN ",
 )
-DUCKDB = Driver(parameters=("?", "$name", "$1"), open_cursor=_duckdb_cursor, converters=_JSON_AND_CHAR)
-CLICKHOUSE = Driver(parameters=("%(name)s",), open_cursor=_clickhouse_cursor)
+DUCKDB = Driver(parameters=("?", "$name", "$1"), open_cursor=_duckdb_cursor, converters=_USUAL)
+CLICKHOUSE = Driver(
+    parameters=("%(name)s",),
+    open_cursor=_clickhouse_cursor,
+    converters=by_type({"Float32": narrow, "Nullable(Float32)": narrow}),
+)
 ORACLE = Driver(
     parameters=(":name", ":1"),
     open_cursor=_oracle_cursor,
-    converters=by_type({"DB_TYPE_CHAR": unpadded, "DB_TYPE_NCHAR": unpadded}, lambda code: getattr(code, "name", None)),
+    converters=by_type(
+        {"DB_TYPE_CHAR": unpadded, "DB_TYPE_NCHAR": unpadded, "DB_TYPE_BINARY_FLOAT": narrow},
+        lambda code: getattr(code, "name", None),
+    ),
 )
 SNOWFLAKE = Driver(parameters=("%(name)s", "%s"), converters=by_type({5: unquoted}))  # 5 is VARIANT
 #: The driver in Airflow's hook, which leaves all but numbers and booleans as the API writes them.
@@ -90,6 +99,6 @@ BIGQUERY = Driver(
     parameters=("%(name)s",),
     converters=by_type({"timestamp": _bigquery_timestamp, "bytes": _bigquery_bytes, "json": unquoted}, type_name),
 )
-DATABRICKS = Driver(parameters=(":name", "?"), converters=_JSON_AND_CHAR)
-TRINO = Driver(parameters=("?",), converters=_JSON_AND_CHAR)
+DATABRICKS = Driver(parameters=(":name", "?"), converters=_USUAL)
+TRINO = Driver(parameters=("?",), converters=_USUAL)
 SQL_SERVER = Driver(parameters=("%s", "%(name)s"))

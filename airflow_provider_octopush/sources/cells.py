@@ -1,0 +1,141 @@
+"""Text of a CSV → the same text, as long as each of its rows is whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
+
+from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError
+
+#: Options of ``pandas.read_csv`` that say how cells are written, and what they are by default.
+_DIALECT: Mapping[str, Any] = {
+    "quotechar": '"',
+    "doublequote": True,
+    "escapechar": None,
+    "skipinitialspace": False,
+    "quoting": csv.QUOTE_MINIMAL,
+}
+#: Those that say which lines are rows: with them, rows are what pandas takes for such.
+_ABOUT_ROWS = ("comment", "skiprows", "skipfooter", "lineterminator", "on_bad_lines", "index_col", "skip_blank_lines")
+
+
+def whole_rows(text: TextIO, options: Mapping[str, Any], name: str) -> io.TextIOBase | TextIO:
+    """
+    Give text whose rows are looked at before anybody reads them.
+
+    pandas takes a quote at the beginning of a cell for one that goes on to the next quote, wherever that is, and fills
+    up rows that are too short: a stray quote would swallow rows, and nobody would know.
+
+    :param text: read with ``newline=""``.
+    :param options: of ``pandas.read_csv``.
+    :param name: of the file, for the message of an error.
+    :return: the text as it is; in a file of one column, with an empty cell in each line that is blank.
+    """
+    separator = options.get("sep", options.get("delimiter", ","))
+    is_plain = isinstance(separator, str) and len(separator) == 1
+    return _WholeRows(text, separator, options, name) if is_plain and not set(_ABOUT_ROWS) & set(options) else text
+
+
+class _WholeRows(io.TextIOBase):
+    """
+    Text, row by row.
+
+    :raises FilesError: when a row has another number of cells than the first one, or a quote is out of place.
+    :raises RowsNotReadError: when the text ends within a row.
+    """
+
+    def __init__(self, text: TextIO, separator: str, options: Mapping[str, Any], name: str) -> None:
+        self._name = name
+        self._dialect = {option: options.get(option, usual) for option, usual in _DIALECT.items()}
+        has_quotes = self._dialect["quoting"] != csv.QUOTE_NONE
+        # Others would make numbers of cells.
+        self._dialect["quoting"] = csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE
+        self._quote: str = self._dialect["quotechar"] if has_quotes else ""
+        self._row = _row_of(separator, self._dialect) if has_quotes else None
+        self._lines: list[str] = []
+        self._reader = csv.reader(self._noted(text), delimiter=separator, strict=True, **self._dialect)
+        self._rows = self._checked()
+        self._rest = ""
+
+    def readable(self) -> bool:
+        """Tell that this is to be read."""
+        return True
+
+    def read(self, size: int | None = -1, /) -> str:
+        """Read as many characters, or all that are left."""
+        wanted = None if size is None or size < 0 else size
+        parts, length = [self._rest], len(self._rest)
+        while (wanted is None or length < wanted) and (row := next(self._rows, None)) is not None:
+            parts.append(row)
+            length += len(row)
+        found = "".join(parts)
+        self._rest = "" if wanted is None else found[wanted:]
+        return found if wanted is None else found[:wanted]
+
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override] # io's is of any text, and allows for None
+        """Read a row."""
+        line = self._rest or next(self._rows, "")
+        self._rest = "" if size < 0 else line[size:]
+        return line if size < 0 else line[:size]
+
+    def _noted(self, text: TextIO) -> Iterator[str]:
+        for line in text:
+            self._lines.append(line)
+            yield line
+
+    def _checked(self) -> Iterator[str]:
+        width = None
+        while (cells := self._next()) is not None:
+            row = "".join(self._lines)
+            self._lines.clear()
+            if width is None and cells:
+                width = len(cells)
+            if width == 1 and self._quote and not "".join(cells).strip():
+                # pandas would pass over it; it is a row without a value.
+                yield f"{self._quote * 2}\n"
+                continue
+            if cells and len(cells) != width:
+                self._refuse_width(len(cells), width, row)
+            if self._row is not None and self._quote in row and not self._row.fullmatch(row.rstrip("\r\n")):
+                raise FilesError(f"{self._where()}: there is a quote within a cell that has none around it: {_ADVICE}")
+            yield row
+
+    def _next(self) -> list[str] | None:
+        failure: Exception | None = None
+        try:
+            return next(self._reader, None)
+        except csv.Error as error:
+            said = str(error)  # which is about signs, never about what is in a cell
+            failure = (
+                RowsNotReadError(f"{self._name} ends in the middle (within quotes): is it still being written?")
+                if "unexpected end of data" in said
+                else FilesError(f"{self._where()}: {said}: {_ADVICE}")
+            )
+        raise failure
+
+    def _refuse_width(self, cells: int, width: int | None, row: str) -> None:
+        if width is not None and cells < width and not row.endswith(("\n", "\r")):
+            raise RowsNotReadError(f"{self._name} ends in the middle of a row: is it still being written?")
+        raise FilesError(f"{self._where()}: a row of {cells} cells, and the first row has {width}")
+
+    def _where(self) -> str:
+        return f"{self._name} cannot be read with these data_options, line {self._reader.line_num}"
+
+
+_ADVICE = (
+    "a quote within a cell is written twice, and the cell within quotes; where quotes are text, write "
+    "data_options={'quoting': 3}"
+)
+
+
+def _row_of(separator: str, dialect: Mapping[str, Any]) -> re.Pattern[str] | None:
+    """Make a pattern of rows in which quotes stand around cells, or are doubled; None where there is more to it."""
+    if dialect["escapechar"] is not None or not dialect["doublequote"]:
+        return None
+    quote, between = re.escape(dialect["quotechar"]), re.escape(separator)
+    blanks = " *" if dialect["skipinitialspace"] else ""
+    cell = f"{blanks}(?:{quote}(?:[^{quote}]|{quote}{quote})*+{quote}|[^{quote}{between}]*+)"
+    return re.compile(f"{cell}(?:{between}{cell})*+")
