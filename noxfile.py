@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import nox
@@ -79,7 +80,8 @@ OLDEST, NEWEST = AIRFLOWS[0], AIRFLOWS[-1]
 )
 def tests(session: nox.Session, airflow: Airflow, pandas: str) -> None:
     """Run the unit and Dag tests on an Airflow."""
-    _install(session, airflow, "--editable", ".", *airflow.requirements, f"pandas=={pandas}.*", "--group", "test")
+    groups = ["--group", "test", "--group", "engines"]
+    _install(session, airflow, "--editable", ".", *airflow.requirements, f"pandas=={pandas}.*", *groups)
     _install_mariadb(session, airflow)
     _run_tests(session)
 
@@ -102,13 +104,22 @@ def history(session: nox.Session, airflow: Airflow) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the same tests on the lowest version of everything that pyproject.toml allows."""
     # 2.11.0's ObjectStoragePath, like 3.0's, cannot be made with the universal-pathlib 0.3 that came after it.
-    requirements = ["--editable", ".[simulator]", "--group", "test", "universal-pathlib<0.3"]
+    requirements = [
+        "--editable",
+        ".[simulator,parquet]",
+        "--group",
+        "test",
+        "--group",
+        "engines",
+        "universal-pathlib<0.3",
+    ]
     resolution = ["--resolution", "lowest-direct"]
     _install(session, OLDEST, *resolution, *requirements)
     _install_mariadb(session, OLDEST, *resolution)
     project = nox.project.load_toml(PROJECT / "pyproject.toml")["project"]
     installed = _versions(session)
-    for requirement in (*project["dependencies"], *project["optional-dependencies"]["simulator"]):
+    extras = chain.from_iterable(project["optional-dependencies"].values())
+    for requirement in (*project["dependencies"], *extras):
         name, floor = requirement.split(">=")
         if installed[name] != floor:
             session.error(f"{requirement} says pyproject.toml, but nothing below {installed[name]} can be installed")
