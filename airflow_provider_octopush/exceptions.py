@@ -118,3 +118,7 @@ class SnapshotConflictError(SnapshotError):
 
 class OlderRunError(SnapshotError):
     """The snapshot is of a later run, so what this one would do is done: there is nothing left to do."""
+
+
+class MissingProviderError(ValueError):
+    """What reads such a path is not installed: install the package that the message names."""

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_octopush.contacts.mapping import ColumnError
 from airflow_provider_octopush.exceptions import (
     ContactsKeptError,
+    MissingProviderError,
     OctopushConnectionConfigError,
     OctopushCredentialsError,
     OctopushRequestError,
@@ -30,6 +31,7 @@ FINAL_ERRORS = (
     OctopushRequestError,
     TooManyRejectedError,
     ContactsKeptError,
+    MissingProviderError,
     OptOutsMissingError,
     SnapshotFormatError,
     SnapshotMismatchError,

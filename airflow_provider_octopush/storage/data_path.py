@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import fsspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_octopush.sources.errors import FilesError
+from airflow_provider_octopush.exceptions import MissingProviderError
 
 
 def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
@@ -24,7 +24,7 @@ def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
         ``s3://conn_id@bucket/folder/*.csv``.
     :return: of each file, its name and what opens it.
     :raises FileNotFoundError: when there is no file; there may be one later.
-    :raises FilesError: when the path needs a package that is not installed.
+    :raises MissingProviderError: when the path needs a package that is not installed.
     """
     store, root, opens = _store(path)
     if store.isfile(root):
@@ -74,7 +74,7 @@ def _found(path: str) -> tuple[Any, Any]:
     """
     Return Airflow's path, and its filesystem.
 
-    :raises FilesError: when nothing that is installed reads such a path; names what does.
+    :raises MissingProviderError: when nothing that is installed reads such a path; names what does.
     """
     try:
         found: Any = ObjectStoragePath(path)
@@ -86,7 +86,9 @@ def _found(path: str) -> tuple[Any, Any]:
         return found, store
     scheme = path.partition("://")[0]
     package = _PROVIDERS.get(scheme, "the provider of Airflow that does")
-    raise FilesError(f"nothing that is installed reads data_path {path!r}: for {scheme}://, install {package}")
+    raise MissingProviderError(
+        f"nothing that is installed reads data_path {path!r}: for {scheme}://, install {package}"
+    )
 
 
 def _opener(opens: Callable[[str, str], BinaryIO]) -> Callable[[str], Callable[[], BinaryIO]]:
