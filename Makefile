@@ -34,7 +34,7 @@ endef
 	$(call environment,.venv-warehouses,$(NEWEST_AIRFLOW),--group warehouses)
 
 # Tests wait for processes, servers and browsers half of the time. Tests of one file share what they start.
-SIDE_BY_SIDE := --numprocesses 3 --dist loadfile
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
 .PHONY: test
 test: lint docs .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow

@@ -75,7 +75,8 @@ def test_a_killed_run_is_gone_on_with_from_what_was_noted(simulator: Simulator, 
             cursor.execute(f"DROP TABLE {TABLE}")
         connection.close()
 
-    assert tries == 2
+    # On a busy machine Airflow may take a retry for dead as well, and try once more.
+    assert tries >= 2
     assert simulator.lists["Customers"] == set(numbers)
     assert summary["read"] == CONTACTS + 2 == sum(summary[name] for name in ListSummary.outcomes)
     assert (summary["invalid"], summary["duplicates"], summary["unchanged"]) == (1, 1, 0)

@@ -62,7 +62,7 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
                 answer(running, ending, "Approve" if ending != "rejected" else "Reject")
         wait_for(
             states(running, approved="success", rejected="failed", unanswered="failed", changed="success"),
-            120,
+            240,
             "the ends",
         )
         assert {name for name, numbers in simulator.lists.items() if numbers} == {"approved", "changed"}
