@@ -141,7 +141,8 @@ def test_airflow_finds_the_provider_info(wheel: dict[str, bytes]) -> None:
     assert dict(entry_points["apache_airflow_provider"]) == {
         "provider_info": f"{get_provider_info.__module__}:{get_provider_info.__name__}"
     }
-    others = {section: dict(entry_points[section]) for section in entry_points.sections()[1:]}
+    others = {section: dict(entry_points[section]) for section in entry_points.sections()}
+    others.pop("apache_airflow_provider")
     assert others == {
         "airflow.plugins": {"octopush": f"{PACKAGE}.history.plugin:OctopushPlugin"},
         "pytest11": {"octopush": f"{PACKAGE}.pytest_plugin"},
