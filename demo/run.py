@@ -47,7 +47,7 @@ def summary_of(environment: dict[str, str], dag_id: str, task_id: str) -> dict[s
         "from airflow.models.taskinstance import TaskInstance\n"
         "with create_session() as session:\n"
         f"    tis = session.query(TaskInstance).filter_by(dag_id={dag_id!r}, task_id={task_id!r})\n"
-        "    ti = tis.order_by(TaskInstance.start_date.desc()).first()\n"
+        "    ti = tis.order_by(TaskInstance.run_id.desc()).first()\n"
         "    print('\\n' + json.dumps([str(ti.state), ti.xcom_pull(task_ids=ti.task_id, session=session)]))\n"
     )
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
