@@ -12,7 +12,7 @@ from typing import Any
 
 import airflow
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, ObjectStoragePath
 
 from airflow_provider_octopush.exceptions import OctopushAnswerError, OctopushServerError
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
@@ -196,6 +196,16 @@ class TestRejects:
         assert summary["rejects_path"] == "memory://bucket/2026/rejects.csv"
         lines = object_store.cat("/bucket/2026/rejects.csv").decode().splitlines()
         assert [line.split(",")[0] for line in lines] == ["row", "2", "3", "5"]
+
+    def test_on_an_s3_they_are_written_and_read_back(self, octopush: Simulator, s3: str) -> None:
+        octopush.fail_next(None, *[Fault(status=503)] * 2)
+        path = f"{s3}/2026/rejects.csv"
+        with pytest.raises(OctopushServerError):
+            execute(data=MIXED, chunk_size=1, rejects_path=path)
+        assert ObjectStoragePath(path).exists()
+        assert execute(data=MIXED, max_rejected=2, rejects_path=path)["rejects_path"] == path
+        summary = execute(data_path=path, max_rejected=1.0, data=None)
+        assert (summary["read"], summary["invalid"], summary["updated"]) == (3, 2, 1)
 
     def test_a_store_that_cannot_be_written_to_fails_the_task_before_anything_is_sent(
         self, octopush: Simulator, object_store: Any, monkeypatch: pytest.MonkeyPatch
