@@ -96,6 +96,7 @@ def _connect(hook: DbApiHook) -> Any:
     reason = ""
     try:
         conn = hook.get_conn()
+    # What hooks of Airflow raise that lead to no database: the first bare, from its own base class.
     except (NotImplementedError, AttributeError) as error:
         conn, reason = None, f" ({type(error).__name__})"
     if not hasattr(conn, "cursor"):
