@@ -162,6 +162,9 @@ class Year:
         self.night = 0
         #: People who are on the list without the snapshot having to know, and why that is nobody's fault.
         self.excused: dict[str, str] = {}
+        #: People of whom a killed process had sent a row that it did not note: when the row goes back to what it was
+        #: before, it looks unchanged.
+        self.sent_unnoted: set[str] = set()
         self.endings: Counter[str] = Counter()
         self.simulator.reset(Behaviour())
         self.monkeypatch.setattr("airflow_provider_octopush.storage.snapshot_path.open_store", lambda _: self.store)
@@ -468,12 +471,21 @@ class Year:
         gone = before - now
         check(not gone & wanted, "somebody is gone who should be there")
         check(gone <= knew | sent, "somebody is gone whom this task did not put there")
-        if trouble == "source" or (summary and summary["removed"] == 0 and ending == "failed for good"):
-            check(not gone, "somebody was removed after an error")
+        if trouble == "source":
+            check(not deleted, "somebody was removed after an error")
+        if summary and summary["removed"] == 0 and ending == "failed for good":
+            refused = {number for request in deleted for number in request.contacts if not request.stored}
+            # A server may remove all but the one for which it refuses.
+            check(gone <= (refused if behaviour.missing_removes_others else set()), "somebody was removed, uncounted")
         if ending == "killed" or (ending == "red" and (behaviour.fault_rate or trouble == "store")):
             # What was under way is not noted, nor is a part of a chunk whose other part failed, nor anything in a store
             # that is down.
             self._excuse_sent(start)
+        stored = {number for request in created if request.stored for number in request.contacts}
+        if ending == "killed" or trouble == "store":
+            self.sent_unnoted |= stored
+        else:
+            self.sent_unnoted -= stored
         odd = (behaviour.unmentioned | behaviour.statuses.keys()) & sent
         self.excused.update(dict.fromkeys(odd, "never confirmed"))
         self._excuse_refused(start, behaviour)
@@ -489,7 +501,7 @@ class Year:
         refused = behaviour.refused & table.rows.keys()
         missing = wanted - now - refused
         check(not missing, "a row is not on the list")
-        self._check_fields(wanted - refused)
+        self._check_fields(wanted - refused - self.sent_unnoted)
         # Who may be there although no row is about them.
         others = now - wanted
         held_back = known - wanted if options["leavers"] == "keep" or (summary and summary["kept"]) else set()
