@@ -24,21 +24,22 @@ def s3_endpoint() -> Iterator[str]:
 @pytest.fixture
 def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URI of a bucket with nothing in it, such as ``s3://object_storage@octopush-tests``."""
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", json.dumps(connection(s3_endpoint)))
+    make_bucket(s3_endpoint, BUCKET)
+    return f"s3://{CONNECTION}@{BUCKET}"
+
+
+def make_bucket(endpoint: str, name: str) -> None:
+    """Make a bucket with nothing in it."""
     import boto3
 
-    monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", json.dumps(connection(s3_endpoint)))
     client = boto3.resource(
-        "s3",
-        endpoint_url=s3_endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="eu-west-3",
+        "s3", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-west-3"
     )
-    bucket = client.Bucket(BUCKET)
+    bucket = client.Bucket(name)
     if bucket.creation_date is None:
         bucket.create(CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     bucket.objects.all().delete()
-    return f"s3://{CONNECTION}@{BUCKET}"
 
 
 def connection(endpoint: str) -> dict[str, object]:

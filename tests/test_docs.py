@@ -38,7 +38,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,6 @@ import phonenumbers
 import pytest
 import requests
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
-from fsspec.implementations.memory import MemoryFileSystem
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from airflow_provider_octopush.hooks.connection import Settings
@@ -62,6 +60,7 @@ from tests.conftest import AIRFLOW_HOME, SetConnection
 from tests.dags_examples.test_dags_examples import load
 from tests.documentation import PAGES, PROJECT, Block, blocks_of, examples
 from tests.integration.airflow_processes import free_port
+from tests.object_storage import make_bucket
 
 DAY = dt.date(2026, 11, 20)
 AIRFLOW = tuple(map(int, airflow.__version__.split(".")[:2]))
@@ -270,6 +269,7 @@ def example(
     airflow_db: None,
     set_connection: SetConnection,
     monkeypatch: pytest.MonkeyPatch,
+    s3_endpoint: str,
     request: pytest.FixtureRequest,
 ) -> Iterator[Example]:
     """What a reader has: a simulator, a warehouse, an object store, and a folder."""
@@ -277,12 +277,11 @@ def example(
     load(PROJECT / "demo" / "warehouse.py").make(tmp_path / "warehouse.sqlite", 400, 1, DAY)
     set_connection("warehouse", conn_type="sqlite", host=str(tmp_path / "warehouse.sqlite"))
     monkeypatch.chdir(tmp_path)
-    try:
-        io = import_module("airflow.sdk.io")
-    except ImportError:
-        io = import_module("airflow.io.store")
-    monkeypatch.setitem(import_module("fsspec.registry")._registry, "s3", MemoryFileSystem)
-    io.attach("s3", fs=MemoryFileSystem())
+    # A path without a connection is opened as the SDK of AWS finds its own settings.
+    make_bucket(s3_endpoint, "rejects")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     example = Example(tmp_path, request)
     yield example
     example.stop()

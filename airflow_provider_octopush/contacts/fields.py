@@ -20,6 +20,6 @@ def check_fields(columns: Mapping[str, str]) -> None:
     unknown = [field for field in columns if field not in (*CONTACT_FIELDS, REGION)]
     if unknown:
         raise ValueError(
-            f"columns names {', '.join(map(repr, unknown))}, which is no field of a contact: "
+            f"columns names {', '.join(map(repr, unknown))}, which is not a field of a contact: "
             f"write one of {', '.join((*CONTACT_FIELDS, REGION))}, and the column's name as its value"
         )

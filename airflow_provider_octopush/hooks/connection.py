@@ -111,7 +111,7 @@ class _ConnectionReader:
         host = (self._connection.host or "").strip()
         port = self._connection.port
         if port is not None and not (isinstance(port, int) and 0 <= port <= 65535):
-            raise self._wrong("port", "is no number from 0 to 65535")
+            raise self._wrong("port", "is not a number from 0 to 65535")
         if not host and port in (None, 0, 443):
             return DEFAULT_BASE_URL
         if not host:
@@ -120,13 +120,13 @@ class _ConnectionReader:
             parts = urlsplit(host if "://" in host else f"https://{host}")
             host_port = parts.port
         except ValueError:
-            raise self._wrong("host", "is no URL: write it like https://api.octopush.com/v1/public") from None
+            raise self._wrong("host", "is not a URL: write it like https://api.octopush.com/v1/public") from None
         if parts.scheme not in ("https", "http"):
-            raise self._wrong("host", f"has the scheme {parts.scheme!r}: http and https are spoken")
+            raise self._wrong("host", f"has the scheme {parts.scheme!r}: write http or https")
         if "@" in parts.netloc:
             raise self._wrong("host", "holds credentials: put them into login and password")
         if not _HOST.fullmatch(parts.hostname or "") or parts.query or parts.fragment:
-            raise self._wrong("host", "is no base URL: write it like https://api.octopush.com/v1/public")
+            raise self._wrong("host", "is not a base URL: write it like https://api.octopush.com/v1/public")
         if port and host_port and port != host_port:
             raise self._wrong("port", f"{port} contradicts the port {host_port} in host: leave one of them out")
         netloc = f"{parts.netloc.rstrip(':')}:{port}" if port and not host_port else parts.netloc

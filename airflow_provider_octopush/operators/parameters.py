@@ -152,7 +152,7 @@ def check_rendered(name: str, template: Any, value: Any) -> None:
     """
     is_text = isinstance(value, str) and not (value.strip() in ("", "None") and str(template) != value)
     if not is_text and not (value is None and template is None):
-        raise _rendered_wrongly(name, template, value, "no name, path or query")
+        raise _rendered_wrongly(name, template, value, "not a name, a path or a query")
 
 
 def check_rendered_columns(template: Any, value: Any) -> None:
@@ -165,7 +165,10 @@ def check_rendered_columns(template: Any, value: Any) -> None:
     """
     if not isinstance(value, Mapping) and not (value is None and template is None):
         raise _rendered_wrongly(
-            "columns", template, value, "no dict; a template gives one in a Dag with render_template_as_native_obj=True"
+            "columns",
+            template,
+            value,
+            "not a dict; a template gives one in a Dag with render_template_as_native_obj=True",
         )
 
 

@@ -49,7 +49,7 @@ def sql_hook(conn_id: str, hook_class: type | str | None, hook_params: Mapping[s
     kind = _imported(hook_class) if isinstance(hook_class, str) else hook_class
     conn_name = getattr(kind, "conn_name_attr", None)
     if not isinstance(kind, type) or not conn_name:
-        raise HookError(f"sql_hook_class={hook_class!r} is no class of a hook: it has no conn_name_attr")
+        raise HookError(f"sql_hook_class={hook_class!r} is not a hook's class: it has no conn_name_attr")
     if any(base.__module__ == _BIGQUERY for base in kind.__mro__) and not _asks_for_legacy_sql(conn_id):
         params.setdefault("use_legacy_sql", False)
     return _made(lambda: kind(**{conn_name: conn_id, **params}), f"sql_hook_class={kind.__name__}")

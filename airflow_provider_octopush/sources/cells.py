@@ -100,7 +100,7 @@ class _WholeRows(io.TextIOBase):
             if cells and len(cells) != width:
                 self._refuse_width(len(cells), width, row)
             if self._row is not None and self._quote in row and not self._row.fullmatch(row.rstrip("\r\n")):
-                raise FilesError(f"{self._where()}: there is a quote within a cell that has none around it: {_ADVICE}")
+                raise FilesError(f"{self._where()}: there is a quote inside a cell that is not quoted: {_ADVICE}")
             yield row
 
     def _next(self) -> list[str] | None:

@@ -88,7 +88,7 @@ def _found(file: File, stack: ExitStack) -> BinaryIO:
         return stack.enter_context(file.open())
     except FileNotFoundError:
         pass
-    raise RowsNotReadError(f"{file.name} is gone since the files were looked for, or a link to no file")
+    raise RowsNotReadError(f"{file.name} is gone since the files were listed, or is a link that leads nowhere")
 
 
 def _opened(file: File, stack: ExitStack) -> BinaryIO:
@@ -97,7 +97,7 @@ def _opened(file: File, stack: ExitStack) -> BinaryIO:
         return opened
     # To gzip, a file without a byte is empty; what writes one begins with its header.
     if not opened.read(1):
-        raise RowsNotReadError(f"{file.name} has not a byte yet: is it still being written?")
+        raise RowsNotReadError(f"{file.name} is empty: is it still being written?")
     opened.seek(0)
     return cast(BinaryIO, stack.enter_context(gzip.open(opened)))
 
@@ -218,7 +218,7 @@ def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[Has
             elif row is None and not line.endswith("\n"):
                 raise RowsNotReadError(f"{name} ends in the middle of line {number}: is it still being written?")
             else:
-                raise FilesError(f"{name}, line {number}: this is no JSON object; JSON lines have one on each line")
+                raise FilesError(f"{name}, line {number}: this is not a JSON object; JSON lines have one on each line")
 
 
 def _parsed(line: str) -> Any:

@@ -183,7 +183,7 @@ def _check(words: list[str]) -> str:
     start = next((i for i, word in enumerate(words) if word not in ("(", "{", "?", "=")), 0)
     kind = words[start].upper()
     if kind not in (*QUERIES, *_PROCEDURES):
-        raise NotAQueryError(f"sql begins with {kind[:30]}, which is no query: {_ADVICE}")
+        raise NotAQueryError(f"sql begins with {kind[:30]}, which is not a query: {_ADVICE}")
     for change in _changes(words, start):
         raise NotAQueryError(f"sql has {change} in it, which changes data: {_ADVICE}, and quote a column of that name")
     return kind

@@ -133,7 +133,7 @@ class _Pieces:
             except (TypeError, ValueError):
                 stream = None
             if stream is None:
-                raise NotRowsError(f"{where}, which is no table, {EXPECTED}")
+                raise NotRowsError(f"{where}, which is not a table, {EXPECTED}")
             frames = frames_of_batches(stream, self._batch_size, f"what {self._origin} returned")
         for frame in frames:
             yield frame if self._columns is None else self._renamed(frame, self._columns, where)

@@ -205,9 +205,9 @@ class ListSync:
             )
         if not self._diff.opted_out and self._snapshot.opted_out:
             raise OptOutsMissingError(
-                f"there is no number of anybody who opted out, where there were {self._snapshot.opted_out:,} when the "
-                "list was last brought in step: that is a failed reload, not consent. Nothing was sent. If it is "
-                "right, run the task once without opted_out_sql or opted_out"
+                f"nobody has opted out any more, but {self._snapshot.opted_out:,} had when the list was last brought "
+                "in step: that looks like a failed reload, not consent. Nothing was sent. If it is right, run the task "
+                "once without opted_out_sql or opted_out"
             )
 
     def _values(self, rejection: Rejection) -> tuple[object, ...]:

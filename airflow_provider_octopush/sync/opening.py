@@ -115,9 +115,9 @@ class Opening:
         tries, was_restored = self._read_additions(names, {} if base is None else base.header.included)
         if self.date is not None and run.date is not None and self.date > run.date:
             raise OlderRunError(
-                f"{store.name} is of the run of {self.date}, this one is of {run.date}: what it would do is done. If "
-                "that date was a mistake, put back the snapshot from before it, or delete it with its additions: the "
-                "next run is then a first run"
+                f"this run is of {run.date}, and the run of {self.date} has written {store.name} already: what this "
+                "one would do is done. If that later date was a mistake, put back the snapshot from before it, or "
+                "delete it with its additions: the next run is then a first run"
             )
         in_order = None if was_restored else _in_order(tries, self.generation)
         own = [] if in_order is None else _last_of_run(in_order, name_of(run, keys))

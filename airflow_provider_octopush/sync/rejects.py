@@ -40,7 +40,7 @@ class RejectsFile:
         # A link stays a link.
         self._path = path.resolve()
         if self._path.exists() and not self._path.is_file():
-            raise OSError(f"{path} is no file that rejected rows could be written to: name another rejects_path")
+            raise OSError(f"{path} is not a file that rejected rows could be written to: name another rejects_path")
         self._path.parent.mkdir(parents=True, exist_ok=True)
         mode = stat.S_IMODE(self._path.stat().st_mode) if self._path.exists() else 0o600
         file, name = tempfile.mkstemp(".part", f".{self._path.name}-", self._path.parent)

@@ -161,7 +161,7 @@ def read_header(content: bytes, what: str) -> tuple[Header, bytes, str, int]:
         checksum, offset = second.decode("ascii").split()
         return header, line, checksum, int(offset)
     except (msgspec.MsgspecError, ValueError):
-        raise SnapshotUnreadableError(f"{what} is torn or is no snapshot: {_RESTORE}") from None
+        raise SnapshotUnreadableError(f"{what} is torn or is not a snapshot: {_RESTORE}") from None
 
 
 def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:

@@ -119,7 +119,7 @@ def test_columns_that_feed_nothing_are_named_once(caplog: pytest.LogCaptureFixtu
 
 
 def test_a_field_that_octopush_does_not_have_is_refused() -> None:
-    with pytest.raises(ValueError, match="'phone', which is no field of a contact: write one of phone_number"):
+    with pytest.raises(ValueError, match="'phone', which is not a field of a contact: write one of phone_number"):
         ContactMapper({"phone": "mobile"}, PhoneReader())
 
 

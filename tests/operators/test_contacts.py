@@ -181,7 +181,7 @@ class TestParameters:
             ({"data": [], "chunk_size": "200"}, "whole number"),
             ({"data": [], "concurrency": 0}, "concurrency is 0"),
             ({"data": [], "on_empty": "ignore"}, "'succeed', 'skip', 'fail'"),
-            ({"data": [], "columns": {"phone": "mobile"}}, "no field of a contact"),
+            ({"data": [], "columns": {"phone": "mobile"}}, "not a field of a contact"),
             ({"data": [], "do_not_overwrite": "yes"}, "write True, False or None"),
         ],
     )

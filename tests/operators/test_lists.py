@@ -205,7 +205,7 @@ def test_a_retry_tells_of_the_whole_run_removals_included(nights: Nights) -> Non
 def test_nobody_opted_out_any_more_is_a_failed_reload(nights: Nights) -> None:
     nights.run(people(1, 2), opted_out=[{"n": number(2)}])
     before = nights.simulator.requests_total
-    with pytest.raises(AirflowFailException, match="a failed reload, not consent"):
+    with pytest.raises(AirflowFailException, match="looks like a failed reload, not consent"):
         nights.run(people(1, 2, 3), opted_out=[])
     assert nights.simulator.requests_total == before
     nights.run(people(1, 2))

@@ -80,7 +80,7 @@ class TestTheHookBehindAQuery:
             ("generic", {}, r"of type 'generic' .*: name one with sql_hook_class"),
             ("house", {}, r"of type 'house' .*: name one with sql_hook_class"),
             ("fs", {}, r"FSHook is not one.*: name one with sql_hook_class"),
-            ("sqlite", {"sql_hook_class": NoHook}, r"NoHook.* is no class of a hook: it has no conn_name_attr"),
+            ("sqlite", {"sql_hook_class": NoHook}, r"NoHook.* is not a hook's class: it has no conn_name_attr"),
             ("sqlite", {"sql_hook_class": f"{__name__}.NoSuchHook"}, r"NoSuchHook cannot be imported"),
             ("sqlite", {"sql_hook_class": "no.such.Hook"}, r"no\.such\.Hook cannot be imported .*sql_hook_class"),
             ("sqlite", {"sql_hook_class": "Hook"}, r"the hook Hook cannot be imported"),
@@ -179,7 +179,7 @@ class TestRowsOfFiles:
     def test_a_link_to_no_file_is_never_passed_over(self, tmp_path: Path, path: str) -> None:
         (tmp_path / "a.csv").write_text(f"phone_number\n{MOBILE}\n")
         (tmp_path / "b.csv").symlink_to(tmp_path / "nowhere")
-        with pytest.raises(RowsNotReadError, match=r"b\.csv is gone .*, or a link to no file"):
+        with pytest.raises(RowsNotReadError, match=r"b\.csv is gone .*, or is a link that leads nowhere"):
             execute(data_path=f"{tmp_path}{path}")
 
     @pytest.mark.usefixtures("octopush")
@@ -301,10 +301,13 @@ class TestParameters:
         [
             ({"phone_number": None}, r"columns says that None \(NoneType\) feeds phone_number"),
             ({"phone_number": 0}, r"columns says that 0 \(int\) feeds phone_number"),
-            ("{'phone_number': 'mobile'}", r"renders to a str, which is no dict; .*render_template_as_native_obj=True"),
-            (["mobile"], r"renders to a list, which is no dict"),
-            (None, r"renders to None \(NoneType\), which is no dict"),
-            ("", r"renders to '' \(str\), which is no dict"),
+            (
+                "{'phone_number': 'mobile'}",
+                r"renders to a str, which is not a dict; .*render_template_as_native_obj=True",
+            ),
+            (["mobile"], r"renders to a list, which is not a dict"),
+            (None, r"renders to None \(NoneType\), which is not a dict"),
+            ("", r"renders to '' \(str\), which is not a dict"),
         ],
     )
     def test_columns_that_render_to_no_names_are_final(self, octopush: Simulator, columns: Any, message: str) -> None:
@@ -330,9 +333,9 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("template", "value", "message"),
         [
-            ("{{ params.none }}", None, r"='\{\{ params\.none \}\}' renders to None \(NoneType\), which is no name"),
-            ("{{ params.none }}", "None", r"='\{\{ params\.none \}\}' renders to 'None' \(str\), which is no name"),
-            ("{{ params.seven }}", 7, r"='\{\{ params\.seven \}\}' renders to 7 \(int\), which is no name"),
+            ("{{ params.none }}", None, r"='\{\{ params\.none \}\}' renders to None \(NoneType\), which is not a name"),
+            ("{{ params.none }}", "None", r"='\{\{ params\.none \}\}' renders to 'None' \(str\), which is not a name"),
+            ("{{ params.seven }}", 7, r"='\{\{ params\.seven \}\}' renders to 7 \(int\), which is not a name"),
         ],
     )
     def test_a_name_that_renders_to_none_or_a_number_is_final_and_says_which_template_it_was(
@@ -356,7 +359,7 @@ class TestParameters:
         operator = CreateContactsOperator(task_id="sync", **written)
         setattr(operator, name, value)
         with pytest.raises(
-            AirflowFailException, match=rf"^{name}='\{{\{{ x \}}\}}' renders to .*no name, path or query"
+            AirflowFailException, match=rf"^{name}='\{{\{{ x \}}\}}' renders to .*not a name, a path or a query"
         ):
             operator.execute(context)
         assert octopush.requests == []

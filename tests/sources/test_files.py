@@ -222,7 +222,7 @@ def test_json_lines_take_an_encoding() -> None:
     "content", [b'[{"phone": "Martin"}]', b'{"a": 1}\nMartin\n{"a": 1}\n', b'{"a": 1}\n"Martin"\n']
 )
 def test_what_is_no_json_line_names_its_line_and_nothing_on_it(content: bytes) -> None:
-    with pytest.raises(FilesError, match=r"a\.json, line [12]: this is no JSON object") as error:
+    with pytest.raises(FilesError, match=r"a\.json, line [12]: this is not a JSON object") as error:
         read("a.json", content)
     assert "Martin" not in everything_in(error.value)
 

@@ -415,7 +415,7 @@ def arrow(kind: str, rows: dict[str, list[Any]]) -> Any:
     if kind == "polars":
         return require_package("polars").DataFrame(rows)
     if kind == "DuckDB":
-        return require_package("duckdb").connect(":memory:").from_arrow(table)
+        return require_package("duckdb").from_arrow(table)
     return {"Table": table, "reader": table.to_reader(1), "RecordBatch": table.to_batches()[0]}[kind]
 
 
@@ -479,7 +479,7 @@ def test_a_table_without_rows_keeps_its_columns() -> None:
 
 def test_a_column_that_speaks_arrow_is_no_table() -> None:
     series = require_package("polars").Series("phone", [MOBILE])
-    with pytest.raises(NotRowsError, match="is a Series, which is no table, expected a DataFrame"):
+    with pytest.raises(NotRowsError, match="is a Series, which is not a table, expected a DataFrame"):
         rows_of(series)
 
 
