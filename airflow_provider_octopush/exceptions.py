@@ -9,13 +9,13 @@ class OctopushError(Exception):
     """
     Base of everything that this provider raises about Octopush.
 
-    The text never holds the login, the key, or a value of a contact, and neither does an attribute.
+    The text never holds the login, the key, or a value of a contact. Neither does an attribute.
 
     :param text: what happened, to what, and the next step.
-    :param status_code: the HTTP status of the answer; None when there was none.
+    :param status_code: the HTTP status of the answer; None when there was no answer.
     :param code: the API's own ``code``; None when the answer had none, or one that may be something else.
-    :param message: the API's own ``message``, of which only harmless words are left; None when the answer had none.
-    :param full_message: all of it, for :meth:`take_full_message`.
+    :param message: the API's own ``message``, with only its harmless words left; None when the answer had none.
+    :param full_message: the whole message, for :meth:`take_full_message`.
     :param retry_after: seconds that the server asked to wait; None when it did not ask.
     """
 
@@ -39,12 +39,12 @@ class OctopushError(Exception):
 
     def take_full_message(self) -> str | None:
         """
-        Give the API's own ``message`` in full, once; for the rejects file, which holds personal data anyway.
+        Give the API's own ``message`` in full, once. It is for the rejects file, which holds personal data anyway.
 
-        It may quote the contacts that were sent. So it is no attribute: it does not show in a log or in a tool that
-        looks into exceptions, is not pickled, and is gone with the exception.
+        The message may quote the contacts that were sent. So it is not an attribute: it does not show in a log or in a
+        tool that looks into exceptions, is not pickled, and is gone with the exception.
 
-        :return: text that can be stored anywhere; None when the answer had none, or when it was taken before.
+        :return: text that can be stored anywhere; None when the answer had no message, or when it was taken before.
         """
         return _full_messages.pop(self, None)
 
@@ -69,15 +69,15 @@ class OctopushRateLimitError(OctopushError):
 
 
 class OctopushServerError(OctopushError):
-    """The server or the network failed and nobody knows whether the request was carried out: send it again."""
+    """The server or the network failed, and nobody knows whether the request was carried out: send it again."""
 
 
 class OctopushAbortedError(OctopushError):
-    """The request was ended by ``OctopushHook.abort``: whoever called that knows what comes next."""
+    """``OctopushHook.abort`` ended the request: whoever called that knows what comes next."""
 
 
 class OctopushAnswerError(OctopushError):
-    """A request succeeded, but its answer is not the documented one: what happened to it is not known."""
+    """A request succeeded, but its answer is not the documented one: nobody knows what came of the request."""
 
 
 class TooManyRejectedError(OctopushError):
@@ -85,15 +85,15 @@ class TooManyRejectedError(OctopushError):
 
 
 class ContactsKeptError(OctopushError):
-    """Contacts should have been removed and were not: read why, and allow it or correct the rows."""
+    """Contacts should have been removed and were not: read why, then allow it or correct the rows."""
 
 
 class OptOutsMissingError(OctopushError):
-    """Nobody has opted out any more, where people had: look at the table of opt-outs, nothing was sent."""
+    """People had opted out, and now nobody has: look at the table of opt-outs. Nothing was sent."""
 
 
 class SnapshotError(OctopushError):
-    """Base of what can be wrong with a snapshot: nothing is sent or removed on the strength of one that is in doubt."""
+    """Base of what can be wrong with a snapshot: nothing is sent or removed because of a snapshot that is in doubt."""
 
 
 class SnapshotUnreadableError(SnapshotError):
@@ -101,7 +101,7 @@ class SnapshotUnreadableError(SnapshotError):
 
 
 class SnapshotMismatchError(SnapshotError):
-    """A snapshot is about another account or list, or another task writes it: give this task a path of its own."""
+    """A snapshot is of another account or list, or another task writes it: give this task a path of its own."""
 
 
 class SnapshotFormatError(SnapshotError):
@@ -109,16 +109,16 @@ class SnapshotFormatError(SnapshotError):
 
 
 class SnapshotSecretError(SnapshotError):
-    """No secret of the connection opens the snapshot: put back the one that it was written with."""
+    """None of the connection's secrets opens the snapshot: put back the one that it was written with."""
 
 
 class SnapshotConflictError(SnapshotError):
-    """Another run works with the same snapshot: let one run at a time, then try again."""
+    """Another run works with the same snapshot: allow one run at a time, then try again."""
 
 
 class OlderRunError(SnapshotError):
-    """The snapshot is of a later run, so what this one would do is done: there is nothing left to do."""
+    """A later run wrote the snapshot, so what this run would do is done already: there is nothing left to do."""
 
 
 class MissingProviderError(ValueError):
-    """What reads such a path is not installed: install the package that the message names."""
+    """The package that reads such a path is not installed: install the one that the message names."""

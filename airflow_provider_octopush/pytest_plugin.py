@@ -1,5 +1,5 @@
 """
-The fixture for tests of Dags; pytest finds it by itself where the extra ``simulator`` is installed.
+The fixture for tests of Dags. pytest finds it by itself; the extra ``simulator`` has to be installed.
 
 pytest imports this module in every project that has the package installed, so it imports nothing that costs time.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def octopush_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """The Octopush API on localhost, new for each test, behind the connection ``octopush_default``."""
+    """Give the Octopush API on localhost, new for each test, behind the connection ``octopush_default``."""
     from airflow_provider_octopush.simulator import Simulator
 
     with Simulator() as simulator:

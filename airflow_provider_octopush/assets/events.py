@@ -1,4 +1,4 @@
-"""What the asset events of a task say of its run, for Dags that are scheduled on them."""
+"""What a task's asset events say about its run, for Dags that are scheduled on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ else:
 if TYPE_CHECKING:
     from airflow_provider_octopush.sync.summary import Summary
 
-#: Reasons are a mapping, which an alias' event cannot hold; where the rejected rows are is nobody else's affair.
+#: Reasons are a mapping, which an alias' event cannot hold. Where the rejected rows are is nobody else's business.
 LEFT_OUT = ("reasons", "rejects_path")
 
 
@@ -28,13 +28,13 @@ def describe_outlets(outlets: Sequence[Any], outlet_events: Any, summary: Summar
     """
     Put the counts of a run into the ``extra`` of the asset event of each outlet.
 
-    An alias stands for the run's list, which may be known only now; where nothing was sent, for nothing. Outlets that
-    are no assets are left alone, and so is what else is in an ``extra`` already.
+    An alias stands for the run's list, which may be known only now. If nothing was sent, it stands for nothing. Outlets
+    that are not assets are left alone, and so is whatever an ``extra`` holds already.
 
     :param outlets: of the task.
     :param outlet_events: ``context["outlet_events"]``.
     :param summary: of the run.
-    :param octopush_conn_id: connection that leads to the account which has the list.
+    :param octopush_conn_id: connection that leads to the list's account.
     """
     extra = {name: value for name, value in summary.as_xcom().items() if name not in LEFT_OUT}
     for outlet in outlets:

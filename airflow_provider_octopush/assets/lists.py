@@ -1,9 +1,9 @@
 """
 Lists as assets of Airflow: ``octopush://octopush_default/Customers``.
 
-A list has no id that Octopush would tell, only a name, which is unique within an account; and what tells one account
-from another is its login, an e-mail address, which has no place in a URI. So the account goes by the Airflow connection
-that leads to it, and the list is the path.
+Octopush gives a list no id that anybody could ask for, only a name, which is unique within an account. What tells one
+account from another is its login, an e-mail address, which has no place in a URI. So the URI names the account by the
+Airflow connection that leads to it, and the list by the path.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def create_asset(
     *, list_name: str, octopush_conn_id: str = DEFAULT_CONNECTION, extra: dict[str, Any] | None = None
 ) -> Asset:
     """
-    Return the asset that a list is, for ``outlets``, ``inlets`` and ``schedule``.
+    Return a list as an asset, for ``outlets``, ``inlets`` and ``schedule``.
 
     :param list_name: the list, at most 30 characters.
-    :param octopush_conn_id: connection that leads to the account which has the list.
-    :param extra: of the asset.
+    :param octopush_conn_id: connection that leads to the list's account.
+    :param extra: the asset's ``extra``.
     :raises ValueError: when Octopush cannot have a list by that name.
     """
     return Asset(uri=list_uri(list_name, octopush_conn_id), extra=extra)
@@ -51,12 +51,12 @@ def list_uri(list_name: str, octopush_conn_id: str = DEFAULT_CONNECTION) -> str:
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
-    Bring the URI of a list to the one form that Airflow compares; called by Airflow for each asset.
+    Bring the URI of a list to the one form that Airflow compares. Airflow calls this for each asset.
 
-    The list's name is put in Unicode's form NFC and percent-encoded; its case stays, because whether Octopush minds it
-    is not documented. Where no connection is named, ``octopush_default`` is meant.
+    The list's name is put in Unicode's form NFC and percent-encoded. Its case stays, because it is not documented
+    whether Octopush tells upper from lower case. If the URI names no connection, it means ``octopush_default``.
 
-    :raises ValueError: when it names no list, or what cannot be one.
+    :raises ValueError: when it names no list, or something that cannot be one.
     """
     if "@" in uri.netloc:
         raise ValueError("the URI of a list holds no login: name the Airflow connection instead")
@@ -72,9 +72,9 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> OpenLineageDataset:  # noqa: ARG001 - Airflow's
     """
-    Say how OpenLineage names a list; called by Airflow's OpenLineage provider.
+    Say how OpenLineage names a list. Airflow's OpenLineage provider calls this.
 
-    :return: a data set by the name of the list, in the namespace of its account.
+    :return: a data set with the name of the list, in the namespace of its account.
     """
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
 

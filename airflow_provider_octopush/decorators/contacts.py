@@ -29,8 +29,8 @@ def octopush_contacts_task(python_callable: Callable[..., Any] | None = None, **
     """
     Bring the rows that a function returns or yields to an Octopush list; in Dags, ``@task.octopush_contacts``.
 
-    The rows go to the API from the process of the task, so they are never kept in Airflow's database, as XComs are. A
-    function that yields them is asked for 1,000 at a time, so they need not fit in memory.
+    The rows go to the API from the process of the task, so Airflow never keeps them in its database, as it does with
+    XComs. A function that yields its rows is asked for 1,000 at a time, so they need not fit in memory.
 
     .. code-block:: python
 
@@ -42,16 +42,16 @@ def octopush_contacts_task(python_callable: Callable[..., Any] | None = None, **
 
         customers("gold")
 
-    The function may be called more than once, when the task is retried and within one try: it has to read its rows
-    again, not take them out of somewhere. Its arguments are ordinary ones, so what they hold is rendered, kept and
-    shown by Airflow. The task returns the summary of
+    The function may be called more than once, when the task is retried and even within one try. So it has to read its
+    rows again, not take them out of somewhere. Its arguments are ordinary ones: Airflow renders, keeps and shows what
+    they hold. The task returns the summary of
     :class:`~airflow_provider_octopush.operators.contacts.CreateContactsOperator`, in one XCom.
 
-    :param python_callable: returns or yields rows: a DataFrame (or what speaks Arrow), a list of dicts (or of other
-        rows with named fields), or rows, lists of rows and DataFrames one after the other.
-    :param kwargs: parameters of the operator, all but those of other sources (``data…``, ``sql…`` and ``parameters``);
-        and those of every task.
+    :param python_callable: returns or yields rows: a DataFrame (or anything that speaks Arrow), a list of dicts (or of
+        other rows with named fields), or rows, lists of rows and DataFrames one after the other.
+    :param kwargs: all parameters of the operator except those of other sources (``data…``, ``sql…`` and
+        ``parameters``), and those of every task.
     :raises TypeError: when a parameter says that rows come from elsewhere, or with ``multiple_outputs``; when the task
-        runs, if the function gives no rows (None is none, an empty list is).
+        runs, if the function gives anything but rows, such as None. (An empty list is fine: it has no rows.)
     """
     return decorator(ContactsDecoratedOperator, python_callable, **kwargs)

@@ -39,16 +39,16 @@ def octopush_list_task(python_callable: Callable[..., Any] | None = None, **kwar
 
         customers()
 
-    The function gives the whole audience, and gives the rows of one number in the same order each night. People who
-    opted out come from a query (``opted_out_sql`` with ``opted_out_conn_id``) or from upstream (``opted_out``). All
-    else is as with :func:`~airflow_provider_octopush.decorators.contacts.octopush_contacts_task`. The task returns the
-    summary of :class:`~airflow_provider_octopush.operators.lists.SyncListOperator`.
+    Let the function give the whole audience, and the rows of one number in the same order each night. People who opted
+    out come from a query (``opted_out_sql`` with ``opted_out_conn_id``) or from upstream (``opted_out``). All else is
+    as with :func:`~airflow_provider_octopush.decorators.contacts.octopush_contacts_task`. The task returns the summary
+    of :class:`~airflow_provider_octopush.operators.lists.SyncListOperator`.
 
     :param python_callable: returns or yields rows: a DataFrame, a list of dicts, or dicts, lists of dicts and
         DataFrames one after the other.
-    :param kwargs: parameters of the operator, all but those of other sources (``data…``, ``sql…`` and ``parameters``);
-        and those of every task.
+    :param kwargs: all parameters of the operator except those of other sources (``data…``, ``sql…`` and
+        ``parameters``), and those of every task.
     :raises TypeError: when a parameter says that rows come from elsewhere, or with ``multiple_outputs``; when the task
-        runs, if the function gives no rows (None is none, an empty list is).
+        runs, if the function gives anything but rows, such as None. (An empty list is fine: it has no rows.)
     """
     return decorator(ListDecoratedOperator, python_callable, **kwargs)

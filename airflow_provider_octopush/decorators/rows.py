@@ -1,4 +1,4 @@
-"""What the task decorators have in common: rows come from a function, in the process of the task."""
+"""What the task decorators share: rows come from a function, in the process of the task."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
     """
     Base of the operators behind the decorators.
 
-    :param python_callable: gives the rows. Called when the first row is wanted, and again when a retry finds that an
-        earlier try sent other rows.
+    :param python_callable: gives the rows. It is called when the first row is wanted, and again when a retry finds that
+        an earlier try sent other rows.
     :param op_args: its positional arguments. (templated)
     :param op_kwargs: its keyword arguments. (templated)
     :raises TypeError: when the Dag is parsed and a parameter says that rows come from elsewhere.
@@ -55,7 +55,7 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
     custom_operator_name: str
 
     if AIRFLOW_V_3_0_PLUS:
-        #: Airflow 3.0's DecoratedOperator looks at it, and does nothing with it. On Airflow 2 it is a method.
+        #: Airflow 3.0's DecoratedOperator looks at this, and does nothing with it. On Airflow 2 it is a method.
         xcom_push: Any = None
 
     template_ext: Sequence[str] = ()
@@ -79,7 +79,7 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
     def _frames(self, context: Context) -> Frames:
         from airflow_provider_octopush.sources.upstream import read_upstream
 
-        # The context stays as it is: an argument by the name of one of its keys is the function's affair.
+        # The context stays as it is: an argument may have the name of one of its keys, which is up to the function.
         of_context = determine_kwargs(self.python_callable, self.op_args, context)
         rows = self.python_callable(*self.op_args, **{**of_context, **self.op_kwargs})
         return read_upstream(rows, origin=f"{self.python_callable.__name__}()", is_data=False)
@@ -97,7 +97,7 @@ def decorator(
         raise TypeError(f"{operator.custom_operator_name} takes no multiple_outputs: it returns one summary")
     return task_decorator_factory(
         python_callable=python_callable,
-        # Or Airflow would look at what the function is annotated to return, which is rows.
+        # Otherwise Airflow would look at what the function is annotated to return, which is rows.
         multiple_outputs=False,
         decorated_operator_class=operator,
         **kwargs,

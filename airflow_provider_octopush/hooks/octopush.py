@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.payloads import ContactItem
 
-#: A person waits before the Test button of the connection form, so it gives up sooner than a task.
+#: A person waits for the Test button of the connection form, so it gives up sooner than a task.
 TEST_CONNECTION_SECONDS = 10.0
 
 _CREATE = "contact/create"
@@ -34,15 +34,15 @@ class OctopushHook(BaseHook):
     """
     Talk to the Octopush API, one request at a time.
 
-    Failures are raised as the classes of :mod:`airflow_provider_octopush.exceptions`; nothing is repeated here, because
-    only the caller knows what a repetition would mean.
+    Failures are raised as the classes of :mod:`airflow_provider_octopush.exceptions`. The hook does not repeat
+    anything, because only the caller knows what a repetition would mean.
 
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/
 
     :param octopush_conn_id: connection of type ``octopush``: login is the ``api-login``, password the ``api-key``, host
         the base URL (default ``https://api.octopush.com/v1/public``). Extras: ``timeout`` in seconds (default 30),
-        ``retries`` (default 5), and ``snapshot_secret`` for who keeps lists in step.
+        ``retries`` (default 5), and ``snapshot_secret`` if you keep lists in step.
     """
 
     conn_name_attr = "octopush_conn_id"
@@ -84,10 +84,10 @@ class OctopushHook(BaseHook):
     @cached_property
     def settings(self) -> Settings:
         """
-        What the connection says; looked up once, because on a worker a look-up is a request of its own.
+        What the connection says. It is looked up once, because on a worker a look-up is a request of its own.
 
-        :raises OctopushConnectionConfigError: when a field is missing or wrong. That there is no such connection,
-            Airflow says with an exception of its own.
+        :raises OctopushConnectionConfigError: when a field is missing or wrong. If there is no such connection, Airflow
+            raises an exception of its own.
         """
         return Settings.from_connection(self.get_connection(self.octopush_conn_id))
 
@@ -99,7 +99,7 @@ class OctopushHook(BaseHook):
         """
         End every request that is under way, in whatever thread, and let no other begin.
 
-        Returns at once, and may be called from a signal handler. Each of these requests raises
+        This returns at once, and you may call it from a signal handler. Each of these requests raises
         :class:`.OctopushAbortedError` within a fraction of a second. There is no way back: make another hook.
         """
         self._abort.is_wanted = True
@@ -109,8 +109,8 @@ class OctopushHook(BaseHook):
         Return the session of this thread: authenticated, with keep-alive, and with bounds for every request.
 
         Each thread gets its own, because requests does not promise that a session can be shared. A request through it
-        takes at most three times its timeout in all, and ends with :meth:`abort`; how long an answer may be is for you
-        to say. Its exceptions are those of requests, which hold what was sent.
+        takes at most three times its timeout in all, and ends with :meth:`abort`. It has no limit on how long an answer
+        may be: set one yourself. Its exceptions are those of requests, which hold what was sent.
 
         :raises OctopushConnectionConfigError: when the connection is incomplete or wrong.
         """
@@ -128,14 +128,14 @@ class OctopushHook(BaseHook):
         """
         Create or update contacts, in one request to ``contact/create``.
 
-        :param contacts: at least one; keys ``phone_number`` (required), ``first_name``, ``last_name``, ``param1`` to
-            ``param5``; values are text or None.
+        :param contacts: at least one, with the keys ``phone_number`` (required), ``first_name``, ``last_name``,
+            ``param1`` to ``param5``. Values are text or None.
         :param list_name: list to add the contacts to, at most 30 characters.
         :param tag_name: tag to attach to each contact, at most 20 characters.
         :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers from the request.
         :param do_not_overwrite: True: a number that exists already keeps its old record.
-        :return: the answer's ``items``, each with at least ``phone_number`` and ``status`` as text; their order and
-            number are the server's choice. An item that is not so is left out: it says nothing of any contact.
+        :return: the answer's ``items``, each with at least ``phone_number`` and ``status`` as text. Their order and
+            number are the server's choice. Any other item is left out: it says nothing about a contact.
         :raises ValueError: before anything is sent, when a name is too long or a contact is not as described.
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """
@@ -158,9 +158,9 @@ class OctopushHook(BaseHook):
         do_not_overwrite: bool | None = None,
     ) -> bytes:
         """
-        Check and write the body of a request to ``contact/create``, for :meth:`post_contacts`; sends nothing.
+        Check contacts and write the body of a request to ``contact/create``, for :meth:`post_contacts`.
 
-        The parameters are those of :meth:`create_contacts`.
+        Nothing is sent. The parameters are those of :meth:`create_contacts`.
 
         :return: JSON in UTF-8.
         :raises ValueError: when a name is too long or a contact is not as described.
@@ -178,26 +178,26 @@ class OctopushHook(BaseHook):
         Create or update contacts, in one request to ``contact/create``.
 
         :param body: what :meth:`encode_contacts` returned.
-        :return: the answer's ``items``; their order and number are the server's choice. An item without
+        :return: the answer's ``items``. Their order and number are the server's choice. An item without
             ``phone_number`` and ``status`` as text is left out.
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """
         return contact_items(_CREATE, self.settings.host, self._create(body))
 
     def _create(self, body: bytes) -> Answer:
-        # In a value, the quotes would be escaped.
+        # Inside a value, the quotes would be escaped.
         return self._call("POST", _CREATE, body, contacts=body.count(b'"phone_number":'))
 
     def delete_contacts(self, numbers: Sequence[str], *, list_name: str) -> None:
         """
         Take contacts off a list, in one request to ``contact/delete``. They stay in the account.
 
-        :param numbers: 1 to 200, in the form in which they were sent.
-        :param list_name: the list. There is no way to leave it out, because without it Octopush deletes from the whole
-            account: see :meth:`delete_contacts_from_account`.
+        :param numbers: 1 to 200, written as they were sent.
+        :param list_name: the list. You cannot leave it out, because without it Octopush deletes from the whole account:
+            see :meth:`delete_contacts_from_account`.
         :raises ValueError: before anything is sent, when the name or a number is not as described.
-        :raises OctopushError: one of its subclasses, when Octopush did not accept the request. What it says to a number
-            that is not there, is not documented.
+        :raises OctopushError: one of its subclasses, when Octopush did not accept the request. What Octopush answers
+            for a number that is not there is not documented.
         """
         if list_name is None:
             raise ValueError(
@@ -210,7 +210,7 @@ class OctopushHook(BaseHook):
         """
         Delete contacts from the account, and so from all of its lists, in one request to ``contact/delete``.
 
-        :param numbers: 1 to 200, in the form in which they were sent.
+        :param numbers: 1 to 200, written as they were sent.
         :raises ValueError: before anything is sent, when a number is not as described.
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """
@@ -242,7 +242,7 @@ class OctopushHook(BaseHook):
         """
         Ask Octopush for the balance, within seconds, and say in words what came of it.
 
-        :return: whether it worked, and a sentence for the person before the connection form.
+        :return: whether it worked, and a sentence for the person at the connection form.
         """
         try:
             said = self._check_balance(TEST_CONNECTION_SECONDS)

@@ -21,9 +21,10 @@ class CreateContactsOperator(RowsOperator):
     """
     Bring rows to an Octopush list: create the contacts that are new, update those that are known.
 
-    Rows come from an upstream task (``data``) or from a query (``sql``). Each row read ends in exactly one count of the
-    summary, which is returned: ``read = added + updated + skipped + other + unconfirmed + refused + invalid +
-    duplicates``. The summary holds no personal data; the rows themselves never reach Airflow's rendered fields or logs.
+    Rows come from an upstream task (``data``) or from a query (``sql``). The task returns a summary, in which each row
+    read ends in exactly one count: ``read = added + updated + skipped + other + unconfirmed + refused + invalid +
+    duplicates``. The summary holds no personal data, and the rows themselves never reach Airflow's rendered fields or
+    logs.
 
     .. code-block:: python
 
@@ -38,49 +39,50 @@ class CreateContactsOperator(RowsOperator):
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Add a contact"
 
-    :param data: rows from upstream: what a task returned, a DataFrame (or what speaks Arrow, such as polars'), a list
-        of dicts or of other rows with named fields, or what a mapped task returned (lists of rows or DataFrames).
-        Exactly one of ``data``, ``data_path`` and ``sql``.
+    :param data: rows from upstream: what a task returned, a DataFrame (or anything that speaks Arrow, such as polars),
+        a list of dicts or of other rows with named fields, or what a mapped task returned (lists of rows or
+        DataFrames). Set exactly one of ``data``, ``data_path`` and ``sql``.
     :param data_columns: names for the values of rows in ``data`` that are tuples or lists, as ``get_records`` and
         ``SQLExecuteQueryOperator`` give them.
-    :param data_path: a file, a folder or a glob, on any path of Airflow's object storage: CSV, JSON lines or Parquet,
-        by suffix (``.csv``, ``.jsonl``, ``.ndjson``, ``.json``, ``.parquet``; all but the last also with ``.gz``).
-        (templated)
-    :param data_options: for the reader of ``data_path``, as they are: of ``pandas.read_csv``, such as
-        ``{"sep": ";", "encoding": "latin-1"}``. (templated)
+    :param data_path: a file, a folder or a glob, on any path of Airflow's object storage. The suffix says whether it is
+        CSV, JSON lines or Parquet (``.csv``, ``.jsonl``, ``.ndjson``, ``.json``, ``.parquet``; all but the last also
+        with ``.gz``). (templated)
+    :param data_options: passed to the reader of ``data_path`` as they are; for CSV, those of ``pandas.read_csv``, such
+        as ``{"sep": ";", "encoding": "latin-1"}``. (templated)
     :param sql: one query, or the path of a ``.sql`` file. (templated)
-    :param sql_conn_id: connection that the query runs on; any hook of Airflow that speaks DB-API. (templated)
+    :param sql_conn_id: connection to run the query on, with any hook of Airflow that speaks DB-API. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
     :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
-    :param sql_hook_class: the hook, as a class or a dotted path, where the connection's type leads to no database, or
-        to another hook.
-    :param columns: contact field → name of the column that feeds it, such as ``{"phone_number": "mobile"}``. Fields not
-        named are fed by the column of the same name, in upper or lower case. ``region`` names a column of ISO country
-        codes that decides per row what ``default_region`` decides for all. (templated)
+    :param sql_hook_class: the hook, as a class or a dotted path, for when the connection's type leads to no database,
+        or to another hook.
+    :param columns: contact field → name of the column that feeds it, such as ``{"phone_number": "mobile"}``. A field
+        that you do not name is fed by the column of the same name, in upper or lower case. ``region`` names a column of
+        ISO country codes, which decides per row what ``default_region`` decides for all. (templated)
     :param default_region: country of the numbers that have no country written, such as ``"FR"``, or a list of
-        countries: the first in which a number is valid wins. Without it such numbers are invalid. (templated)
+        countries: the first one where a number is valid wins. Without it, such numbers are invalid. (templated)
     :param phone_check: ``format`` (default): a number with a plus may be one that libphonenumber does not know.
-        ``valid``: every number must be valid in its country. ``mobile``: and of a type that can receive SMS.
-    :param without_plus: ``national`` (default): a number without a plus is one of ``default_region`` or of its row's
-        ``region``. ``international``: it begins with its country code, as an MSISDN does.
-    :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid, refused or
-        unconfirmed; with more the task fails, without retries, when everything else was sent. Unconfirmed contacts do
-        not count with ``auto_remove_blacklisted_numbers``.
-    :param rejects_path: path or URI of a CSV for the rejected rows; any path of Airflow's object storage. It holds
+        ``valid``: every number must be valid in its country. ``mobile``: it must also be of a type that can receive
+        SMS.
+    :param without_plus: what a number without a plus is. ``national`` (default): a number of ``default_region`` or of
+        its row's ``region``. ``international``: a number that begins with its country code, as an MSISDN does.
+    :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused
+        or unconfirmed. With more, the task fails without retries, after everything else was sent. With
+        ``auto_remove_blacklisted_numbers``, unconfirmed contacts do not count.
+    :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
-    :param validate_only: True: do everything but sending; what would have been sent counts as skipped.
-    :param durable: True: a retry of the task sends only what an earlier try has not confirmed. Needs Airflow 3.3; on
-        older ones a retry sends everything again.
+    :param validate_only: True: do everything but send. What would have been sent counts as skipped.
+    :param durable: True: a retry of the task sends only what an earlier try has not confirmed. This needs Airflow 3.3;
+        on older versions a retry sends everything again.
     :param list_name: list to add the contacts to, at most 30 characters. (templated)
     :param tag_name: tag to attach to each contact, at most 20 characters. (templated)
     :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
     :param do_not_overwrite: True: a number that exists already keeps its old record and counts as skipped.
     :param chunk_size: contacts in a request.
     :param concurrency: requests under way at a time. A 429 slows all of them.
-    :param on_empty: what becomes of the task when there is no row at all: ``succeed``, ``skip`` or ``fail``.
+    :param on_empty: what the task does when there is no row at all: ``succeed``, ``skip`` or ``fail``.
     :param octopush_conn_id: connection of type ``octopush``. (templated)
-    :raises ValueError: when the Dag is parsed and parameters contradict each other; when the task runs and a name is
-        too long, or there is no row and ``on_empty="fail"``.
+    :raises ValueError: when the Dag is parsed, if parameters contradict each other; when the task runs, if a name is
+        too long, or if there is no row and ``on_empty="fail"``.
     """
 
     template_fields: Sequence[str] = (*RowsOperator.template_fields, "tag_name")
@@ -130,7 +132,7 @@ class CreateContactsOperator(RowsOperator):
             )
             summary = self._run(sync, context)
         self._tell(summary, context)
-        # Last: if any of the above fails, a retry has nothing to send and the whole run to tell.
+        # Last: if any of the above fails, a retry has nothing to send, but still reports the whole run.
         if checkpoint is not None:
             checkpoint.clear()
         summary.check_rejected(self.max_rejected, removes_blacklisted=bool(self.auto_remove_blacklisted_numbers))
@@ -148,7 +150,7 @@ class CreateContactsOperator(RowsOperator):
         from airflow_provider_octopush.storage.task_state import TaskStateStore
         from airflow_provider_octopush.sync.checkpoint import Checkpoint
 
-        # An iterator can be read only once, and whether the rows are still the same may show only at their end.
+        # An iterator can be read only once, and the rows may prove to be others only at their end.
         if not self.durable or self.validate_only or isinstance(self._data, Iterator):
             return None
         store = TaskStateStore.of(context)
@@ -171,7 +173,7 @@ class CreateContactsOperator(RowsOperator):
             "do_not_overwrite": self.do_not_overwrite,
             "base_url": self.hook.settings.base_url,
             "login": self.hook.settings.login,
-            # Clearing a task leaves its state as it is, but raises this: to the tries so far and the retries on top.
+            # Clearing a task leaves its state as it is, but raises this: to the tries so far plus the retries.
             "max_tries": context["ti"].max_tries,
         }
         return Checkpoint(store, run, self.hook.settings.key.encode())
@@ -181,11 +183,13 @@ class DeleteContactsOperator(RowsOperator):
     """
     Remove contacts from an Octopush list, or from the whole account.
 
-    Rows are read as :class:`CreateContactsOperator` reads them; of their columns only the number counts. Each row ends
-    in exactly one count of the summary, which is returned: ``read = removed + absent + kept + invalid +
-    duplicates``. ``removed`` are numbers that Octopush accepted to remove; ``absent`` are those that it refused one by
-    one while it removed others, so that they are taken for not there; ``kept`` are numbers that it refused without any
-    such sign: with any, the task fails. It is what an erasure runs.
+    Use it to erase people. It reads rows as :class:`CreateContactsOperator` does; of their columns, only the number
+    counts. The task returns a summary, in which each row ends in exactly one count: ``read = removed + absent + kept +
+    invalid + duplicates``.
+
+    - ``removed``: Octopush accepted to remove the number.
+    - ``absent``: Octopush refused the number alone while it removed others, so it is taken for not there.
+    - ``kept``: Octopush refused the number without any such sign. If there is one of these, the task fails.
 
     .. code-block:: python
 
@@ -201,34 +205,35 @@ class DeleteContactsOperator(RowsOperator):
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Delete contacts"
 
-    :param data: rows from upstream, as for ``CreateContactsOperator``. Exactly one of ``data``, ``data_path`` and
+    :param data: rows from upstream, as for ``CreateContactsOperator``. Set exactly one of ``data``, ``data_path`` and
         ``sql``.
     :param data_columns: names for the values of rows in ``data`` that are tuples or lists.
     :param data_path: a file, a folder or a glob of CSV, JSON lines or Parquet, as for ``CreateContactsOperator``.
         (templated)
-    :param data_options: for the reader of ``data_path``. (templated)
+    :param data_options: passed to the reader of ``data_path``. (templated)
     :param sql: one query, or the path of a ``.sql`` file. (templated)
-    :param sql_conn_id: connection that the query runs on. (templated)
+    :param sql_conn_id: connection to run the query on. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
     :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
-    :param sql_hook_class: the hook, where the connection's type leads to another one, or to none.
+    :param sql_hook_class: the hook, for when the connection's type leads to another one, or to none.
     :param columns: contact field → name of the column that feeds it; ``phone_number`` and ``region`` count. (templated)
     :param default_region: country of the numbers in national form, or a list of countries. (templated)
     :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
     :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
-    :param list_name: list to remove them from; they stay in the account. Exactly one of this and ``from_account``.
+    :param list_name: list to remove the contacts from; they stay in the account. Set exactly one of this and
+        ``from_account``. (templated)
+    :param from_account: True: remove the contacts from the account, with all of its lists.
+    :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps. People who are gone are forgotten
+        there as well, and nothing sealed of them is left in it. Needs the connection's extra ``snapshot_secret``.
         (templated)
-    :param from_account: True: remove them from the account, with all of its lists.
-    :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps; who is gone is forgotten there as
-        well, and nothing sealed of them is left in it. Needs the connection's extra ``snapshot_secret``. (templated)
-    :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid; with more
-        the task fails, without retries, when everything else was removed.
+    :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid. With
+        more, the task fails without retries, after everything else was removed.
     :param rejects_path: path or URI of a CSV for the rejected rows. It holds personal data. (templated)
-    :param validate_only: True: do everything but removing; what would have been counts as removed.
-    :param on_empty: what becomes of the task when there is no row at all: ``succeed``, ``skip`` or ``fail``.
+    :param validate_only: True: do everything but remove. What would have been removed counts as removed.
+    :param on_empty: what the task does when there is no row at all: ``succeed``, ``skip`` or ``fail``.
     :param octopush_conn_id: connection of type ``octopush``. (templated)
-    :raises ValueError: when the Dag is parsed and parameters contradict each other; when the task runs and a name is
-        too long, or there is no row and ``on_empty="fail"``.
+    :raises ValueError: when the Dag is parsed, if parameters contradict each other; when the task runs, if a name is
+        too long, or if there is no row and ``on_empty="fail"``.
     :raises TypeError: when ``data`` is not rows.
     """
 
@@ -255,7 +260,7 @@ class DeleteContactsOperator(RowsOperator):
             raise TemplateError("list_name is empty: write the list that the contacts are to be removed from")
         check_names(list_name=self.list_name)
         mapper = self._mapper()
-        # What is wrong with the snapshot shows before anybody is removed.
+        # If something is wrong with the snapshot, it shows before anybody is removed.
         self._forget((), context)
         with self._rejects(context, mapper.fields) as (rejects, rejects_path):
             summary = DeletionSummary(
@@ -283,7 +288,7 @@ class DeleteContactsOperator(RowsOperator):
         return Removal(delete, Backoff(hook.settings.retries), **known)
 
     def _forget(self, numbers: Sequence[int], context: Context) -> int:
-        """Forget numbers in the snapshot; with none, see that it could be done."""
+        """Forget numbers in the snapshot; with none, check that it could be done."""
         if not self.snapshot_path:
             return 0
         from airflow_provider_octopush.operators.snapshots import account_of, keys_of
@@ -293,7 +298,7 @@ class DeleteContactsOperator(RowsOperator):
         from airflow_provider_octopush.sync.snapshot_file import Identity
 
         settings = self.hook.settings
-        # Whoever has the secret may forget a person: it is not the task that writes the snapshot.
+        # This is not the task that writes the snapshot: whoever has the secret may forget a person.
         identity = Identity(account_of(settings), self.list_name, None)
         run = Run(f"forget {context['ti'].try_number} {context.get('run_id')}")
         keys = keys_of(settings, self.octopush_conn_id)

@@ -1,4 +1,4 @@
-"""Which failures end a task for good; imported when a task runs, because their classes live with what raises them."""
+"""The failures that end a task for good. Imported when a task runs, as their classes live with what raises them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_octopush.exceptions import (
 from airflow_provider_octopush.operators.parameters import TemplateError
 from airflow_provider_octopush.sources.errors import UnusableSourceError
 
-#: What a retry of the task would meet again, unchanged.
+#: A retry of the task would meet these again, unchanged.
 FINAL_ERRORS = (
     OctopushConnectionConfigError,
     OctopushCredentialsError,
@@ -48,7 +48,7 @@ def no_retry_for_final_errors() -> Iterator[None]:
     """
     Tell Airflow which failures a retry would only repeat.
 
-    :raises AirflowFailException: with the text of the failure, in place of one of :data:`FINAL_ERRORS`.
+    :raises AirflowFailException: in place of one of :data:`FINAL_ERRORS`, with the same text.
     """
     try:
         yield

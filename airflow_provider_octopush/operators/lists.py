@@ -36,15 +36,17 @@ if TYPE_CHECKING:
 
 class SyncListOperator(RowsOperator):
     """
-    Keep an Octopush list in step with rows: send only what changed, remove who left, never add who opted out.
+    Keep an Octopush list in step with rows.
+
+    It sends only what changed, removes people who left, and never adds anyone who opted out.
 
     The rows are the whole audience. After the run the list holds them, nobody who opted out, and nobody whom an earlier
-    run of this task put there and who is no longer among the rows. What the list holds is remembered in a snapshot,
-    because Octopush cannot be asked; people who got on the list some other way stay there.
+    run of this task put there and who is no longer among the rows. You cannot ask Octopush what a list holds, so the
+    task remembers it in a snapshot. People who got on the list some other way stay there.
 
-    Each row read ends in exactly one count of the summary, which is returned: ``read = added + updated + skipped +
-    other + unconfirmed + refused + invalid + duplicates + unchanged + opted_out``. The task fails when anybody was kept
-    who should have been removed, after all else is done and noted. A retry sends only what is not noted yet.
+    The task returns a summary, in which each row read ends in exactly one count: ``read = added + updated + skipped +
+    other + unconfirmed + refused + invalid + duplicates + unchanged + opted_out``. If anybody was kept who should have
+    been removed, the task fails, after all else is done and noted. A retry sends only what is not noted yet.
 
     .. code-block:: python
 
@@ -60,58 +62,60 @@ class SyncListOperator(RowsOperator):
             max_rejected=0.1,
         )
 
-    The connection needs the extra ``snapshot_secret``. Let one run at a time write a snapshot: ``max_active_runs=1``.
+    The connection needs the extra ``snapshot_secret``. Let only one run at a time write a snapshot:
+    ``max_active_runs=1``.
 
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, pages "Add a contact" and "Delete contacts"
 
-    :param data: rows from upstream, as for ``CreateContactsOperator``. Exactly one of ``data``, ``data_path`` and
+    :param data: rows from upstream, as for ``CreateContactsOperator``. Set exactly one of ``data``, ``data_path`` and
         ``sql``.
     :param data_columns: names for the values of rows in ``data`` that are tuples or lists.
     :param data_path: a file, a folder or a glob of CSV, JSON lines or Parquet, as for ``CreateContactsOperator``.
         (templated)
-    :param data_options: for the reader of ``data_path``. (templated)
-    :param sql: one query, or the path of a ``.sql`` file. Of two rows with the same number the first one counts, so
-        ORDER BY what does not change. (templated)
-    :param sql_conn_id: connection that the query runs on; any hook of Airflow that speaks DB-API. (templated)
+    :param data_options: passed to the reader of ``data_path``. (templated)
+    :param sql: one query, or the path of a ``.sql`` file. Of two rows with the same number, the first one counts, so
+        ORDER BY something that does not change. (templated)
+    :param sql_conn_id: connection to run the query on, with any hook of Airflow that speaks DB-API. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
     :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
-    :param sql_hook_class: the hook, where the connection's type leads to another one, or to none.
+    :param sql_hook_class: the hook, for when the connection's type leads to another one, or to none.
     :param columns: contact field → name of the column that feeds it, as for ``CreateContactsOperator``. (templated)
     :param default_region: country of the numbers in national form, or a list of countries. (templated)
     :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
     :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
     :param list_name: the list, at most 30 characters. (templated)
-    :param snapshot_path: where it is remembered what the list holds: a local path, which becomes readable by its owner
-        only, or any path of Airflow's object storage. One for each list and each task, the same each night. (templated)
-    :param leavers: ``remove`` (default), or ``keep``: who is no longer among the rows stays on the list. People who
-        opted out are removed all the same.
+    :param snapshot_path: where the task remembers what the list holds: a local path, which becomes readable by its
+        owner only, or any path of Airflow's object storage. Use one for each list and each task, the same each night.
+        (templated)
+    :param leavers: ``remove`` (default) or ``keep``. With ``keep``, people who are no longer among the rows stay on the
+        list. People who opted out are removed all the same.
     :param max_removed: how many contacts may leave in one run (an int), or which share of the snapshot (a float from 0
-        to 1); with more, nobody is removed, and the task fails. It holds for those who left and for those who opted out
-        apart. None (default) is a tenth, but at least 10. Text that is rendered to ``"12"`` is a number, ``"0.1"`` and
-        ``"1.0"`` are shares. (templated)
-    :param opted_out_sql: a query for the numbers that must not be on the list: its only column, or the one that feeds
-        ``phone_number``. National forms are read in ``default_region``. An answer without any number, where the last
-        run's had some, fails the task before anything is sent. (templated)
-    :param opted_out_conn_id: connection that it runs on; ``sql_conn_id`` by default. (templated)
-    :param opted_out_parameters: its parameters. (templated)
-    :param opted_out: the same as rows from upstream, in place of ``opted_out_sql``.
-    :param resend: True sends everything again, such as after somebody has edited the list by hand. (templated)
-    :param max_rejected: how many rows (an int) or which share of them (a float from 0 to 1) may be invalid, refused or
-        unconfirmed; with more the task fails, without retries, when everything else was sent, and nobody is removed. Of
-        the numbers that opted out, as many or the same share may be unreadable.
-    :param rejects_path: path or URI of a CSV for the rejected rows; any path of Airflow's object storage. It holds
+        to 1). With more, nobody is removed, and the task fails. The limit holds for people who left and, separately,
+        for people who opted out. None (default) is a tenth, but at least 10. Text that renders to ``"12"`` is a number,
+        ``"0.1"`` and ``"1.0"`` are shares. (templated)
+    :param opted_out_sql: a query for the numbers that must not be on the list. They are in its only column, or in the
+        one that feeds ``phone_number``. National forms are read in ``default_region``. If the query gives no number,
+        and gave some on the last run, the task fails before anything is sent. (templated)
+    :param opted_out_conn_id: connection to run that query on; ``sql_conn_id`` by default. (templated)
+    :param opted_out_parameters: that query's parameters. (templated)
+    :param opted_out: the same numbers as rows from upstream, in place of ``opted_out_sql``.
+    :param resend: True: send everything again, for instance after somebody has edited the list by hand. (templated)
+    :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused
+        or unconfirmed. With more, the task fails without retries, after everything else was sent, and nobody is
+        removed. Of the numbers of people who opted out, as many, or the same share, may be unreadable.
+    :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
-    :param validate_only: True: a plan. Nothing is sent, removed or remembered; the summary counts what would be.
+    :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be.
     :param tag_name: tag to attach to each contact that is sent, at most 20 characters. (templated)
     :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
     :param chunk_size: contacts in a request.
     :param concurrency: requests under way at a time. A 429 slows all of them.
-    :param on_empty: what becomes of the task when there is no row at all: ``fail`` (default), ``skip`` or ``succeed``.
-        Nobody is removed in any case, so with anybody to remove ``succeed`` fails too.
+    :param on_empty: what the task does when there is no row at all: ``fail`` (default), ``skip`` or ``succeed``. Nobody
+        is removed in any case. So if there is anybody to remove, ``succeed`` fails too.
     :param octopush_conn_id: connection of type ``octopush``. (templated)
-    :raises ValueError: when the Dag is parsed and parameters contradict each other; when the task runs and a name is
-        too long, or there is no row and ``on_empty="fail"``.
+    :raises ValueError: when the Dag is parsed, if parameters contradict each other; when the task runs, if a name is
+        too long, or if there is no row and ``on_empty="fail"``.
     :raises TypeError: when ``data`` or ``opted_out`` is not rows.
     """
 
@@ -173,7 +177,7 @@ class SyncListOperator(RowsOperator):
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
         self.chunk_size = chunk_size
         self.concurrency = concurrency
-        # No template field, as `data` is none.
+        # No template field, for the same reason as `data`.
         self._opted_out = opted_out
         XComArg.apply_upstream_relationship(self, opted_out)
 
@@ -272,7 +276,7 @@ class SyncListOperator(RowsOperator):
             tries=run_of(context),
             date=date_of(context),
             reading=self._reading(),
-            # Whether Octopush removes blacklisted numbers decides who gets on the list, not what it says of them.
+            # Whether Octopush removes blacklisted numbers decides who gets on the list, not what the list says of them.
             meaning=msgspec.json.encode({"tag_name": self.tag_name}),
         )
         # A plan writes nothing, so it may look at what another task writes.
@@ -319,6 +323,6 @@ class SyncListOperator(RowsOperator):
 
         asked_for = (self.columns or {}).get("phone_number", "phone_number")
         name = columns[0] if len(columns) == 1 else asked_for
-        # Who may not get SMS on the list may still have asked to get none: any number counts.
+        # A number that phone_check keeps off the list may still have asked for no SMS: any number counts.
         phone_reader = PhoneReader(self.default_region or (), "format", self.without_plus)
         return ContactMapper({"phone_number": name}, phone_reader)

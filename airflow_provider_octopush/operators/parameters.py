@@ -1,4 +1,4 @@
-"""What can be said of parameters while the Dag is parsed, before templates are rendered."""
+"""Checks of parameters: while the Dag is parsed, before templates are rendered, and of what templates rendered to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OnEmpty = Literal["succeed", "skip", "fail"]
 
 
 class TemplateError(ValueError):
-    """A template gave what cannot be meant: correct it, a retry changes nothing."""
+    """A template gave something that cannot be meant: correct it, a retry changes nothing."""
 
 
 def check_one_source(*, data: Any, data_path: str | None, sql: str | None) -> None:
@@ -32,7 +32,7 @@ def check_one_source(*, data: Any, data_path: str | None, sql: str | None) -> No
 
 def check_source_options(source: str, options: Mapping[str, Any]) -> None:
     """
-    Check that options of a source are not written beside another one.
+    Check that no options are given for a source that is not used.
 
     :param source: the parameter that the options belong to.
     :param options: name → value, of those that would have no effect.
@@ -47,7 +47,7 @@ def check_data_columns(data_columns: Any) -> None:
     """
     Check names for the columns of ``data``.
 
-    :raises ValueError: when they are no list of different names.
+    :raises ValueError: when they are not a list of different names.
     """
     if data_columns is None:
         return
@@ -65,10 +65,10 @@ def check_data_columns(data_columns: Any) -> None:
 
 def check_number(name: str, number: Any, usual: int) -> None:
     """
-    Check a whole number from 1 on.
+    Check that a value is a whole number, 1 or more.
 
     :param usual: a number to suggest.
-    :raises ValueError: when it is none.
+    :raises ValueError: when it is not.
     """
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise ValueError(f"{name} is {number!r}: write a whole number, 1 or more, such as {usual}")
@@ -78,7 +78,7 @@ def check_on_empty(on_empty: Any) -> None:
     """
     Check ``on_empty``.
 
-    :raises ValueError: when it is no :data:`OnEmpty`.
+    :raises ValueError: when it is not one of :data:`OnEmpty`.
     """
     _check_choice("on_empty", on_empty, get_args(OnEmpty))
 
@@ -87,7 +87,7 @@ def check_phone_check(phone_check: Any) -> None:
     """
     Check ``phone_check``.
 
-    :raises ValueError: when it is no ``PhoneCheck``.
+    :raises ValueError: when it is not a ``PhoneCheck``.
     """
     _check_choice("phone_check", phone_check, get_args(PhoneCheck))
 
@@ -96,7 +96,7 @@ def check_without_plus(without_plus: Any) -> None:
     """
     Check ``without_plus``.
 
-    :raises ValueError: when it is no ``WithoutPlus``.
+    :raises ValueError: when it is not a ``WithoutPlus``.
     """
     _check_choice("without_plus", without_plus, get_args(WithoutPlus))
 
@@ -120,7 +120,7 @@ def check_max_rejected(max_rejected: Any) -> None:
 
 def check_option(name: str, value: Any) -> None:
     """
-    Check an option of the API, which may be left to the API.
+    Check an option of the API; None leaves it to the API.
 
     :raises ValueError: when it is not True, False or None.
     """
@@ -132,7 +132,7 @@ def check_columns(columns: Any) -> None:
     """
     Check ``columns``, as far as it is known before templates are rendered.
 
-    :raises ValueError: when one is no field of a contact, or fed by something that is no name.
+    :raises ValueError: when one is not a field of a contact, or is fed by something that is not a name.
     """
     if isinstance(columns, Mapping):
         check_fields(columns)
@@ -143,12 +143,12 @@ def check_columns(columns: Any) -> None:
 
 def check_rendered(name: str, template: Any, value: Any) -> None:
     """
-    Check a name that may come from a template: what renders to None or to a number would be sent as such.
+    Check a name that may come from a template: if it renders to None or to a number, it would be sent as that.
 
     :param name: of the parameter.
     :param template: as it is written in the Dag.
     :param value: as it is rendered.
-    :raises TemplateError: when it is no text, or a template has made ``None`` of nothing.
+    :raises TemplateError: when it is not text, or when a template renders to nothing or to ``None``.
     """
     is_text = isinstance(value, str) and not (value.strip() in ("", "None") and str(template) != value)
     if not is_text and not (value is None and template is None):
@@ -157,11 +157,11 @@ def check_rendered(name: str, template: Any, value: Any) -> None:
 
 def check_rendered_columns(template: Any, value: Any) -> None:
     """
-    Check ``columns``, which may come from a template: without it, other columns would feed the fields.
+    Check ``columns``, which may come from a template: if it were lost, other columns would feed the fields.
 
     :param template: as it is written in the Dag.
     :param value: as it is rendered.
-    :raises TemplateError: when it is no mapping; None is none only where None is written.
+    :raises TemplateError: when it is not a mapping. None is allowed only where the Dag says None.
     """
     if not isinstance(value, Mapping) and not (value is None and template is None):
         raise _rendered_wrongly(
@@ -173,7 +173,7 @@ def check_rendered_columns(template: Any, value: Any) -> None:
 
 
 def _rendered_wrongly(name: str, template: Any, value: Any, what: str) -> TemplateError:
-    # What is longer may be rows.
+    # Anything longer may be rows.
     is_short = value is None or isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 10)
     shown = f"{value!r} ({type(value).__name__})" if is_short else f"a {type(value).__name__}"
     written = str(template)
@@ -188,7 +188,7 @@ def check_path(name: str, path: Any) -> None:
     Check a path, as far as it is known before templates are rendered.
 
     :param name: of the parameter.
-    :raises ValueError: when it is blank, or nothing that could be a path or give one.
+    :raises ValueError: when it is blank, or cannot be a path or give one.
     """
     if _gives_no_text(path):
         raise ValueError(f"{name} is {path!r}: write a local path as text, or a URI such as 's3://conn_id@bucket/name'")
@@ -199,7 +199,7 @@ def check_sql(name: str, sql: Any) -> None:
     Check a query, as far as it is known before templates are rendered.
 
     :param name: of the parameter.
-    :raises ValueError: when it is blank, or nothing that could be a query or give one.
+    :raises ValueError: when it is blank, or cannot be a query or give one.
     """
     if _gives_no_text(sql):
         raise ValueError(f"{name} is {sql!r}: write one SELECT, or the path of a .sql file")
@@ -208,7 +208,7 @@ def check_sql(name: str, sql: Any) -> None:
 def _gives_no_text(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip() in ("", "None")
-    # What stands for an upstream task, or for a param of the Dag, gives its value when the task runs.
+    # A reference to an upstream task, or to a param of the Dag, gives its value when the task runs.
     return isinstance(value, PurePath) or not hasattr(value, "resolve")
 
 
@@ -223,7 +223,7 @@ def check_leavers(leavers: Any) -> None:
 
 def check_one_of_opt_outs(opted_out: Any, opted_out_sql: str | None, opted_out_conn_id: str | None) -> None:
     """
-    Check that the numbers of people who opted out come from one place at most.
+    Check that the numbers of people who opted out come from at most one place.
 
     :raises ValueError: when they come from two, or a query has no connection.
     """
@@ -235,7 +235,7 @@ def check_one_of_opt_outs(opted_out: Any, opted_out_sql: str | None, opted_out_c
 
 def is_true(name: str, value: Any) -> bool:
     """
-    Read a flag, as a person or a template has written it.
+    Read a flag that a person or a template wrote.
 
     :raises ValueError: when it is neither True nor False.
     """

@@ -1,5 +1,5 @@
 """
-What operators have in common that take rows to Octopush: where rows come from, how they are read, what becomes of them.
+What all operators that take rows to Octopush share: where rows come from, how they are read, what becomes of them.
 
 Importing an operator must cost a Dag file next to nothing, so what only a running task needs is imported in methods.
 """
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 class Killable(Protocol):
-    """What can be told to end."""
+    """Something that can be told to end."""
 
     def kill(self) -> None:
         """End it, from another thread: nothing more is sent, and nobody waits for an answer."""
@@ -58,7 +58,7 @@ class RowsOperator(BaseOperator):
     """
     Base of the operators that read rows, turn them into contacts and end in a summary.
 
-    What its parameters mean stands where people look: with the operators that have them.
+    Its parameters are explained where people look: with the operators that have them.
     """
 
     template_fields: Sequence[str] = (
@@ -148,7 +148,7 @@ class RowsOperator(BaseOperator):
         # No template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
         self._data = data
         XComArg.apply_upstream_relationship(self, data)
-        #: As they are written in the Dag, to name them when they give what cannot be meant.
+        #: As they are written in the Dag, so that an error can name the one that renders to something wrong.
         self._templates: dict[str, Any] = {
             "list_name": list_name,
             "rejects_path": rejects_path,
@@ -175,7 +175,7 @@ class RowsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
-        Bring the rows where they belong.
+        Run the task: read the rows, and bring them where they belong.
 
         :return: the summary.
         """
@@ -198,10 +198,10 @@ class RowsOperator(BaseOperator):
         """End the sending at once; called by Airflow in the signal handler of the task's process."""
         self._is_told_to_end = True
         if "hook" in vars(self):
-            # Whatever is under way, contacts that are sent or removed.
+            # Whatever is under way: contacts that are sent, or removed.
             self.hook.abort()
         if self._running is not None:
-            # In a thread: a handler that waits for a lock waits forever where the code that it interrupts holds it.
+            # In a thread: if the code that this handler interrupts holds a lock, the handler would wait for it forever.
             _thread.start_new_thread(self._running.kill, ())
 
     def _run(self, sync: ContactSync, context: Context) -> Summary:
@@ -215,13 +215,13 @@ class RowsOperator(BaseOperator):
 
     @abstractmethod
     def _sync(self, context: Context) -> Summary:
-        """Bring the rows where they belong, and tell what became of them; raise when it is not what was asked for."""
+        """Bring the rows where they belong, and return what became of them; raise if that is not what was asked for."""
 
     def _frames(self, context: Context) -> Frames:
         if self.sql is not None:
             from airflow_provider_octopush.sources.sql import read_sql
 
-            # Anew for each reading: some hooks keep their connection, which is closed when the rows are read.
+            # A new hook for each reading: some keep their connection, which is closed when the rows are read.
             self.__dict__.pop("_sql_hook", None)
             return read_sql(self._sql_hook, self.sql, self.parameters)
         if self.data_path is not None:
@@ -234,7 +234,7 @@ class RowsOperator(BaseOperator):
         return upstream_frames(self._data, self.data_columns, context)
 
     def _ends(self) -> dict[str, Any]:
-        """Tell a run how long to wait for requests when it fails, and how to end them when it must not wait."""
+        """Return how long a run waits for requests when it fails, and how it ends them when it must not wait."""
         if self.validate_only:
             return {}
         from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
@@ -262,7 +262,7 @@ class RowsOperator(BaseOperator):
 
     @contextmanager
     def _rejects(self, context: Context, fields: Sequence[str]) -> Iterator[tuple[RejectsFile | None, str | None]]:
-        """Open the file for rejected rows; with its URI, for the summary."""
+        """Open the file for rejected rows, and give its URI too, for the summary."""
         if not self.rejects_path:
             yield None, None
             return
@@ -273,7 +273,7 @@ class RowsOperator(BaseOperator):
             yield rejects, rejects_uri(path)
 
     def _tell(self, summary: Summary, context: Context) -> None:
-        """Show the summary wherever it is looked for; before the task may fail, so that a failed task shows it too."""
+        """Show the summary wherever people look for it, before the task may fail: a failed task shows it too."""
         from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
         from airflow_provider_octopush.observability.metrics import send_metrics
 
@@ -290,8 +290,8 @@ class RowsOperator(BaseOperator):
         """
         Tell OpenLineage where the rows came from, where they went to, and how many; called by its provider.
 
-        :param task_instance: of the task that has ended, well or not.
-        :return: None when the run did not come to its end, or OpenLineage is not installed.
+        :param task_instance: of the task that has ended, whether it succeeded or not.
+        :return: None if the run did not come to its end, or if OpenLineage is not installed.
         """
         from airflow_provider_octopush.observability.openlineage import (
             add_list,

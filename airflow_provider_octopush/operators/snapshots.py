@@ -1,4 +1,4 @@
-"""What of a task's context and connection a snapshot minds; imported when a task runs."""
+"""What a snapshot needs to know of a task's context and connection. Imported when a task runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def keys_of(settings: Settings, octopush_conn_id: str) -> Sequence[Keys]:
     """
     Return the keys that snapshots are sealed with.
 
-    :raises OctopushConnectionConfigError: when the connection has none.
+    :raises OctopushConnectionConfigError: when the connection has no secret.
     """
     if not settings.snapshot_secrets:
         raise OctopushConnectionConfigError(
@@ -36,24 +36,24 @@ def account_of(settings: Settings) -> str:
 
 
 def task_of(context: Context) -> str:
-    """Return what tells a task, or an instance of a mapped one, from all others."""
+    """Return what tells a task, or an instance of a mapped task, from all others."""
     ti: Any = context["ti"]
     index = getattr(ti, "map_index", -1)
     return f"{ti.dag_id}.{ti.task_id}" + (f"[{index}]" if index is not None and index >= 0 else "")
 
 
 def run_of(context: Context) -> str:
-    """Return what is the same for all tries of a run of a task, and for no other."""
-    # Clearing a task raises its max_tries: to the tries so far and the retries on top.
+    """Return what all tries of one run of a task share, and no other run has."""
+    # Clearing a task raises its max_tries: to the tries so far plus the retries.
     return f"{task_of(context)} {context.get('run_id')} {context['ti'].max_tries}"
 
 
 def date_of(context: Context) -> str | None:
     """
-    Return what orders the runs of a Dag: the end of the data interval, or the time after which it may run.
+    Return the date that orders the runs of a Dag: the end of the data interval, or the time after which it may run.
 
-    The logical date would not do: of a Dag with data intervals, that of a run started by hand at noon is later than
-    that of the scheduled run of the night after.
+    The logical date would not do. In a Dag with data intervals, a run started by hand at noon has a later logical date
+    than the scheduled run of the night after.
     """
     run: Any = context.get("dag_run")
     values = (

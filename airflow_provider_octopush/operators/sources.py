@@ -1,4 +1,4 @@
-"""Where an operator's rows come from: what of it is Airflow's affair. Imported when a task runs."""
+"""Where an operator's rows come from, as far as Airflow is concerned. Imported when a task runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _BIGQUERY = "airflow.providers.google.cloud.hooks.bigquery"
 
-#: Type of a connection → the hook that is meant by it, where Airflow's own choice leads to no database.
+#: Type of a connection → the hook that it means, for types where Airflow's own choice leads to no database.
 MEANT_HOOKS = {
     "databricks": "airflow.providers.databricks.hooks.databricks_sql.DatabricksSqlHook",
     "google_cloud_platform": f"{_BIGQUERY}.BigQueryHook",
@@ -35,9 +35,9 @@ def sql_hook(conn_id: str, hook_class: type | str | None, hook_params: Mapping[s
     Make the hook that a query runs through.
 
     :param conn_id: of the connection.
-    :param hook_class: of the hook, or its dotted path; None: what the connection's type leads to.
-    :param hook_params: its arguments.
-    :raises HookError: when there is no such hook; names the parameter to write.
+    :param hook_class: class of the hook, or its dotted path. None takes what the connection's type leads to.
+    :param hook_params: arguments for the hook.
+    :raises HookError: when there is no such hook; it names the parameter to write.
     """
     connection: Any = None
     if hook_class is None:
@@ -96,8 +96,8 @@ def upstream_frames(data: Any, columns: Sequence[str] | None, context: Context) 
     """
     Give the rows that ``data`` stands for.
 
-    :param data: rows, what stands for an upstream task's, or both in a list.
-    :param columns: names for rows that have none.
+    :param data: rows, a reference to an upstream task's rows, or a list of both.
+    :param columns: names for the values of rows that have none.
     :param context: of the task.
     """
     if isinstance(data, XComArg):

@@ -1,7 +1,7 @@
 """
 The Octopush API on localhost, for demos, development and tests.
 
-Needs the extra ``simulator``. Nothing that runs in production imports it.
+It needs the extra ``simulator``. Nothing that runs in production imports it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Behaviour", "Contact", "Fault", "Request", "Simulator"]
 
 
 def __getattr__(name: str) -> Any:
-    # Late, because ``python -m`` imports this module before it could say which extra is missing.
+    # Imported late: ``python -m`` imports this module before it could say which extra is missing.
     if name != "Simulator":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

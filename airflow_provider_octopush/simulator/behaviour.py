@@ -1,4 +1,4 @@
-"""How the simulated API behaves: what Octopush does not document is a switch."""
+"""How the simulated API behaves: there is a switch for what Octopush does not document."""
 
 from __future__ import annotations
 
@@ -25,46 +25,49 @@ from airflow_provider_octopush.simulator.values import (
 @dataclass(frozen=True)
 class Behaviour:
     """
-    Switches for all that the API's documentation leaves open; the defaults are what it says, or its mildest reading.
+    Switches for all that the API's documentation leaves open. The defaults are what it says, or its mildest reading.
 
-    Numbers are compared by their digits, so they may be written in any form.
+    "Unknown" means that Octopush does not document it. Numbers are compared by their digits, so you may write them in
+    any form.
 
-    :param max_contacts: contacts in one request (unknown; 500 by default, what the sending endpoints take, while
-        contact/delete takes 200).
-    :param too_many_status: status of a request with more of them: 400 by default, or 413 (unknown).
-    :param max_body_bytes: size of a request's body, larger ones get 413; None by default: up to 64 MiB (unknown).
-    :param max_parallel: requests under way at once, those beyond get 429; None by default: any number (unknown).
-    :param requests_per_second: requests in any second, those beyond get 429; None by default: any number (unknown).
+    :param max_contacts: the most contacts in one request (unknown; 500 by default, which is what the sending endpoints
+        take, while contact/delete takes 200).
+    :param too_many_status: status of a request with more contacts: 400 by default, or 413 (unknown).
+    :param max_body_bytes: the largest body of a request; larger ones get 413. None by default: up to 64 MiB (unknown).
+    :param max_parallel: the most requests under way at once; further ones get 429. None by default: any number
+        (unknown).
+    :param requests_per_second: the most requests in any second; further ones get 429. None by default: any number
+        (unknown).
     :param limit_retry_after: ``Retry-After`` of these two limits; None sends none (unknown; "1" by default).
     :param success_status: 201 by default, as documented; 200 was seen on another endpoint.
-    :param order: order of ``items`` in the answer, as sent by default (unknown).
+    :param order: order of ``items`` in the answer; as sent by default (unknown).
     :param number_format: how numbers come back: as they were sent (default), in the stored form ``+`` and digits,
         without plus, or in groups (unknown).
     :param duplicates_in_items: whether a number that is twice in a request has two items (default), the first
-        ``added`` and the second ``updated``, or only the first (unknown; the last contact is stored either way).
+        ``added`` and the second ``updated``, or only the first one (unknown; the last contact is stored either way).
     :param blacklisted: numbers that ``auto_remove_blacklisted_numbers`` removes; none by default.
     :param removed_in_items: whether removed numbers appear in ``items``; not by default (unknown).
-    :param removed_status: their status there (unknown; the three that are documented do not fit).
+    :param removed_status: their status there (unknown; the three documented ones do not fit).
     :param statuses: number → status to report for it instead of the true one (unknown whether there are more than
         ``added``, ``updated`` and ``skipped``).
-    :param other_status_rate: share of all numbers, 0 (default) to 1, that get ``other_status``; which ones, depends on
+    :param other_status_rate: share of all numbers, 0 (default) to 1, that get ``other_status``. Which ones depends on
         the number and the seed alone.
     :param other_status: the status that these get.
-    :param rejected: numbers that a request which succeeds leaves out: not stored, in ``items`` with the status
-        ``rejected_status`` (unknown whether refused contacts appear there).
-    :param rejected_status: see there.
+    :param rejected: numbers that a successful request leaves out: they are not stored, and appear in ``items`` with the
+        status ``rejected_status`` (unknown whether refused contacts appear there).
+    :param rejected_status: the status of ``rejected`` numbers.
     :param unmentioned: numbers that are missing from ``items``, stored or not (unknown whether that happens).
-    :param refused: numbers that make every request that holds one fail; nothing of that request is stored.
+    :param refused: numbers that make every request with one of them fail; nothing of that request is stored.
     :param refused_fields: the same for values of other fields: field → value.
     :param refusal_status: status of such a failure (unknown; 400 is documented for errors in general).
     :param refusal_code: its ``code`` (unknown).
-    :param refusal_message: its ``message``; ``{phone_number}`` and the other fields stand for the contact's own, to
-        prove that a client does not pass them on (unknown).
-    :param repair: True (default): bad input is repaired without a word, as Octopush describes it (wrong types cast,
-        forbidden characters deleted, long names cut, unknown fields ignored). False: it is refused with 400.
+    :param refusal_message: its ``message`` (unknown). ``{phone_number}`` and the other fields stand for the contact's
+        own, to prove that a client does not pass them on.
+    :param repair: True (default): bad input is silently repaired, as Octopush describes it (wrong types cast, forbidden
+        characters deleted, long names cut, unknown fields ignored). False: it is refused with 400.
     :param forbidden_in_names: characters that list and tag names may not have (unknown; none by default).
-    :param max_field_length: characters in a first or last name or a param (unknown; None by default: any number;
-        mail-merge fields of the sending endpoints have 50).
+    :param max_field_length: the most characters in a first name, last name or param (unknown; None by default: any
+        number; mail-merge fields of the sending endpoints have 50).
     :param unknown_lists: whether a list that does not exist is created (default) or the request refused (unknown).
     :param skipped_join: whether a contact that ``do_not_overwrite`` leaves as it is joins the request's list and gets
         its tag; True by default (unknown).
@@ -72,21 +75,22 @@ class Behaviour:
     :param credentials_status: status for a wrong login or key; 401 by default, which other endpoints document; 403 was
         seen.
     :param credentials_body: body of that answer (unknown; the JSON of other errors by default).
-    :param credentials_last: requests after which the right login and key are refused as well; None by default: never.
-    :param max_numbers: numbers that ``contact/delete`` takes in one request: 200 by default, as documented.
-    :param too_many_numbers_status: status of a request with more of them (unknown; 400 by default).
+    :param credentials_last: after this many requests, the right login and key are refused as well; None by default:
+        never.
+    :param max_numbers: the most numbers in one request to ``contact/delete``: 200 by default, as documented.
+    :param too_many_numbers_status: status of a request with more numbers (unknown; 400 by default).
     :param missing_status: how ``contact/delete`` answers for a number that is not there: 204 by default, as if it had
-        been, or 400 or 404 (unknown).
-    :param missing_among_others: whether it answers so for a request that also holds numbers that are there (unknown;
-        True by default).
-    :param missing_removes_others: whether it then removes those all the same (unknown; not by default).
+        been there, or 400 or 404 (unknown).
+    :param missing_among_others: whether it answers so when the request also holds numbers that are there (unknown; True
+        by default).
+    :param missing_removes_others: whether it then removes those numbers all the same (unknown; not by default).
     :param missing_list_status: how it answers for a list that is not there (unknown; 404 by default).
-    :param undeletable: numbers that make every request to ``contact/delete`` that holds one fail as ``refused`` ones
+    :param undeletable: numbers that make every request to ``contact/delete`` with one of them fail, as ``refused`` ones
         do; none by default.
     :param latency: seconds that every request takes before it is carried out; 0 by default.
     :param fault_rate: probability, 0 (default) to 1, that a request meets one of ``faults``.
     :param faults: what then goes wrong.
-    :param seed: of everything that is random.
+    :param seed: seed of everything that is random.
     :raises ValueError: when a value is out of its bounds; it names the switch and the bounds.
     """
 
@@ -186,7 +190,7 @@ class Behaviour:
 
 
 def digits_of(number: str) -> str:
-    """Only the digits 0 to 9 of a number."""
+    """Return only the digits 0 to 9 of a number."""
     return "".join(character for character in number if character in "0123456789")
 
 

@@ -21,16 +21,15 @@ class Fault:
     """
     Something that goes wrong with one request.
 
-    :param status: HTTP status to answer with; None: that of the right answer, or 500 when nothing is stored.
-    :param body: what the answer's body holds: the API's JSON (an error, if ``status`` is not 2xx or
-        nothing is stored), a gateway's page, nothing, ``text``, or the first half of the right answer before the
-        connection ends.
-    :param text: sent word for word as ``application/json`` with the body ``"text"``.
+    :param status: HTTP status to answer with. None: the status of the right answer, or 500 when nothing is stored.
+    :param body: what the answer's body holds: the API's JSON (an error, if ``status`` is not 2xx or nothing is stored),
+        a gateway's page, nothing, ``text``, or the first half of the right answer before the connection ends.
+    :param text: with the body ``"text"``, sent word for word as ``application/json``.
     :param retry_after: value of the header ``Retry-After``; None sends none.
     :param retry_after_date: seconds from the answer on, sent as the HTTP date form of ``Retry-After``; None sends none.
     :param stored: whether the request is carried out all the same.
-    :param drop: whether the connection is reset instead of answering.
-    :param delay: seconds before anything is sent; what is stored is stored before.
+    :param drop: whether the connection is reset instead of answered.
+    :param delay: seconds before anything is sent. What is stored is stored before that.
     :raises ValueError: when a value is out of its bounds; it names the field and the bounds.
     """
 
@@ -62,7 +61,7 @@ class Fault:
 
     @classmethod
     def rate_limited_until(cls, seconds: float) -> Fault:
-        """429, with the HTTP date so many seconds from then as ``Retry-After``."""
+        """429, with ``Retry-After`` as an HTTP date, so many seconds after the answer."""
         return cls(status=429, retry_after_date=seconds)
 
     @classmethod
@@ -72,7 +71,7 @@ class Fault:
 
     @classmethod
     def dropped(cls) -> Fault:
-        """Reset the connection before anything was stored."""
+        """Reset the connection before anything is stored."""
         return cls(drop=True)
 
     @classmethod
@@ -92,7 +91,7 @@ class Fault:
 
     @classmethod
     def other_json(cls, text: str = '{"result": "ok"}') -> Fault:
-        """Store the contacts, and answer 200 with ``text``: JSON of another shape, or no valid JSON at all."""
+        """Store the contacts, and answer 200 with ``text``: JSON of another shape, or not valid JSON at all."""
         return cls(status=200, body="text", text=text, stored=True)
 
     @classmethod
