@@ -103,8 +103,8 @@ def history(session: nox.Session, airflow: Airflow) -> None:
 @nox.session(python=OLDEST.pythons[0], tags=["matrix"])
 def lowest(session: nox.Session) -> None:
     """Run the same tests on the lowest version of everything that pyproject.toml allows."""
-    # 2.11.0's ObjectStoragePath, like 3.0's, cannot be made with the universal-pathlib 0.3 that came after it. moto brings
-    # joserfc, whose newer versions ask for more of cryptography than we do.
+    # 2.11.0's ObjectStoragePath, like 3.0's, cannot be made with the universal-pathlib 0.3 that came after it.
+    # moto brings joserfc, whose newer versions ask for more of cryptography than we do.
     requirements = [
         "--editable",
         ".[simulator,parquet]",
