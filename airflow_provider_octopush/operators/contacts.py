@@ -65,9 +65,9 @@ class CreateContactsOperator(RowsOperator):
         SMS.
     :param without_plus: what a number without a plus is. ``national`` (default): a number of ``default_region`` or of
         its row's ``region``. ``international``: a number that begins with its country code, as an MSISDN does.
-    :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused
-        or unconfirmed. With more, the task fails without retries, after everything else was sent. With
-        ``auto_remove_blacklisted_numbers``, unconfirmed contacts do not count.
+    :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused,
+        unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
+        else was sent. With ``auto_remove_blacklisted_numbers``, unconfirmed contacts do not count while they are few.
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
     :param validate_only: True: do everything but send. What would have been sent counts as skipped.
@@ -188,7 +188,8 @@ class DeleteContactsOperator(RowsOperator):
     invalid + duplicates``.
 
     - ``removed``: Octopush accepted to remove the number.
-    - ``absent``: Octopush refused the number alone while it removed others, so it is taken for not there.
+    - ``absent``: Octopush refused the number alone while it removed others, or after a request for it that was not
+      answered, so it is taken for not there.
     - ``kept``: Octopush refused the number without any such sign. If there is one of these, the task fails.
 
     .. code-block:: python
@@ -234,7 +235,7 @@ class DeleteContactsOperator(RowsOperator):
     :param octopush_conn_id: connection of type ``octopush``. (templated)
     :raises ValueError: when the Dag is parsed, if parameters contradict each other; when the task runs, if a name is
         too long, or if there is no row and ``on_empty="fail"``.
-    :raises TypeError: when ``data`` is not rows.
+    :raises AirflowFailException: when ``data`` is not rows, and for whatever else no retry changes.
     """
 
     template_fields: Sequence[str] = (*RowsOperator.template_fields, "snapshot_path")

@@ -46,7 +46,8 @@ class SyncListOperator(RowsOperator):
 
     The task returns a summary, in which each row read ends in exactly one count: ``read = added + updated + skipped +
     other + unconfirmed + refused + invalid + duplicates + unchanged + opted_out``. If anybody was kept who should have
-    been removed, the task fails, after all else is done and noted. A retry sends only what is not noted yet.
+    been removed, the task fails, after all else is done and noted; it does not fail for those who stay one night longer
+    because numbers are read otherwise than the night before. A retry sends only what is not noted yet.
 
     .. code-block:: python
 
@@ -101,9 +102,9 @@ class SyncListOperator(RowsOperator):
     :param opted_out_parameters: that query's parameters. (templated)
     :param opted_out: the same numbers as rows from upstream, in place of ``opted_out_sql``.
     :param resend: True: send everything again, for instance after somebody has edited the list by hand. (templated)
-    :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused
-        or unconfirmed. With more, the task fails without retries, after everything else was sent, and nobody is
-        removed. Of the numbers of people who opted out, as many, or the same share, may be unreadable.
+    :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused,
+        unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
+        else was sent, and nobody is removed. Of the numbers of people who opted out, as many, or the same share, may be unreadable.
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
     :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be.
@@ -116,7 +117,7 @@ class SyncListOperator(RowsOperator):
     :param octopush_conn_id: connection of type ``octopush``. (templated)
     :raises ValueError: when the Dag is parsed, if parameters contradict each other; when the task runs, if a name is
         too long, or if there is no row and ``on_empty="fail"``.
-    :raises TypeError: when ``data`` or ``opted_out`` is not rows.
+    :raises AirflowFailException: when ``data`` or ``opted_out`` is not rows, and for whatever else no retry changes.
     """
 
     template_fields: Sequence[str] = (

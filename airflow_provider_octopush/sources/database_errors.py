@@ -99,7 +99,7 @@ _STATES: Mapping[str, Mapping[_Code, str]] = {
 
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 # PostgreSQL ends the connection of a transaction that was idle for too long.
-_ENDED = ("25P03", "25P04", "57P01", "57P02", "57P03", "57P05")
+_ENDED = ("25P03", "25P04", "57P01", "57P02", "57P03", "57P04", "57P05")
 _CANCELLED = ("57014", "70100", "HY008", "HYT00")
 _REFUSED = ("25", "26", "28", "3D", "42")
 

@@ -42,7 +42,7 @@ class RowsNotReadError(Exception):
 
 
 class ConnectionLostError(RowsNotReadError):
-    """The connection ended, or the server is shutting down or out of resources: try again."""
+    """The connection ended, or the server is shutting down: try again."""
 
 
 class QueryCancelledError(RowsNotReadError):
