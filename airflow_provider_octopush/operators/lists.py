@@ -104,7 +104,8 @@ class SyncListOperator(RowsOperator):
     :param resend: True: send everything again, for instance after somebody has edited the list by hand. (templated)
     :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused,
         unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
-        else was sent, and nobody is removed. Of the numbers of people who opted out, as many, or the same share, may be unreadable.
+        else was sent, and nobody is removed. Of the numbers of people who opted out, as many, or the same share, may be
+        unreadable.
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
     :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be.
