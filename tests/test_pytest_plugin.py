@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -46,7 +47,9 @@ def test_nothing_of_it_is_imported():
 """
 
 
-def run_pytest(folder: Path, source: str, *, without: str | None = None) -> subprocess.CompletedProcess[str]:
+def run_pytest(
+    folder: Path, source: str, *, without: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     (folder / "test_theirs.py").write_text(source, encoding="utf-8")
     hide = f"sys.modules[{without!r}] = None; " if without else ""
     # Only ours of all the plugins that are installed here.
@@ -54,7 +57,7 @@ def run_pytest(folder: Path, source: str, *, without: str | None = None) -> subp
     return subprocess.run(
         [sys.executable, "-c", program, "-q", "-p", "no:cacheprovider", "-p", "octopush", "test_theirs.py"],
         cwd=folder,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -81,6 +84,40 @@ def test_without_the_extra_only_who_asks_for_it_is_told(tmp_path: Path) -> None:
     run = run_pytest(tmp_path, USES_IT, without="aiohttp")
     assert "1 passed, 2 errors" in run.stdout, run.stdout
     assert "The simulator needs aiohttp: pip install 'airflow-provider-octopush[simulator]'" in run.stdout
+
+
+LEADS_TO_IT = """
+def test_it_leads_there(octopush_simulator):
+    from airflow_provider_octopush.hooks.octopush import OctopushHook
+    assert OctopushHook().test_connection() == (True, "connected, balance 12.54 euros")
+"""
+
+
+def test_where_a_secrets_backend_would_lead_to_a_real_account_no_test_begins(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets.json"
+    backend = {
+        "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(secrets)}),
+    }
+    secrets.write_text('{"octopush_default": "octopush://me:key@api.octopush.com"}')
+    run = run_pytest(tmp_path, LEADS_TO_IT, **backend)
+    assert "1 error" in run.stdout, run.stdout
+    assert "a secrets backend has one of that name, and is asked first. Unset [secrets] backend" in run.stdout
+    secrets.write_text('{"another": "octopush://me:key@api.octopush.com"}')
+    run = run_pytest(tmp_path, LEADS_TO_IT, **backend)
+    assert "1 passed" in run.stdout, run.stdout
+
+
+def test_where_only_tasks_ask_a_secrets_backend_no_test_begins(tmp_path: Path) -> None:
+    backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+    run = run_pytest(tmp_path, LEADS_TO_IT, AIRFLOW__WORKERS__SECRETS_BACKEND=backend)
+    assert "1 error" in run.stdout, run.stdout
+    assert f"tasks may ask {backend} first" in run.stdout
+
+
+def test_a_proxy_of_the_environment_is_not_asked(tmp_path: Path) -> None:
+    run = run_pytest(tmp_path, LEADS_TO_IT, HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9")
+    assert "1 passed" in run.stdout, run.stdout
 
 
 def test_the_connection_leads_to_the_simulator(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

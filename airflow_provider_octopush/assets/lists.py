@@ -62,6 +62,8 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
         raise ValueError("the URI of a list holds no login: name the Airflow connection instead")
     if uri.query:
         raise ValueError("the URI of a list has no query: write ? as %3F")
+    if uri.fragment:
+        raise ValueError("the URI of a list has no fragment: write # as %23")
     encoded = uri.path.removeprefix("/")
     if not encoded:
         raise ValueError(f"the URI names no list: {_EXAMPLE}")

@@ -27,6 +27,9 @@ _REGION_POSITION = len(CONTACT_FIELDS)
 
 _TEXT_OR_NONE = frozenset((str, type(None)))
 
+#: As many digits in a column's name may be a phone number. Names with a year have four.
+_DIGITS_OF_A_VALUE = 6
+
 
 class ColumnError(LookupError):
     """The rows do not have a column that is asked for: correct ``columns`` or the query, a retry changes nothing."""
@@ -114,7 +117,7 @@ class ContactMapper:
             found = [i for i, other in enumerate(names) if other == name] or [
                 i for i, other in enumerate(names) if other.casefold() == name.casefold()
             ]
-            there = ", ".join(map(repr, names)) or "none"
+            there = _listed(names)
             if len(found) > 1:
                 raise ColumnError(
                     f"{field} is fed by column {name!r}, which is there {len(found)} times; the columns are {there}: "
@@ -132,8 +135,15 @@ class ContactMapper:
         ]
         if unused:
             self._unused_columns.update(unused)
-            log.info("columns that feed no field of a contact: %s", ", ".join(map(repr, unused)))
+            log.info("columns that feed no field of a contact: %s", _listed(unused))
         return positions
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List columns; where one of the names can be a value, such as the first customer's number, none is shown."""
+    if any(sum(map(str.isdigit, name)) >= _DIGITS_OF_A_VALUE or "@" in name for name in names):
+        return f"{len(names)}, not shown because they look like values (is the row with the names missing?)"
+    return ", ".join(map(repr, names)) or "none"
 
 
 def _texts(values: Sequence[Any]) -> list[str | ValueError | None]:

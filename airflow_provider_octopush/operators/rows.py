@@ -278,9 +278,12 @@ class RowsOperator(BaseOperator):
         from airflow_provider_octopush.observability.metrics import send_metrics
 
         self.log.info("summary\n%s", summary.table())
-        context["ti"].xcom_push(key="return_value", value=summary.as_xcom())
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key="return_value", value=summary.as_xcom())
         self._summary = summary
-        send_metrics(summary, dag_id=self.dag_id, task_id=self.task_id)
+        if summary.read or self.on_empty != "fail":
+            # Without a row the task is retried, and whatever was counted would be counted again.
+            send_metrics(summary, dag_id=self.dag_id, task_id=self.task_id)
         if self.sql is not None:
             report_query(self._sql_hook, self.sql, summary.read)
         if summary.list_name is not None and not summary.validate_only:

@@ -68,8 +68,8 @@ def _made(make: Callable[[], Any], what: str) -> Any:
         return make()
     except Exception as error:  # noqa: BLE001 - Airflow's own, and whatever a hook makes of what it is given
         failure = HookError(
-            f"{what} gives no hook for a database ({type(error).__name__}: {error}): name one with sql_hook_class, and "
-            "its arguments with sql_hook_params"
+            f"{what} gives no hook for a database ({type(error).__name__}: {error}): install Airflow's provider for "
+            "it, or name one with sql_hook_class, and its arguments with sql_hook_params"
         )
     raise failure
 

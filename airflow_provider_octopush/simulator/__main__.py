@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from collections.abc import Sequence
 
 from airflow_provider_octopush.simulator.behaviour import Behaviour
+from airflow_provider_octopush.simulator.parsing import parse
 
 _STOPS = {signal.SIGINT, signal.SIGTERM}
 
@@ -33,10 +33,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = vars(parser.parse_args(arguments))
     port, values = options.pop("port"), options.pop("behaviour")
     try:
-        switches = json.loads(values)
+        switches = parse(values.encode())
         behaviour = Behaviour.from_json({**switches, **options} if isinstance(switches, dict) else switches)
     except ValueError as error:
-        parser.error(f"--behaviour: {error}")
+        parser.error(f"the switches: {error}")
     try:
         from airflow_provider_octopush.simulator import Simulator
 

@@ -27,8 +27,8 @@ class Behaviour:
     """
     Switches for all that the API's documentation leaves open. The defaults are what it says, or its mildest reading.
 
-    "Unknown" means that Octopush does not document it. Numbers are compared by their digits, so you may write them in
-    any form.
+    "Unknown" means that Octopush does not document it. Numbers are compared by their digits, so write them
+    with their country code; a plus, blanks and dashes make no difference.
 
     :param max_contacts: the most contacts in one request (unknown; 500 by default, which is what the sending endpoints
         take, while contact/delete takes 200).
@@ -91,7 +91,7 @@ class Behaviour:
     :param fault_rate: probability, 0 (default) to 1, that a request meets one of ``faults``.
     :param faults: what then goes wrong.
     :param seed: seed of everything that is random.
-    :raises ValueError: when a value is out of its bounds; it names the switch and the bounds.
+    :raises ValueError: when a value is of another type, or out of its bounds; it names the switch, and what it may be.
     """
 
     max_contacts: Limit = 500

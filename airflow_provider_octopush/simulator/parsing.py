@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 #: No request of the API has more than four levels. What has hundreds can be parsed, but not always written again.
@@ -15,8 +16,16 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-# Python's own reading lets NaN and Infinity pass, no other server's does.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+# Python's own reading lets NaN and Infinity pass, no other server's does; and what becomes infinity, such as 1e400,
+# could not be shown as JSON again.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def parse(content: bytes) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, get_args, get_type_hints
+import types
+from collections.abc import Callable, Iterator, Mapping, Set
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 _DAY = 24 * 60 * 60
 _YEAR = 365 * _DAY
@@ -31,7 +32,8 @@ def _between(low: int, high: int) -> Rule:
 
 
 def _at_least(low: int) -> Rule:
-    return Rule(f"{low} or more", lambda value: bool(value >= low))
+    # What is larger could not be shown as JSON.
+    return Rule(f"{low} or more", lambda value: low <= value < 2**63)
 
 
 def _can_be_encoded(value: str) -> bool:
@@ -57,15 +59,53 @@ BodyText = Annotated[str, Rule("text that UTF-8 can write", _can_be_encoded)]
 
 def check_values(values: Any) -> None:
     """
-    Check the values of a dataclass whose fields have types of this module.
+    Check the values of a dataclass: their types, and the bounds of those whose types are of this module.
 
-    :raises ValueError: when one is out of its bounds.
+    :raises ValueError: when one is of another type, or out of its bounds.
     """
+    for name, hint in get_type_hints(type(values)).items():
+        value = getattr(values, name)
+        if expected := _other_type(hint, value):
+            raise ValueError(f"{name}: expected {expected}, got {_shown(value)}")
     for name, rule in _rules(type(values)):
         value = getattr(values, name)
         if value is not None and not rule.holds(value):
-            shown = repr(value)
-            raise ValueError(f"{name}: expected {rule.expected}, got {shown if len(shown) <= 60 else f'{shown[:60]}…'}")
+            raise ValueError(f"{name}: expected {rule.expected}, got {_shown(value)}")
+
+
+_TYPES: dict[Any, tuple[Any, str]] = {
+    bool: (bool, "True or False"),
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    str: (str, "text"),
+    Set: (Set, "a set of text"),
+    Mapping: (Mapping, "a dict of text"),
+    tuple: (tuple, "a tuple of faults"),
+}
+
+
+def _other_type(hint: Any, value: Any) -> str | None:
+    """Tell what a value should have been; None if it is of the type."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return None if value is None else _other_type(arguments[0], value)
+    if origin is Literal:
+        return None if value in arguments else f"one of {', '.join(arguments)}"
+    kind, expected = _TYPES.get(origin or hint, (hint, ""))
+    is_of_kind = isinstance(value, kind) and (hint is bool or not isinstance(value, bool))
+    inside = [*value, *value.values()] if isinstance(value, Mapping) else value
+    if is_of_kind and (origin is None or all(_other_type(arguments[0], one) is None for one in inside)):
+        return None
+    return expected
+
+
+def _shown(value: Any) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:
+        # Python writes no whole number of thousands of digits.
+        return f"a {type(value).__name__} of that size"
+    return shown if len(shown) <= 60 else f"{shown[:60]}…"
 
 
 def _rules(kind: type[Any]) -> list[tuple[str, Rule]]:

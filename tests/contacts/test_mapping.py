@@ -118,6 +118,30 @@ def test_columns_that_feed_nothing_are_named_once(caplog: pytest.LogCaptureFixtu
     ]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["+33612345678", "Zoé", "Dupont"],
+        ["Zoé", "06 12 34 56 78"],
+        ["Zoé", "zoe@example.com"],
+        ["Zoé", "٠٦١٢٣٤٥٦٧٨"],
+    ],
+)
+def test_a_row_where_the_names_should_be_is_not_shown(names: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    rows = pd.DataFrame([[None] * len(names)], columns=names)
+    with pytest.raises(ColumnError, match="is the row with the names missing") as raised:
+        map_all(rows)
+    with caplog.at_level(logging.INFO):
+        map_all(rows.assign(phone_number="+33149706565"))
+    assert len(caplog.records) == 1
+    assert not any(name in str(raised.value) + caplog.text for name in names)
+
+
+def test_names_with_a_year_are_shown() -> None:
+    with pytest.raises(ColumnError, match="the columns are 'mobile', 'spent_2026', 'param_12345': say"):
+        map_all(frame(mobile=["+33149706565"], spent_2026=["1"], param_12345=["1"]))
+
+
 def test_a_field_that_octopush_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="'phone', which is not a field of a contact: write one of phone_number"):
         ContactMapper({"phone": "mobile"}, PhoneReader())

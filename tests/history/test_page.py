@@ -214,6 +214,37 @@ def test_mapped_instances_are_added_up(page: Page) -> None:
         assert shown.locator("#reasons td").all_inner_texts() == ["148", "148"]
 
 
+def test_a_part_without_a_summary_leaves_the_size_of_all_unknown(page: Page) -> None:
+    def both(*summaries: dict[str, Any] | None) -> list[Instance]:
+        states = ["success" if one else "failed" for one in summaries]
+        return [Instance(one, state, n) for n, (one, state) in enumerate(zip(summaries, states, strict=True))]
+
+    one, other = (
+        summary(list_name=name, unchanged=100, snapshot_before=100, snapshot_after=100) for name in ("A", "B")
+    )
+    with opened(page, of_sync(both(one, other), both(one, None), both(one, other))) as shown:
+        assert [row["list"] for row in table(shown)] == ["200", "–", "200"]
+        expect(shown.locator("svg circle")).to_have_count(2)
+        expect(shown.get_by_text("Lists A, B · ")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 0 s"),
+        (119.7, "2 min 0 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.6, "1 h 0 min"),
+        (7199, "2 h 0 min"),
+    ],
+)
+def test_no_minute_has_sixty_seconds(page: Page, seconds: float, words: str) -> None:
+    with opened(page, of_sync(summary(added=1, duration_seconds=seconds))) as shown:
+        assert table(shown)[0]["duration"] == words
+
+
 def test_runs_without_a_summary_say_so(page: Page) -> None:
     states = ["failed", "running", "upstream_failed", None, "skipped", "a state of tomorrow"]
     with opened(page, of_sync(*([Instance(None, state)] for state in states), [])) as shown:

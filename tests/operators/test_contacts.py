@@ -222,6 +222,14 @@ class TestParameters:
             execute(data=ROWS, octopush_conn_id="sms_{{ ds }}")
 
 
+@pytest.mark.usefixtures("octopush")
+def test_who_wants_no_xcom_gets_none() -> None:
+    ti = TaskInstance()
+    context: Any = {"ti": ti}
+    CreateContactsOperator(task_id="sync", data=ROWS, do_xcom_push=False).execute(context)
+    assert ti.pushed == {}
+
+
 class TestNoRows:
     @pytest.mark.usefixtures("octopush")
     def test_the_task_succeeds_unless_told_otherwise(self) -> None:
@@ -237,6 +245,19 @@ class TestNoRows:
         with pytest.raises(error, match="no row was read"):
             CreateContactsOperator(task_id="sync", data=[], on_empty=on_empty).execute(context)
         check(ti.pushed["return_value"], read=0)
+
+    @pytest.mark.usefixtures("octopush")
+    def test_a_try_that_fails_for_no_rows_sends_no_metrics(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sent: list[str] = []
+        monkeypatch.setattr(
+            "airflow_provider_octopush.observability.metrics.Stats.incr", lambda name, *_, **__: sent.append(name)
+        )
+        context: Any = {"ti": TaskInstance()}
+        with pytest.raises(ValueError, match="no row was read"):
+            CreateContactsOperator(task_id="sync", data=[], on_empty="fail").execute(context)
+        assert not sent
+        CreateContactsOperator(task_id="sync", data=[]).execute(context)
+        assert "octopush.contacts.added" in sent
 
     @pytest.mark.usefixtures("octopush")
     def test_rows_that_are_all_invalid_are_not_no_rows(self) -> None:

@@ -76,10 +76,14 @@ class TestTheHookBehindAQuery:
     @pytest.mark.parametrize(
         ("conn_type", "kwargs", "message"),
         [
-            ("clickhouse", {}, r"'warehouse' of type 'clickhouse' .*Unknown hook type.*: name one with sql_hook_class"),
-            ("generic", {}, r"of type 'generic' .*: name one with sql_hook_class"),
-            ("house", {}, r"of type 'house' .*: name one with sql_hook_class"),
-            ("fs", {}, r"FSHook is not one.*: name one with sql_hook_class"),
+            (
+                "clickhouse",
+                {},
+                r"'warehouse' of type 'clickhouse' .*Unknown hook type.*: .*name one with sql_hook_class",
+            ),
+            ("generic", {}, r"of type 'generic' .*: .*name one with sql_hook_class"),
+            ("house", {}, r"of type 'house' .*: .*name one with sql_hook_class"),
+            ("fs", {}, r"FSHook is not one.*: .*name one with sql_hook_class"),
             ("sqlite", {"sql_hook_class": NoHook}, r"NoHook.* is not a hook's class: it has no conn_name_attr"),
             ("sqlite", {"sql_hook_class": f"{__name__}.NoSuchHook"}, r"NoSuchHook cannot be imported"),
             ("sqlite", {"sql_hook_class": "no.such.Hook"}, r"no\.such\.Hook cannot be imported .*sql_hook_class"),

@@ -679,6 +679,17 @@ class TestValues:
             lambda: Fault(status=0),
             lambda: Fault.rate_limited("1\r\nSet-Cookie: x"),
             lambda: Fault.slow(-1),
+            lambda: Behaviour(order="shufled"),  # type: ignore[arg-type]  # the types say so, too
+            lambda: Behaviour(repair="no"),  # type: ignore[arg-type]  # the types say so, too
+            lambda: Behaviour(max_contacts=1.5),  # type: ignore[arg-type]  # the types say so, too
+            lambda: Behaviour(max_contacts="100"),  # type: ignore[arg-type]  # the types say so, too
+            lambda: Behaviour(max_contacts=True),
+            lambda: Behaviour(max_contacts=None),  # type: ignore[arg-type]  # the types say so, too
+            lambda: Behaviour(max_contacts=10**5000),
+            lambda: Behaviour(refused=ONE),  # type: ignore[arg-type]  # the types say so, too
+            lambda: Behaviour(refused={33612345678}),  # type: ignore[arg-type]  # the types say so, too
+            lambda: Behaviour(statuses={ONE: 1}),  # type: ignore[dict-item]  # the types say so, too
+            lambda: Behaviour(faults=[Fault.dropped()]),  # type: ignore[arg-type]  # the types say so, too
         ],
     )
     def test_python_is_told_at_once(self, make: Callable[[], object]) -> None:
@@ -695,6 +706,18 @@ class TestValues:
     def test_sets_may_be_written_as_sets(self) -> None:
         # mypy reads this file.
         assert Behaviour(refused={ONE}, unmentioned=frozenset({TWO}), blacklisted={THREE: 1}.keys()).refused == {ONE}
+
+
+def test_what_it_shows_is_json_for_every_program(client: Client, simulator: Simulator) -> None:
+    for number in ("1e400", "-1e400", "NaN"):
+        body = f'{{"contacts": [{{"phone_number": "{ONE}", "param1": {number}}}]}}'
+        client.session.post(f"{client.url}/contact/create", data=body, timeout=5)
+    shown = requests.get(f"http://127.0.0.1:{simulator.port}/simulator", timeout=5).text
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    assert len(json.loads(shown, parse_constant=refuse)["requests"]) == 3
 
 
 class TestDeepNesting:
@@ -778,12 +801,12 @@ class TestCommand:
         assert run.returncode == 1
         assert run.stderr.startswith(f"cannot listen on port {simulator.port}")
 
-    @pytest.mark.parametrize("behaviour", ["[]", "{", '{"colour": 1}'])
+    @pytest.mark.parametrize("behaviour", ["[]", "{", '{"colour": 1}', "[" * 50_000])
     def test_a_wrong_behaviour_is_said(self, behaviour: str) -> None:
         command = [*self.COMMAND, "--behaviour", behaviour]
         run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
         assert run.returncode == 2
-        assert "--behaviour: " in run.stderr
+        assert "the switches: " in run.stderr
 
 
 class TestDeleting:

@@ -170,10 +170,12 @@ function asSummary(value) {
 }
 
 /** One summary of those of all mapped instances. What no part has stays away: it is not zero. */
-function addUp(parts) {
+function addUp({ parts, instances }) {
   if (!parts.length) return null;
   const whole = { reasons: new Map() };
   for (const name of ADDED_UP) {
+    // A part that is missing has a list, too: without its size, that of all is not known.
+    if (name.startsWith("snapshot_") && parts.length < instances.length) continue;
     const counts = parts.map((part) => part[name]).filter(isCount);
     if (counts.length) whole[name] = counts.reduce((sum, count) => sum + count, 0);
   }
@@ -183,6 +185,7 @@ function addUp(parts) {
     return values.size === 1 && typeof value === "string" ? value : null;
   };
   whole.list_name = shared("list_name");
+  whole.lists = new Set(parts.map((part) => part.list_name).filter((name) => typeof name === "string"));
   whole.tag_name = shared("tag_name");
   whole.kept_reasons = new Set(parts.map((part) => part.kept_reason).filter((reason) => typeof reason === "string"));
   whole.first_run = parts.some((part) => part.first_run === true);
@@ -281,9 +284,11 @@ function moment(text) {
 }
 
 function duration(seconds) {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function notice(error, retry) {
@@ -534,7 +539,7 @@ async function showHistory(page, dagId, taskId) {
   const draw = (pressed) => {
     const summaries = runs.filter((run) => run.summary).map((run) => run.summary);
     const columns = columnsOf(summaries);
-    const names = new Set(summaries.map((summary) => summary.list_name).filter(Boolean));
+    const names = new Set(summaries.flatMap((summary) => [...summary.lists]));
     lists.textContent = names.size ? `${names.size > 1 ? "Lists" : "List"} ${[...names].join(", ")} · ` : "";
     const sections = [sizeOf(runs), reasonsOf(runs)].filter(Boolean);
     body.replaceChildren(legendOf(columns, hidden, draw), tableOf(dagId, runs, columns, hidden), ...sections);
@@ -561,7 +566,7 @@ async function showHistory(page, dagId, taskId) {
       const known = new Set(runs.map((run) => run.id));
       for (const run of found.runs) {
         if (known.has(run.id)) continue;
-        run.summary = addUp(run.parts);
+        run.summary = addUp(run);
         runs.push(run);
       }
       status.replaceChildren(
@@ -702,7 +707,7 @@ async function newestRun(dagId, taskId) {
     if (!runs.length) return ["", element("span", { class: "quiet" }, "has not run yet"), "", ""];
     const [run] = runs;
     const state = stateOf(run.instances);
-    const summary = addUp(run.parts);
+    const summary = addUp(run);
     const counts = summary
       ? [...outcomesOf(summary), ...LEFT].filter((name) => summary[name]).map((name) => `${label(name)} ${number(summary[name])}`)
       : [];
