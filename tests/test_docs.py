@@ -4,7 +4,7 @@ Every code block of README.md, docs/*.md and the package's docstrings is run. It
 - ``python``: executed. A Dag that it makes is run against the simulator, with the demo's table of customers behind the
   connection ``warehouse`` and an object store of the test behind ``s3://``; it must succeed.
 - ``bash``: run, ``airflow`` with a home of its own. ``make`` is asked only whether it has the target, ``pip`` whether
-  the package has the extra. Connections that are exported must be ones that the hook reads.
+  the packages are installed here, and have the extras. Connections that are exported must be ones that the hook reads.
 - ``sql``: run on the table of customers.
 - ``json``: a summary of the operator, the counts of which add up.
 - ``text``: lines that the block before has printed, in this order. ``…`` stands for anything, and one blank for many.
@@ -83,9 +83,10 @@ pip() { python -c '
 import sys
 from importlib.metadata import metadata
 from packaging.requirements import Requirement
-_, action, requirement = sys.argv
-wanted = Requirement(requirement)
-sys.exit(action != "install" or not wanted.extras <= set(metadata(wanted.name).get_all("Provides-Extra")))' "$@"; }
+_, action, *requirements = sys.argv
+for wanted in map(Requirement, requirements):
+    if action != "install" or not wanted.extras <= set(metadata(wanted.name).get_all("Provides-Extra") or ()):
+        sys.exit(f"{wanted} cannot be installed")' "$@"; }
 """
 
 

@@ -142,6 +142,61 @@ def test_names_with_a_year_are_shown() -> None:
         map_all(frame(mobile=["+33149706565"], spent_2026=["1"], param_12345=["1"]))
 
 
+def test_what_is_wrong_with_columns_is_said_in_these_words() -> None:
+    with pytest.raises(ColumnError) as no_dict:
+        ContactMapper(["mobile"], PhoneReader())  # type: ignore[arg-type]  # what a template may give
+    assert str(no_dict.value) == "columns is a list: write a dict, such as {'phone_number': 'mobile'}"
+    with pytest.raises(ColumnError) as no_name:
+        ContactMapper({"param1": 7}, PhoneReader())  # type: ignore[dict-item]  # what a template may give
+    assert str(no_name.value) == "columns says that 7 (int) feeds param1: write the name of a column"
+    with pytest.raises(ColumnError) as nothing_there:
+        map_all(pd.DataFrame(index=[0]))
+    assert str(nothing_there.value) == (
+        "phone_number is fed by column 'phone_number', which is not there; the columns are none: say which one it is "
+        "with columns={'phone_number': …}"
+    )
+    with pytest.raises(ColumnError) as twice:
+        map_all(pd.DataFrame([["a", "b"]], columns=["phone_number", "phone_number"]))
+    assert str(twice.value) == (
+        "phone_number is fed by column 'phone_number', which is there 2 times; the columns are 'phone_number', "
+        "'phone_number': give each its own name in the query"
+    )
+
+
+def test_the_region_is_a_field_only_where_it_is_asked_for() -> None:
+    assert "region" not in ContactMapper({}, PhoneReader()).fields
+    assert ContactMapper({"region": "country"}, PhoneReader()).fields[-1] == "region"
+
+
+def test_a_large_whole_number_keeps_its_digits_beside_a_column_of_fractions() -> None:
+    rows = pd.DataFrame({"phone_number": [33149706565123456], "param1": [0.5]})
+    (rejection,) = map_all(rows)
+    assert isinstance(rejection, Rejection)
+    assert rejection.values[0] == 33149706565123456
+
+
+@pytest.mark.parametrize("others", [{}, {"extra": ["x"]}])
+def test_rows_of_a_rejects_file_are_what_they_were_and_other_rows_stay_as_they_are(
+    others: dict[str, list[object]],
+) -> None:
+    about: dict[str, list[object]] = {name: [""] for name in ("row", "stage", "reason", "code", "message")}
+    values: dict[str, list[object]] = {"phone_number": ["'+33149706565"], "first_name": ["'=1+1"], "param1": [7]}
+    assert payloads(frame(**values, **about, **others)) == [
+        {"phone_number": "+33149706565", "first_name": "=1+1", "param1": "7"}
+    ]
+    del about["code"]
+    values["phone_number"] = ["+33149706565"]
+    plain = frame(**values, **about, **others)
+    assert payloads(plain) == [{"phone_number": "+33149706565", "first_name": "'=1+1", "param1": "7"}]
+
+
+def test_a_rejection_has_all_values_of_its_row() -> None:
+    rows = frame(phone_number=["n/a", "+33149706565"], first_name=["Zoé", "Bob"], param2=[None, "x"])
+    rejection, _ = map_all(rows)
+    assert isinstance(rejection, Rejection)
+    assert rejection.values == ("n/a", "Zoé", None, None, None, None, None, None)[: len(rejection.values)]
+
+
 def test_a_field_that_octopush_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="'phone', which is not a field of a contact: write one of phone_number"):
         ContactMapper({"phone": "mobile"}, PhoneReader())

@@ -225,7 +225,7 @@ def test_a_part_without_a_summary_leaves_the_size_of_all_unknown(page: Page) -> 
     with opened(page, of_sync(both(one, other), both(one, None), both(one, other))) as shown:
         assert [row["list"] for row in table(shown)] == ["200", "–", "200"]
         expect(shown.locator("svg circle")).to_have_count(2)
-        expect(shown.get_by_text("Lists A, B · ")).to_be_visible()
+        expect(shown.get_by_text("Lists A, B ·")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ class TestParameters:
 def test_who_wants_no_xcom_gets_none() -> None:
     ti = TaskInstance()
     context: Any = {"ti": ti}
-    CreateContactsOperator(task_id="sync", data=ROWS, do_xcom_push=False).execute(context)
+    CreateContactsOperator(task_id="sync", data=ROWS, max_rejected=1.0, do_xcom_push=False).execute(context)
     assert ti.pushed == {}
 
 

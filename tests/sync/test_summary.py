@@ -14,6 +14,7 @@ from airflow_provider_octopush.exceptions import TooManyRejectedError
 from airflow_provider_octopush.sync.summary import (
     OUTCOMES,
     REASONS_MAX,
+    ListSummary,
     MissingSummaryError,
     Summary,
     merge_summaries,
@@ -77,6 +78,24 @@ def test_the_table_shows_every_count() -> None:
     assert (rows["list"], rows["read"], rows["added"]) == ("Customers", "1,234", "1,234")
     assert rows["requests"] == "7 (2 of them retries)"
     assert rows.keys() >= set(OUTCOMES)
+
+
+def test_the_table_of_a_list_shows_who_left_and_who_should_have() -> None:
+    summary = ListSummary(
+        list_name="Customers", read=3, unchanged=2, opted_out=1, opted_out_invalid=4, removed=1200, removed_opted_out=5,
+        kept=6, kept_reason="Octopush refused", snapshot_before=10_000, snapshot_after=8_800,
+    )  # fmt: skip
+    table = [" ".join(line.split()) for line in summary.table().splitlines()]
+    begin = table.index("opted_out 1") + 1
+    assert table[begin : begin + 4] == [
+        "removed 1,200 (5 of them opted out)",
+        "kept 6: Octopush refused",
+        "opted out, not readable 4",
+        "snapshot 10,000 before, 8,800 after",
+    ]
+    quiet = [" ".join(line.split()) for line in ListSummary(first_run=True, snapshot_after=2).table().splitlines()]
+    begin = quiet.index("opted_out 0") + 1
+    assert quiet[begin : begin + 2] == ["removed 0 (0 of them opted out)", "snapshot 0 before, the first run, 2 after"]
 
 
 @pytest.mark.parametrize(
@@ -307,6 +326,61 @@ def test_what_was_only_validated_is_not_added_to_what_was_sent() -> None:
     assert merge_summaries([part(validate_only=True, skipped=2), part(validate_only=True)])["validate_only"] is True
     with pytest.raises(ValueError, match="some parts were run with validate_only"):
         merge_summaries([part(validate_only=True), part()])
+
+
+def of_list(**values: Any) -> dict[str, Any]:
+    return ListSummary(read=values.get("unchanged", 0), **values).as_xcom()
+
+
+def test_parts_that_keep_lists_in_step_say_together_what_each_says() -> None:
+    whole = merge_summaries(
+        [
+            of_list(unchanged=2, removed=1, kept=3, kept_reason="a brake", snapshot_before=5, snapshot_after=4),
+            of_list(unchanged=1, first_run=True, snapshot_after=1),
+            of_list(kept=2, kept_reason="a brake", opted_out_invalid=1, removed_opted_out=1, removed=1),
+        ]
+    )
+    expected = {
+        "read": 3, "unchanged": 3, "removed": 2, "removed_opted_out": 1, "kept": 5, "kept_reason": "a brake",
+        "opted_out_invalid": 1, "first_run": True, "snapshot_before": 5, "snapshot_after": 5,
+    }  # fmt: skip
+    assert {name: whole[name] for name in expected} == expected
+    assert merge_summaries([of_list(), of_list(unchanged=1)])["first_run"] is False
+    differ = [of_list(kept=1, kept_reason="a brake"), of_list(kept=1, kept_reason="Octopush refused")]
+    assert merge_summaries(differ)["kept_reason"] is None
+
+
+def test_errors_say_what_to_do_in_these_words() -> None:
+    with pytest.raises(MissingSummaryError) as missing:
+        merge_summaries([part(), None])
+    assert str(missing.value) == (
+        "1 of 2 parts have a summary: a part that fails before its rows are through has none. What became of its rows "
+        "is not known: look at its task's log, clear the task, then merge again"
+    )
+    with pytest.raises(ValueError, match="validate_only") as mixed:
+        merge_summaries([part(validate_only=True), part()])
+    assert str(mixed.value) == (
+        "some parts were run with validate_only and others were not: what the first count as skipped was never sent, "
+        "so the counts of both cannot be added up"
+    )
+    with pytest.raises(ValueError, match="in step") as different:
+        merge_summaries([part(), of_list()])
+    assert str(different.value) == (
+        "some parts keep a list in step and others only add to it: their counts are not the same"
+    )
+    with pytest.raises(RuntimeError) as wrong:
+        Summary(read=2, added=1, refused=4).check()
+    assert str(wrong.value) == (
+        "the counts do not add up: 2 rows read, but 1 added + 0 updated + 0 skipped + 0 other + 0 unconfirmed + "
+        "4 refused + 0 invalid + 0 duplicates. This is a bug of airflow-provider-octopush: please report it with this "
+        "message"
+    )
+    with pytest.raises(TooManyRejectedError) as rejected:
+        Summary(read=100, added=50, unconfirmed=50).check_rejected(0, removes_blacklisted=True)
+    assert str(rejected.value) == (
+        "50 of 100 rows were rejected, max_rejected=0 allows 0: 50 × not in Octopush's answer, too many to be all "
+        "blacklisted"
+    )
 
 
 @pytest.mark.parametrize("value", ["text", 7, {}, {"read": 1, "phone": "+33612345678"}])

@@ -540,7 +540,7 @@ async function showHistory(page, dagId, taskId) {
     const summaries = runs.filter((run) => run.summary).map((run) => run.summary);
     const columns = columnsOf(summaries);
     const names = new Set(summaries.flatMap((summary) => [...summary.lists]));
-    lists.textContent = names.size ? `${names.size > 1 ? "Lists" : "List"} ${[...names].join(", ")} · ` : "";
+    lists.textContent = names.size ? `${names.size > 1 ? "Lists" : "List"} ${[...names].sort().join(", ")} · ` : "";
     const sections = [sizeOf(runs), reasonsOf(runs)].filter(Boolean);
     body.replaceChildren(legendOf(columns, hidden, draw), tableOf(dagId, runs, columns, hidden), ...sections);
     below.replaceChildren(
