@@ -271,6 +271,13 @@ class TestWhatBecomesOfTheContacts:
         check(execute(data=ROWS, do_not_overwrite=True), read=4, skipped=2)
         assert len(octopush.contacts) == 2
 
+    def test_who_is_no_longer_among_the_rows_stays_on_the_list(self, octopush: Simulator) -> None:
+        numbers = {f"+3361234567{n}" for n in range(4)}
+        for rows in (sorted(numbers), sorted(numbers)[:1], []):
+            execute(data=[{"phone_number": number} for number in rows], list_name="Customers")
+            assert octopush.lists["Customers"] == numbers
+        assert {request.path for request in octopush.requests} == {"contact/create"}
+
     @pytest.mark.parametrize(
         "behaviour",
         [
