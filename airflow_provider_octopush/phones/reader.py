@@ -126,35 +126,46 @@ class PhoneReader:
         :param regions: one for each value.
         :return: what :meth:`read` gives for each of them.
         """
-        mobile, defaults, needs_no_plus = self._mobile, self._default_regions, self._needs_no_plus
-        perhaps_abroad = self._perhaps_abroad
+        recognised = self._recognised
         numbers: list[str | PhoneReason] = []
         for value, region in zip(values, regions, strict=True):
             number = None
-            if type(value) is str and "  " not in value:
+            if type(value) is str:
                 # Most numbers are digits and blanks, and valid: their way is a short one, and what it does not know
                 # goes the long way.
                 digits = value.replace(" ", "")
-                if not digits[1:].isdigit() and _GROUPED.fullmatch(value):
-                    digits = digits.replace("-", "").replace(".", "")
                 # Where there was nothing to replace, Python gives the very same text.
-                grouped = "" if digits is value else value
-                if grouped and (len(digits) > _E164_DIGITS or (grouped[0] != "+" and MAY_BE_ANOTHER.match(grouped))):
-                    pass  # perhaps two numbers, or a date, or an IP address
-                elif digits[:1] == "+":
-                    others = self._regions(region) or () if grouped and region is not None else defaults
-                    if read_international(digits[1:], grouped, others, mobile):
-                        number = digits
-                elif needs_no_plus:
-                    others = self._regions(region) or () if grouped and region is not None else defaults
-                    if read_international(digits, grouped, others, mobile):
-                        number = f"+{digits}"
-                elif digits[:2] not in perhaps_abroad:
-                    named = region if type(region) is str and region in REGIONS else self._first_region(region)
-                    if named is not None:
-                        number = read_national(digits, named, grouped, defaults, mobile)
+                number = recognised(digits, "" if digits is value else value, region)
+                if number is None and not digits[1:].isdigit() and _GROUPED.fullmatch(value):
+                    number = recognised(digits.replace("-", "").replace(".", ""), value, region)
             numbers.append(self._read(value, region) if number is None else number)
         return numbers
+
+    def _recognised(self, digits: str, grouped: str, region: object) -> str | None:
+        """
+        Read what a numbering plan recognises.
+
+        :param digits: without what is between them.
+        :param grouped: the same with it; empty where nothing is.
+        :param region: as for :meth:`read`.
+        :return: None when nothing is known.
+        """
+        if grouped and (
+            len(digits) > _E164_DIGITS
+            or "  " in grouped
+            or (grouped[0] != "+" and MAY_BE_ANOTHER.match(grouped) is not None)
+        ):
+            return None  # perhaps two numbers, or a date, or an IP address
+        if digits[:1] == "+":
+            others = self._regions(region) or () if grouped and region is not None else self._default_regions
+            return digits if read_international(digits[1:], grouped, others, self._mobile) else None
+        if self._needs_no_plus:
+            others = self._regions(region) or () if grouped and region is not None else self._default_regions
+            return f"+{digits}" if read_international(digits, grouped, others, self._mobile) else None
+        if digits[:2] in self._perhaps_abroad:
+            return None
+        named = region if type(region) is str and region in REGIONS else self._first_region(region)
+        return None if named is None else read_national(digits, named, grouped, self._default_regions, self._mobile)
 
     def _first_region(self, region: object) -> str | None:
         """Return the region in which a number is looked for first."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_octopush.sources.errors import UnreadableValueError, UnusableSourceError
+from airflow_provider_octopush.sources.frames import frame_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def import_pyarrow(module: str, what: str, error: type[UnusableSourceError]) -> Any:
@@ -44,7 +46,7 @@ def frames_of_batches(batches: Iterable[Any], batch_size: int, origin: str) -> I
             part = batch.slice(start, batch_size)
             columns = [_values(part.column(i), names[i], i, origin) for i in range(len(names))]
             rows = list(zip(*columns, strict=True)) if columns else [()] * part.num_rows
-            yield pd.DataFrame(rows, columns=names, index=range(len(rows)), dtype=object)
+            yield frame_of(names, rows)
 
 
 def _values(column: Any, name: str, position: int, origin: str) -> list[Any]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_octopush.sources.database_errors import code_of, explain
 from airflow_provider_octopush.sources.drivers.driver import Converters, Driver, Opening
 from airflow_provider_octopush.sources.drivers.table import driver_of
 from airflow_provider_octopush.sources.errors import HookError, NotAQueryError, ParametersError, UnreadableValueError
+from airflow_provider_octopush.sources.frames import frame_of
 from airflow_provider_octopush.sources.statements import DECLARED, QUERIES, check_query, styles_of_parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 
@@ -198,7 +200,7 @@ def _frame(names: list[str], rows: Sequence[Any], converters: Converters) -> pd.
         for position, convert in converters.items():
             columns[position] = [*map(convert, columns[position])]
         rows = [*zip(*columns, strict=True)]
-    return pd.DataFrame(list(rows), columns=names, dtype=object)
+    return frame_of(names, rows)
 
 
 def _quietly(resource: Any, method: str) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 from airflow_provider_octopush.sources.advice import instead_of_text
 from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
 from airflow_provider_octopush.sources.errors import NotRowsError
+from airflow_provider_octopush.sources.frames import frame_of
 
 EXPECTED = (
     "expected a DataFrame, a list of dicts (or of other rows with named fields), or what a mapped task returned (lists "
@@ -270,7 +271,7 @@ def _slices(frame: pd.DataFrame, batch_size: int) -> Iterator[pd.DataFrame]:
     for start in range(0, max(len(frame), 1), batch_size):
         part = frame.iloc[start : start + batch_size]
         values = [_values(part.iloc[:, column]) for column in range(len(names))]
-        yield _frame(names, list(zip(*values, strict=True)) if values else [()] * len(part))
+        yield frame_of(names, list(zip(*values, strict=True)) if values else [()] * len(part))
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
@@ -283,8 +284,4 @@ def _values(column: pd.Series[Any]) -> list[Any]:
 
 def _frame_of_dicts(columns: Iterable[Hashable], rows: list[_Row]) -> pd.DataFrame:
     labels = list(columns)
-    return _frame([str(label) for label in labels], [tuple([row.get(label) for label in labels]) for row in rows])
-
-
-def _frame(names: list[str], rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=names, index=range(len(rows)), dtype=object)
+    return frame_of([str(label) for label in labels], [tuple([row.get(label) for label in labels]) for row in rows])
