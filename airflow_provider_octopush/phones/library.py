@@ -171,7 +171,18 @@ def valid(digits: str) -> PhoneNumber | None:
         number = phonenumbers.parse(f"+{digits}")
     except NumberParseException:
         return None
-    return number if phonenumbers.is_valid_number(number) else None
+    return number if phonenumbers.is_valid_number(number) and not _has_country_code_twice(number, digits) else None
+
+
+def _has_country_code_twice(number: PhoneNumber, digits: str) -> bool:
+    """
+    Tell whether digits end with a number that has its country code in front of it twice.
+
+    Where the country code is the trunk prefix as well, libphonenumber drops the second one: 00 11 507… would be a
+    number of Minnesota, but 0011 is what Australians dial before one of Panama.
+    """
+    code = str(number.country_code)
+    return digits.endswith(f"{code}{code}{phonenumbers.national_significant_number(number)}")
 
 
 def dialled_in(digits: str, region: str) -> PhoneNumber | None:
@@ -185,5 +196,6 @@ def dialled_in(digits: str, region: str) -> PhoneNumber | None:
     except NumberParseException:
         return None
     if has_country_written(number):
-        return number if phonenumbers.is_valid_number(number) else None
+        is_number = phonenumbers.is_valid_number(number) and not _has_country_code_twice(number, digits)
+        return number if is_number else None
     return number if is_of(number, region) else None

@@ -12,7 +12,6 @@ from airflow_provider_octopush.phones.library import (
     country_code,
     country_code_of,
     e164,
-    has_country_written,
     has_trunk_prefix_zero,
     is_grouped,
     is_mobile,
@@ -24,6 +23,7 @@ from airflow_provider_octopush.phones.library import (
 from airflow_provider_octopush.phones.numbering_plan import read_international, read_national
 from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
 from airflow_provider_octopush.phones.readings import (
+    dialled_abroad,
     from_abroad,
     has_zero_behind_country_code,
     in_regions,
@@ -135,7 +135,8 @@ class PhoneReader:
                 # goes the long way.
                 digits = value.replace(" ", "")
                 # Where there was nothing to replace, Python gives the very same text.
-                number = recognised(digits, "" if digits is value else value, region)
+                grouped = "" if digits is value else value.strip(" ")
+                number = recognised(digits, grouped, region)
                 if number is None and not digits[1:].isdigit() and _GROUPED.fullmatch(value):
                     number = recognised(digits.replace("-", "").replace(".", ""), value, region)
             numbers.append(self._read(value, region) if number is None else number)
@@ -160,8 +161,7 @@ class PhoneReader:
             others = self._regions(region) or () if grouped and region is not None else self._default_regions
             return digits if read_international(digits[1:], grouped, others, self._mobile) else None
         if self._needs_no_plus:
-            others = self._regions(region) or () if grouped and region is not None else self._default_regions
-            return f"+{digits}" if read_international(digits, grouped, others, self._mobile) else None
+            return f"+{digits}" if read_international(digits, grouped, (), self._mobile) else None
         if digits[:2] in self._perhaps_abroad:
             return None
         named = region if type(region) is str and region in REGIONS else self._first_region(region)
@@ -186,7 +186,8 @@ class PhoneReader:
         dialled = read_written(value)
         if isinstance(dialled, PhoneReason):
             return dialled
-        regions = self._regions(region)
+        # What begins with its country code is read alike everywhere.
+        regions = () if self._needs_no_plus else self._regions(region)
         with_country, of_regions = self._readings(dialled, regions or ())
         readings = [*with_country, *of_regions]
         if dialled.looks_like is not None and not any(is_grouped(number, dialled.groups) for number in readings):
@@ -195,10 +196,7 @@ class PhoneReader:
             return self._without_reading(dialled, regions)
         if len(with_country) > 1:
             return PhoneReason.AMBIGUOUS
-        possible = [
-            *with_country,
-            *(number for number in of_regions if has_country_written(number) or is_personal(number)),
-        ]
+        possible = [*with_country, *filter(is_personal, of_regions)]
         if self._mobile:
             possible = [number for number in possible if is_mobile(number)]
         if not possible:
@@ -211,11 +209,14 @@ class PhoneReader:
 
     def _readings(self, dialled: Dialled, regions: Sequence[str]) -> tuple[list[PhoneNumber], list[PhoneNumber]]:
         """Give the valid numbers whose country is written, or else those of the regions, the likeliest first."""
-        abroad = [] if dialled.plus else from_abroad(dialled, regions)
-        if not abroad and not dialled.plus and not self._needs_no_plus:
-            return [], in_regions(dialled, regions)
-        number = None if abroad else international(dialled)
-        return abroad if number is None else [number], []
+        if dialled.plus or self._needs_no_plus:
+            abroad = [] if dialled.plus else from_abroad(dialled, ())
+            number = None if abroad else international(dialled)
+            return abroad if number is None else [number], []
+        abroad = from_abroad(dialled, regions)
+        # 014 is dialled in Israel before a number abroad, and in GB before one of Wales.
+        of_regions = [] if abroad else in_regions(dialled, regions)
+        return abroad if abroad or of_regions else dialled_abroad(dialled, regions), of_regions
 
     def _without_reading(self, dialled: Dialled, regions: Sequence[str] | None) -> str | PhoneReason:
         """Tell why something is no valid number; or send it as it is written, if it has a plus."""

@@ -35,8 +35,12 @@ def international(dialled: Dialled) -> PhoneNumber | None:
     :return: None when they are no valid number.
     """
     number = valid(dialled.digits)
-    if number is None and has_zero_behind_country_code(dialled):
-        number = valid(dialled.without_zero().digits)
+    if has_zero_behind_country_code(dialled):
+        # Where a bracket says which digit may be left out, libphonenumber leaves out no other: "+36 (0)68…" has no 06.
+        is_as_written = number is not None and e164(number) == f"+{dialled.digits}"
+        is_told = dialled.zero is not None and dialled.zero.alone
+        if number is None or (is_told and not is_as_written):
+            number = valid(dialled.without_zero().digits) or number
     if number is None and dialled.plus:
         digits = without_trunk_zero(dialled.digits)
         number = valid(digits) if digits != dialled.digits else None
@@ -54,7 +58,7 @@ def from_abroad(dialled: Dialled, regions: Iterable[str]) -> list[PhoneNumber]:
     Read digits that begin with ``00``, and so with a country.
 
     Some regions have international prefixes of their own that begin with it, such as 0011, so that there may be two
-    countries to choose from: then it is one of those that are asked for.
+    countries to choose from: then it is the one behind ``00``, if it is asked for, or nobody can tell.
 
     :param regions: those that are asked for.
     :return: none: it is no valid number; more than one: nobody can tell which country is meant.
@@ -62,12 +66,24 @@ def from_abroad(dialled: Dialled, regions: Iterable[str]) -> list[PhoneNumber]:
     number = international(dialled.behind(2)) if dialled.digits.startswith("00") else None
     if number is None:
         return []
-    numbers = {e164(number): number}
-    for other in (dialled_in(dialled.digits, region) for region in regions):
-        if other is not None and has_country_written(other):
-            numbers[e164(other)] = other
-    asked_for = [number for number in numbers.values() if any(is_of(number, region) for region in regions)]
-    return asked_for if len(asked_for) == 1 else list(numbers.values())
+    if any(is_of(number, region) for region in regions):
+        return [number]
+    return _distinct([number, *dialled_abroad(dialled, regions)])
+
+
+def dialled_abroad(dialled: Dialled, regions: Iterable[str]) -> list[PhoneNumber]:
+    """
+    Read digits that begin with the international prefix of a region, and so with a country.
+
+    :param regions: those that are asked for.
+    :return: more than one: nobody can tell which region's prefix it is.
+    """
+    numbers = (dialled_in(dialled.digits, region) for region in regions)
+    return _distinct(number for number in numbers if number is not None and has_country_written(number))
+
+
+def _distinct(numbers: Iterable[PhoneNumber]) -> list[PhoneNumber]:
+    return list({e164(number): number for number in numbers}.values())
 
 
 def in_regions(dialled: Dialled, regions: Sequence[str]) -> list[PhoneNumber]:
@@ -76,26 +92,23 @@ def in_regions(dialled: Dialled, regions: Sequence[str]) -> list[PhoneNumber]:
 
     The first is likeliest: the regions are tried in their order, and in each the national form first. Only where that
     is no mobile, and one that lost its plus is, the latter is meant: in nearly every country the digits of a foreign
-    mobile are some landline. Digits that begin with the international prefix of a region are a number abroad only where
-    they are none of the regions: 014 is dialled in Israel before a number abroad, and in GB before one of Wales.
+    mobile are some landline.
 
-    :return: the numbers, the likeliest first. They are valid in the very regions, but for those that begin with an
-        international prefix.
+    :return: the numbers, the likeliest first. They are valid in the very regions.
     """
     numbers: list[PhoneNumber] = []
     lost_plus: list[PhoneNumber] = []
-    abroad: list[PhoneNumber] = []
     for region in regions:
         number = dialled_in(dialled.digits, region)
-        if number is not None:
-            (abroad if has_country_written(number) else numbers).append(number)
+        if number is not None and not has_country_written(number):
+            numbers.append(number)
         number = _lost_plus(dialled, region)
         if number is not None:
             numbers.append(number)
             lost_plus.append(number)
     if lost_plus and not is_mobile(next(filter(is_personal, numbers), numbers[0])):
         numbers = [*filter(is_mobile, lost_plus), *numbers]
-    return numbers or abroad
+    return numbers
 
 
 def _lost_plus(dialled: Dialled, region: str) -> PhoneNumber | None:
@@ -116,4 +129,4 @@ def is_number(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: bool =
         return international(dialled) is not None
     if from_abroad(dialled, ()) or (needs_no_plus and international(dialled) is not None):
         return True
-    return bool(in_regions(dialled, regions))
+    return bool(in_regions(dialled, regions) or dialled_abroad(dialled, regions))

@@ -23,6 +23,9 @@ _FLOAT_MAX = 2**53
 #: Digits of a float that are right in decimal (DBL_DIG in C).
 _FLOAT_DIGITS = 15
 
+#: The most digits that a float of 64 bits is written with.
+_FLOAT_WRITTEN_DIGITS = 17
+
 #: Digits that no number in any form exceeds: 17 of libphonenumber's longest national number, 3 of the country code, and
 #: an international prefix such as 00 or 0011.
 MAX_DIGITS = 24
@@ -330,6 +333,8 @@ def _float(text: str) -> str | PhoneReason | None:
     is_short = len(fraction) <= 2
     if not fraction.strip("0") and (_count_digits(whole) >= ENOUGH_FOR_A_NUMBER or is_short):
         return PhoneReason.IMPRECISE if len(whole.lstrip("+0")) > _FLOAT_DIGITS else whole
+    if min(len(whole), len(fraction)) >= ENOUGH_FOR_A_NUMBER and len(whole + fraction) > _FLOAT_WRITTEN_DIGITS:
+        return PhoneReason.TWO_NUMBERS
     # "0123.456789" is an area code and a number; "12345.5", "33612345678.125" and "1234.56" are not.
     return PhoneReason.NOT_WHOLE if _count_digits(whole) >= ENOUGH_FOR_A_NUMBER or is_short else None
 
