@@ -62,7 +62,8 @@ class PhoneReader:
     What is written decides a number's country, or the caller does; never its digits alone:
 
     - A number with a plus, with ``00`` or with the international prefix of a region that is asked for (such as ``011``
-      in the US) has its country written.
+      in the US) has its country written. Where two countries can be read from what is written, it is of neither, unless
+      the one behind ``00`` is asked for.
     - Any other number is of a region that the caller names. It is one in national form, or one that lost its plus, and
       has to be valid in the very region and of a type that a person can have: landline, mobile, VoIP, personal. The
       regions are tried in their order, and in each the national form first: only where that is no mobile, and a reading
