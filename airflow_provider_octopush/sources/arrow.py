@@ -50,6 +50,8 @@ def frames_of_batches(batches: Iterable[Any], batch_size: int, origin: str) -> I
 
 
 def _values(column: Any, name: str, position: int, origin: str) -> list[Any]:
+    if str(column.type).startswith("dictionary<"):
+        column = column.dictionary_decode()
     values: list[Any] | None = None
     try:
         is_narrow = str(column.type) in ("float", "halffloat")

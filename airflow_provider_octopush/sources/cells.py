@@ -34,7 +34,8 @@ def whole_rows(text: TextIO, options: Mapping[str, Any], name: str) -> io.TextIO
     :param name: of the file, for the message of an error.
     :return: the text as it is; in a file of one column, with an empty cell in each line that is blank.
     """
-    separator = options.get("sep", options.get("delimiter", ","))
+    # To pandas, a delimiter that is None is none that was given.
+    separator = options.get("sep", options.get("delimiter") or ",")
     is_plain = isinstance(separator, str) and len(separator) == 1
     return _WholeRows(text, separator, options, name) if is_plain and not set(_ABOUT_ROWS) & set(options) else text
 

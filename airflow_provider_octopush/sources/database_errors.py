@@ -13,13 +13,9 @@ from airflow_provider_octopush.sources.errors import (
     RowsNotReadError,
 )
 
-#: Classes of SQLSTATE that are about a connection, a transaction, a limit or a cancellation. What is about a value (22,
-#: 23), or about nobody knows what, may quote the value.
-_QUOTABLE = frozenset(("08", "25", "26", "28", "3D", "40", "53", "54", "57", "58"))
-
-#: Those that are about the statement only while no row can have been looked at: text that is cast to a ``tsquery``, or
-#: to the name of a table, is wrong in the same way as a statement, and a function raises what it likes.
-_QUOTABLE_BEFORE_ROWS = frozenset(("42", "55"))
+#: Classes of SQLSTATE that are about a connection, a statement, a transaction, a limit or a cancellation, while no row
+#: can have been looked at. What is about a value (22, 23), or about nobody knows what, may quote the value.
+_QUOTABLE = frozenset(("08", "25", "26", "28", "3D", "40", "42", "53", "54", "55", "57", "58"))
 
 _MAX_WORDS = 500
 
@@ -105,7 +101,13 @@ _REFUSED = ("25", "26", "28", "3D", "42")
 
 
 def explain(
-    error: Exception, doing: str, *, about_statement: bool = False, reading: bool = False, ended: bool = False
+    error: Exception,
+    doing: str,
+    *,
+    about_statement: bool = False,
+    reading: bool = False,
+    ended: bool = False,
+    holds_parameters: bool = False,
 ) -> RowsNotReadError:
     """
     Say what went wrong, without a value of a row.
@@ -118,26 +120,32 @@ def explain(
     :param about_statement: whether no row was looked at yet, so that it can only be about the statement.
     :param reading: whether rows are being read, so that it may be about a row.
     :param ended: whether the driver says that the connection is closed.
+    :param holds_parameters: whether the driver may have written parameters into the statement.
     """
     state, code = _state(error)
+    is_servers = state is not None
     if state is None and ended:
         state = "08006"
     if state is None and about_statement:
         state = "42000"
-    kind = RowsNotReadError
+    kind, meaning = RowsNotReadError, ""
     if state is not None:
         if state[:2] == "08" or state in _ENDED:
-            kind = ConnectionLostError
+            kind, meaning = ConnectionLostError, ": the connection was ended"
         elif state in _CANCELLED:
-            kind = QueryCancelledError
+            kind, meaning = QueryCancelledError, ": the query was cancelled, by somebody or by a limit of time"
         elif state[:2] in _REFUSED:
             kind = QueryRefusedError
+            meaning = ": something in the query changes data, in a read-only transaction" * (state == "25006")
     where = f" ({code})" if code else ""
     said = f"the database failed while {doing}: {type(error).__name__}{where}"
-    quotable = _QUOTABLE if reading else _QUOTABLE | _QUOTABLE_BEFORE_ROWS
-    if state is not None and (state[:2] in quotable or state in _CANCELLED):
+    is_quotable = state is not None and (state[:2] in _QUOTABLE or state in _CANCELLED)
+    # Once rows are read, a function may have raised it, with a class and words of its own choice.
+    if is_quotable and not holds_parameters and not (reading and is_servers):
         return kind(f"{said}: {_words(error)}")
-    return kind(f"{said}; its words are left out, since they may quote a row: run the query by hand to see them")
+    quoted = "a parameter" if is_quotable and not reading else "a row"
+    left_out = f"its words are left out, since they may quote {quoted}: run the query by hand to see them"
+    return kind(f"{said}{meaning if reading else ''}; {left_out}")
 
 
 def code_of(error: Exception) -> str | None:

@@ -139,9 +139,19 @@ class _Query:
                 self._cursor.execute(sql)
         except Exception as error:  # noqa: BLE001 - drivers share no base class
             failure = self._wrong_style(sql) if parameters else None
-            failure = failure or self._explain(error, "the query was started", about_statement=about_statement)
+            failure = failure or self._explain(
+                error,
+                "the query was started",
+                about_statement=about_statement,
+                holds_parameters=bool(parameters) and self._writes_parameters,
+            )
         if failure is not None:
             raise failure
+
+    @property
+    def _writes_parameters(self) -> bool:
+        """Whether the driver may write parameters into the statement, as drivers with these styles do."""
+        return not self._driver.parameters or any("%" in style for style in self._driver.parameters)
 
     def _wrong_style(self, sql: str) -> ParametersError | None:
         styles, found = self._driver.parameters, styles_of_parameters(sql)

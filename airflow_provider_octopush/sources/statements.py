@@ -35,6 +35,7 @@ class Lexis:
     :param dollars: ``$tag$ … $tag$`` is text.
     :param brackets: ``[…]`` is a name.
     :param triples: three quotes begin a text that three quotes end.
+    :param runs_comments: ``/*! … */`` is code.
     """
 
     escapes: Literal["all", "single", "E", "none"] = "none"
@@ -44,15 +45,20 @@ class Lexis:
     dollars: bool = False
     brackets: bool = False
     triples: bool = False
+    runs_comments: bool = False
 
 
 POSTGRESQL = (Lexis("E", nesting=True, dollars=True),)
 #: With standard_conforming_strings off.
 POSTGRESQL_WITH_ESCAPES = (Lexis("single", nesting=True, dollars=True),)
-MYSQL = (Lexis("all", hashes=True, tight_dashes=False),)
+#: A server runs such a comment, or not, by the version that stands in it.
+MYSQL = tuple(Lexis("all", hashes=True, tight_dashes=False, runs_comments=runs) for runs in (True, False))
+#: With NO_BACKSLASH_ESCAPES, and with ANSI_QUOTES, in the ``sql_mode``.
+MYSQL_WITHOUT_ESCAPES = tuple(replace(lexis, escapes="none") for lexis in MYSQL)
+MYSQL_WITH_QUOTED_NAMES = tuple(replace(lexis, escapes="single") for lexis in MYSQL)
 SQLITE = (Lexis(brackets=True),)
 #: A database that nobody knows may read a statement in any of these ways: it has to be a query in all of them.
-UNKNOWN = tuple(itertools.starmap(Lexis, itertools.product(("all", "single", "E", "none"), *[(False, True)] * 6)))
+UNKNOWN = tuple(itertools.starmap(Lexis, itertools.product(("all", "single", "E", "none"), *[(False, True)] * 7)))
 
 
 def check_query(sql: str, lexes: Iterable[Lexis] = UNKNOWN) -> str:
@@ -140,7 +146,8 @@ def _scanner(lexis: Lexis, parameters: bool) -> re.Pattern[str]:
     if lexis.nesting:
         kinds["nested"] = [r"/\*"]
     else:
-        kinds["executed"] = [r"/\*M?!\d*"]
+        if lexis.runs_comments:
+            kinds["executed"] = [r"/\*M?!\d*"]
         comments.append(r"/\*.*?(?:\*/|\Z)")
     if parameters:
         kinds["parameter"] = [r"%\(\w+\)s", r"(?<![\w$@#])[$@#]+\w+"]
@@ -169,6 +176,7 @@ def _as_far_as_it_matters(lexis: Lexis, sql: str) -> Lexis:
         dollars=lexis.dollars and "$" in sql,
         brackets=lexis.brackets and "[" in sql,
         triples=lexis.triples and ("'''" in sql or '"""' in sql),
+        runs_comments=lexis.runs_comments and "!" in sql,
     )
 
 
@@ -184,6 +192,8 @@ def _check(words: list[str]) -> str:
     kind = words[start].upper()
     if kind not in (*QUERIES, *_PROCEDURES):
         raise NotAQueryError(f"sql begins with {kind[:30]}, which is not a query: {_ADVICE}")
+    if kind in ("EXEC", "EXECUTE") and [*words, "", ""][start + 1].upper() in ("IMMEDIATE", "("):
+        raise NotAQueryError(f"sql has text that is run as a statement, by {kind}: {_ADVICE}, or name a procedure")
     for change in _changes(words, start):
         raise NotAQueryError(f"sql has {change} in it, which changes data: {_ADVICE}, and quote a column of that name")
     return kind
@@ -208,9 +218,12 @@ def _changes(words: list[str], start: int) -> Iterator[str]:
     words = [*map(str.upper, words), "", ""]
     for i, word in enumerate(words[:-2]):
         before, behind = words[i - 1], words[i + 1]
+        # No database takes it for a name that is not quoted.
+        if word == "INTO" and before != ".":
+            yield word
         if before in _BEFORE_A_NAME or (before == ":" and not words[i - 2].isidentifier()):
             continue
-        if word == "INTO" or (word in ("EXEC", "EXECUTE") and i > start):
+        if word in ("EXEC", "EXECUTE") and i > start:
             yield word
         kind = keyword(word)[0]
         if word == "SELECT" or (kind not in tokens.DML and kind not in tokens.DDL):

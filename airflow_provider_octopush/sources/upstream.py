@@ -275,7 +275,12 @@ def _slices(frame: pd.DataFrame, batch_size: int) -> Iterator[pd.DataFrame]:
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
-    stored = getattr(column.dtype, "numpy_dtype", column.dtype)
+    stored: Any = column.dtype
+    if isinstance(stored, pd.CategoricalDtype):
+        stored = stored.categories.dtype
+    elif isinstance(stored, pd.SparseDtype):
+        stored = stored.subtype
+    stored = getattr(stored, "numpy_dtype", stored)
     if stored in (np.float16, np.float32):
         # As Python's floats they would seem to have digits that they never had.
         return list(column.to_numpy(stored, na_value=np.nan))

@@ -249,6 +249,24 @@ def test_odbc_changes_nothing(odbc: Any, postgres_table: str, monkeypatch: pytes
     assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == []
 
 
+def test_odbc_is_read_only_also_where_it_commits_by_itself(postgres_table: str, airflow_hook: AirflowHook) -> None:
+    require_odbc()
+    hook = airflow_hook(
+        {**POSTGRES, "conn_type": "odbc", "extra": {"connect_kwargs": {"autocommit": True}}},
+        hook_params={"driver": ODBC_DRIVER},
+    )
+    function = f"{postgres_table}_fill"
+    statement(
+        connect_postgres,
+        f"CREATE FUNCTION {function}() RETURNS int LANGUAGE sql AS $$ INSERT INTO {postgres_table} VALUES (1) "
+        "RETURNING 1 $$",
+    )
+    with pytest.raises(QueryRefusedError, match="25006"):
+        read(hook, f"SELECT {function}()")
+    statement(connect_postgres, f"DROP FUNCTION {function}")
+    assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == []
+
+
 def test_a_databases_words_by_odbc_are_shown_or_not_by_their_sqlstate(odbc: Any) -> None:
     with pytest.raises(QueryRefusedError, match=r"SQLSTATE 42P01\): .*customers"):
         next(read_sql(odbc, "SELECT * FROM customers"))

@@ -77,6 +77,11 @@ def test_rows_that_are_longer_or_shorter_than_the_names_are_an_error(row: bytes,
         read("a.csv", content)
 
 
+def test_rows_are_looked_at_also_where_a_delimiter_is_none() -> None:
+    with pytest.raises(FilesError, match="line 2: a row of 1 cells, and the first row has 2"):
+        read("a.csv", b"phone,name\n1\n", delimiter=None)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -173,6 +173,42 @@ def test_mariadb_itself_is_asked_to_change_nothing(
     assert statement(connect_mariadb, f"SELECT * FROM {mariadb_table}") == [(1,)]
 
 
+@pytest.mark.parametrize("mode", ["", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"])
+def test_mariadbs_mode_and_version_decide_what_is_text(
+    mariadb_table: str, mode: str, airflow_hook: AirflowHook
+) -> None:
+    require_mariadb()
+    hook = airflow_hook(MARIADB, hook_params={"init_command": f"SET SESSION sql_mode = '{mode}'"})
+    change = f"; SET SESSION TRANSACTION READ WRITE; DROP TABLE {mariadb_table}; -- "
+    hidden = [f"SELECT 1 /*!999999 ' */{change}'", f"SELECT 1 /*!000001 ' */{change}'"]
+    if "NO_BACKSLASH_ESCAPES" in mode:
+        hidden.append(f"SELECT '\\'{change}'")
+    if "ANSI_QUOTES" in mode:
+        hidden.append(f'SELECT 1 AS "a\\"{change}"')
+    for sql in hidden:
+        with pytest.raises(NotAQueryError, match="write one SELECT"):
+            next(read_sql(hook, sql))
+    assert statement(connect_mariadb, f"SELECT * FROM {mariadb_table}") == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MARIADB_DRIVERS if "Connector" not in kind])  # which cannot be told
+def test_mariadb_takes_one_statement_at_a_time_whatever_is_thought_of_it(
+    kind: str, mariadb_table: str, monkeypatch: pytest.MonkeyPatch, airflow_hook: AirflowHook
+) -> None:
+    mariadb = mariadb_by_kind(kind, airflow_hook)
+    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
+    change = f"SELECT 1; SET SESSION TRANSACTION READ WRITE; DROP TABLE {mariadb_table}"
+    with pytest.raises(QueryRefusedError, match="syntax"):
+        read(mariadb, change)
+    assert statement(connect_mariadb, f"SELECT * FROM {mariadb_table}") == []
+
+
+def test_parameters_are_not_in_mariadbs_words(mariadb: Any) -> None:
+    with pytest.raises(QueryRefusedError, match="may quote a parameter") as error:
+        read(mariadb, "SELECT 1 WHERE AND 'Zoé' = %(name)s", {"name": "Zoé Martin"})
+    assert "Martin" not in everything_in(error.value)
+
+
 def test_what_a_mariadb_procedure_changes_is_its_own_affair(mariadb_table: str, airflow_hook: AirflowHook) -> None:
     procedure = f"{mariadb_table}_fill"
     statement(
@@ -216,7 +252,7 @@ def test_a_mariadb_query_that_somebody_ends_is_told_apart(mariadb: Any, how: str
 def test_a_limit_of_time_is_a_cancellation(airflow_hook: AirflowHook) -> None:
     require_mariadb()
     hook = airflow_hook(MARIADB, hook_params={"init_command": "SET SESSION max_statement_time = 0.2"})
-    with pytest.raises(QueryCancelledError, match=r"\(1969\): .*max_statement_time"):
+    with pytest.raises(QueryCancelledError, match=r"\(1969\): .*limit of time"):
         read(hook, "SELECT sum(a.seq * b.seq) FROM seq_1_to_100000 a, seq_1_to_100000 b")
 
 

@@ -92,6 +92,8 @@ HIDDEN = [
     "SELECT 1 /*! ; DELETE FROM t */",
     "SELECT 1 /*!50000 INTO OUTFILE 'x' */",
     "SELECT 1 /*M!100000 ; DELETE FROM t */",
+    "SELECT 1 /*!999999 ' */; DELETE FROM t -- '",
+    "WITH a AS (SELECT 1) /*! ' */ DELETE FROM t WHERE 1 /*! ' */",
     "SELECT 1 AS $$; DELETE FROM t; SELECT 1 AS $$",
     "SELECT $a$ ' $a$; DELETE FROM t; SELECT '",
     "SELECT 1 # 2; DELETE FROM t",
@@ -103,6 +105,20 @@ HIDDEN = [
     "SELECT 1 -- a\r; DELETE FROM t",
     "SELECT 1 -- a\r'\n; DELETE FROM t -- '",
 ]
+
+
+@pytest.mark.parametrize(
+    "sql", ["EXECUTE IMMEDIATE 'DROP TABLE t'", "execute immediate @q", "EXEC('DROP TABLE t')", "EXEC (@q)"]
+)
+def test_text_that_is_run_is_no_procedure(sql: str) -> None:
+    with pytest.raises(NotAQueryError, match=r"sql has text that is run as a statement, by EXEC(UTE)?: write one"):
+        check_query(sql)
+
+
+@pytest.mark.parametrize("sql", ["SELECT INTO n FROM t", "SELECT DISTINCT INTO n FROM t", "SELECT a, INTO n FROM t"])
+def test_into_is_never_a_name(sql: str) -> None:
+    with pytest.raises(NotAQueryError, match="sql has INTO in it, which changes data"):
+        check_query(sql)
 
 
 @pytest.mark.parametrize("sql", QUERIES)
@@ -209,6 +225,7 @@ PIECES = st.sampled_from(
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """How to connect to a database, how it reads statements, and a table in it."""
     connect: Callable[[], Any]
+    lexes: tuple[Lexis, ...]
     if request.param == "PostgreSQL":
         require_postgres()
         connect, lexes = connect_postgres, POSTGRESQL

@@ -463,6 +463,21 @@ def test_arrows_values_are_what_they_say() -> None:
     assert set(second.values()) == {None}
 
 
+def test_a_float_of_4_bytes_stays_one_however_a_column_holds_it() -> None:
+    pyarrow = require_package("pyarrow")
+    narrow = np.array([612345678.0, np.nan, 612345678.0], dtype="float32")
+    tables = [
+        pyarrow.table({"phone": pyarrow.array(narrow)}),
+        pyarrow.table({"phone": pyarrow.array(narrow).dictionary_encode()}),
+        pd.DataFrame({"phone": pd.Categorical(narrow)}),
+        pd.DataFrame({"phone": pd.arrays.SparseArray(narrow)}),
+        pd.DataFrame({"phone": pd.array(narrow, dtype="Float32")}),
+    ]
+    for table in tables:
+        for row in rows_of(table):
+            assert isinstance(row["phone"], np.float32), table
+
+
 def test_a_value_of_arrow_that_python_does_not_have_names_its_column() -> None:
     pyarrow = require_package("pyarrow")
     table = pyarrow.table({"id": [1], "born": pyarrow.array([4_000_000], pyarrow.int32()).cast(pyarrow.date32())})

@@ -9,12 +9,16 @@ from typing import Any
 
 from airflow_provider_octopush.sources import statements
 from airflow_provider_octopush.sources.drivers.driver import Driver, Opening, by_type, narrow, unquoted
+from airflow_provider_octopush.sources.statements import Lexis
 
 #: A session, since TRUNCATE and DROP leave a read-only transaction, and are carried out.
 READ_ONLY_SESSION = "SET SESSION TRANSACTION READ ONLY"
 
 #: Seconds that the server waits for a client to take the next row.
 NET_WRITE_TIMEOUT = 86_400
+
+#: MYSQL_OPTION_MULTI_STATEMENTS_OFF of the C API.
+_ONE_STATEMENT = 1
 
 # As the protocol numbers them. In MariaDB, JSON is text like all other.
 _FLOAT = 4
@@ -42,6 +46,26 @@ def _opens(cursor_class: str | None) -> Callable[[Any, Opening], Any]:
     return open_cursor
 
 
+def _session_lexes(conn: Any) -> tuple[Lexis, ...]:
+    """Tell what backslashes and double quotes mean in this session, as the server says."""
+    mode = None
+    with suppress(Exception):
+        cursor = conn.cursor()
+        cursor.execute("SELECT @@SESSION.sql_mode")
+        ((mode,),) = cursor.fetchall()
+        cursor.close()
+    modes = mode.split(",") if isinstance(mode, str) else ("NO_BACKSLASH_ESCAPES", "ANSI_QUOTES")
+    without_escapes = statements.MYSQL_WITHOUT_ESCAPES if "NO_BACKSLASH_ESCAPES" in modes else ()
+    return (*without_escapes, *(statements.MYSQL_WITH_QUOTED_NAMES if "ANSI_QUOTES" in modes else ()))
+
+
+def _mysqlclient_cursor(conn: Any, opening: Opening) -> Any:
+    # It takes several at once, unless it is told otherwise.
+    with suppress(Exception):
+        conn.set_server_option(_ONE_STATEMENT)
+    return _opens("MySQLdb.cursors.SSCursor")(conn, opening)
+
+
 def _forget_unread_rows(cursor: Any) -> None:
     # PyMySQL's finalizers would read on from the closed connection, and print that they cannot.
     with suppress(AttributeError):
@@ -55,13 +79,15 @@ _CONVERTERS = by_type({_FLOAT: narrow, _JSON: unquoted})
 MYSQLCLIENT = Driver(
     parameters=_PARAMETERS,
     lexes=statements.MYSQL,
-    open_cursor=_opens("MySQLdb.cursors.SSCursor"),
+    session_lexes=_session_lexes,
+    open_cursor=_mysqlclient_cursor,
     converters=_CONVERTERS,
     reads_on_when_closed=True,
 )
 PYMYSQL = Driver(
     parameters=_PARAMETERS,
     lexes=statements.MYSQL,
+    session_lexes=_session_lexes,
     open_cursor=_opens("pymysql.cursors.SSCursor"),
     converters=_CONVERTERS,
     reads_on_when_closed=True,
@@ -70,6 +96,7 @@ PYMYSQL = Driver(
 CONNECTOR = Driver(
     parameters=_PARAMETERS,
     lexes=statements.MYSQL,
+    session_lexes=_session_lexes,
     open_cursor=_opens(None),
     converters=_CONVERTERS,
     reads_on_when_closed=True,

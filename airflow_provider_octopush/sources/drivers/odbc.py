@@ -24,6 +24,9 @@ _REAL = (7, 9, 12, 24)
 def _cursor(conn: Any, opening: Opening) -> Any:
     if opening.read_only:
         pyodbc = importlib.import_module("pyodbc")
+        # With autocommit there is no transaction that could be read-only.
+        with suppress(Exception):
+            conn.autocommit = False
         with suppress(Exception):
             conn.set_attr(pyodbc.SQL_ATTR_ACCESS_MODE, pyodbc.SQL_MODE_READ_ONLY)
         # Few drivers do anything about the attribute.
