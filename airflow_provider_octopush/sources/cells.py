@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError
@@ -50,6 +50,7 @@ class _WholeRows(io.TextIOBase):
 
     def __init__(self, text: TextIO, separator: str, options: Mapping[str, Any], name: str) -> None:
         self._name = name
+        self._names = None if "usecols" in options else options.get("names")
         self._dialect = {option: options.get(option, usual) for option, usual in _DIALECT.items()}
         has_quotes = self._dialect["quoting"] != csv.QUOTE_NONE
         # Others would make numbers of cells.
@@ -94,6 +95,7 @@ class _WholeRows(io.TextIOBase):
             self._lines.clear()
             if width is None and cells:
                 width = len(cells)
+                self._check_names(width)
             if width == 1 and self._quote and not "".join(cells).strip():
                 # pandas would pass over it; it is a row without a value.
                 yield f"{self._quote * 2}\n"
@@ -121,6 +123,13 @@ class _WholeRows(io.TextIOBase):
         if width is not None and cells < width and not row.endswith(("\n", "\r")):
             raise RowsNotReadError(f"{self._name} ends in the middle of a row: is it still being written?")
         raise FilesError(f"{self._where()}: a row of {cells} cells, and the first row has {width}")
+
+    def _check_names(self, width: int) -> None:
+        # Of fewer names pandas would make those of the last cells, and take the first ones for an index.
+        if isinstance(self._names, Sequence) and len(self._names) != width:
+            raise FilesError(
+                f"{self._where()}: the first row has {width} cells, and names in data_options are {len(self._names)}"
+            )
 
     def _where(self) -> str:
         return f"{self._name} cannot be read with these data_options, line {self._reader.line_num}"

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -155,6 +156,9 @@ def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame
     # The first row is taken for the names here: pandas would rename columns of the same name, and take the first cell
     # of rows that are longer than the names for an index. Who says something about the names has it pandas' way.
     takes_names = not any(name in options for name in _ABOUT_NAMES)
+    if isinstance(types := options.get("dtype"), Mapping):
+        # pandas would guess those of all other columns.
+        options = {**options, "dtype": defaultdict(lambda: object, types)}
     if takes_names:
         usual["header"] = None
         if isinstance(rows := options.get("nrows"), int):

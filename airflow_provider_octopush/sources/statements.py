@@ -121,6 +121,12 @@ def _code(sql: str, lexis: Lexis, *, parameters: bool = True) -> str:
 #: What is left where something is left out. What MySQL reads in a comment is code like all else.
 _STANDS_FOR = {"text": " '' ", "comment": " ", "nested": " ", "executed": " ", "parameter": " ? "}
 
+# PostgreSQL takes whatever is not ASCII for a letter, in names and in the tags of text between dollars.
+_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
+_LETTER_OR_DIGIT = r"[A-Za-z0-9_\x80-\U0010ffff]"
+# It joins texts that only blanks, comments and the end of a line divide, and reads them all as it reads the first.
+_JOINED = r"'(?:[ \t\f\v]|--[^\n]*)*+\n(?:\s|--[^\n]*(?:\n|\Z))*+'"
+
 _WORD = re.compile(r"0x[0-9a-f]*|\d+(?:\.\d*)?(?:e[+-]?\d+)?|[^\W\d]\w*|\S", re.IGNORECASE)
 
 
@@ -132,11 +138,13 @@ def _scanner(lexis: Lexis, parameters: bool) -> re.Pattern[str]:
     double = escaped if lexis.escapes == "all" else plain
     texts = [single.format("'"), double.format('"'), plain.format("`")]
     if lexis.escapes == "E":
-        texts.insert(0, rf"(?<!\w)E{escaped.format(chr(39))}")
+        part = r"(?:[^'\\]|\\.|'')*+"
+        texts.insert(0, rf"(?<!{_LETTER_OR_DIGIT})(?<!\$)E'{part}(?:{_JOINED}{part})*+(?:'|\Z)")
     if lexis.triples:
         texts[:0] = [rf"{quote * 3}(?:[^\\]|\\.)*?(?:{quote * 3}|\Z)" for quote in "'\""]
     if lexis.dollars:
-        texts.append(r"(?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)")
+        tag = rf"(?P<tag>(?:{_LETTER}{_LETTER_OR_DIGIT}*+)?)"
+        texts.append(rf"(?<!{_LETTER_OR_DIGIT})(?<!\$)\${tag}\$.*?(?:\$(?P=tag)\$|\Z)")
     if lexis.brackets:
         texts.append(r"\[(?:[^]]|]])*+(?:]|\Z)")
     comments = ["--" + ("" if lexis.tight_dashes else r"(?=[\x00-\x20]|\Z)") + r"[^\n]*"]
@@ -209,6 +217,9 @@ def _has_two_queries(words: list[str]) -> bool:
     return queries > (words[0] != "(")
 
 
+#: What sqlparse has among the words that change data, and changes none; Oracle reads trees with START WITH.
+_OF_TRANSACTIONS = ("START", "COMMIT", "ROLLBACK")
+
 #: Behind these a word is a name: nothing that changes data can begin there.
 _BEFORE_A_NAME = (".", ",", "=", "AS", "SELECT", "DISTINCT", "BY", "WHERE", "AND", "OR")
 
@@ -226,7 +237,7 @@ def _changes(words: list[str], start: int) -> Iterator[str]:
         if word in ("EXEC", "EXECUTE") and i > start:
             yield word
         kind = keyword(word)[0]
-        if word == "SELECT" or (kind not in tokens.DML and kind not in tokens.DDL):
+        if word in ("SELECT", *_OF_TRANSACTIONS) or (kind not in tokens.DML and kind not in tokens.DDL):
             continue
         # A function such as REPLACE(…), BigQuery's SELECT * REPLACE (…); a lock; a hint of SQL Server.
         if behind == "(" or (word, before) in (("UPDATE", "FOR"), ("UPDATE", "KEY")):

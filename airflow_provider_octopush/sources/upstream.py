@@ -12,7 +12,7 @@ import pandas as pd
 
 from airflow_provider_octopush.sources.advice import instead_of_text
 from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
-from airflow_provider_octopush.sources.errors import NotRowsError
+from airflow_provider_octopush.sources.errors import NotRowsError, RowsNotReadError
 from airflow_provider_octopush.sources.frames import frame_of
 
 EXPECTED = (
@@ -129,15 +129,40 @@ class _Pieces:
         frames: Iterable[pd.DataFrame] = (data,)
         if not isinstance(data, pd.DataFrame):
             pyarrow = import_pyarrow("pyarrow", f"{where}, which", NotRowsError)
+            stream, failure = None, None
             try:
                 stream = pyarrow.RecordBatchReader.from_stream(data)
             except (TypeError, ValueError):
-                stream = None
+                pass
+            except Exception as error:  # noqa: BLE001 - whoever makes the rows shares no base class
+                failure = self._not_read(error)
+            if failure is not None:
+                raise failure
             if stream is None:
                 raise NotRowsError(f"{where}, which is not a table, {EXPECTED}")
-            frames = frames_of_batches(stream, self._batch_size, f"what {self._origin} returned")
+            frames = frames_of_batches(self._batches(stream), self._batch_size, f"what {self._origin} returned")
         for frame in frames:
             yield frame if self._columns is None else self._renamed(frame, self._columns, where)
+
+    def _batches(self, stream: Iterator[Any]) -> Iterator[Any]:
+        """Give record batches; a query that is carried out as they are asked for may fail, and quote a row."""
+        while True:
+            batch, failure = None, None
+            try:
+                batch = next(stream, None)
+            except Exception as error:  # noqa: BLE001 - whoever makes the rows shares no base class
+                failure = self._not_read(error)
+            if failure is not None:
+                raise failure
+            if batch is None:
+                return
+            yield batch
+
+    def _not_read(self, error: Exception) -> RowsNotReadError:
+        return RowsNotReadError(
+            f"what {self._origin} returned failed while rows were read: {type(error).__name__}; its words are left "
+            "out, since they may quote a row"
+        )
 
     def _renamed(self, frame: pd.DataFrame, columns: Sequence[str], where: str) -> pd.DataFrame:
         if any(isinstance(label, str) for label in frame.columns):

@@ -82,6 +82,20 @@ def test_rows_are_looked_at_also_where_a_delimiter_is_none() -> None:
         read("a.csv", b"phone,name\n1\n", delimiter=None)
 
 
+def test_cells_are_text_also_where_the_type_of_another_column_is_given() -> None:
+    content = b"phone,zip,age\n+33612345678,007,7\n"
+    assert read("a.csv", content, dtype={"zip": "str"})[1] == [["+33612345678", "007", "7"]]
+    assert read("a.csv", content, dtype={"age": "int64"})[1] == [["+33612345678", "007", 7]]
+
+
+@pytest.mark.parametrize("names", [["phone", "tier"], ["phone", "tier", "name", "more"]])
+def test_as_many_names_as_cells_are_given_or_none(names: list[str]) -> None:
+    with pytest.raises(FilesError, match=r"the first row has 3 cells, and names in data_options are [24]"):
+        read("a.csv", "Zoé,0612345678,x\n".encode(), names=names, header=None)
+    assert read("a.csv", b"1,2,3\n", names=["a", "b", "c"], header=None) == (["a", "b", "c"], [["1", "2", "3"]])
+    assert read("a.csv", b"1,2,3\n", names=["a", "b"], usecols=[0, 1], header=None)[0] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     "content",
     [

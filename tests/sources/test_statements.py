@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_octopush.sources.errors import NotAQueryError
-from airflow_provider_octopush.sources.statements import MYSQL, POSTGRESQL, SQLITE, Lexis, check_query
+from airflow_provider_octopush.sources.statements import MYSQL, POSTGRESQL, SQLITE, UNKNOWN, Lexis, check_query
 from tests.databases import connect_mariadb, connect_postgres, require_mariadb, require_postgres
 
 QUERIES = [
@@ -25,6 +25,8 @@ QUERIES = [
     "VALUES (1), (2)",
     "TABLE customers",
     "SHOW TABLES",
+    "SELECT max(start) FROM t WHERE x > start AND y BETWEEN start AND stop GROUP BY start HAVING min(start) > 1",
+    "SELECT a FROM t START WITH b IS NULL CONNECT BY PRIOR a = b",
     "SELECT 'DELETE FROM t; it''s text' AS \"update\" FROM \"drop\"",
     "SELECT 1 /* ; DELETE FROM t */ -- ; DROP TABLE t",
     "SELECT REPLACE(phone, ' ', ''), INSERT(name, 1, 1, 'x'), TRUNCATE (1.5, 1) FROM t",
@@ -119,6 +121,27 @@ def test_text_that_is_run_is_no_procedure(sql: str) -> None:
 def test_into_is_never_a_name(sql: str) -> None:
     with pytest.raises(NotAQueryError, match="sql has INTO in it, which changes data"):
         check_query(sql)
+
+
+POSTGRESQL_HIDES = [
+    "SELECT 1, E'a'\n'\\' || ' ; DELETE FROM t; --'",
+    "SELECT 1, E'a' -- it's\n '\\' || ' ; DELETE FROM t; --'",
+    "SELECT 1, $€$ ' $€$ AS y; DELETE FROM t; -- '",
+    "SELECT 1 AS €$a$ ; DELETE FROM t; -- $a$",
+    "SELECT 1 AS €E'\\'; DELETE FROM t; -- '",
+]
+
+
+@pytest.mark.parametrize("sql", POSTGRESQL_HIDES)
+def test_what_postgresql_reads_otherwise_hides_nothing(sql: str) -> None:
+    for lexes in (POSTGRESQL, UNKNOWN):
+        with pytest.raises(NotAQueryError, match="more than one statement"):
+            check_query(sql, lexes)
+
+
+def test_text_that_postgresql_joins_is_text() -> None:
+    for sql in ("SELECT E'a'\n'it\\'s; delete me'", "SELECT $€$x; DROP it$€$", "SELECT E'a' -- b\n  'c\\'; DROP it'"):
+        assert check_query(sql, POSTGRESQL) == "SELECT"
 
 
 @pytest.mark.parametrize("sql", QUERIES)

@@ -19,9 +19,10 @@ import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_octopush.sources.errors import NotRowsError, UnreadableValueError
+from airflow_provider_octopush.sources.errors import NotRowsError, RowsNotReadError, UnreadableValueError
 from airflow_provider_octopush.sources.upstream import read_upstream
 from tests.databases import require_package
+from tests.sources.reading import everything_in
 
 MOBILE = 33612345678
 
@@ -461,6 +462,18 @@ def test_arrows_values_are_what_they_say() -> None:
     }
     assert np.isnan(second.pop("float32"))
     assert set(second.values()) == {None}
+
+
+@pytest.mark.parametrize("before", [0, 500_000])
+def test_a_relation_that_fails_while_it_is_read_is_not_quoted(before: int) -> None:
+    duckdb = require_package("duckdb")
+    require_package("pyarrow")
+    relation = duckdb.connect().sql(
+        f"SELECT CASE WHEN i < {before} THEN '1' ELSE 'Zoé Martin' END::int AS phone FROM range({before + 1}) t (i)"
+    )
+    with pytest.raises(RowsNotReadError, match="its words are left out") as error:
+        rows_of(relation)
+    assert "Martin" not in everything_in(error.value)
 
 
 def test_a_float_of_4_bytes_stays_one_however_a_column_holds_it() -> None:
