@@ -136,7 +136,8 @@ def explain(
             kind, meaning = QueryCancelledError, ": the query was cancelled, by somebody or by a limit of time"
         elif state[:2] in _REFUSED:
             kind = QueryRefusedError
-            meaning = ": something in the query changes data, in a read-only transaction" * (state == "25006")
+            if state == "25006":
+                meaning = ": something in the query changes data, in a read-only transaction"
     where = f" ({code})" if code else ""
     said = f"the database failed while {doing}: {type(error).__name__}{where}"
     is_quotable = state is not None and (state[:2] in _QUOTABLE or state in _CANCELLED)

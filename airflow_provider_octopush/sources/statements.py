@@ -218,7 +218,7 @@ def _has_two_queries(words: list[str]) -> bool:
 
 
 #: What sqlparse has among the words that change data, and changes none; Oracle reads trees with START WITH.
-_OF_TRANSACTIONS = ("START", "COMMIT", "ROLLBACK")
+_HARMLESS = ("SELECT", "START")
 
 #: Behind these a word is a name: nothing that changes data can begin there.
 _BEFORE_A_NAME = (".", ",", "=", "AS", "SELECT", "DISTINCT", "BY", "WHERE", "AND", "OR")
@@ -237,7 +237,7 @@ def _changes(words: list[str], start: int) -> Iterator[str]:
         if word in ("EXEC", "EXECUTE") and i > start:
             yield word
         kind = keyword(word)[0]
-        if word in ("SELECT", *_OF_TRANSACTIONS) or (kind not in tokens.DML and kind not in tokens.DDL):
+        if word in _HARMLESS or (kind not in tokens.DML and kind not in tokens.DDL):
             continue
         # A function such as REPLACE(…), BigQuery's SELECT * REPLACE (…); a lock; a hint of SQL Server.
         if behind == "(" or (word, before) in (("UPDATE", "FOR"), ("UPDATE", "KEY")):

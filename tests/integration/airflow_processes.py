@@ -29,17 +29,8 @@ def free_port() -> int:
     return port
 
 
-#: A machine that is slow, or has others to serve, takes several times as long as an idle one.
-_PATIENCE = 4
-
-
 def wait_for(question: Callable[[], T], seconds: float, what: str) -> T:
-    """
-    Ask until the answer is true.
-
-    :param seconds: that it takes at most where there is nothing else to do; it fails after several times as many.
-    """
-    seconds *= _PATIENCE
+    """Ask until the answer is true; fails after some seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := question():

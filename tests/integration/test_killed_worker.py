@@ -80,7 +80,7 @@ def kill_in_the_middle(simulator: Simulator, running: Standalone) -> None:
         assert running.process.poll() is None, running.output()[-3000:]
         return len(simulator.lists.get("Customers", ())) >= CONTACTS // 3
 
-    wait_for(half_way, 120, "the middle of the run")
+    wait_for(half_way, 300, "the middle of the run")
     (process,) = processes_that_talk_to(simulator.port, running.process.pid)
     process.kill()
     assert len(simulator.lists["Customers"]) < CONTACTS

@@ -77,6 +77,13 @@ def test_rows_that_are_longer_or_shorter_than_the_names_are_an_error(row: bytes,
         read("a.csv", content)
 
 
+def test_a_csv_that_ends_within_its_last_cell_looks_whole_unless_it_is_compressed() -> None:
+    content = b"name,phone\nAna,0612345678\n"
+    assert read("a.csv", content[:-4])[1] == [["Ana", "0612345"]]
+    with pytest.raises(RowsNotReadError, match="ends in the middle"):
+        read("a.csv.gz", gzip.compress(content)[:-4])
+
+
 def test_rows_are_looked_at_also_where_a_delimiter_is_none() -> None:
     with pytest.raises(FilesError, match="line 2: a row of 1 cells, and the first row has 2"):
         read("a.csv", b"phone,name\n1\n", delimiter=None)

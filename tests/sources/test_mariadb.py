@@ -174,11 +174,20 @@ def test_mariadb_itself_is_asked_to_change_nothing(
 
 
 @pytest.mark.parametrize("mode", ["", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"])
+@pytest.mark.parametrize("kind", MARIADB_DRIVERS)
 def test_mariadbs_mode_and_version_decide_what_is_text(
-    mariadb_table: str, mode: str, airflow_hook: AirflowHook
+    mariadb_table: str, mode: str, kind: str, airflow_hook: AirflowHook
 ) -> None:
-    require_mariadb()
-    hook = airflow_hook(MARIADB, hook_params={"init_command": f"SET SESSION sql_mode = '{mode}'"})
+    connects = mariadb_by_kind(kind, airflow_hook)
+
+    def connect() -> Any:
+        connection = connects.get_conn()
+        cursor = connection.cursor()
+        cursor.execute(f"SET SESSION sql_mode = '{mode}'")
+        cursor.close()
+        return connection
+
+    hook = DriverHook(connect)
     change = f"; SET SESSION TRANSACTION READ WRITE; DROP TABLE {mariadb_table}; -- "
     hidden = [f"SELECT 1 /*!999999 ' */{change}'", f"SELECT 1 /*!000001 ' */{change}'"]
     if "NO_BACKSLASH_ESCAPES" in mode:

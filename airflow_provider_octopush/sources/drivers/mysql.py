@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -52,7 +52,8 @@ def _session_lexes(conn: Any) -> tuple[Lexis, ...]:
     with suppress(Exception):
         cursor = conn.cursor()
         cursor.execute("SELECT @@SESSION.sql_mode")
-        ((mode,),) = cursor.fetchall()
+        (row,) = cursor.fetchall()
+        (mode,) = row.values() if isinstance(row, Mapping) else row
         cursor.close()
     modes = mode.split(",") if isinstance(mode, str) else ("NO_BACKSLASH_ESCAPES", "ANSI_QUOTES")
     without_escapes = statements.MYSQL_WITHOUT_ESCAPES if "NO_BACKSLASH_ESCAPES" in modes else ()
