@@ -108,7 +108,7 @@ def measure(running: CeleryAirflow, simulator: Simulator, parts: int, concurrenc
     simulator.reset()
     name = dag_id(parts, concurrency)
     running.trigger(name)
-    wait_for(lambda: running.run_state(name) in ("success", "failed"), 300, f"the end of {name}")
+    wait_for(lambda: running.run_state(name) in ("success", "failed"), f"the end of {name}")
     ((state, seconds),) = running.query(
         "SELECT state, EXTRACT(EPOCH FROM end_date - queued_at) FROM dag_run WHERE dag_id = :name", name=name
     )

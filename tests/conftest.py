@@ -30,6 +30,25 @@ from tests.object_storage import s3, s3_endpoint  # noqa: E402, F401 - fixtures
 
 SetConnection = Callable[..., None]
 
+INTEGRATION = "tests/integration"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first, so that nobody waits for it in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(INTEGRATION))
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which is not there wherever tests run
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Spread the tests by file, but one whole Airflow at a time: on two cores, two are slow enough to fail."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneAirflow(LoadFileScheduling):  # type: ignore[misc] # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            return INTEGRATION if nodeid.startswith(INTEGRATION) else super()._split_scope(nodeid)
+
+    return OneAirflow(config, log) if config.getvalue("dist") == "loadfile" else None
+
 
 @pytest.fixture(scope="session")
 def running_simulator() -> Iterator[Simulator]:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import select
 import socket
 import ssl
 import struct
@@ -308,11 +309,18 @@ class TlsProxy:
                 pass
             front.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             with socket.create_connection(("127.0.0.1", self.port_behind), timeout=LONGEST) as behind:
-                threading.Thread(target=_copy, args=(behind, front), daemon=True).start()
-                _copy(front, behind)
+                _pass_on_both_ways(front, behind)
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
+def _pass_on_both_ways(front: ssl.SSLSocket, behind: socket.socket) -> None:
+    """Pass on what comes, until either side ends. One thread does it: two must not use one TLS connection at a time."""
+    while True:
+        # What TLS has decrypted already, no socket tells of.
+        readable = [front] if front.pending() else select.select([front, behind], [], [], LONGEST)[0]
+        if not readable:
+            return
+        for source in readable:
+            data = source.recv(65536)
+            if not data:
+                return
+            (behind if source is front else front).sendall(data)

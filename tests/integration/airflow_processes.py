@@ -20,6 +20,9 @@ import sqlalchemy
 
 T = TypeVar("T")
 
+#: Seconds after which a test gives up. How fast Airflow is on a busy machine is nothing that a test says.
+PATIENCE = 300
+
 
 def free_port() -> int:
     """Return a port that nothing listens on."""
@@ -29,7 +32,7 @@ def free_port() -> int:
     return port
 
 
-def wait_for(question: Callable[[], T], seconds: float, what: str) -> T:
+def wait_for(question: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
     """Ask until the answer is true; fails after some seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -115,6 +118,9 @@ def environment(home: Path, dags: Path, port: int, variables: Mapping[str, str])
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        # The scheduler may be at work long before the server is. Five tries a task has by default, and then it failed.
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": str(PATIENCE),
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "2",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",

@@ -99,7 +99,7 @@ class CeleryAirflow(Airflow):
             response.raise_for_status()
             return True
 
-        wait_for(triggered, 90, f"the start of {dag_id}")
+        wait_for(triggered, f"the start of {dag_id}")
 
     def run_state(self, dag_id: str) -> str | None:
         """Return the state of a Dag's newest run."""

@@ -37,7 +37,7 @@ def test_a_dag_that_is_scheduled_on_a_list_decides_on_what_the_sync_did(simulato
     }
     dags = {"guide.py": code.replace('"@daily"', '"@once"')}
     with standalone(tmp_path / "airflow", dags, variables) as running:
-        wait_for(lambda: running.state("enough") in ("success", "failed"), 180, "the campaign")
+        wait_for(lambda: running.state("enough") in ("success", "failed"), "the campaign")
         assert running.state("enough") == "success"
         assert running.result("enough") is True
     assert len(simulator.lists["Customers"]) == 101

@@ -78,7 +78,7 @@ def test_a_worker_that_dies_costs_the_list_nothing(
     with celery_airflow(tmp_path / "airflow", database, dags, variables, pools={"octopush": POOL}) as running:
         running.trigger("key_ranges")
         dead = kill_in_the_middle(simulator, running)
-        wait_for(lambda: running.run_state("key_ranges") in ("success", "failed"), 120, "the end of the run")
+        wait_for(lambda: running.run_state("key_ranges") in ("success", "failed"), "the end of the run")
         assert running.run_state("key_ranges") == "success"
         merged = running.result("merge")
         tries = Counter(running.query("SELECT try_number FROM task_instance WHERE task_id = 'sync'"))
@@ -115,7 +115,7 @@ def kill_in_the_middle(simulator: Simulator, running: CeleryAirflow) -> Worker:
         begun = len(simulator.lists.get("Customers", ())) > 4 * CHUNK
         return tasks if begun and sum(tasks) == POOL // CONCURRENCY else None
 
-    tasks = wait_for(all_that_may_are_sending, 120, "the middle of the run") or []
+    tasks = wait_for(all_that_may_are_sending, "the middle of the run") or []
     dead = running.workers[tasks.index(max(tasks))]
     dead.kill()
     assert len(simulator.lists["Customers"]) < CONTACTS

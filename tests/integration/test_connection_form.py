@@ -58,8 +58,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
         "AIRFLOW__CORE__PARALLELISM": "1",
     }
     with standalone(folder / "airflow", dags, variables) as running:
-        wait_for(running.is_open, 180, "Airflow's start")
-        wait_for(lambda: running.query("SELECT dag_id FROM serialized_dag"), 60, "the parsing of the Dag")
+        wait_for(running.is_open, "Airflow's start")
+        wait_for(lambda: running.query("SELECT dag_id FROM serialized_dag"), "the parsing of the Dag")
         yield running
         # For whom the run failed: pytest shows it then.
         states = running.query("SELECT task_id, map_index, state, try_number FROM task_instance")

@@ -134,12 +134,12 @@ def ui(tmp_path_factory: pytest.TempPathFactory, running_simulator: Simulator) -
     settings = environment(home, home / "dags", 0, variables)
     subprocess.run([sys.executable, "-c", PEOPLE], env=settings, check=True, capture_output=True)
     with components(home, {"dags.py": DAGS}, variables) as running:
-        wait_for(running.is_open, 180, "Airflow's start")
-        wait_for(lambda: len(running.query("SELECT dag_id FROM serialized_dag")) == 4, 60, "the parsing of the Dags")
+        wait_for(running.is_open, "Airflow's start")
+        wait_for(lambda: len(running.query("SELECT dag_id FROM serialized_dag")) == 4, "the parsing of the Dags")
         admin = Api(running, "admin")
         for conf in NIGHTS:
             admin.ask("dags/customers/dagRuns", {"logical_date": None, "conf": conf})
-        wait_for(lambda: states(running) == ["success"] * len(NIGHTS), 300, "the end of the runs")
+        wait_for(lambda: states(running) == ["success"] * len(NIGHTS), "the end of the runs")
         yield running
         sys.stdout.write(f"{states(running)}\n{running.output()[-5000:]}")
 
@@ -296,9 +296,7 @@ def test_who_is_not_logged_in_finds_files_that_hold_nothing_of_anybody(page: Pag
 def test_only_our_operators_have_the_link(ui: Airflow) -> None:
     admin = Api(ui, "admin")
     admin.ask("dags/housekeeping/dagRuns", {"logical_date": None})
-    wait_for(
-        lambda: ui.query("SELECT 1 FROM dag_run WHERE dag_id = 'housekeeping' AND state = 'success'"), 120, "a run"
-    )
+    wait_for(lambda: ui.query("SELECT 1 FROM dag_run WHERE dag_id = 'housekeeping' AND state = 'success'"), "a run")
     links = {}
     for dag_id, task_id in (("customers", "sync"), ("housekeeping", "clean")):
         ((run_id,), *_) = ui.query("SELECT run_id FROM dag_run WHERE dag_id = :dag_id", dag_id=dag_id)
@@ -316,7 +314,7 @@ def test_some_weeks_in_a_picture(page: Page, ui: Airflow, shoot: Shoot) -> None:
         first, last = 12 * night, 900 + 70 * night
         conf = {"night": night, "from": first, "to": first + 150 if night == 6 else last}
         admin.ask("dags/newsletter/dagRuns", {"logical_date": at, "run_after": at, "conf": conf})
-    wait_for(lambda: set(states(ui, "newsletter")) <= {"success", "failed"}, 600, "the end of the runs")
+    wait_for(lambda: set(states(ui, "newsletter")) <= {"success", "failed"}, "the end of the runs", seconds=600)
     assert states(ui, "newsletter").count("failed") == 1
     log_in(page, ui, "admin")
     page.set_viewport_size({"width": 1280, "height": 1100})

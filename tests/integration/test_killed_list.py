@@ -67,7 +67,7 @@ def test_a_killed_run_is_gone_on_with_from_what_was_noted(simulator: Simulator, 
         with standalone(tmp_path / "airflow", {"killed.py": dag}, variables) as running:
             killed_at = kill_late(simulator, running)
             simulator.behaviour = Behaviour()
-            wait_for(lambda: running.state("sync") == "success", 120, "the retry's success")
+            wait_for(lambda: running.state("sync") == "success", "the retry's success")
             summary = running.result("sync")
             ((tries,),) = running.query("SELECT try_number FROM task_instance WHERE task_id = 'sync'")
     finally:
@@ -100,7 +100,7 @@ def kill_late(simulator: Simulator, running: Standalone) -> float:
         requests = simulator.requests
         return bool(requests) and time.monotonic() - requests[0].arrived > FORGOTTEN_SECONDS + 5
 
-    wait_for(is_late, 150, "the middle of the run")
+    wait_for(is_late, "the middle of the run")
     (process,) = processes_that_talk_to(simulator.port, running.process.pid)
     process.kill()
     assert len(simulator.lists["Customers"]) < CONTACTS

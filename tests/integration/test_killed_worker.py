@@ -58,12 +58,12 @@ def test_a_task_whose_process_is_killed_sends_only_the_rest(simulator: Simulator
         ),
     }
     with standalone(tmp_path / "airflow", {"killed.py": DAG}, variables) as running:
-        kill_in_the_middle(simulator, running)
-        wait_for(lambda: running.state("sync") == "success", 90, "the retry's success")
+        killed = kill_in_the_middle(simulator, running)
+        wait_for(lambda: running.state("sync") == "success", "the retry's success")
         summary = running.result("sync")
-        ((tries,),) = running.query("SELECT try_number FROM task_instance WHERE task_id = 'sync'")
+        succeeded = try_number(running)
 
-    assert tries == 2
+    assert succeeded == killed + 1
     assert simulator.lists["Customers"] == set(numbers)
     assert summary["read"] == CONTACTS + 2 == sum(summary[name] for name in OUTCOMES)
     assert (summary["invalid"], summary["duplicates"]) == (1, 1)
@@ -75,12 +75,21 @@ def test_a_task_whose_process_is_killed_sends_only_the_rest(simulator: Simulator
     assert len(twice) <= CHUNK, "more was sent twice than the request in flight"
 
 
-def kill_in_the_middle(simulator: Simulator, running: Standalone) -> None:
+def try_number(running: Standalone) -> int:
+    ((number,),) = running.query("SELECT try_number FROM task_instance WHERE task_id = 'sync'")
+    return int(number)
+
+
+def kill_in_the_middle(simulator: Simulator, running: Standalone) -> int:
+    """Kill the process of the task when a third is sent; returns the number of the try."""
+
     def half_way() -> bool:
         assert running.process.poll() is None, running.output()[-3000:]
         return len(simulator.lists.get("Customers", ())) >= CONTACTS // 3
 
-    wait_for(half_way, 300, "the middle of the run")
+    wait_for(half_way, "the middle of the run")
     (process,) = processes_that_talk_to(simulator.port, running.process.pid)
+    number = try_number(running)
     process.kill()
     assert len(simulator.lists["Customers"]) < CONTACTS
+    return number

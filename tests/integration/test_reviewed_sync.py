@@ -62,7 +62,6 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
                 answer(running, ending, "Approve" if ending != "rejected" else "Reject")
         wait_for(
             states(running, approved="success", rejected="failed", unanswered="failed", changed="success"),
-            240,
             "the ends",
         )
         assert {name for name, numbers in simulator.lists.items() if numbers} == {"approved", "changed"}
@@ -75,7 +74,7 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
         assert not any(character.isdigit() and len(word) > 8 for word in question["body"].split() for character in word)
         leave(tmp_path / "changed.sqlite", 9)
         answer(running, "changed", "Approve")
-        wait_for(states(running, changed="failed"), 60, "the end of the run whose table changed")
+        wait_for(states(running, changed="failed"), "the end of the run whose table changed")
         assert len(simulator.lists["changed"]) == PEOPLE - 1, "more left than were approved"
 
 
@@ -151,7 +150,7 @@ def answer(running: Standalone, dag_id: str, choice: str | None) -> dict[str, An
         open_ones = [one for one in details if one["task_instance"]["dag_run_id"] == rows[0][0]]
         return open_ones[0] if open_ones and is_put_aside(running, dag_id, rows[0][0]) else None
 
-    asked: dict[str, Any] = wait_for(question, 150, f"the question of {dag_id}")
+    asked: dict[str, Any] = wait_for(question, f"the question of {dag_id}")
     if choice is not None:
         run_id = asked["task_instance"]["dag_run_id"]
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"

@@ -61,9 +61,9 @@ def test_a_task_that_is_told_to_end_sends_nothing_more(how: str, octopush: Simul
     environment["AIRFLOW_CONN_OCTOPUSH_DEFAULT"] = json.dumps({**connection, "extra": {"timeout": 60}})
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
-            wait_for(lambda: octopush.requests_total >= 8, 120, "the middle of the run")
+            wait_for(lambda: octopush.requests_total >= 8, "the middle of the run")
             octopush.behaviour = Behaviour(latency=30)
-            wait_for(lambda: octopush.requests_total >= 12, 10, "a request that hangs")
+            wait_for(lambda: octopush.requests_total >= 12, "a request that hangs")
             time.sleep(0.5)  # so that all four do
             if how == "signal":
                 process.send_signal(signal.SIGTERM)
