@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import select
+import selectors
 import socket
 import ssl
 import struct
@@ -314,13 +314,16 @@ class TlsProxy:
 
 def _pass_on_both_ways(front: ssl.SSLSocket, behind: socket.socket) -> None:
     """Pass on what comes, until either side ends. One thread does it: two must not use one TLS connection at a time."""
-    while True:
-        # What TLS has decrypted already, no socket tells of.
-        readable = [front] if front.pending() else select.select([front, behind], [], [], LONGEST)[0]
-        if not readable:
-            return
-        for source in readable:
-            data = source.recv(65536)
-            if not data:
-                return
-            (behind if source is front else front).sendall(data)
+    with selectors.DefaultSelector() as selector:
+        for source, target in ((front, behind), (behind, front)):
+            selector.register(source, selectors.EVENT_READ, (source, target))
+        while ready := selector.select(LONGEST):
+            for key, _ in ready:
+                source, target = key.data
+                while data := source.recv(65536):
+                    target.sendall(data)
+                    # What TLS has decrypted already, no selector tells of.
+                    if source is behind or not front.pending():
+                        break
+                else:
+                    return
