@@ -88,14 +88,15 @@ class ContactMapper:
         regions = decode(columns[_REGION_POSITION]) if REGION in positions else nothing
         # Column by column, and what is the same for all rows in one call: the way of most rows is the way of millions.
         numbers: list[Any] = self._phone_reader.read_all(columns[0], regions)
-        texts = {
-            field: _texts(values)
-            for field, values in zip(CONTACT_FIELDS[1:], columns[1:], strict=False)
-            if field in positions
-        }
+        texts, errors = {}, set()
+        for field, column in zip(CONTACT_FIELDS[1:], columns[1:], strict=False):
+            if field in positions:
+                texts[field], has_errors = _texts(column)
+                if has_errors:
+                    errors.add(field)
         rows: Iterable[int] = range(first_row, first_row + len(frame))
         values: Iterable[tuple[object, ...]] = zip(*columns, strict=True)
-        reasons = _reasons(numbers, columns[0], texts)
+        reasons = _reasons(numbers, columns[0], {field: texts[field] for field in texts if field in errors})
         rejections = []
         if reasons:
             all_values = list(values)
@@ -146,16 +147,25 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names)) or "none"
 
 
-def _texts(values: Sequence[Any]) -> list[str | ValueError | None]:
-    """Write each value as text; where there is none, the error that says why stands in its place."""
+def _texts(values: Sequence[Any]) -> tuple[list[str | ValueError | None], bool]:
+    """
+    Write each value as text; where there is none, the error that says why stands in its place.
+
+    :return: the texts, and whether there is an error among them.
+    """
     if _TEXT_OR_NONE.issuperset(map(type, values)):
         # Names and tiers repeat, so that there is less to look at. What is printable is valid Unicode.
-        texts = {
+        of_value = {
             value: value if value and value.isprintable() and not value.isspace() else _text(value)
             for value in set(values)
         }
-        return list(map(texts.__getitem__, values))
-    return list(map(_text, values))
+        return list(map(of_value.__getitem__, values)), _has_errors(of_value.values())
+    texts = list(map(_text, values))
+    return texts, _has_errors(texts)
+
+
+def _has_errors(texts: Iterable[str | ValueError | None]) -> bool:
+    return any(issubclass(kind, ValueError) for kind in set(map(type, texts)))
 
 
 def _reason(why: PhoneReason, phone: object) -> str:
@@ -174,13 +184,17 @@ def _reasons(
     phones: Sequence[object],
     texts: Mapping[str, Sequence[str | ValueError | None]],
 ) -> dict[int, str]:
-    """Tell which rows cannot be sent: position → reason, the number's before that of any other field."""
+    """
+    Tell which rows cannot be sent.
+
+    :param texts: the columns that have errors among their texts.
+    :return: position → reason, the number's before that of any other field.
+    """
     reasons = {}
     if set(map(type, numbers)) != {str}:
         reasons = {i: _reason(number, phones[i]) for i, number in enumerate(numbers) if not isinstance(number, str)}
     for field, column in texts.items():
-        if any(issubclass(kind, ValueError) for kind in set(map(type, column))):
-            for i, text in enumerate(column):
-                if isinstance(text, ValueError):
-                    reasons.setdefault(i, f"{field}: {text}")
+        for i, text in enumerate(column):
+            if isinstance(text, ValueError):
+                reasons.setdefault(i, f"{field}: {text}")
     return reasons

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
@@ -32,55 +32,88 @@ _LAST = ("pager", "uan", "voicemail")
 _SPECIAL = (*_FIRST, *_PERSONAL, *_LAST)
 
 
-def read_international(digits: str, written: str = "", regions: Sequence[str] = (), mobile: bool = False) -> bool:
+class NumberingPlans:
     """
-    Recognise a valid number with its country code.
+    All numbering plans.
 
-    :param digits: ASCII digits, without plus.
-    :param written: the same as they are written, where there are blanks, dashes or dots between them.
-    :param regions: where a second number among them may be of, beside the same country.
     :param mobile: True accepts only types that can receive SMS.
-    :return: True: libphonenumber holds ``+`` and these digits valid, its E.164 is just that, and no second number
-        begins among what is written. False: nothing is known.
     """
-    pattern, length, second = _plan_of(digits[:3], mobile)
-    if written and second is not None and second.begins_in(written, regions):
-        return False
-    return pattern.match(digits, length) is not None
+
+    def __init__(self, mobile: bool = False) -> None:
+        self._abroad = _ByFirstDigits(mobile)
+        self._within = _ByRegion(mobile)
+
+    def international(self, digits: str, written: str = "", regions: Sequence[str] = ()) -> bool:
+        """
+        Recognise a valid number with its country code.
+
+        :param digits: ASCII digits behind a plus.
+        :param written: the same as they are written, where there are blanks, dashes or dots between them.
+        :param regions: where a second number among them may be of, beside the same country.
+        :return: True: libphonenumber holds these digits valid, its E.164 is just that, and no second number begins
+            among what is written. False: nothing is known.
+        """
+        match, begin, second = self._abroad[digits[1:4]]
+        if written and second is not None and second.begins_in(written, regions):
+            return False
+        return match(digits, begin) is not None
+
+    def national(self, digits: str, region: str, written: str = "", regions: Sequence[str] = ()) -> str | None:
+        """
+        Recognise a valid number as it is dialled within a region, of a type that a person can have.
+
+        :param digits: ASCII digits.
+        :param region: one of libphonenumber's regions, in upper case.
+        :param written: the digits as they are written, where there are blanks, dashes or dots between them.
+        :param regions: where a second number among them may be of, beside the same country.
+        :return: E.164, when libphonenumber reads the digits as this number and holds it valid for the region, and no
+            second number begins among what is written; None when nothing is known.
+        """
+        fullmatch, plus_country_code, second = self._within[region]
+        if written and second is not None and second.begins_in(written, regions):
+            return None
+        match = fullmatch(digits)
+        return None if match is None else plus_country_code + match[match.lastindex or 0]
 
 
-def read_national(
-    digits: str, region: str, written: str = "", regions: Sequence[str] = (), mobile: bool = False
-) -> str | None:
-    """
-    Recognise a valid number as it is dialled within a region, of a type that a person can have.
-
-    :param digits: ASCII digits.
-    :param region: one of libphonenumber's regions, in upper case.
-    :param written: the digits as they are written, where there are blanks, dashes or dots between them.
-    :param regions: where a second number among them may be of, beside the same country.
-    :param mobile: True accepts only types that can receive SMS.
-    :return: E.164, when libphonenumber reads the digits as this number and holds it valid for the region, and no second
-        number begins among what is written; None when nothing is known.
-    """
-    pattern, plus_country_code, second = _national(region, mobile)
-    if written and second is not None and second.begins_in(written, regions):
-        return None
-    match = pattern.fullmatch(digits)
-    return None if match is None else plus_country_code + match[match.lastindex or 0]
-
+_Match = Callable[..., re.Match[str] | None]
 
 _COUNTRY_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 
 
-@functools.cache
-def _plan_of(first_digits: str, mobile: bool) -> tuple[re.Pattern[str], int, _Second | None]:
-    """Find the plan of the country code that a number begins with, and where in the number it applies."""
-    for length in (1, 2, 3):
-        country_code = first_digits[:length]
-        if country_code in _COUNTRY_CODES:
-            return _international(country_code, mobile), length, _second(int(country_code))
-    return _NOTHING, 0, None
+class _ByFirstDigits(dict[str, "tuple[_Match, int, _Second | None]"]):
+    """
+    The first three digits of a number → its country's plan, and where it begins in a number with a plus.
+
+    A dict, because a cached function takes longer to find what it knows than the plan takes to recognise a number.
+    """
+
+    def __init__(self, mobile: bool) -> None:
+        super().__init__()
+        self._mobile = mobile
+
+    def __missing__(self, first_digits: str) -> tuple[_Match, int, _Second | None]:
+        for length in (1, 2, 3):
+            country_code = first_digits[:length]
+            if country_code in _COUNTRY_CODES:
+                pattern = _international(country_code, self._mobile)
+                self[first_digits] = plan = pattern.match, len("+") + length, _second(int(country_code))
+                return plan
+        # Not kept: of these there may be any number.
+        return _NOTHING.match, 0, None
+
+
+class _ByRegion(dict[str, "tuple[_Match, str, _Second | None]"]):
+    """A region → its plan, and its country code behind a plus."""
+
+    def __init__(self, mobile: bool) -> None:
+        super().__init__()
+        self._mobile = mobile
+
+    def __missing__(self, region: str) -> tuple[_Match, str, _Second | None]:
+        pattern, plus_country_code, second = _national(region, self._mobile)
+        self[region] = plan = pattern.fullmatch, plus_country_code, second
+        return plan
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from airflow_provider_octopush.phones.library import (
     unreadable,
     without_trunk_zero,
 )
-from airflow_provider_octopush.phones.numbering_plan import read_international, read_national
+from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
 from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
 from airflow_provider_octopush.phones.readings import (
     dialled_abroad,
@@ -106,6 +106,7 @@ class PhoneReader:
         self._perhaps_abroad = _beginnings(["00", *map(country_code_of, self._default_regions[1:])])
         self._phone_check = phone_check
         self._mobile = phone_check == "mobile"
+        self._plans = NumberingPlans(self._mobile)
         self._needs_no_plus = without_plus == "international"
 
     def read(self, value: object, region: object = None) -> str | PhoneReason:
@@ -159,14 +160,17 @@ class PhoneReader:
         ):
             return None  # perhaps two numbers, or a date, or an IP address
         if digits[:1] == "+":
-            others = self._regions(region) or () if grouped and region is not None else self._default_regions
-            return digits if read_international(digits[1:], grouped, others, self._mobile) else None
+            if not grouped:
+                return digits if self._plans.international(digits) else None
+            others = self._regions(region) or () if region is not None else self._default_regions
+            return digits if self._plans.international(digits, grouped, others) else None
         if self._needs_no_plus:
-            return f"+{digits}" if read_international(digits, grouped, (), self._mobile) else None
+            number = f"+{digits}"
+            return number if self._plans.international(number, grouped) else None
         if digits[:2] in self._perhaps_abroad:
             return None
         named = region if type(region) is str and region in REGIONS else self._first_region(region)
-        return None if named is None else read_national(digits, named, grouped, self._default_regions, self._mobile)
+        return None if named is None else self._plans.national(digits, named, grouped, self._default_regions)
 
     def _first_region(self, region: object) -> str | None:
         """Return the region in which a number is looked for first."""

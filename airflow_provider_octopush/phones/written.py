@@ -83,7 +83,7 @@ _DATE = re.compile(
 MAY_BE_ANOTHER = re.compile(
     r"(?:[0-9]{4}[ ._-][0-3]?[0-9][ ._-][0-3]?[0-9]|[0-3]?[0-9][ ._-][0-3]?[0-9][ ._-][0-9]{4})(?![0-9])"
     r"|(?:(?:19|20)[0-9]{2}-[01]?[0-9]|[01]?[0-9]-(?:19|20)[0-9]{2})\Z"
-    r"|[0-9]+(?:\.[0-9]+){3}\Z"
+    r"|[0-9]++(?:\.[0-9]++){3}\Z"
 )
 # A month and its year, or two years, even where libphonenumber groups digits so: no such number is in use.
 _YEAR = "(?:19|20)[0-9]{2}"

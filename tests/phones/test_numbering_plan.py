@@ -14,7 +14,7 @@ from phonenumbers import (
     PhoneNumberType,
 )
 
-from airflow_provider_octopush.phones.numbering_plan import read_international, read_national
+from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
 
 #: Numbers tried for each country code and region; raise it to try as many as one likes.
 NUMBERS = int(os.environ.get("NUMBERS_PER_PLAN", "250"))
@@ -64,6 +64,7 @@ def nearby(seeds: list[str], rng: random.Random) -> str:
 @pytest.mark.parametrize("mobile", [False, True])
 def test_every_international_number_that_is_accepted_is_one_of_libphonenumber(mobile: bool) -> None:
     rng = random.Random(1)
+    plans = NumberingPlans(mobile)
     accepted = valid = 0
     for country_code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
         seeds = examples(list(regions), country_code)
@@ -74,7 +75,7 @@ def test_every_international_number_that_is_accepted_is_one_of_libphonenumber(mo
             if mobile and number is not None:
                 is_valid = is_valid and phonenumbers.number_type(number) in SMS_TYPES
             valid += is_valid
-            if read_international(digits, mobile=mobile):
+            if plans.international(f"+{digits}"):
                 accepted += 1
                 assert number is not None
                 assert (is_valid, e164(number)) == (True, f"+{digits}"), digits
@@ -84,6 +85,7 @@ def test_every_international_number_that_is_accepted_is_one_of_libphonenumber(mo
 @pytest.mark.parametrize("mobile", [False, True])
 def test_every_national_number_that_is_accepted_is_one_of_libphonenumber(mobile: bool) -> None:
     rng = random.Random(2)
+    plans = NumberingPlans(mobile)
     accepted = valid = 0
     for region in REGIONS:
         metadata = PhoneMetadata.metadata_for_region(region, None)
@@ -96,7 +98,7 @@ def test_every_national_number_that_is_accepted_is_one_of_libphonenumber(mobile:
             if mobile and number is not None:
                 is_valid = is_valid and phonenumbers.number_type(number) in SMS_TYPES
             valid += is_valid
-            read = read_national(digits, region, mobile=mobile)
+            read = plans.national(digits, region)
             if read is not None:
                 accepted += 1
                 assert number is not None
@@ -117,9 +119,9 @@ def test_every_national_number_that_is_accepted_is_one_of_libphonenumber(mobile:
     ],
 )
 def test_numbers_are_read_as_they_are_dialled(digits: str, region: str, number: str | None) -> None:
-    assert read_national(digits, region) == number
+    assert NumberingPlans().national(digits, region) == number
 
 
 @pytest.mark.parametrize("digits", ["", "0", "33", "999123456789", "33012345678", "111222233334444"])
 def test_what_is_not_accepted_is_left_to_libphonenumber(digits: str) -> None:
-    assert not read_international(digits)
+    assert not NumberingPlans().international(f"+{digits}")
