@@ -33,9 +33,8 @@ endef
 .venv-warehouses/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
 	$(call environment,.venv-warehouses,$(NEWEST_AIRFLOW),--group warehouses)
 
-# Tests wait for processes, servers and browsers half of the time. Tests of one file share what they start; the order is
-# that of tests/conftest.py.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Tests wait for processes, servers and browsers half of the time. Tests of one file share what they start.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
 .PHONY: test
 test: lint docs .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow

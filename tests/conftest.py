@@ -33,11 +33,6 @@ SetConnection = Callable[..., None]
 INTEGRATION = "tests/integration"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes longest first, so that nobody waits for it in the end."""
-    items.sort(key=lambda item: not item.nodeid.startswith(INTEGRATION))
-
-
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which is not there wherever tests run
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Spread the tests by file, but one whole Airflow at a time: on two cores, two are slow enough to fail."""

@@ -141,7 +141,9 @@ def explain(
     where = f" ({code})" if code else ""
     said = f"the database failed while {doing}: {type(error).__name__}{where}"
     is_quotable = state is not None and (state[:2] in _QUOTABLE or state in _CANCELLED)
-    # Once rows are read, a function may have raised it, with a class and words of its own choice.
+    # Once rows are read, a function may have raised it, with a class and words of its own choice. PostgreSQL may call
+    # one while it plans the query, and says then that it did.
+    reading = reading or bool(getattr(getattr(error, "diag", None), "context", None))
     if is_quotable and not holds_parameters and not (reading and is_servers):
         return kind(f"{said}: {_words(error)}")
     quoted = "a parameter" if is_quotable and not reading else "a row"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import itertools
 import json
 import zlib
 from collections import defaultdict
@@ -39,6 +40,8 @@ _NOT_OPTIONS = {
     **dict.fromkeys(("chunksize", "iterator", "batch_size"), "files are read in batches in any case"),
     "filepath_or_buffer": "it is data_path that names files",
     "compression": "a file that is compressed is a .gz",
+    "dialect": "say one by one what differs, such as 'sep' and 'quotechar'",
+    "index_col": "each column stays one",
 }
 
 
@@ -50,7 +53,7 @@ def read_files(
 
     Cells of a CSV are text, never numbers, and nothing is guessed: it is in UTF-8, with or without a byte order mark,
     its cells are separated by commas, and its first row has the columns' names. Values of JSON and Parquet are what
-    they are there: an integer beside a null stays an int.
+    Python and pyarrow make of them: an integer beside a null stays an int, and a JSON number with a point is a float.
 
     :param files: CSV (``.csv``), JSON lines (``.jsonl``, ``.ndjson``, ``.json``; one object on a line) or Parquet
         (``.parquet``, which needs pyarrow). CSV and JSON lines may be compressed (``.gz``).
@@ -103,7 +106,7 @@ def _opened(file: File, stack: ExitStack) -> BinaryIO:
     return cast(BinaryIO, stack.enter_context(gzip.open(opened)))
 
 
-def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
+def _whole(frames: Iterable[pd.DataFrame], name: str, options: Options) -> Iterator[pd.DataFrame]:
     """Give frames; what a reader raises becomes an exception that holds nothing of a row."""
     frames = iter(frames)
     while True:
@@ -132,12 +135,9 @@ def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
             )
         except (TypeError, LookupError) as error:
             # Of names of options and encodings; of a value, a reader says more in its ValueError.
-            failure = FilesError(f"{name} cannot be read with these data_options: {error}")
-        except ValueError as error:
-            failure = FilesError(
-                f"{name} cannot be read with these data_options: {type(error).__name__}; its words are left out, since "
-                "they may quote a row"
-            )
+            failure = _without_words(name, error) if _has_functions(options) else _with_words(name, error)
+        except (ValueError, ArithmeticError, AttributeError, AssertionError) as error:
+            failure = _without_words(name, error)
         if failure is not None:
             raise failure
         if frame is None:
@@ -145,9 +145,30 @@ def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
         yield frame
 
 
+def _with_words(name: str, error: Exception) -> FilesError:
+    return FilesError(f"{name} cannot be read with these data_options: {error}")
+
+
+def _without_words(name: str, error: Exception) -> FilesError:
+    return FilesError(
+        f"{name} cannot be read with these data_options: {type(error).__name__}; its words are left out, since they "
+        "may quote a row"
+    )
+
+
+def _has_functions(options: Options) -> bool:
+    """Tell whether options hold functions, such as converters: what these raise may be about a cell."""
+    return any(
+        map(
+            callable,
+            itertools.chain.from_iterable(v.values() if isinstance(v, Mapping) else (v,) for v in options.values()),
+        )
+    )
+
+
 # CSV
 
-_ABOUT_NAMES = ("header", "names", "usecols", "index_col", "dtype", "converters", "parse_dates")
+_ABOUT_NAMES = ("header", "names", "usecols", "dtype", "converters", "parse_dates")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -156,9 +177,8 @@ def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame
     # The first row is taken for the names here: pandas would rename columns of the same name, and take the first cell
     # of rows that are longer than the names for an index. Who says something about the names has it pandas' way.
     takes_names = not any(name in options for name in _ABOUT_NAMES)
-    if isinstance(types := options.get("dtype"), Mapping):
-        # pandas would guess those of all other columns.
-        options = {**options, "dtype": defaultdict(lambda: object, types)}
+    if "dtype" in options:
+        options = {**options, "dtype": _types(options["dtype"])}
     if takes_names:
         usual["header"] = None
         if isinstance(rows := options.get("nrows"), int):
@@ -167,7 +187,7 @@ def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame
         chunks = _chunks(_opened(file, stack), {**usual, **options}, batch_size, file.name)
         stack.callback(chunks.close)
         names: list[str] | None = None
-        for chunk in _whole(chunks, file.name):
+        for chunk in _whole(chunks, file.name, options):
             frame = chunk.astype(object)
             if takes_names:
                 if names is None:
@@ -176,6 +196,14 @@ def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame
                     frame = frame.iloc[1:]
                 frame.columns = pd.Index(names)
             yield frame.reset_index(drop=True)
+
+
+def _types(given: Any) -> Any:
+    """Take out of ``dtype`` what lets pandas guess: no type, categories, and columns that it does not name."""
+    if isinstance(given, Mapping):
+        return defaultdict(lambda: object, {name: _types(given[name]) for name in given})
+    guesses = given is None or str(given) == "category" or isinstance(given, pd.CategoricalDtype)
+    return object if guesses else given
 
 
 def _chunks(opened: BinaryIO, options: Options, batch_size: int, name: str) -> Generator[pd.DataFrame, None, None]:
@@ -208,7 +236,7 @@ def _check_separator(names: list[str], file: str, options: Options) -> None:
 def _json_lines(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame]:
     with ExitStack() as stack:
         rows = _objects(_opened(file, stack), options, file.name)
-        yield from _whole(read_upstream(rows, origin=file.name, batch_size=batch_size), file.name)
+        yield from _whole(read_upstream(rows, origin=file.name, batch_size=batch_size), file.name, options)
 
 
 def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[Hashable, Any]]:
@@ -248,7 +276,7 @@ def _parquet(file: File, options: Options, batch_size: int) -> Iterator[pd.DataF
         if failure is not None:
             raise failure
         batches = _batches(pyarrow, table, options, batch_size)
-        yield from _whole(frames_of_batches(batches, batch_size, file.name), file.name)
+        yield from _whole(frames_of_batches(batches, batch_size, file.name), file.name, options)
 
 
 def _is_damage(error: Exception) -> bool:

@@ -36,6 +36,7 @@ class Lexis:
     :param brackets: ``[…]`` is a name.
     :param triples: three quotes begin a text that three quotes end.
     :param runs_comments: ``/*! … */`` is code.
+    :param suffixes: the name of a parameter may end with anything in parentheses, be it half of a text.
     """
 
     escapes: Literal["all", "single", "E", "none"] = "none"
@@ -46,6 +47,7 @@ class Lexis:
     brackets: bool = False
     triples: bool = False
     runs_comments: bool = False
+    suffixes: bool = False
 
 
 POSTGRESQL = (Lexis("E", nesting=True, dollars=True),)
@@ -56,7 +58,7 @@ MYSQL = tuple(Lexis("all", hashes=True, tight_dashes=False, runs_comments=runs) 
 #: With NO_BACKSLASH_ESCAPES, and with ANSI_QUOTES, in the ``sql_mode``.
 MYSQL_WITHOUT_ESCAPES = tuple(replace(lexis, escapes="none") for lexis in MYSQL)
 MYSQL_WITH_QUOTED_NAMES = tuple(replace(lexis, escapes="single") for lexis in MYSQL)
-SQLITE = (Lexis(brackets=True),)
+SQLITE = (Lexis(brackets=True, suffixes=True),)
 #: A database that nobody knows may read a statement in any of these ways: it has to be a query in all of them.
 UNKNOWN = tuple(itertools.starmap(Lexis, itertools.product(("all", "single", "E", "none"), *[(False, True)] * 7)))
 
@@ -108,18 +110,27 @@ _STYLES = {
 
 def _code(sql: str, lexis: Lexis, *, parameters: bool = True) -> str:
     """Leave out of a statement what is text, a comment or a quoted name, and its parameters if wanted."""
-    scanner, kept, position = _scanner(lexis, parameters), [], 0
+    scanner, kept, position, executed = _scanner(lexis, parameters), [], 0, 0
     while match := scanner.search(sql, position):
         kept.append(sql[position : match.start()])
         position = match.end()
-        kept.append(_STANDS_FOR[str(match.lastgroup)])
-        if match.lastgroup == "nested":
+        kind = str(match.lastgroup)
+        if kind == "executed":
+            executed += 1
+            kept.append(f" {match['content']} ")
+        else:
+            kept.append(_STANDS_FOR.get(kind, ""))
+        if kind == "opaque" or executed > 1:
+            raise NotAQueryError(
+                f"sql has {match.group()[:3]} in it, and what comes of that depends on the server: {_ADVICE} without it"
+            )
+        if kind == "nested":
             position = _end_of_nested(sql, position)
     return "".join((*kept, sql[position:]))
 
 
-#: What is left where something is left out. What MySQL reads in a comment is code like all else.
-_STANDS_FOR = {"text": " '' ", "comment": " ", "nested": " ", "executed": " ", "parameter": " ? "}
+#: What is left where something is left out.
+_STANDS_FOR = {"text": " '' ", "comment": " ", "nested": " ", "parameter": " ? "}
 
 # PostgreSQL takes whatever is not ASCII for a letter, in names and in the tags of text between dollars.
 _LETTER = r"[A-Za-z_\x80-\U0010ffff]"
@@ -147,19 +158,23 @@ def _scanner(lexis: Lexis, parameters: bool) -> re.Pattern[str]:
         texts.append(rf"(?<!{_LETTER_OR_DIGIT})(?<!\$)\${tag}\$.*?(?:\$(?P=tag)\$|\Z)")
     if lexis.brackets:
         texts.append(r"\[(?:[^]]|]])*+(?:]|\Z)")
-    comments = ["--" + ("" if lexis.tight_dashes else r"(?=[\x00-\x20]|\Z)") + r"[^\n]*"]
+    comments = ["--" + ("" if lexis.tight_dashes else r"(?=[\x00-\x20\x7f]|\Z)") + r"[^\n]*"]
     if lexis.hashes:
         comments.append(r"#[^\n]*")
     kinds = {"text": texts, "comment": comments}
+    if lexis.suffixes:
+        kinds["opaque"] = [r"[$@#:](?:\w|::)+\("]
     if lexis.nesting:
         kinds["nested"] = [r"/\*"]
     else:
         if lexis.runs_comments:
-            kinds["executed"] = [r"/\*M?!\d*"]
+            # One server runs it and the next does not. Where nothing but words is in it, both can be looked at.
+            kinds["executed"] = [r"/\*M?!\d*(?P<content>[\s\w]*)\*/"]
+            kinds["opaque"] = [*kinds.get("opaque", ()), r"/\*M?!"]
         comments.append(r"/\*.*?(?:\*/|\Z)")
     if parameters:
         kinds["parameter"] = [r"%\(\w+\)s", r"(?<![\w$@#])[$@#]+\w+"]
-    order = ("text", "executed", "nested", "comment", "parameter")
+    order = ("text", "executed", "opaque", "nested", "comment", "parameter")
     pattern = "|".join(f"(?P<{kind}>{'|'.join(kinds[kind])})" for kind in order if kind in kinds)
     return re.compile(pattern, re.DOTALL | re.IGNORECASE)
 
@@ -185,6 +200,7 @@ def _as_far_as_it_matters(lexis: Lexis, sql: str) -> Lexis:
         brackets=lexis.brackets and "[" in sql,
         triples=lexis.triples and ("'''" in sql or '"""' in sql),
         runs_comments=lexis.runs_comments and "!" in sql,
+        suffixes=lexis.suffixes and "(" in sql,
     )
 
 
@@ -229,8 +245,8 @@ def _changes(words: list[str], start: int) -> Iterator[str]:
     words = [*map(str.upper, words), "", ""]
     for i, word in enumerate(words[:-2]):
         before, behind = words[i - 1], words[i + 1]
-        # No database takes it for a name that is not quoted.
-        if word == "INTO" and before != ".":
+        # No database takes it for a name that is not quoted, but behind a point; and 1. and @a. have one as well.
+        if word == "INTO":
             yield word
         if before in _BEFORE_A_NAME or (before == ":" and not words[i - 2].isidentifier()):
             continue

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,12 +186,36 @@ def test_options_go_to_the_reader_as_they_are() -> None:
         ({"chunksize": 5}, "data_options has 'chunksize': leave it out"),
         ({"compression": "zip"}, "data_options has 'compression': leave it out, a file that is compressed is a .gz"),
         ({"iterator": True}, "data_options has 'iterator': leave it out"),
+        ({"dialect": "excel-tab"}, "data_options has 'dialect': leave it out, say one by one what differs"),
+        ({"index_col": False}, "data_options has 'index_col': leave it out, each column stays one"),
     ],
 )
 def test_options_that_the_reader_does_not_take_are_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(FilesError, match=message) as error:
         read("a.csv", "phone,name\n1,Zoé\n".encode(), **options)
     assert "Zoé" not in everything_in(error.value)
+
+
+@pytest.mark.parametrize("kind", [None, "category", pd.CategoricalDtype(["1"]), {"phone": "category"}, {"phone": None}])
+def test_no_type_and_categories_leave_cells_as_they_are(kind: Any) -> None:
+    assert read("a.csv", b"phone,n\n0612345678,007\n", dtype=kind)[1] == [["0612345678", "007"]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dtype": {"phone": "int32"}},
+        {"converters": {"phone": {}.__getitem__}},
+        {"converters": {"phone": lambda cell: [][int(cell)]}},
+        {"converters": {"phone": lambda cell: cell + int(cell)}},
+        {"converters": {"phone": lambda cell: getattr(cell, cell)}},
+    ],
+    ids=["too large", "KeyError", "IndexError", "TypeError", "AttributeError"],
+)
+def test_what_a_type_or_a_converter_says_of_a_cell_is_not_told(options: dict[str, Any]) -> None:
+    with pytest.raises(FilesError, match=r"cannot be read with these data_options: [A-Za-z]+; its words") as error:
+        read("a.csv", b"phone,name\n33612345678,Anna\n", **options)
+    assert "33612345678" not in everything_in(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf"])

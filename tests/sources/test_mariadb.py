@@ -190,6 +190,7 @@ def test_mariadbs_mode_and_version_decide_what_is_text(
     hook = DriverHook(connect)
     change = f"; SET SESSION TRANSACTION READ WRITE; DROP TABLE {mariadb_table}; -- "
     hidden = [f"SELECT 1 /*!999999 ' */{change}'", f"SELECT 1 /*!000001 ' */{change}'"]
+    hidden += [f"SELECT 1 /*!999999 /* */ ' */{change}'", f"SELECT 1 --\x7f '\n{change}'"]
     if "NO_BACKSLASH_ESCAPES" in mode:
         hidden.append(f"SELECT '\\'{change}'")
     if "ANSI_QUOTES" in mode:

@@ -256,6 +256,19 @@ def test_words_about_a_statement_that_come_while_rows_are_read_may_be_about_a_ro
     statement(connect_postgres, f"DROP FUNCTION {postgres_table}_raise(text, text)")
 
 
+def test_a_function_that_runs_while_a_query_is_planned_is_not_quoted(postgres: Any, postgres_table: str) -> None:
+    function = f"{postgres_table}_planned"
+    statement(
+        connect_postgres,
+        f"CREATE FUNCTION {function}() RETURNS integer STABLE LANGUAGE plpgsql AS "
+        "$$ DECLARE n integer; BEGIN EXECUTE 'SELECT count(*) FROM t' || '33612345678' INTO n; RETURN n; END $$",
+    )
+    with pytest.raises(RowsNotReadError, match=r"SQLSTATE 42P01\).*; its words are left out") as error:
+        read(postgres, f"SELECT * FROM {postgres_table} WHERE id > {function}()")
+    assert "33612345678" not in everything_in(error.value)
+    statement(connect_postgres, f"DROP FUNCTION {function}()")
+
+
 LOST = [
     ("pg_terminate_backend(pid)", ConnectionLostError, "SQLSTATE 57P01|server closed the connection"),
     ("pg_cancel_backend(pid)", QueryCancelledError, r"QueryCanceled \(SQLSTATE 57014\): .*by somebody"),

@@ -96,6 +96,11 @@ HIDDEN = [
     "SELECT 1 /*M!100000 ; DELETE FROM t */",
     "SELECT 1 /*!999999 ' */; DELETE FROM t -- '",
     "WITH a AS (SELECT 1) /*! ' */ DELETE FROM t WHERE 1 /*! ' */",
+    "SELECT 1 /*!999999 /* */ ' */; DELETE FROM t # '",
+    "SELECT 1 /*!999999 ' */ /*!50000 INTO OUTFILE 'x' -- '\n*/",
+    "SELECT 1 /*!999999 . */ /*!50000 INTO */ OUTFILE 'x'",
+    "SELECT 1 --\x7f '\n; DELETE FROM t -- '",
+    *[f"SELECT {name}. INTO OUTFILE 'x'" for name in ("@a", "$1", "1_000", "0x1F", "1", "`a`")],
     "SELECT 1 AS $$; DELETE FROM t; SELECT 1 AS $$",
     "SELECT $a$ ' $a$; DELETE FROM t; SELECT '",
     "SELECT 1 # 2; DELETE FROM t",
@@ -115,6 +120,19 @@ HIDDEN = [
 def test_text_that_is_run_is_no_procedure(sql: str) -> None:
     with pytest.raises(NotAQueryError, match=r"sql has text that is run as a statement, by EXEC(UTE)?: write one"):
         check_query(sql)
+
+
+@pytest.mark.parametrize("mark", "$@#:")
+def test_a_parameter_of_sqlite_hides_no_half_of_a_text(mark: str) -> None:
+    with pytest.raises(NotAQueryError, match="depends on the server"):
+        check_query(f"WITH a AS (SELECT {mark}x::y(')) DELETE FROM t --')", SQLITE)
+
+
+def test_a_comment_of_words_that_mysql_may_run_is_let_through() -> None:
+    assert (
+        check_query("SELECT /*!40001 SQL_NO_CACHE */* FROM t WHERE a = '/*!' /*+ MAX_EXECUTION_TIME(1000) */", MYSQL)
+        == "SELECT"
+    )
 
 
 @pytest.mark.parametrize("sql", ["SELECT INTO n FROM t", "SELECT DISTINCT INTO n FROM t", "SELECT a, INTO n FROM t"])
