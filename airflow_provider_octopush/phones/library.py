@@ -176,13 +176,13 @@ def valid(digits: str) -> PhoneNumber | None:
 
 def _has_country_code_twice(number: PhoneNumber, digits: str) -> bool:
     """
-    Tell whether digits end with a number that has its country code in front of it twice.
+    Tell whether digits are a number that has its country code in front of it twice.
 
     Where the country code is the trunk prefix as well, libphonenumber drops the second one: 00 11 507… would be a
     number of Minnesota, but 0011 is what Australians dial before one of Panama.
     """
     code = str(number.country_code)
-    return digits.endswith(f"{code}{code}{phonenumbers.national_significant_number(number)}")
+    return digits == f"{code}{code}{phonenumbers.national_significant_number(number)}"
 
 
 def dialled_in(digits: str, region: str) -> PhoneNumber | None:
@@ -196,6 +196,13 @@ def dialled_in(digits: str, region: str) -> PhoneNumber | None:
     except NumberParseException:
         return None
     if has_country_written(number):
-        is_number = phonenumbers.is_valid_number(number) and not _has_country_code_twice(number, digits)
+        behind = _behind_international_prefix(digits, region)
+        is_number = phonenumbers.is_valid_number(number) and not _has_country_code_twice(number, behind)
         return number if is_number else None
     return number if is_of(number, region) else None
+
+
+def _behind_international_prefix(digits: str, region: str) -> str:
+    metadata = PhoneMetadata.metadata_for_region(region, None)
+    prefix = re.match(metadata.international_prefix or "", digits) if metadata is not None else None
+    return digits[prefix.end() :] if prefix is not None else digits

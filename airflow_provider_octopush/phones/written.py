@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import ipaddress
 import re
 from collections.abc import Iterator
 from itertools import accumulate
@@ -291,11 +290,8 @@ def _looks_like(text: str) -> PhoneReason | None:
         if 0 < day_and_month[0] <= 12 and day_and_month[1] <= 31 and (is_sure or int(year) in _YEARS):
             return PhoneReason.DATE
     address = _ADDRESS.fullmatch(text)
-    if address is not None:
-        try:
-            ipaddress.IPv4Address(address[1])
-        except ValueError:
-            return None
+    # Programs that write addresses in columns fill each part up with zeros.
+    if address is not None and all(int(part) < 256 for part in address[1].split(".")):
         return PhoneReason.ADDRESS
     return None
 

@@ -38,8 +38,9 @@ def read_sql(
 
     Values are what the driver makes of them: an integer beside NULL stays an int, NULL is None. What a driver makes of
     a value against the database's meaning is mended: JSON that is one string loses its quotes, CHAR its padding, and a
-    date that Python does not have is text, where the driver tells it. Columns that the query names alike keep their names. The connection opens
-    with the first frame asked for and closes with the last one, or when the generator is closed.
+    date that Python does not have is text, where the driver tells it. Columns that the query names alike keep their
+    names. The connection opens with the first frame asked for and closes with the last one, or when the generator is
+    closed.
 
     The statement is one query, or calls a procedure; what changes data is refused before it runs. A query runs in a
     read-only session or transaction where the database has one and the driver is known; nothing is ever committed. What

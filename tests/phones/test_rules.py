@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 from functools import cache
 from typing import Any, get_args
 
@@ -215,8 +216,20 @@ def abroad(text: str, region: str) -> PhoneNumber | None:
     number = parsed(text, region)
     if number is None or number.country_code_source != CountryCodeSource.FROM_NUMBER_WITH_IDD:
         return None
-    is_twice = text.endswith(f"{number.country_code}{e164(number)[1:]}")
+    behind = re.sub(f"^(?:{metadata_of(region).international_prefix})", "", text)
+    is_twice = behind == f"{number.country_code}{e164(number)[1:]}"
     return number if phonenumbers.is_valid_number(number) and not is_twice else None
+
+
+def test_the_last_digit_of_an_international_prefix_is_no_country_code() -> None:
+    for _, number in invented(random.Random(21), *ORDINARY):
+        digits = e164(number)[1:]
+        for region, prefix in (("US", "011"), ("AU", "0011"), ("KR", "001"), ("RU", "810")):
+            if prefix[-1] == digits[0]:
+                assert reader(region).read(f"{prefix}{digits}") == f"+{digits}", (region, digits)
+    assert reader("US").read("011 1 604 555 0123") == "+16045550123"
+    assert reader("AU").read("0011 1 212 555 0123") == "+12125550123"
+    assert reader("TH").read("001 1 212 555 0123") == "+12125550123"
 
 
 def test_a_country_code_that_is_there_twice_is_no_trunk_prefix() -> None:
@@ -479,6 +492,7 @@ def test_no_number_begins_with_a_zero_that_is_taken_for_a_trunk_prefix() -> None
         ("2024-01-15", ["SE"], PhoneReason.DATE),
         ("15.01.2024", ["SE"], PhoneReason.DATE),
         ("61.23.45.67", ["FR"], PhoneReason.ADDRESS),
+        ("192.168.001.001", ["AT"], PhoneReason.ADDRESS),
         ("+33612345678\ufe0e", [], "+33612345678"),
         ("06 12 34 56/78", ["FR"], "+33612345678"),
         ("06 12 34 56 78 07 12 34 56 78", ["FR"], PhoneReason.TWO_NUMBERS),
