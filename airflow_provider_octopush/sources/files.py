@@ -199,11 +199,26 @@ def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame
 
 
 def _types(given: Any) -> Any:
-    """Take out of ``dtype`` what lets pandas guess: no type, categories, and columns that it does not name."""
+    """
+    Take out of the option ``dtype`` what changes cells.
+
+    With no type, with categories, and for columns that it does not name, pandas guesses. What is too large for an
+    integer of fewer than 8 bytes, pandas 2 makes another number of.
+    """
     if isinstance(given, Mapping):
         return defaultdict(lambda: object, {name: _types(given[name]) for name in given})
-    guesses = given is None or str(given) == "category" or isinstance(given, pd.CategoricalDtype)
-    return object if guesses else given
+    if given is None:
+        return object
+    try:
+        dtype = pd.api.types.pandas_dtype(given)
+    except TypeError:
+        return given  # which pandas has words for
+    if isinstance(dtype, pd.CategoricalDtype):
+        return object
+    if pd.api.types.is_integer_dtype(dtype):
+        wide = "UInt64" if pd.api.types.is_unsigned_integer_dtype(dtype) else "Int64"
+        return wide if pd.api.types.is_extension_array_dtype(dtype) else wide.lower()
+    return given
 
 
 def _chunks(opened: BinaryIO, options: Options, batch_size: int, name: str) -> Generator[pd.DataFrame, None, None]:

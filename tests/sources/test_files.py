@@ -204,18 +204,27 @@ def test_no_type_and_categories_leave_cells_as_they_are(kind: Any) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"dtype": {"phone": "int32"}},
+        {"dtype": {"name": "int64"}},
         {"converters": {"phone": {}.__getitem__}},
         {"converters": {"phone": lambda cell: [][int(cell)]}},
         {"converters": {"phone": lambda cell: cell + int(cell)}},
         {"converters": {"phone": lambda cell: getattr(cell, cell)}},
     ],
-    ids=["too large", "KeyError", "IndexError", "TypeError", "AttributeError"],
+    ids=["no integer", "KeyError", "IndexError", "TypeError", "AttributeError"],
 )
 def test_what_a_type_or_a_converter_says_of_a_cell_is_not_told(options: dict[str, Any]) -> None:
     with pytest.raises(FilesError, match=r"cannot be read with these data_options: [A-Za-z]+; its words") as error:
         read("a.csv", b"phone,name\n33612345678,Anna\n", **options)
     assert "33612345678" not in everything_in(error.value)
+    assert "Anna" not in everything_in(error.value)
+
+
+@pytest.mark.parametrize("kind", ["int8", "int32", "uint32", "Int32", "UInt16", np.int16, "int64"])
+def test_an_integer_is_the_number_that_is_in_the_cell_however_narrow_its_type(kind: Any) -> None:
+    assert read("a.csv", b"phone,n\n33612345678,007\n", dtype={"phone": kind})[1] == [[33612345678, "007"]]
+    with pytest.raises(FilesError, match="cannot be read with these data_options") as error:
+        read("a.csv", b"phone,n\n336123456780000000000,007\n", dtype={"phone": kind})
+    assert "336123456780000000000" not in everything_in(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf"])
