@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, get_args
 
-from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.library import (
     REGIONS,
     country_code,
@@ -30,6 +29,7 @@ from airflow_provider_octopush.phones.readings import (
     international,
 )
 from airflow_provider_octopush.phones.reasons import PhoneReason
+from airflow_provider_octopush.phones.regions import checked_regions, is_region, names_nothing, region_code
 from airflow_provider_octopush.phones.several import behind_valid, within_valid
 from airflow_provider_octopush.phones.written import (
     MAX_DIGITS,
@@ -37,9 +37,7 @@ from airflow_provider_octopush.phones.written import (
     MIN_DIGITS,
     Dialled,
     read_written,
-    stands_for_nothing,
 )
-from airflow_provider_octopush.values import is_missing
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
@@ -98,9 +96,7 @@ class PhoneReader:
         phone_check: PhoneCheck = "format",
         without_plus: WithoutPlus = "national",
     ) -> None:
-        is_list = isinstance(default_region, Iterable) and not isinstance(default_region, str)
-        regions: Iterable[object] = default_region if is_list else [default_region]
-        self._default_regions = [_checked_region(region) for region in regions]
+        self._default_regions = checked_regions(default_region)
         _check_choice("phone_check", phone_check, get_args(PhoneCheck))
         _check_choice("without_plus", without_plus, get_args(WithoutPlus))
         self._perhaps_abroad = _beginnings(["00", *map(country_code_of, self._default_regions[1:])])
@@ -183,9 +179,9 @@ class PhoneReader:
             return (region,)
         if region is None:
             return self._default_regions
-        if _is_region(region):  # and first, for NA is Namibia
-            return [_region(region)]
-        return self._default_regions if _is_nothing(region) else None
+        if is_region(region):  # and first, for NA is Namibia
+            return [region_code(region)]
+        return self._default_regions if names_nothing(region) else None
 
     def _read(self, value: object, region: object) -> str | PhoneReason:
         dialled = read_written(value)
@@ -271,37 +267,6 @@ def _fits(dialled: Dialled, number: str) -> bool:
 def _beginnings(codes: Iterable[str]) -> frozenset[str]:
     """Return the first two digits of what begins with one of some codes."""
     return frozenset(f"{code}{digit}"[:2] for code in codes for digit in "0123456789")
-
-
-def _is_nothing(value: object) -> bool:
-    return stands_for_nothing(plain(value)) if isinstance(value, str) else is_missing(value)
-
-
-def _region(region: object) -> str:
-    text = plain(str(region)).strip()
-    return text.upper() if text.isascii() else text  # "ß" would become "SS"
-
-
-def _is_region(region: object) -> bool:
-    return isinstance(region, str) and _region(region) in REGIONS
-
-
-def _checked_region(region: object) -> str:
-    if not _is_region(region):
-        raise ValueError(f"default_region {region!r} is not a region: {_what_to_write(region)}")
-    return _region(region)
-
-
-def _what_to_write(region: object) -> str:
-    text = str(region).strip()
-    if text.upper() == "UK":
-        return "write 'GB' for the United Kingdom"
-    if "," in text or text.startswith("["):
-        return (
-            "write several as a list, such as ['FR', 'RE']; a template gives a list in a Dag with "
-            "render_template_as_native_obj=True"
-        )
-    return "write a code of two letters, such as 'FR', or a list of them"
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -1,0 +1,74 @@
+"""Forms of one line: numbers that differ by a prefix that came or went, and ring the same phone."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class _Change(NamedTuple):
+    """
+    A prefix that came or went.
+
+    :param country_code: where.
+    :param before: what stands in front of it behind the country code, such as an area code.
+    :param prefix: what one of the forms has and the other has not.
+    :param behind: what stands behind it.
+    """
+
+    country_code: str
+    before: str
+    prefix: str
+    behind: str
+
+
+# Whether a text was written before or after a change, nobody can tell. So both forms are one line.
+_CHANGES = (
+    # Mobiles have a 9 from abroad, and none within the country: ITU, Operational Bulletin, national numbering plan of
+    # Argentina (+54); libphonenumber's FAQ, "Why are Argentinian mobile numbers …".
+    _Change("54", "", "9", "[1-8][0-9]{9}"),
+    # Mobiles had a 1 from abroad until 3 August 2019: IFT (Mexico), Plan Técnico Fundamental de Numeración, 2018.
+    _Change("52", "", "1", "[2-9][0-9]{9}"),
+    # Mobiles got a ninth digit from 2012 on, the last of them on 6 November 2016: Anatel (Brazil), Resolução 553/2010.
+    _Change("55", "[1-9][0-9]", "9", "[6-9][0-9]{7}"),
+    # All numbers got 01 on 30 November 2024: ARCEP Bénin, national numbering plan of ten digits, 2024.
+    _Change("229", "", "01", "[0-9]{8}"),
+    # All numbers got two digits of their operator on 31 January 2021: ARTCI (Côte d'Ivoire), 28 July 2020. The second
+    # digit of a mobile says which (0–3 Moov, 4–6 MTN, 7–9 Orange), the third one of a landline (8 Moov, 0 MTN).
+    _Change("225", "", "01", "[04-9][0-3][0-9]{6}"),
+    _Change("225", "", "05", "[04-9][4-6][0-9]{6}"),
+    _Change("225", "", "07", "[04-9][7-9][0-9]{6}"),
+    _Change("225", "", "21", "[23][0-9]8[0-9]{5}"),
+    _Change("225", "", "25", "[23][0-9]0[0-9]{5}"),
+    _Change("225", "", "27", "[23][0-9][1-79][0-9]{5}"),
+)
+
+_PATTERNS = [
+    (
+        re.compile(f"({change.country_code}{change.before})({change.behind})"),
+        re.compile(f"({change.country_code}{change.before}){change.prefix}({change.behind})"),
+        change.prefix,
+    )
+    for change in _CHANGES
+]
+
+_BEGIN = tuple(sorted({change.country_code for change in _CHANGES}))
+
+
+def line_forms(number: int) -> frozenset[int]:
+    """
+    Return all forms of one line.
+
+    :param number: the digits of E.164.
+    :return: with the number itself; nothing else where its country knows no other form.
+    """
+    digits = str(number)
+    if not digits.startswith(_BEGIN):
+        return frozenset((number,))
+    forms = {number}
+    for without, with_prefix, prefix in _PATTERNS:
+        if (match := without.fullmatch(digits)) is not None:
+            forms.add(int(f"{match[1]}{prefix}{match[2]}"))
+        elif (match := with_prefix.fullmatch(digits)) is not None:
+            forms.add(int(f"{match[1]}{match[2]}"))
+    return frozenset(forms)

@@ -1,0 +1,56 @@
+"""What names a region, and what a caller should have written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from airflow_provider_octopush.phones.characters import plain
+from airflow_provider_octopush.phones.library import REGIONS
+from airflow_provider_octopush.phones.written import stands_for_nothing
+from airflow_provider_octopush.values import is_missing
+
+
+def region_code(region: object) -> str:
+    """Write the name of a region as libphonenumber does."""
+    text = plain(str(region)).strip()
+    return text.upper() if text.isascii() else text  # "ß" would become "SS"
+
+
+def is_region(region: object) -> bool:
+    """Tell whether a value names a region that has phone numbers."""
+    return isinstance(region, str) and region_code(region) in REGIONS
+
+
+def names_nothing(region: object) -> bool:
+    """Tell whether a value that names no region says that there is none. (``NA`` is Namibia: look first.)"""
+    return stands_for_nothing(plain(region)) if isinstance(region, str) else is_missing(region)
+
+
+def checked_regions(default_region: str | Sequence[str]) -> list[str]:
+    """
+    Check what a caller writes for ``default_region``.
+
+    :param default_region: a region, or several.
+    :raises ValueError: when one does not exist; says what to write.
+    """
+    is_list = isinstance(default_region, Iterable) and not isinstance(default_region, str)
+    regions: Iterable[object] = default_region if is_list else [default_region]
+    return [_checked(region) for region in regions]
+
+
+def _checked(region: object) -> str:
+    if not is_region(region):
+        raise ValueError(f"default_region {region!r} is not a region: {_what_to_write(region)}")
+    return region_code(region)
+
+
+def _what_to_write(region: object) -> str:
+    text = str(region).strip()
+    if text.upper() == "UK":
+        return "write 'GB' for the United Kingdom"
+    if "," in text or text.startswith("["):
+        return (
+            "write several as a list, such as ['FR', 'RE']; a template gives a list in a Dag with "
+            "render_template_as_native_obj=True"
+        )
+    return "write a code of two letters, such as 'FR', or a list of them"
