@@ -113,11 +113,11 @@ def without_trunk_zero(digits: str) -> str:
     code = country_code(digits)
     national = digits.removeprefix(code)
     is_trunk_prefix = national[:1] == "0" and national[1:2] != "0" and has_trunk_prefix_zero(code)
-    return f"{code}{national[1:]}" if is_trunk_prefix and not _begin_with_zero(code) else digits
+    return f"{code}{national[1:]}" if is_trunk_prefix and not begin_with_zero(code) else digits
 
 
 @functools.cache
-def _begin_with_zero(code: str) -> bool:
+def begin_with_zero(code: str) -> bool:
     """Tell whether numbers begin with a zero and another digit, in the country of a country code."""
     for plan in _plans(code):
         pattern = plan.general_desc.national_number_pattern if plan.general_desc else None

@@ -24,8 +24,7 @@ class _Change(NamedTuple):
 
 # Whether a text was written before or after a change, nobody can tell. So both forms are one line.
 _CHANGES = (
-    # Mobiles have a 9 from abroad, and none within the country: ITU, Operational Bulletin, national numbering plan of
-    # Argentina (+54); libphonenumber's FAQ, "Why are Argentinian mobile numbers …".
+    # Mobiles have a 9 from abroad, and none within the country: libphonenumber 9.0 (2025), country_mobile_token(54).
     _Change("54", "", "9", "[1-8][0-9]{9}"),
     # Mobiles had a 1 from abroad until 3 August 2019: IFT (Mexico), Plan Técnico Fundamental de Numeración, 2018.
     _Change("52", "", "1", "[2-9][0-9]{9}"),
@@ -52,7 +51,10 @@ _PATTERNS = [
     for change in _CHANGES
 ]
 
-_BEGIN = tuple(sorted({change.country_code for change in _CHANGES}))
+#: Country codes of those countries that have lines of more than one form.
+CHANGED_COUNTRY_CODES = frozenset(change.country_code for change in _CHANGES)
+
+_BEGIN = tuple(CHANGED_COUNTRY_CODES)
 
 
 def line_forms(number: int) -> frozenset[int]:

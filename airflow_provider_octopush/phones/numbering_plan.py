@@ -159,6 +159,19 @@ def _national(region: str, mobile: bool) -> tuple[re.Pattern[str], str, _Second 
     return pattern, f"+{metadata.country_code}", _second(metadata.country_code)
 
 
+@functools.cache
+def national_numbers(country_code: int) -> re.Pattern[str]:
+    """
+    Write the national significant numbers of a country code: those that are valid in any of its regions.
+
+    :return: made for ``match``; it goes to the end of the text.
+    """
+    regions = COUNTRY_CODE_TO_REGION_CODE[country_code]
+    plans = [PhoneMetadata.metadata_for_region_or_calling_code(country_code, region) for region in regions]
+    alternatives = [_numbers(metadata, mobile=False) for metadata in plans if metadata is not None]
+    return re.compile("|".join(alternatives), re.ASCII)
+
+
 class _Second:
     """
     A second number behind a short one.

@@ -1,0 +1,210 @@
+"""
+Digits → every number of a country that they may stand for.
+
+libphonenumber chooses one reading of several; here, all are wanted, of all regions that share a country code. So what
+it does is done again with its metadata, without a choice: a prefix is taken off, and left, and either way the number
+counts if it is valid in any of the regions. That is also many times faster than asking for each region.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+
+from airflow_provider_octopush.phones.library import begin_with_zero, country_code
+from airflow_provider_octopush.phones.lines import CHANGED_COUNTRY_CODES, line_forms
+from airflow_provider_octopush.phones.numbering_plan import national_numbers
+
+
+class Numbers(NamedTuple):
+    """
+    What digits may stand for.
+
+    :param valid: numbers that are valid, or were before their country changed its numbering plan.
+    :param unknown: where there is none of these: numbers that have a length that occurs in the country.
+        libphonenumber does not know new ranges, and one that has a plus is sent all the same.
+    """
+
+    valid: set[str]
+    unknown: set[str]
+
+    def likeliest(self) -> set[str]:
+        """Return those that are valid; if there are none, the others."""
+        return self.valid or self.unknown
+
+
+class _Rule(NamedTuple):
+    """A trunk prefix, and what libphonenumber writes in its place, such as the area code of an island."""
+
+    prefix: re.Pattern[str]
+    instead: str | None
+
+
+class Country:
+    """
+    All regions of one country code.
+
+    :param code: one that exists, such as ``33``.
+    """
+
+    def __init__(self, code: str) -> None:
+        regions = COUNTRY_CODE_TO_REGION_CODE[int(code)]
+        plans = [PhoneMetadata.metadata_for_region_or_calling_code(int(code), region) for region in regions]
+        known = [plan for plan in plans if plan is not None]
+        self.code = code
+        self._is_national_number = national_numbers(int(code)).match
+        self._has_other_forms = code in CHANGED_COUNTRY_CODES
+        self._begin_with_zero = begin_with_zero(code)
+        self._lengths = {n for plan in known if plan.general_desc for n in plan.general_desc.possible_length if n > 0}
+        # The first region is the one whose rules libphonenumber applies behind a plus.
+        self._main_rules = _rules(known[:1])
+        self._rules = _rules(known)
+        prefixes = dict.fromkeys(plan.international_prefix for plan in known if plan.international_prefix)
+        self._international_prefixes = [re.compile(prefix) for prefix in prefixes]
+
+    def international(self, digits: str) -> Numbers:
+        """
+        Read digits from the country code on.
+
+        A zero behind it is no part of the number where that is not valid with it: a country's trunk prefix, or "(0)".
+
+        :param digits: ASCII digits that begin with this country code.
+        """
+        national = digits[len(self.code) :]
+        candidates = [national, *_without_prefix(national, self._main_rules)]
+        if national[:1] == "0" and not self._is_valid(national):
+            behind = national[1:]
+            candidates += [behind, *_without_prefix(behind, self._main_rules)]
+        # Where the country code is the trunk prefix too, it must not be dropped twice: so does PhoneReader.
+        twice = national[len(self.code) :] if national.startswith(self.code) else None
+        return self._numbers(candidate for candidate in dict.fromkeys(candidates) if candidate != twice)
+
+    def dialled(self, digits: str) -> Numbers:
+        """
+        Read digits as they are dialled in any region of the country, or as numbers of it that lost their plus.
+
+        :param digits: ASCII digits. Where they begin with an international prefix of the country, their number is of
+            another one.
+        """
+        lost_plus = digits.startswith(self.code)
+        behind = None if lost_plus else self._behind_international_prefix(digits)
+        if behind is not None:
+            return international(behind)
+        candidates = [digits, *_without_prefix(digits, self._rules)]
+        if lost_plus:
+            national = digits[len(self.code) :]
+            once = [national, *_without_prefix(national, self._rules)]
+            # libphonenumber takes a prefix off what it took the country code off, and then another one.
+            candidates += once
+            candidates += [twice for candidate in once[1:] for twice in _without_prefix(candidate, self._rules)]
+        numbers = self._numbers(dict.fromkeys(candidates), is_new=not digits.startswith("00"))
+        if not lost_plus:
+            return numbers
+        abroad = self.international(digits)
+        return Numbers(numbers.valid | abroad.valid, numbers.unknown | abroad.unknown)
+
+    def _behind_international_prefix(self, digits: str) -> str | None:
+        for prefix in self._international_prefixes:
+            match = prefix.match(digits)
+            # No country code begins with a zero; libphonenumber takes it for a number of the country then.
+            if match is not None and digits[match.end() : match.end() + 1] not in ("", "0"):
+                return digits[match.end() :]
+        return None
+
+    def _numbers(self, candidates: Iterable[str], *, is_new: bool = True) -> Numbers:
+        """
+        Judge national significant numbers.
+
+        :param is_new: whether they may be of a range that libphonenumber does not know.
+        """
+        candidates = list(candidates)
+        valid = {f"{self.code}{national}" for national in candidates if self._is_valid(national)}
+        if valid or not is_new:
+            return Numbers(valid, set())
+        return Numbers(valid, {f"{self.code}{national}" for national in candidates if self._may_be_new(national)})
+
+    def _may_be_new(self, national: str) -> bool:
+        return len(national) in self._lengths and (national[0] != "0" or self._begin_with_zero)
+
+    def _is_valid(self, national: str) -> bool:
+        if self._is_national_number(national) is not None:
+            return True
+        if not self._has_other_forms or not national:
+            return False
+        forms = (str(form)[len(self.code) :] for form in line_forms(int(self.code + national)))
+        return any(self._is_national_number(form) is not None for form in forms)
+
+
+def _rules(plans: Iterable[PhoneMetadata]) -> list[_Rule]:
+    rules = dict.fromkeys(
+        (plan.national_prefix_for_parsing, plan.national_prefix_transform_rule)
+        for plan in plans
+        if plan.national_prefix_for_parsing
+    )
+    return [_Rule(re.compile(prefix), instead or None) for prefix, instead in rules]
+
+
+def _without_prefix(digits: str, rules: Iterable[_Rule]) -> Iterator[str]:
+    for prefix, instead in rules:
+        match = prefix.match(digits)
+        if match is None:
+            continue
+        # libphonenumber's own condition: the last group decides whether anything is written in place of the prefix.
+        is_replaced = instead is not None and match.groups()[-1] is not None
+        yield (match.expand(instead) if is_replaced and instead else "") + digits[match.end() :]
+
+
+@functools.cache
+def country(code: str) -> Country:
+    """Return the country of a country code that exists."""
+    return Country(code)
+
+
+def international(digits: str) -> Numbers:
+    """
+    Read digits from the country code on, whatever the country.
+
+    :param digits: ASCII digits; none are found where they begin with no country code.
+    """
+    code = country_code(digits)
+    return country(code).international(digits) if code else Numbers(set(), set())
+
+
+def known_countries(codes: Iterable[int]) -> list[Country]:
+    """Return the countries of those country codes that exist."""
+    return [country(str(code)) for code in sorted(set(codes)) if code in COUNTRY_CODE_TO_REGION_CODE]
+
+
+_MANY = 65_536
+_POWERS = 10 ** np.arange(19, dtype=np.int64)
+
+
+def country_codes(numbers: Iterable[int]) -> set[int]:
+    """
+    Return the country codes of numbers.
+
+    :param numbers: the digits of E.164, as many as one likes; those without a known country code give none.
+    """
+    beginnings: set[int] = set()
+    remaining = iter(numbers)
+    while chunk := list(islice(remaining, _MANY)):
+        beginnings.update(_first_three_digits(chunk))
+    codes = (country_code(str(beginning)) for beginning in beginnings)
+    return {int(code) for code in codes if code}
+
+
+def _first_three_digits(numbers: list[int]) -> Iterable[int]:
+    try:
+        array = np.array(numbers, dtype=np.int64)
+    except OverflowError:
+        return {int(str(number)[:3]) for number in numbers}
+    # Some numbers have fewer digits than three: these are all.
+    superfluous = np.maximum(np.searchsorted(_POWERS, array, side="right") - 3, 0)
+    found: list[int] = np.unique(array // _POWERS[superfluous]).tolist()
+    return found

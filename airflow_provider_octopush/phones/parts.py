@@ -1,0 +1,71 @@
+"""A raw value → all numbers that it holds, where :mod:`~airflow_provider_octopush.phones.written` wants just one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from airflow_provider_octopush.phones.characters import plain
+from airflow_provider_octopush.phones.reasons import PhoneReason
+from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER, MAX_DIGITS, Dialled, read_written
+
+#: What text may be besides phone numbers, where some are in it.
+_MORE_THAN_A_NUMBER = frozenset(
+    (
+        PhoneReason.LETTERS,
+        PhoneReason.CHARACTERS,
+        PhoneReason.EXTENSION,
+        PhoneReason.CONTEXT,
+        PhoneReason.TWO_NUMBERS,
+        PhoneReason.PLUS_INSIDE,
+    )
+)
+_BETWEEN = re.compile(r"[^0-9+ .()\[\]_~-]+|\s+-+\s+|\s{2,}|(?=\+)")
+_RUN = re.compile(rf"\+?[0-9]{{{ENOUGH_FOR_A_NUMBER},{MAX_DIGITS}}}")
+
+#: The most digits of a number in E.164.
+_E164_DIGITS = 15
+
+#: The most digits that can offer an alternative to a number's last ones, as in "06 12 34 56 78/79".
+_ALTERNATIVE_DIGITS = 4
+
+
+def parts(value: object) -> tuple[list[Dialled], PhoneReason | None]:
+    """
+    Find all numbers in a value.
+
+    A second number, or an extension, is looked for where a sign, a letter or the end of a line divides it; where only
+    a blank does, the digits have to be too many for one number, or a zero to begin the second one. Countries decide
+    nothing here: which of them are asked for becomes known later.
+
+    :param value: text or a number, as a warehouse holds it.
+    :return: the numbers, the whole first; and why it is not just one number, if that can be seen.
+    """
+    whole = read_written(value)
+    if isinstance(whole, Dialled):
+        return [whole, *(part for part in _within(whole) if len(part.digits) >= ENOUGH_FOR_A_NUMBER)], None
+    if whole not in _MORE_THAN_A_NUMBER or not isinstance(value, str):
+        return [], whole
+    return [part for text in _BETWEEN.split(plain(value)) for part in _numbers_of(text)], whole
+
+
+def _numbers_of(text: str) -> Iterator[Dialled]:
+    number = read_written(text)
+    found = [number] if isinstance(number, Dialled) else map(read_written, _RUN.findall(text))
+    for one in found:
+        if isinstance(one, Dialled) and len(one.digits) >= ENOUGH_FOR_A_NUMBER:
+            yield one
+
+
+def _within(whole: Dialled) -> Iterator[Dialled]:
+    signs = whole.slashes | whole.dashes | whole.line_ends
+    digits = whole.digits
+    for cut in whole.cuts():
+        behind = len(digits) - cut
+        is_second = behind >= ENOUGH_FOR_A_NUMBER and (digits[cut] == "0" or len(digits) > _E164_DIGITS)
+        if cut < ENOUGH_FOR_A_NUMBER or not (cut in signs or is_second):
+            continue
+        yield whole.before(cut)
+        yield whole.behind(cut)
+        if cut in whole.slashes and behind <= _ALTERNATIVE_DIGITS:
+            yield Dialled(whole.plus, (digits[: cut - behind] + digits[cut:],))

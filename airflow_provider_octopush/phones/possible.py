@@ -1,0 +1,240 @@
+"""A raw value → every phone number that it may stand for, where one number too many is better than one missed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import phonenumbers
+
+from airflow_provider_octopush.phones.countries import Country, country, country_codes, international, known_countries
+from airflow_provider_octopush.phones.library import (
+    country_code,
+    country_code_of,
+    e164,
+    is_grouped,
+    is_too_short,
+    unreadable,
+    without_trunk_zero,
+)
+from airflow_provider_octopush.phones.lines import line_forms
+from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
+from airflow_provider_octopush.phones.parts import parts
+from airflow_provider_octopush.phones.readings import has_zero_behind_country_code
+from airflow_provider_octopush.phones.readings import international as read_international
+from airflow_provider_octopush.phones.reasons import PhoneReason
+from airflow_provider_octopush.phones.regions import checked_regions, is_region, names_nothing, region_code
+from airflow_provider_octopush.phones.written import MAX_DIGITS, MIN_DIGITS, Dialled
+
+__all__ = ["Possible", "PossibleNumbers", "country_codes", "line_forms", "numbers_in"]
+
+#: The most digits of a number that is sent; see PhoneReader.
+_MOST_DIGITS = 16
+
+_PLANS = NumberingPlans()
+
+
+class Possible(NamedTuple):
+    """
+    What a value may stand for.
+
+    :param numbers: the digits of E.164, with every form of the same line.
+    :param elsewhere: the digits, where in yet another country they may be a number of that country too: what
+        :func:`numbers_in` takes. Where the value holds several numbers, there are blanks between them. None where the
+        country is written, or given.
+    :param reason: why no row could be sent with this value: missing; a region that does not exist; no number that
+        libphonenumber knows; more than a number. ``numbers`` holds what it may stand for all the same.
+    """
+
+    numbers: frozenset[int]
+    elsewhere: str | None
+    reason: PhoneReason | None
+
+
+class PossibleNumbers:
+    """
+    Reads every number that a value may stand for.
+
+    :class:`~airflow_provider_octopush.phones.reader.PhoneReader` decides on one reading. Which one depends on its
+    regions and their order, its check and its ``without_plus``. Here all of them are given, for any of these:
+
+    - With a plus: the international number. With a region of another country beside it, also what the digits are
+      there.
+    - With a region of its own: numbers of that region's country, in national form or with its country code, and those
+      that are dialled there with an international prefix. A reader with ``without_plus="international"`` looks at no
+      region: give none then.
+    - Else: the same for each of the countries, and digits from their country code on, whatever the country.
+
+    Countries are told apart by their country code: in any of its regions a number may be valid. Where digits are no
+    valid number of a country, but have a length that occurs there, they are one that libphonenumber does not know.
+
+    :param default_region: region of numbers in national form, or several, as ``PhoneReader`` takes it.
+    :param countries: country codes, such as 33, in which rows are read beside these.
+    :raises ValueError: when a region does not exist.
+    """
+
+    def __init__(self, default_region: str | Sequence[str] = (), countries: Iterable[int] = ()) -> None:
+        regions = checked_regions(default_region)
+        #: Country codes of the regions, and the given ones.
+        self.countries = frozenset((*map(int, map(country_code_of, regions)), *map(int, countries)))
+        self._countries = known_countries(self.countries)
+        # Whether a second number begins among digits depends on regions: these are all that a row may be read in.
+        self._regions = [phonenumbers.region_code_for_country_code(int(known.code)) for known in self._countries]
+
+    def read(self, value: object, region: object = None) -> Possible:
+        """
+        Read one value.
+
+        :param value: text or a number, as a warehouse holds it.
+        :param region: the region of this value, which then counts alone; when missing (blank, "N/A", …), or none that
+            exists, ``default_region`` and ``countries`` do.
+        """
+        own = country(country_code_of(region_code(region))) if region is not None and is_region(region) else None
+        if own is None and type(value) is str:
+            number = self._recognised(value)
+            if number is not None:
+                return Possible(line_forms(number), None, self._reason_of(region))
+        dialled, reason = parts(value)
+        if reason is PhoneReason.MISSING:
+            return Possible(frozenset(), None, reason)
+        if not dialled:
+            return Possible(frozenset(), None, self._reason_of(region, reason))
+        numbers, elsewhere, is_known = self._numbers(dialled, own)
+        looks_like = dialled[0].looks_like
+        if reason is None and looks_like is not None and not _is_grouped(dialled[0], numbers):
+            reason = looks_like
+        if reason is None and not is_known:
+            reason = self._unknown(dialled[0], own)
+        forms = frozenset(form for number in numbers for form in line_forms(int(number)))
+        return Possible(forms, elsewhere, self._reason_of(region, reason))
+
+    def _recognised(self, text: str) -> int | None:
+        """Read a number with a plus that is valid just as it is written: nearly all of them are."""
+        digits = text.replace(" ", "")
+        if digits[:1] != "+":
+            return None
+        grouped = "" if digits is text else text
+        # Longer ones may be two numbers.
+        if grouped and ("  " in grouped or len(digits) >= _MOST_DIGITS):
+            return None
+        return int(digits) if _PLANS.international(digits, grouped, self._regions) else None
+
+    def _numbers(self, dialled: Sequence[Dialled], own: Country | None) -> tuple[set[str], str | None, bool]:
+        """
+        Read all numbers of one value.
+
+        :return: the numbers; the digits of those of which no country is known; whether libphonenumber knows any number.
+        """
+        numbers: set[str] = set()
+        elsewhere: list[str] = []
+        is_known = False
+        with_plus = [one for one in dialled if one.plus]
+        for one in with_plus:
+            found, is_one_known = _behind_plus(one)
+            numbers |= found
+            is_known = is_known or is_one_known
+        codes = {country_code(number) for number in numbers}
+        # What stands beside a number with a plus is dialled in the same country.
+        countries = [own] if own is not None else [*map(country, codes)] if with_plus else self._countries
+        for one in dialled:
+            if one.plus and (own is None or (is_known and codes == {own.code})):
+                continue
+            found, is_one_known = _dialled(one.digits, countries, is_any_country=own is None and not with_plus)
+            numbers |= found
+            is_known = is_known or is_one_known
+            if own is None and not with_plus:
+                elsewhere.append(one.digits)
+        return numbers, " ".join(elsewhere) or None, is_known
+
+    def _unknown(self, dialled: Dialled, own: Country | None) -> PhoneReason:
+        """Tell why digits are no number that libphonenumber knows."""
+        digits = dialled.digits
+        is_abroad = digits.startswith("00")
+        if len(digits) < MIN_DIGITS:
+            return PhoneReason.TOO_SHORT
+        if len(digits) > MAX_DIGITS:
+            return PhoneReason.TOO_LONG
+        if dialled.plus or is_abroad:
+            behind = digits if dialled.plus else digits[2:]
+            reason = unreadable(behind)
+            if reason is None and len(behind) > _MOST_DIGITS:
+                reason = PhoneReason.TOO_LONG
+            elif reason is None and is_too_short(behind):
+                reason = PhoneReason.TOO_SHORT
+            return reason or PhoneReason.NOT_VALID
+        return PhoneReason.NOT_VALID_IN_REGION if own or self._countries else PhoneReason.NO_REGION
+
+    def _reason_of(self, region: object, reason: PhoneReason | None = None) -> PhoneReason | None:
+        is_unknown = region is not None and not is_region(region) and not names_nothing(region)
+        return PhoneReason.UNKNOWN_REGION if is_unknown else reason
+
+
+def numbers_in(digits: str, countries: Iterable[int]) -> frozenset[int]:
+    """
+    Return the numbers that digits without a plus may stand for in some countries.
+
+    :param digits: ASCII digits; blanks divide those of several numbers.
+    :param countries: country codes, such as 33.
+    :return: with every form of their lines; beside numbers of these countries, those that are dialled there with an
+        international prefix.
+    """
+    known = known_countries(countries)
+    numbers = {number for one in digits.split() for number in _dialled(one, known, is_any_country=False)[0]}
+    return frozenset(form for number in numbers for form in line_forms(int(number)))
+
+
+def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool) -> tuple[set[str], bool]:
+    """
+    Read digits without a plus.
+
+    :param is_any_country: whether they may begin with any country code.
+    :return: the numbers, and whether libphonenumber knows any of them.
+    """
+    numbers: set[str] = set()
+    is_known = False
+    for one in countries:
+        found = one.dialled(digits)
+        is_known = is_known or bool(found.valid)
+        numbers |= found.likeliest()
+    if digits.startswith("00"):
+        found = international(digits[2:])
+        is_known = is_known or bool(found.valid)
+        numbers |= found.likeliest()
+    elif is_any_country:
+        found = international(digits)
+        is_known = is_known or bool(found.valid)
+        numbers |= found.valid
+    return numbers, is_known
+
+
+def _behind_plus(dialled: Dialled) -> tuple[set[str], bool]:
+    """
+    Read digits behind a plus, as ``PhoneReader`` does, or as another row may write the same number.
+
+    :return: the numbers; whether one of them may be sent.
+    """
+    readings = [dialled.digits]
+    valid = international(dialled.digits).valid
+    if dialled.zero is not None and dialled.digits not in valid:
+        readings.append(dialled.without_zero().digits)
+        valid |= international(readings[1]).valid
+    if valid == {dialled.digits}:
+        return valid, True
+    if len(readings) > 1 and has_zero_behind_country_code(dialled) and _PLANS.international(f"+{readings[1]}"):
+        return {readings[1]}, True  # "+33 (0)6…", which many write
+    read = read_international(dialled)
+    if read is not None:
+        return valid | {e164(read)[1:]}, True
+    # Digit for digit: libphonenumber does not know new ranges.
+    written = {without_trunk_zero(digits) for digits in readings}
+    sent = valid | set(filter(_may_be_sent, written))
+    return sent, bool(sent)
+
+
+def _may_be_sent(digits: str) -> bool:
+    return len(digits) <= _MOST_DIGITS and unreadable(digits) is None and not is_too_short(digits)
+
+
+def _is_grouped(dialled: Dialled, numbers: Iterable[str]) -> bool:
+    parsed = (phonenumbers.parse(f"+{number}") for number in numbers if unreadable(number) is None)
+    return any(is_grouped(number, dialled.groups) for number in parsed)
