@@ -17,9 +17,18 @@ from typing import NamedTuple
 import numpy as np
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
-from airflow_provider_octopush.phones.library import begin_with_zero, country_code
+from airflow_provider_octopush.phones.library import (
+    begin_with_zero,
+    country_code,
+    is_too_short,
+    unreadable,
+    without_trunk_zero,
+)
 from airflow_provider_octopush.phones.lines import CHANGED_COUNTRY_CODES, line_forms
 from airflow_provider_octopush.phones.numbering_plan import national_numbers
+
+#: The most digits of a number that is sent; see PhoneReader.
+MOST_DIGITS = 16
 
 
 class Numbers(NamedTuple):
@@ -89,25 +98,24 @@ class Country:
         """
         Read digits as they are dialled in any region of the country, or as numbers of it that lost their plus.
 
-        :param digits: ASCII digits. Where they begin with an international prefix of the country, their number is of
-            another one.
+        :param digits: ASCII digits. Where they begin with an international prefix of the country, their number may be
+            of another one.
         """
-        lost_plus = digits.startswith(self.code)
-        behind = None if lost_plus else self._behind_international_prefix(digits)
-        if behind is not None:
-            return international(behind)
+        behind = self._behind_international_prefix(digits)
+        abroad = Numbers(set(), set()) if behind is None else written(behind)
         candidates = [digits, *_without_prefix(digits, self._rules)]
-        if lost_plus:
+        if digits.startswith(self.code):
             national = digits[len(self.code) :]
             once = [national, *_without_prefix(national, self._rules)]
             # libphonenumber takes a prefix off what it took the country code off, and then another one.
             candidates += once
             candidates += [twice for candidate in once[1:] for twice in _without_prefix(candidate, self._rules)]
-        numbers = self._numbers(dict.fromkeys(candidates), is_new=not digits.startswith("00"))
-        if not lost_plus:
-            return numbers
-        abroad = self.international(digits)
-        return Numbers(numbers.valid | abroad.valid, numbers.unknown | abroad.unknown)
+            lost_plus = self.international(digits)
+            abroad = Numbers(abroad.valid | lost_plus.valid, abroad.unknown | lost_plus.unknown)
+        # 014 is dialled in Israel before a number abroad, and begins some there.
+        is_new = behind is None and not digits.startswith("00")
+        within = self._numbers(dict.fromkeys(candidates), is_new=is_new)
+        return Numbers(within.valid | abroad.valid, within.unknown | abroad.unknown)
 
     def _behind_international_prefix(self, digits: str) -> str | None:
         for prefix in self._international_prefixes:
@@ -142,12 +150,14 @@ class Country:
 
 
 def _rules(plans: Iterable[PhoneMetadata]) -> list[_Rule]:
-    rules = dict.fromkeys(
-        (plan.national_prefix_for_parsing, plan.national_prefix_transform_rule)
-        for plan in plans
-        if plan.national_prefix_for_parsing
-    )
-    return [_Rule(re.compile(prefix), instead or None) for prefix, instead in rules]
+    rules: dict[tuple[str, str | None], None] = {}
+    for plan in plans:
+        if plan.national_prefix_for_parsing:
+            rules[plan.national_prefix_for_parsing, plan.national_prefix_transform_rule or None] = None
+        # In Colombia, "03" is taken for a carrier: "03…" is a mobile with a trunk prefix all the same.
+        if plan.national_prefix:
+            rules[plan.national_prefix, None] = None
+    return [_Rule(re.compile(prefix), instead) for prefix, instead in rules]
 
 
 def _without_prefix(digits: str, rules: Iterable[_Rule]) -> Iterator[str]:
@@ -174,6 +184,27 @@ def international(digits: str) -> Numbers:
     """
     code = country_code(digits)
     return country(code).international(digits) if code else Numbers(set(), set())
+
+
+def written(digits: str) -> Numbers:
+    """
+    Read digits behind an international prefix: the same as behind a plus.
+
+    :return: ``unknown`` has what is sent digit for digit, were it behind a plus.
+    """
+    valid = international(digits).valid
+    as_written = without_trunk_zero(digits)
+    # A number with a plus keeps a zero that is no trunk prefix, so that with and without it may both be meant.
+    keeps_zero = digits == as_written and digits not in valid and digits.removeprefix(country_code(digits))[:1] == "0"
+    if not valid or keeps_zero:
+        unknown = set(filter(may_be_sent, (as_written,)))
+        return Numbers(valid | unknown, set()) if valid else Numbers(valid, unknown)
+    return Numbers(valid, set())
+
+
+def may_be_sent(digits: str) -> bool:
+    """Tell whether digits behind a plus are sent as they are, where they are no valid number."""
+    return len(digits) <= MOST_DIGITS and unreadable(digits) is None and not is_too_short(digits)
 
 
 def known_countries(codes: Iterable[int]) -> list[Country]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -32,6 +33,13 @@ _CHANGES = (
     _Change("55", "[1-9][0-9]", "9", "[6-9][0-9]{7}"),
     # All numbers got 01 on 30 November 2024: ARCEP Bénin, national numbering plan of ten digits, 2024.
     _Change("229", "", "01", "[0-9]{8}"),
+    # Numbers of seven digits are written with a zero too, from abroad as well: libphonenumber 9.0 (2025), GA. On 15
+    # November 2019 the zero became 6 or 7 for mobiles, 1 for landlines: ARCEP Gabon, as told by RFI that day; which of
+    # the two follows from libphonenumber's ranges.
+    _Change("241", "", "0", "[1-7][0-9]{6}"),
+    _Change("241", "", "6", "[256][0-9]{6}"),
+    _Change("241", "", "7", "[47][0-9]{6}"),
+    _Change("241", "", "1", "1[0-9]{6}"),
     # All numbers got two digits of their operator on 31 January 2021: ARTCI (Côte d'Ivoire), 28 July 2020. The second
     # digit of a mobile says which (0–3 Moov, 4–6 MTN, 7–9 Orange), the third one of a landline (8 Moov, 0 MTN).
     _Change("225", "", "01", "[04-9][0-3][0-9]{6}"),
@@ -67,10 +75,18 @@ def line_forms(number: int) -> frozenset[int]:
     digits = str(number)
     if not digits.startswith(_BEGIN):
         return frozenset((number,))
-    forms = {number}
+    forms = {digits}
+    remaining = [digits]
+    while remaining:  # in Gabon, a prefix came twice
+        others = set(_others(remaining.pop())) - forms
+        forms |= others
+        remaining += others
+    return frozenset(map(int, forms))
+
+
+def _others(digits: str) -> Iterator[str]:
     for without, with_prefix, prefix in _PATTERNS:
         if (match := without.fullmatch(digits)) is not None:
-            forms.add(int(f"{match[1]}{prefix}{match[2]}"))
+            yield f"{match[1]}{prefix}{match[2]}"
         elif (match := with_prefix.fullmatch(digits)) is not None:
-            forms.add(int(f"{match[1]}{match[2]}"))
-    return frozenset(forms)
+            yield f"{match[1]}{match[2]}"

@@ -7,7 +7,16 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from airflow_provider_octopush.phones.countries import Country, country, country_codes, international, known_countries
+from airflow_provider_octopush.phones.countries import (
+    MOST_DIGITS,
+    Country,
+    country,
+    country_codes,
+    international,
+    known_countries,
+    may_be_sent,
+    written,
+)
 from airflow_provider_octopush.phones.library import (
     country_code,
     country_code_of,
@@ -27,9 +36,6 @@ from airflow_provider_octopush.phones.regions import checked_regions, is_region,
 from airflow_provider_octopush.phones.written import MAX_DIGITS, MIN_DIGITS, Dialled
 
 __all__ = ["Possible", "PossibleNumbers", "country_codes", "line_forms", "numbers_in"]
-
-#: The most digits of a number that is sent; see PhoneReader.
-_MOST_DIGITS = 16
 
 _PLANS = NumberingPlans()
 
@@ -115,7 +121,7 @@ class PossibleNumbers:
             return None
         grouped = "" if digits is text else text
         # Longer ones may be two numbers.
-        if grouped and ("  " in grouped or len(digits) >= _MOST_DIGITS):
+        if grouped and ("  " in grouped or len(digits) >= MOST_DIGITS):
             return None
         return int(digits) if _PLANS.international(digits, grouped, self._regions) else None
 
@@ -157,7 +163,7 @@ class PossibleNumbers:
         if dialled.plus or is_abroad:
             behind = digits if dialled.plus else digits[2:]
             reason = unreadable(behind)
-            if reason is None and len(behind) > _MOST_DIGITS:
+            if reason is None and len(behind) > MOST_DIGITS:
                 reason = PhoneReason.TOO_LONG
             elif reason is None and is_too_short(behind):
                 reason = PhoneReason.TOO_SHORT
@@ -197,7 +203,7 @@ def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool)
         is_known = is_known or bool(found.valid)
         numbers |= found.likeliest()
     if digits.startswith("00"):
-        found = international(digits[2:])
+        found = written(digits[2:])
         is_known = is_known or bool(found.valid)
         numbers |= found.likeliest()
     elif is_any_country:
@@ -215,24 +221,19 @@ def _behind_plus(dialled: Dialled) -> tuple[set[str], bool]:
     """
     readings = [dialled.digits]
     valid = international(dialled.digits).valid
-    if dialled.zero is not None and dialled.digits not in valid:
+    if has_zero_behind_country_code(dialled) and dialled.digits not in valid:
         readings.append(dialled.without_zero().digits)
         valid |= international(readings[1]).valid
     if valid == {dialled.digits}:
         return valid, True
-    if len(readings) > 1 and has_zero_behind_country_code(dialled) and _PLANS.international(f"+{readings[1]}"):
+    if len(readings) > 1 and _PLANS.international(f"+{readings[1]}"):
         return {readings[1]}, True  # "+33 (0)6…", which many write
     read = read_international(dialled)
     if read is not None:
         return valid | {e164(read)[1:]}, True
     # Digit for digit: libphonenumber does not know new ranges.
-    written = {without_trunk_zero(digits) for digits in readings}
-    sent = valid | set(filter(_may_be_sent, written))
+    sent = valid | set(filter(may_be_sent, map(without_trunk_zero, readings)))
     return sent, bool(sent)
-
-
-def _may_be_sent(digits: str) -> bool:
-    return len(digits) <= _MOST_DIGITS and unreadable(digits) is None and not is_too_short(digits)
 
 
 def _is_grouped(dialled: Dialled, numbers: Iterable[str]) -> bool:

@@ -1,0 +1,201 @@
+"""Whatever a reader of rows reads, in whichever configuration, is among the numbers that are possible."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import product
+from typing import get_args
+
+import phonenumbers
+import pytest
+from phonenumbers import PhoneNumber
+
+from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers, line_forms, numbers_in
+from airflow_provider_octopush.phones.reader import PhoneReader
+from tests.phones.numbers import (
+    DESCRIPTIONS,
+    REGIONS,
+    digits_of,
+    e164,
+    has_country_written,
+    international,
+    invent,
+    metadata_of,
+    national,
+    parsed,
+)
+
+#: Pairs of regions that are tried; raise it to 60,025 to try all, or beyond to try them with other numbers.
+SEEDS = int(os.environ.get("POSSIBLE_SEEDS", "100"))
+START = int(os.environ.get("POSSIBLE_START", "0"))
+
+PAIRS = list(product(REGIONS, REGIONS))
+random.Random(7).shuffle(PAIRS)
+CHECKS: tuple[PhoneCheck, ...] = get_args(PhoneCheck)
+CHOICES: tuple[WithoutPlus, ...] = get_args(WithoutPlus)
+
+
+def code_of(region: str) -> int:
+    return phonenumbers.country_code_for_region(region)
+
+
+def country_code_of(number: str) -> int:
+    digits = number.removeprefix("+")
+    return next(code for n in (1, 2, 3) if (code := int(digits[:n])) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+
+
+def invented(region: str, rng: random.Random) -> PhoneNumber | None:
+    """A number of a region: invented, or libphonenumber's example."""
+    kinds = list(DESCRIPTIONS)
+    kind = rng.choice(kinds[:2]) if rng.random() < 0.6 else rng.choice(kinds)
+    number = invent(region, kind, rng) if rng.random() < 0.8 else None
+    if number is None:
+        number = phonenumbers.example_number_for_type(region, kind)
+    if number is None or not phonenumbers.is_valid_number(number) or len(e164(number)) > 16:
+        return None
+    return number
+
+
+def prefixes_abroad(region: str) -> str:
+    """An international prefix of a region; 00 where only a pattern is known."""
+    prefix = metadata_of(region).preferred_international_prefix or metadata_of(region).international_prefix or "00"
+    prefix = "".join(filter(str.isdecimal, prefix)) if "~" in prefix else prefix
+    return prefix if prefix.isdecimal() else "00"
+
+
+def dressed(digits: str, rng: random.Random) -> str:
+    """The same digits with something between them that is no number of its own."""
+    # With one point, or in two groups of which one has zeros, they would be a fraction.
+    sign = rng.choice((" ", "-", "\u00a0", "/", *("." if len(digits) > 6 else "")))
+    groups = [digits[:3]]
+    groups += [digits[at : at + 3] for at in range(3, len(digits), 3)]
+    return rng.choice((digits, sign.join(groups), f"({groups[0]}) " + " ".join(groups[1:]), f" '{digits}"))
+
+
+def forms(number: PhoneNumber, abroad: str, rng: random.Random) -> Iterator[object]:
+    """Write a number in every way in which tables hold it."""
+    digits = e164(number)[1:]
+    significant = phonenumbers.national_significant_number(number)
+    assert number.country_code is not None
+    main = phonenumbers.region_code_for_country_code(number.country_code)
+    region = phonenumbers.region_code_for_number(number) or main
+    yield e164(number)
+    yield international(number)
+    yield international(number).replace(" ", "-").replace("-", " ", 1)
+    yield f"tel:{e164(number)}"
+    yield f"00{digits}"
+    yield f"00 {international(number)[1:]}"
+    yield prefixes_abroad(abroad) + digits
+    yield digits
+    yield dressed(digits, rng)
+    if len(digits) <= 15:
+        yield int(digits)
+        yield float(int(digits))
+        yield Decimal(digits)
+    if region == "001":
+        return
+    yield national(number)
+    yield digits_of(national(number))
+    yield significant
+    yield dressed(significant, rng)
+    if significant[0] != "0":
+        yield float(int(significant))
+    trunk = metadata_of(region).national_prefix or ""
+    yield trunk + significant
+    yield dressed(trunk + significant, rng)
+    if trunk == "0" and significant[0] != "0":
+        yield f"+{number.country_code} (0){significant}"
+        yield f"+{number.country_code} 0{significant}"
+        yield int(significant)
+
+
+def spoiled(value: object, rng: random.Random) -> object:
+    """Change a digit, so that what libphonenumber does not know is tried too."""
+    if not isinstance(value, str) or rng.random() < 0.7:
+        return value
+    at = rng.choice([i for i, character in enumerate(value) if character.isdecimal()] or [0])
+    return value[:at] + rng.choice(("0", "1", "5", "9", "", "00")) + value[at + 1 :]
+
+
+COUNT = {"rows": 0, "read": 0, "pairs": 0}
+
+
+def check_pair(first: str, second: str, rng: random.Random) -> None:
+    number = invented(first, rng)
+    if number is None:
+        return
+    regions = [first, second, *rng.sample(REGIONS, rng.choice((0, 0, 1, 3)))]
+    rng.shuffle(regions)
+    countries = {code_of(region) for region in regions}
+    # A reader has some of the regions, perhaps others with the same country codes.
+    alike = [r for code in countries for r in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]]
+    possible = PossibleNumbers(regions[0], countries) if rng.random() < 0.5 else PossibleNumbers(regions)
+    assert possible.countries == countries
+    later = rng.choice(sorted(countries))
+    fewer = PossibleNumbers((), countries - {later})
+    for value in [spoiled(value, rng) for value in forms(number, second, rng)]:
+        COUNT["rows"] += 1
+        given = rng.sample(alike, rng.randint(0, min(4, len(alike))))
+        own = rng.choice((None, None, rng.choice(alike)))
+        without_plus = rng.choice(CHOICES)
+        context = (value, given, own, without_plus, countries)
+        found = possible.read(value)
+        check_laws(value, found, fewer, later, rng)
+        read = PhoneReader(given, rng.choice(CHECKS), without_plus).read(value, own)
+        if not isinstance(read, str):
+            continue
+        COUNT["read"] += 1
+        is_written = without_plus == "international" or has_country_written(
+            str(value), [*given, *([own] if own else [])]
+        )
+        assert country_code_of(read) in countries or is_written, context
+        assert found.reason is None, (context, read, found)
+        assert line_forms(int(read[1:])) <= found.numbers, (context, read, found)
+        if own is not None and without_plus == "national":
+            assert int(read[1:]) in possible.read(value, own).numbers, (context, read)
+        check_forms(read, possible, second, rng)
+
+
+def check_laws(value: object, found: Possible, fewer: PossibleNumbers, later: int, rng: random.Random) -> None:
+    """A region that is known later changes nothing; a country that is written or given blocks no other."""
+    before = fewer.read(value)
+    added = numbers_in(before.elsewhere, [later]) if before.elsewhere is not None else frozenset()
+    assert before.numbers | added == found.numbers, (value, later)
+    own = rng.choice(REGIONS)
+    with_region = fewer.read(value, own)
+    assert with_region.elsewhere is None
+    text = str(value)
+    if "+" in text:
+        assert before.elsewhere is None
+        assert len({country_code_of(str(n)) for n in before.numbers}) <= 1, value
+    elif not has_country_written(text, [own]):
+        assert {country_code_of(str(n)) for n in with_region.numbers} <= {code_of(own)}, (value, own)
+
+
+def check_forms(read: str, possible: PossibleNumbers, abroad: str, rng: random.Random) -> None:
+    """Whatever form somebody opts out in, of a number that a row is sent to."""
+    number = parsed(read)
+    assert number is not None
+    is_known = phonenumbers.is_valid_number(number) and number.country_code in possible.countries
+    for value in forms(number, abroad, rng):
+        is_abroad = has_country_written(str(value), []) and digits_of(str(value)).endswith(read[1:])
+        if not is_abroad and not is_known:
+            continue
+        if not phonenumbers.is_valid_number(number) and e164(number) != read:
+            continue
+        COUNT["pairs"] += 1
+        assert int(read[1:]) in possible.read(value).numbers, (read, value, possible.countries)
+
+
+def test_what_a_row_may_be_read_as_is_possible_in_every_form() -> None:
+    for seed in range(START, START + SEEDS):
+        first, second = PAIRS[seed % len(PAIRS)]
+        try:
+            check_pair(first, second, random.Random(seed))
+        except AssertionError as error:
+            pytest.fail(f"POSSIBLE_START={seed} POSSIBLE_SEEDS=1: {error}")
+    print(COUNT)  # noqa: T201  -- shown with pytest -s
