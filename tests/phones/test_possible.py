@@ -64,6 +64,11 @@ def test_a_new_range_is_what_is_sent_for_it() -> None:
         assert int(sent) in numbers(text)
 
 
+def test_a_zero_that_is_sent_behind_a_plus_is_kept_behind_00_too() -> None:
+    assert PhoneReader().read("+685 031015") == "+685031015"
+    assert numbers("00685 031015", 33) == {685031015, 68531015}
+
+
 def test_a_new_range_in_national_form_counts_as_unreadable_and_blocks_all_the_same() -> None:
     sent = PhoneReader().read("+49 1010 123456")
     assert sent == "+491010123456"
@@ -169,6 +174,7 @@ def test_digits_of_an_alternative_replace_the_last_ones() -> None:
         ("0312 305 3808", "CO", 573123053808),
         ("011 15-2345-6789", "AR", 5491123456789),
         ("06 1234 5678", "IT", 390612345678),
+        ("1 464 1234", "AG", 12684641234),
     ],
 )
 def test_what_is_dialled_in_a_country_counts_in_all_of_its_regions(value: str, region: str, number: int) -> None:

@@ -16,6 +16,7 @@ from phonenumbers import PhoneNumber
 from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
 from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers, line_forms, numbers_in
 from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.phones.reasons import PhoneReason
 from tests.phones.numbers import (
     DESCRIPTIONS,
     REGIONS,
@@ -189,6 +190,22 @@ def check_forms(read: str, possible: PossibleNumbers, abroad: str, rng: random.R
             continue
         COUNT["pairs"] += 1
         assert int(read[1:]) in possible.read(value).numbers, (read, value, possible.countries)
+
+
+def test_prefixes_that_are_written_twice_are_taken_off_as_libphonenumber_does() -> None:
+    rng = random.Random(START)
+    read = 0
+    for region in REGIONS:
+        number = phonenumbers.example_number(region)
+        assert number is not None
+        code, significant = number.country_code, phonenumbers.national_significant_number(number)
+        prefixes = ("", "0", "1", "8", "9", "15", str(code), metadata_of(region).national_prefix or "")
+        for before, behind in product(prefixes, prefixes):
+            digits = f"{code}{before}{behind}{significant[rng.choice((0, 0, -7)) :]}"
+            found = PhoneReader(region).read(digits)
+            read += isinstance(found, str)
+            assert isinstance(found, PhoneReason) or int(found) in numbers_in(digits, [code_of(region)]), digits
+    assert read > 1000
 
 
 def test_what_a_row_may_be_read_as_is_possible_in_every_form() -> None:
