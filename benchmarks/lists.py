@@ -73,7 +73,7 @@ def remember(path: str, number: int, reading: dict[str, Any]) -> dict[str, float
             positions, found = snapshot.find([int(payload.phone_number) for payload in payloads])
             _, digests = snapshot.compare(payloads, found)
             snapshot.note(found, digests, ["added"] * len(payloads), len(positions))
-        return {"snapshot_after": snapshot.replace(opted_out=0)}
+        return {"snapshot_after": snapshot.replace()}
 
 
 def night(operator: Any) -> dict[str, float]:

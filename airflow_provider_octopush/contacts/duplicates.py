@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pyroaring import BitMap64
 
@@ -16,6 +16,11 @@ class SeenNumbers:
         self._numbers = BitMap64()
         # E.164 has 15 digits at most, but a number that is not valid is sent as it was written.
         self._large: set[int] = set()
+
+    def __iter__(self) -> Iterator[int]:
+        """Give the numbers that were noted."""
+        yield from self._numbers
+        yield from self._large
 
     def add_all(self, numbers: Sequence[int]) -> list[bool]:
         """

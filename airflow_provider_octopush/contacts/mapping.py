@@ -18,12 +18,11 @@ from airflow_provider_octopush.values import decode, describe_foreign, to_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.phones.reader import PhoneReader
     from airflow_provider_octopush.phones.reasons import PhoneReason
 
 log = logging.getLogger(__name__)
-
-_REGION_POSITION = len(CONTACT_FIELDS)
 
 _TEXT_OR_NONE = frozenset((str, type(None)))
 
@@ -35,19 +34,18 @@ class ColumnError(LookupError):
     """The rows do not have a column that is asked for: correct ``columns`` or the query, a retry changes nothing."""
 
 
-class ContactMapper:
+class RowReader:
     """
-    Turns rows into contacts.
+    Reads the columns of rows that feed contact fields.
 
     :param columns: contact field → name of the column that feeds it. A field that is not named is fed by the column of
         its own name, if there is one. Names are compared exactly first, then without regard to upper and lower case.
-        ``region`` names the column with each number's region; it is read only when it is named.
-    :param phone_reader: turns the column of ``phone_number`` into E.164.
+    :param fields: those that are read.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
     :raises ColumnError: when it is no mapping, or feeds a field with what is no name.
     """
 
-    def __init__(self, columns: Mapping[str, str], phone_reader: PhoneReader) -> None:
+    def __init__(self, columns: Mapping[str, str], fields: Sequence[str]) -> None:
         if not isinstance(columns, Mapping):
             raise ColumnError(
                 f"columns is a {type(columns).__name__}: write a dict, such as {{'phone_number': 'mobile'}}"
@@ -59,56 +57,32 @@ class ContactMapper:
                 )
         check_fields(columns)
         self._columns = columns
-        self._phone_reader = phone_reader
         self._unused_columns: set[str] = set()
-        #: What is read of each row, in the order of :attr:`Contact.values`.
-        self.fields = (*CONTACT_FIELDS, REGION) if REGION in columns else CONTACT_FIELDS
+        self.fields = tuple(fields)
 
-    def map(self, frame: pd.DataFrame, first_row: int) -> tuple[list[Contact], list[Rejection]]:
+    def read(self, frame: pd.DataFrame) -> dict[str, list[Any]]:
         """
-        Turn each row into a contact, or into a rejection that says why it cannot be one.
+        Read each field that the frame has a column for.
 
         Rows of a rejects file are read as what they were before they were written there.
 
         :param frame: rows; more columns than are needed do no harm.
-        :param first_row: the number of the frame's first row in the whole input.
-        :return: the contacts and the rejections, both in the order of the rows.
+        :return: field → its values. ``phone_number`` is always there.
         :raises ColumnError: when a column that is asked for is not there.
         """
         names = [str(name) for name in frame.columns]
         positions = self._positions(names)
-        nothing = [None] * len(frame)
         read = frame.to_numpy(dtype=object).T.tolist()
-        columns = [nothing if position is None else read[position] for position in map(positions.get, self.fields)]
+        columns = {field: read[position] for field, position in positions.items()}
         if set(ABOUT_THE_ROW) <= set(names):
-            columns = [
-                [undo_defuse(value) if isinstance(value, str) else value for value in values] for values in columns
-            ]
-        columns[0] = decode(columns[0])
-        regions = decode(columns[_REGION_POSITION]) if REGION in positions else nothing
-        # Column by column, and what is the same for all rows in one call: the way of most rows is the way of millions.
-        numbers: list[Any] = self._phone_reader.read_all(columns[0], regions)
-        texts, errors = {}, set()
-        for field, column in zip(CONTACT_FIELDS[1:], columns[1:], strict=False):
-            if field in positions:
-                texts[field], has_errors = _texts(column)
-                if has_errors:
-                    errors.add(field)
-        rows: Iterable[int] = range(first_row, first_row + len(frame))
-        values: Iterable[tuple[object, ...]] = zip(*columns, strict=True)
-        reasons = _reasons(numbers, columns[0], {field: texts[field] for field in texts if field in errors})
-        rejections = []
-        if reasons:
-            all_values = list(values)
-            rejections = [
-                Rejection(first_row + i, Stage.INVALID, reason, all_values[i]) for i, reason in sorted(reasons.items())
-            ]
-            good = [i not in reasons for i in range(len(frame))]
-            rows, values = compress(rows, good), compress(all_values, good)
-            numbers = list(compress(numbers, good))
-            texts = {field: list(compress(column, good)) for field, column in texts.items()}
-        payloads = map(ContactPayload, numbers, *(texts.get(field, repeat(None)) for field in CONTACT_FIELDS[1:]))
-        return list(map(Contact, rows, map(int, numbers), payloads, values)), rejections
+            columns = {
+                field: [undo_defuse(value) if isinstance(value, str) else value for value in values]
+                for field, values in columns.items()
+            }
+        for field in ("phone_number", REGION):
+            if field in columns:
+                columns[field] = decode(columns[field])
+        return columns
 
     def _positions(self, names: list[str]) -> dict[str, int]:
         positions = {}
@@ -138,6 +112,83 @@ class ContactMapper:
             self._unused_columns.update(unused)
             log.info("columns that feed no field of a contact: %s", _listed(unused))
         return positions
+
+
+class ContactMapper:
+    """
+    Turns rows into contacts.
+
+    :param columns: contact field → name of the column that feeds it, as :class:`RowReader` takes it. ``region`` names
+        the column with each number's region; it is read only when it is named.
+    :param phone_reader: turns the column of ``phone_number`` into E.164.
+    :param possible: tells which numbers a row may be about that cannot be sent; None where nobody asks.
+    :raises ValueError: when ``columns`` names a field that Octopush does not have.
+    :raises ColumnError: when it is no mapping, or feeds a field with what is no name.
+    """
+
+    def __init__(
+        self, columns: Mapping[str, str], phone_reader: PhoneReader, possible: PossibleNumbers | None = None
+    ) -> None:
+        #: What is read of each row, in the order of :attr:`Contact.values`.
+        self.fields = fields_of(columns)
+        self._rows = RowReader(columns, self.fields)
+        self._phone_reader = phone_reader
+        self._possible = possible
+
+    def map(self, frame: pd.DataFrame, first_row: int) -> tuple[list[Contact], list[Rejection]]:
+        """
+        Turn each row into a contact, or into a rejection that says why it cannot be one.
+
+        :param frame: rows; more columns than are needed do no harm.
+        :param first_row: the number of the frame's first row in the whole input.
+        :return: the contacts and the rejections, both in the order of the rows.
+        :raises ColumnError: when a column that is asked for is not there.
+        """
+        read = self._rows.read(frame)
+        nothing = [None] * len(frame)
+        columns = [read.get(field, nothing) for field in self.fields]
+        regions = read.get(REGION, nothing)
+        # Column by column, and what is the same for all rows in one call: the way of most rows is the way of millions.
+        numbers: list[Any] = self._phone_reader.read_all(columns[0], regions)
+        texts, errors = {}, set()
+        for field, column in zip(CONTACT_FIELDS[1:], columns[1:], strict=False):
+            if field in read:
+                texts[field], has_errors = _texts(column)
+                if has_errors:
+                    errors.add(field)
+        rows: Iterable[int] = range(first_row, first_row + len(frame))
+        values: Iterable[tuple[object, ...]] = zip(*columns, strict=True)
+        reasons = _reasons(numbers, columns[0], {field: texts[field] for field in texts if field in errors})
+        rejections = []
+        if reasons:
+            all_values = list(values)
+            rejections = [
+                Rejection(
+                    first_row + i,
+                    Stage.INVALID,
+                    reason,
+                    all_values[i],
+                    numbers=self._numbers(numbers[i], columns[0][i], regions[i]),
+                )
+                for i, reason in sorted(reasons.items())
+            ]
+            good = [i not in reasons for i in range(len(frame))]
+            rows, values = compress(rows, good), compress(all_values, good)
+            numbers = list(compress(numbers, good))
+            texts = {field: list(compress(column, good)) for field, column in texts.items()}
+        payloads = map(ContactPayload, numbers, *(texts.get(field, repeat(None)) for field in CONTACT_FIELDS[1:]))
+        return list(map(Contact, rows, map(int, numbers), payloads, values)), rejections
+
+    def _numbers(self, number: str | PhoneReason, phone: object, region: object) -> frozenset[int]:
+        """Return every number that a row may be about, whatever is wrong with it."""
+        if self._possible is None:
+            return frozenset()
+        return frozenset([int(number)]) if isinstance(number, str) else self._possible.read(phone, region).numbers
+
+
+def fields_of(columns: Mapping[str, str]) -> Sequence[str]:
+    """Return what is read of rows for contacts: their fields, and the region where ``columns`` names it."""
+    return (*CONTACT_FIELDS, REGION) if REGION in columns else CONTACT_FIELDS
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ class Stage(StrEnum):
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
     OTHER = "other"
-    OPTED_OUT_INVALID = "opted_out_invalid"
+    AMBIGUOUS = "ambiguous"
 
 
 @dataclass(slots=True)
@@ -28,6 +28,7 @@ class Rejection:
     :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
     :param code: the API's own code, where the API refused the contact.
     :param message: the API's own message in full, where the API refused the contact; it may quote the row.
+    :param numbers: every number that the row may be about, as far as somebody asked.
     """
 
     row: int
@@ -36,3 +37,4 @@ class Rejection:
     values: tuple[object, ...]
     code: int | None = None
     message: str | None = None
+    numbers: frozenset[int] = frozenset()

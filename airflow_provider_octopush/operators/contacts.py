@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.sync.checkpoint import Checkpoint
     from airflow_provider_octopush.sync.removal import Removal
+    from airflow_provider_octopush.sync.snapshot import Snapshot
     from airflow_provider_octopush.sync.summary import Summary
 
 
@@ -183,14 +185,17 @@ class DeleteContactsOperator(RowsOperator):
     """
     Remove contacts from an Octopush list, or from the whole account.
 
-    Use it to erase people. It reads rows as :class:`CreateContactsOperator` does; of their columns, only the number
-    counts. The task returns a summary, in which each row ends in exactly one count: ``read = removed + absent + kept +
-    invalid + duplicates``.
+    Use it to erase people. Of the rows' columns, only the number and its region are read. It does not guess: it removes
+    every number that a text may stand for, in each region of ``default_region`` and of the snapshot; or, where the
+    snapshot holds one of them, that one. The task returns a summary, in which each row ends in exactly one count:
+    ``read = removed + absent + kept + ambiguous + invalid + duplicates``.
 
     - ``removed``: Octopush accepted to remove the number.
     - ``absent``: Octopush refused the number alone while it removed others, or after a request for it that was not
       answered, so it is taken for not there.
     - ``kept``: Octopush refused the number without any such sign. If there is one of these, the task fails.
+    - ``ambiguous``: the snapshot holds several contacts that the number may stand for. None of them is removed, and the
+      task fails: write the region.
 
     .. code-block:: python
 
@@ -219,14 +224,15 @@ class DeleteContactsOperator(RowsOperator):
     :param sql_hook_class: the hook, for when the connection's type leads to another one, or to none.
     :param columns: contact field → name of the column that feeds it; ``phone_number`` and ``region`` count. (templated)
     :param default_region: country of the numbers in national form, or a list of countries. (templated)
-    :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
-    :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
+    :param phone_check: has no effect here: a number is removed whatever its type.
+    :param without_plus: has no effect here: a number without a plus is read in both ways.
     :param list_name: list to remove the contacts from; they stay in the account. Set exactly one of this and
         ``from_account``. (templated)
     :param from_account: True: remove the contacts from the account, with all of its lists.
     :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps. People who are gone are forgotten
-        there as well, and nothing sealed of them is left in it. Needs the connection's extra ``snapshot_secret``.
-        (templated)
+        there as well, and nothing sealed of them is left in it. While a run of ``SyncListOperator`` is under way, or
+        was killed and has not run again, the task fails before anybody is removed. Needs the connection's extra
+        ``snapshot_secret``. (templated)
     :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid. With
         more, the task fails without retries, after everything else was removed.
     :param rejects_path: path or URI of a CSV for the rejected rows. It holds personal data. (templated)
@@ -253,6 +259,9 @@ class DeleteContactsOperator(RowsOperator):
             self._templates["snapshot_path"] = snapshot_path
 
     def _sync(self, context: Context) -> Summary:
+        from airflow_provider_octopush.contacts.fields import REGION
+        from airflow_provider_octopush.contacts.mapping import RowReader
+        from airflow_provider_octopush.phones.possible import PossibleNumbers
         from airflow_provider_octopush.sync.deletion import ContactDeletion
         from airflow_provider_octopush.sync.summary import DeletionSummary
 
@@ -260,19 +269,20 @@ class DeleteContactsOperator(RowsOperator):
             # To Octopush, no name means the whole account.
             raise TemplateError("list_name is empty: write the list that the contacts are to be removed from")
         check_names(list_name=self.list_name)
-        mapper = self._mapper()
+        self._phone_reader()
+        rows = RowReader(
+            self.columns or {}, ("phone_number", REGION) if REGION in (self.columns or {}) else ("phone_number",)
+        )
         # If something is wrong with the snapshot, it shows before anybody is removed.
-        self._forget((), context)
-        with self._rejects(context, mapper.fields) as (rejects, rejects_path):
+        with self._snapshot(context) as snapshot, self._rejects(context, rows.fields) as (rejects, rejects_path):
             summary = DeletionSummary(
                 list_name=self.list_name, validate_only=self.validate_only, rejects_path=rejects_path
             )
-            deletion = ContactDeletion(mapper, self._removal, summary, rejects)
+            countries = () if snapshot is None else snapshot.countries
+            possible = PossibleNumbers(self.default_region or (), countries, self.without_plus)
+            deletion = ContactDeletion(rows, possible, self._removal, summary, snapshot, rejects)
             self._make_killable(deletion)
-            try:
-                deletion.run(partial(self._frames, context))
-            finally:
-                summary.forgotten = self._forget(deletion.gone, context)
+            deletion.run(partial(self._frames, context))
         self._tell(summary, context)
         deletion.check(self.max_rejected)
         return summary
@@ -288,11 +298,12 @@ class DeleteContactsOperator(RowsOperator):
             delete = partial(hook.delete_contacts, list_name=str(self.list_name))
         return Removal(delete, Backoff(hook.settings.retries), **known)
 
-    def _forget(self, numbers: Sequence[int], context: Context) -> int:
-        """Forget numbers in the snapshot; with none, check that it could be done."""
+    @contextmanager
+    def _snapshot(self, context: Context) -> Iterator[Snapshot | None]:
         if not self.snapshot_path:
-            return 0
-        from airflow_provider_octopush.operators.snapshots import account_of, keys_of
+            yield None
+            return
+        from airflow_provider_octopush.operators.snapshots import account_of, keys_of, run_of
         from airflow_provider_octopush.storage.snapshot_path import open_store
         from airflow_provider_octopush.sync.opening import Run
         from airflow_provider_octopush.sync.snapshot import Snapshot
@@ -301,7 +312,7 @@ class DeleteContactsOperator(RowsOperator):
         settings = self.hook.settings
         # This is not the task that writes the snapshot: whoever has the secret may forget a person.
         identity = Identity(account_of(settings), self.list_name, None)
-        run = Run(f"forget {context['ti'].try_number} {context.get('run_id')}")
+        run = Run(f"erase {run_of(context)}", erases=not self.validate_only)
         keys = keys_of(settings, self.octopush_conn_id)
-        with Snapshot(open_store(self.snapshot_path), keys, identity, run, writes=bool(numbers)) as snapshot:
-            return snapshot.forget(numbers) if numbers else 0
+        with Snapshot(open_store(self.snapshot_path), keys, identity, run, writes=not self.validate_only) as snapshot:
+            yield snapshot

@@ -21,6 +21,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotUnreadableError,
     TooManyRejectedError,
 )
+from airflow_provider_octopush.limits import LimitError
 from airflow_provider_octopush.operators.parameters import TemplateError
 from airflow_provider_octopush.sources.errors import UnusableSourceError
 
@@ -38,6 +39,7 @@ FINAL_ERRORS = (
     SnapshotSecretError,
     SnapshotUnreadableError,
     ColumnError,
+    LimitError,
     UnusableSourceError,
     TemplateError,
 )

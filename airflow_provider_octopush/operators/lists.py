@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
 
 from airflow_provider_octopush.api import check_names
+from airflow_provider_octopush.assets.lists import DEFAULT_CONNECTION
 from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
     check_leavers,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
+    from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.sync.list_sync import Leavers, OptOuts, Rules
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.removal import Removal
@@ -91,23 +94,32 @@ class SyncListOperator(RowsOperator):
         (templated)
     :param leavers: ``remove`` (default) or ``keep``. With ``keep``, people who are no longer among the rows stay on the
         list. People who opted out are removed all the same.
-    :param max_removed: how many contacts may leave in one run (an int), or which share of the snapshot (a float from 0
-        to 1). With more, nobody is removed, and the task fails. The limit holds for people who left and, separately,
-        for people who opted out. None (default) is a tenth, but at least 10. Text that renders to ``"12"`` is a number,
-        ``"0.1"`` and ``"1.0"`` are shares. (templated)
-    :param opted_out_sql: a query for the numbers that must not be on the list. They are in its only column, or in the
-        one that feeds ``phone_number``. National forms are read in ``default_region``. If the query gives no number,
-        and gave some on the last run, the task fails before anything is sent. (templated)
+    :param max_removed: how many contacts that are no longer among the rows may be removed in one run (an int), or which
+        share of what the list held before it (a float from 0 to 1). With more, none of them is removed, and the task
+        fails. None (default) is a tenth, but at least 10. Text that renders to ``"12"`` is a number, ``"0.1"`` and
+        ``"1.0"`` are shares. (templated)
+    :param opted_out_sql: a query for the numbers that must not be on the list, by the same columns as the rows: the
+        number is in the column that feeds ``phone_number``, or in the only one beside the region's; the region is in
+        the column that ``columns`` names for it, or in one called ``region``. Give other names in the query, as in
+        ``SELECT number AS mobile``. A number without a plus and without a region stands for one of each region in
+        which rows are read. (templated)
     :param opted_out_conn_id: connection to run that query on; ``sql_conn_id`` by default. (templated)
     :param opted_out_parameters: that query's parameters. (templated)
     :param opted_out: the same numbers as rows from upstream, in place of ``opted_out_sql``.
+    :param max_opted_out: how many contacts may be removed in one run because they opted out: a number, such as 12, or a
+        share of what the list held before the run, such as ``"5%"``. With more, nothing is removed or sent, and the
+        task fails. None (default) is a tenth, but at least 10. (templated)
+    :param min_opted_out: how many people must have opted out: a number, or a share of how many had the last time, such
+        as ``"90%"``. With fewer, the task fails before anything is sent. None (default) is nine tenths; ten fewer are
+        let through, unless none are left. (templated)
     :param resend: True: send everything again, for instance after somebody has edited the list by hand. (templated)
     :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused,
         unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
-        else was sent, and nobody is removed. Of the numbers of people who opted out, as many, or the same share, may be
-        unreadable.
+        else was sent, and nobody who is no longer among the rows is removed. Of the numbers of people who opted out, as
+        many, or the same share, may be unreadable. With more, nothing is sent.
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
-        personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
+        personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. Opt-outs that
+        cannot be read are in a file beside it, ``rejects-opted-out.csv``. (templated)
     :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be.
     :param tag_name: tag to attach to each contact that is sent, at most 20 characters. (templated)
     :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
@@ -126,6 +138,8 @@ class SyncListOperator(RowsOperator):
         "tag_name",
         "snapshot_path",
         "max_removed",
+        "max_opted_out",
+        "min_opted_out",
         "opted_out_sql",
         "opted_out_conn_id",
         "opted_out_parameters",
@@ -148,6 +162,8 @@ class SyncListOperator(RowsOperator):
         opted_out_conn_id: str | None = None,
         opted_out_parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         opted_out: Any = None,
+        max_opted_out: int | str | None = None,
+        min_opted_out: int | str | None = None,
         resend: bool | str = False,
         tag_name: str | None = None,
         auto_remove_blacklisted_numbers: bool | None = None,
@@ -165,6 +181,8 @@ class SyncListOperator(RowsOperator):
         check_number("concurrency", concurrency, usual=4)
         check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
         check_path("snapshot_path", snapshot_path)
+        #: As it is written in the Dag.
+        self._connection = self.octopush_conn_id
         self.snapshot_path = snapshot_path
         self._templates["snapshot_path"] = snapshot_path
         self.leavers = leavers
@@ -173,60 +191,104 @@ class SyncListOperator(RowsOperator):
         self._templates["opted_out_sql"] = opted_out_sql
         self.opted_out_conn_id = opted_out_conn_id
         self.opted_out_parameters = opted_out_parameters
+        self.max_opted_out = max_opted_out
+        self.min_opted_out = min_opted_out
         self.resend = resend
         self.tag_name = tag_name
         self._templates["tag_name"] = tag_name
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
         self.chunk_size = chunk_size
         self.concurrency = concurrency
+        self._check_no_other_sync()
         # No template field, for the same reason as `data`.
         self._opted_out = opted_out
         XComArg.apply_upstream_relationship(self, opted_out)
 
+    def _check_no_other_sync(self) -> None:
+        """
+        Check that no other task of the Dag keeps the same list in step: each would remove the contacts of the other.
+
+        :raises ValueError: when one does.
+        """
+        has_dag: Any = self.has_dag
+        if self.validate_only or not has_dag():
+            return
+        what = self._templates["list_name"], self._connection
+        for task in self.dag.task_dict.values():
+            other: Any = task
+            if other.task_id == self.task_id:
+                continue
+            if isinstance(other, SyncListOperator):
+                same = (other._templates["list_name"], other._connection) == what and not other.validate_only
+            else:
+                # An operator that is mapped is made only when it runs.
+                given = getattr(other, "partial_kwargs", {})
+                is_sync = issubclass(getattr(other, "operator_class", object), SyncListOperator)
+                connection = given.get("octopush_conn_id", DEFAULT_CONNECTION)
+                same = is_sync and (given.get("list_name"), connection) == what and not given.get("validate_only")
+            if same:
+                raise ValueError(
+                    f"the tasks {other.task_id} and {self.task_id} both keep the list {what[0]!r} in step: each would "
+                    "remove the contacts of the other. Give the list one task, whose query has all rows"
+                )
+
     @cached_property
     def _opted_out_hook(self) -> Any:
-        if self.opted_out_conn_id is None:
-            return self._sql_hook
         from airflow_provider_octopush.operators.sources import sql_hook
 
-        return sql_hook(self.opted_out_conn_id, None, None)
+        conn_id = self.opted_out_conn_id or self.sql_conn_id
+        # What is said of a connection is said of each query on it.
+        is_same = conn_id == self.sql_conn_id
+        hook_class, params = (self.sql_hook_class, self.sql_hook_params) if is_same else (None, None)
+        return sql_hook(str(conn_id), hook_class, params)
 
     def _sync(self, context: Context) -> Summary:
         from airflow_provider_octopush.exceptions import OlderRunError
+        from airflow_provider_octopush.phones.possible import PossibleNumbers
         from airflow_provider_octopush.sync.diff import Diff
         from airflow_provider_octopush.sync.list_sync import ListSync
 
         check_names(list_name=self.list_name, tag_name=self.tag_name)
+        self._check_no_other_sync()
         rules = self._rules()
-        mapper = self._mapper()
+        self._phone_reader()
         try:
             snapshot = self._snapshot(context)
         except OlderRunError as error:
             raise AirflowSkipException(str(error)) from None
-        with snapshot, self._rejects(context, mapper.fields) as (rejects, rejects_path):
+        possible = PossibleNumbers(self.default_region or (), snapshot.countries, self.without_plus)
+        mapper = self._mapper(possible)
+        with (
+            snapshot,
+            self._rejects(context, mapper.fields) as (rejects, rejects_path),
+            self._opt_outs(context, possible) as opt_outs,
+        ):
             sync = ListSync(
                 partial(self._contact_sync, mapper, rejects_path),
                 self._removal,
                 snapshot,
-                Diff(snapshot, resend=is_true("resend", self.resend)),
+                Diff(snapshot, possible.countries, resend=is_true("resend", self.resend)),
                 rules,
                 rejects,
             )
             self._make_killable(sync)
-            summary = sync.run(partial(self._frames, context), self._opt_outs(context))
+            summary = sync.run(partial(self._frames, context), opt_outs)
         self._tell(summary, context)
         if summary.read or self.on_empty == "succeed":
             sync.check(summary)
         return summary
 
     def _rules(self) -> Rules:
+        from airflow_provider_octopush.limits import Limit
         from airflow_provider_octopush.sync.list_sync import Rules
-        from airflow_provider_octopush.sync.removal import MaxRemoved
+        from airflow_provider_octopush.sync.removal import MaxOptedOut, MaxRemoved
 
         return Rules(
             chunk_size=self.chunk_size,
             leavers=self.leavers,
             max_removed=MaxRemoved.of(self.max_removed),
+            max_opted_out=MaxOptedOut(Limit.of("max_opted_out", self.max_opted_out)),
+            min_opted_out=Limit.of("min_opted_out", self.min_opted_out),
             max_rejected=self.max_rejected,
             removes_blacklisted=bool(self.auto_remove_blacklisted_numbers),
             plans=self.validate_only,
@@ -267,7 +329,15 @@ class SyncListOperator(RowsOperator):
     def _snapshot(self, context: Context) -> Snapshot:
         import msgspec
 
-        from airflow_provider_octopush.operators.snapshots import account_of, date_of, keys_of, run_of, task_of
+        from airflow_provider_octopush.operators.snapshots import (
+            account_of,
+            dag_run_of,
+            date_of,
+            keys_of,
+            map_index_of,
+            run_of,
+            task_of,
+        )
         from airflow_provider_octopush.storage.snapshot_path import open_store
         from airflow_provider_octopush.sync.opening import Run
         from airflow_provider_octopush.sync.snapshot import Snapshot
@@ -280,6 +350,8 @@ class SyncListOperator(RowsOperator):
             reading=self._reading(),
             # Whether Octopush removes blacklisted numbers decides who gets on the list, not what the list says of them.
             meaning=msgspec.json.encode({"tag_name": self.tag_name}),
+            dag_run=dag_run_of(context),
+            map_index=map_index_of(context),
         )
         # A plan writes nothing, so it may look at what another task writes.
         writer = None if self.validate_only else task_of(context)
@@ -301,12 +373,20 @@ class SyncListOperator(RowsOperator):
             "phonenumbers": phonenumbers.__version__,
         }
 
-    def _opt_outs(self, context: Context) -> OptOuts | None:
+    @contextmanager
+    def _opt_outs(self, context: Context, possible: PossibleNumbers) -> Iterator[OptOuts | None]:
+        from airflow_provider_octopush.contacts.opt_outs import FIELDS, OptOutReader
+        from airflow_provider_octopush.storage.rejects_path import of_opt_outs
         from airflow_provider_octopush.sync.list_sync import OptOuts
 
         if self._opted_out is None and self.opted_out_sql is None:
-            return None
-        return OptOuts(partial(self._opted_out_frames, context), self._opted_out_mapper)
+            yield None
+            return
+        source = "opted_out" if self.opted_out_sql is None else "opted_out_sql"
+        reader = OptOutReader(self.columns or {}, possible, source)
+        path = of_opt_outs(self.rejects_path) if self.rejects_path else None
+        with self._rejects_at(path, context, FIELDS) as (rejects, _):
+            yield OptOuts(partial(self._opted_out_frames, context), reader, rejects)
 
     def _opted_out_frames(self, context: Context) -> Frames:
         if self.opted_out_sql is not None:
@@ -318,13 +398,3 @@ class SyncListOperator(RowsOperator):
         rows = self._opted_out
         rows = rows.resolve(context) if isinstance(rows, XComArg) else rows
         return read_upstream(rows, origin="upstream (opted_out)", is_data=False)
-
-    def _opted_out_mapper(self, columns: Sequence[str]) -> ContactMapper:
-        from airflow_provider_octopush.contacts.mapping import ContactMapper
-        from airflow_provider_octopush.phones.reader import PhoneReader
-
-        asked_for = (self.columns or {}).get("phone_number", "phone_number")
-        name = columns[0] if len(columns) == 1 else asked_for
-        # A number that phone_check keeps off the list may still have asked for no SMS: any number counts.
-        phone_reader = PhoneReader(self.default_region or (), "format", self.without_plus)
-        return ContactMapper({"phone_number": name}, phone_reader)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import _thread
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.hooks.octopush import OctopushHook
     from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+    from airflow_provider_octopush.phones.possible import PossibleNumbers
+    from airflow_provider_octopush.phones.reader import PhoneReader
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.summary import Summary
     from airflow_provider_octopush.sync.sync import ContactSync, Frames
@@ -253,22 +255,32 @@ class RowsOperator(BaseOperator):
         encode = partial(self.hook.encode_contacts, **options)
         return Delivery(encode, self.hook.post_contacts, Backoff(self.hook.settings.retries))
 
-    def _mapper(self) -> ContactMapper:
+    def _mapper(self, possible: PossibleNumbers | None = None) -> ContactMapper:
         from airflow_provider_octopush.contacts.mapping import ContactMapper
+
+        return ContactMapper(self.columns or {}, self._phone_reader(), possible)
+
+    def _phone_reader(self) -> PhoneReader:
         from airflow_provider_octopush.phones.reader import PhoneReader
 
-        phone_reader = PhoneReader(self.default_region or (), self.phone_check, self.without_plus)
-        return ContactMapper(self.columns or {}, phone_reader)
+        return PhoneReader(self.default_region or (), self.phone_check, self.without_plus)
+
+    def _rejects(
+        self, context: Context, fields: Sequence[str]
+    ) -> AbstractContextManager[tuple[RejectsFile | None, str | None]]:
+        """Open the file for rejected rows, and give its URI too, for the summary."""
+        return self._rejects_at(self.rejects_path, context, fields)
 
     @contextmanager
-    def _rejects(self, context: Context, fields: Sequence[str]) -> Iterator[tuple[RejectsFile | None, str | None]]:
-        """Open the file for rejected rows, and give its URI too, for the summary."""
-        if not self.rejects_path:
+    def _rejects_at(
+        self, path: str | None, context: Context, fields: Sequence[str]
+    ) -> Iterator[tuple[RejectsFile | None, str | None]]:
+        if not path:
             yield None, None
             return
         from airflow_provider_octopush.storage.rejects_path import of_instance, open_rejects, rejects_uri
 
-        path = of_instance(self.rejects_path, -1 if (index := context["ti"].map_index) is None else index)
+        path = of_instance(path, -1 if (index := context["ti"].map_index) is None else index)
         with open_rejects(path, fields) as rejects:
             yield rejects, rejects_uri(path)
 

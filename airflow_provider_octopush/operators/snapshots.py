@@ -36,16 +36,26 @@ def account_of(settings: Settings) -> str:
 
 
 def task_of(context: Context) -> str:
-    """Return what tells a task, or an instance of a mapped task, from all others."""
+    """Return what tells a task from all others; the instances of a mapped task are one."""
     ti: Any = context["ti"]
-    index = getattr(ti, "map_index", -1)
-    return f"{ti.dag_id}.{ti.task_id}" + (f"[{index}]" if index is not None and index >= 0 else "")
+    return f"{ti.dag_id}.{ti.task_id}"
+
+
+def map_index_of(context: Context) -> int:
+    """Return the map index of an instance of a mapped task; -1 where the task is not mapped."""
+    index = getattr(context["ti"], "map_index", -1)
+    return -1 if index is None else int(index)
+
+
+def dag_run_of(context: Context) -> str:
+    """Return what all instances of a mapped task share in one run of the Dag, and no other run has."""
+    return f"{task_of(context)} {context.get('run_id')}"
 
 
 def run_of(context: Context) -> str:
     """Return what all tries of one run of a task share, and no other run has."""
     # Clearing a task raises its max_tries: to the tries so far plus the retries.
-    return f"{task_of(context)} {context.get('run_id')} {context['ti'].max_tries}"
+    return f"{dag_run_of(context)} {map_index_of(context)} {context['ti'].max_tries}"
 
 
 def date_of(context: Context) -> str | None:

@@ -28,6 +28,7 @@ from airflow_provider_octopush.phones.library import (
 )
 from airflow_provider_octopush.phones.lines import line_forms
 from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
+from airflow_provider_octopush.phones.options import WithoutPlus
 from airflow_provider_octopush.phones.parts import parts
 from airflow_provider_octopush.phones.readings import has_zero_behind_country_code
 from airflow_provider_octopush.phones.readings import international as read_international
@@ -68,7 +69,7 @@ class PossibleNumbers:
       there.
     - With a region of its own: numbers of that region's country, in national form or with its country code, and those
       that are dialled there with an international prefix. A reader with ``without_plus="international"`` looks at no
-      region: give none then.
+      region, so that with it the value is read as if it had none, too.
     - Else: the same for each of the countries, and digits from their country code on, whatever the country.
 
     Countries are told apart by their country code: in any of its regions a number may be valid. Where digits are no
@@ -76,10 +77,17 @@ class PossibleNumbers:
 
     :param default_region: region of numbers in national form, or several, as ``PhoneReader`` takes it.
     :param countries: country codes, such as 33, in which rows are read beside these.
+    :param without_plus: as rows are read.
     :raises ValueError: when a region does not exist.
     """
 
-    def __init__(self, default_region: str | Sequence[str] = (), countries: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        default_region: str | Sequence[str] = (),
+        countries: Iterable[int] = (),
+        without_plus: WithoutPlus = "national",
+    ) -> None:
+        self._ignores_regions = without_plus == "international"
         regions = checked_regions(default_region)
         #: Country codes of the regions, and the given ones.
         self.countries = frozenset((*map(int, map(country_code_of, regions)), *map(int, countries)))
@@ -96,6 +104,12 @@ class PossibleNumbers:
             exists, ``default_region`` and ``countries`` do.
         """
         own = country(country_code_of(region_code(region))) if region is not None and is_region(region) else None
+        if own is not None and self._ignores_regions:
+            with_region, without = self._read(value, region, own), self._read(value, None, None)
+            return without._replace(numbers=without.numbers | with_region.numbers)
+        return self._read(value, region, own)
+
+    def _read(self, value: object, region: object, own: Country | None) -> Possible:
         if own is None and type(value) is str:
             number = self._recognised(value)
             if number is not None:

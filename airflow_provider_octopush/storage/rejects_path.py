@@ -37,12 +37,24 @@ def of_instance(path: str, map_index: int) -> str:
 
     :param map_index: -1 for a task that is not mapped, whose path stays as it is.
     """
-    if map_index < 0:
-        return path
+    return path if map_index < 0 else _with_suffix(path, map_index)
+
+
+def of_opt_outs(path: str) -> str:
+    """
+    Return the path, beside the rejected rows, of opt-outs that cannot be read: ``rejects.csv`` gives
+    ``rejects-opted-out.csv``.
+
+    They are a file of their own, because whoever corrects and sends the rejected rows must not send them.
+    """
+    return _with_suffix(path, "opted-out")
+
+
+def _with_suffix(path: str, suffix: object) -> str:
     folder, slash, name = path.rpartition("/")
     # What begins with a dot is a name, and no suffix.
-    stem, dot, suffix = name.rpartition(".")
-    return f"{folder}{slash}{stem}-{map_index}{dot}{suffix}" if stem else f"{path}-{map_index}"
+    stem, dot, ending = name.rpartition(".")
+    return f"{folder}{slash}{stem}-{suffix}{dot}{ending}" if stem else f"{path}-{suffix}"
 
 
 @contextmanager

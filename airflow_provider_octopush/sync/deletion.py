@@ -1,49 +1,98 @@
-"""One run that removes contacts: rows are read as they are for sending, and their numbers removed."""
+"""One run that removes contacts: of each row its number is read, and every number that it may stand for is removed."""
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from itertools import compress
-from typing import TYPE_CHECKING
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
+from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.delivery.delivery import StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError
+from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
 from airflow_provider_octopush.sync.removal import NUMBERS_MAX, Candidate, Removal
 from airflow_provider_octopush.sync.summary import DeletionSummary
 from airflow_provider_octopush.sync.sync import Frames, KilledError
 
 if TYPE_CHECKING:
-    from airflow_provider_octopush.contacts.mapping import ContactMapper
+    from airflow_provider_octopush.contacts.mapping import RowReader
+    from airflow_provider_octopush.sync.records import Array
+    from airflow_provider_octopush.sync.snapshot import Snapshot
     from airflow_provider_octopush.sync.sync import Rejects
+
+log = logging.getLogger(__name__)
+
+AMBIGUOUS = (
+    "the number may stand for more than one contact of the snapshot, so none of them was removed: write the region, or "
+    "the number with a plus"
+)
+
+
+class _Outcome(IntEnum):
+    """What became of a row; of several numbers the highest counts."""
+
+    UNKNOWN = 0
+    ABSENT = 1
+    REMOVED = 2
+    KEPT = 3
+
+
+class _Asked(NamedTuple):
+    """
+    A number that is removed.
+
+    :param row: the place of its row among those that are asked about.
+    :param record: what the snapshot holds of it; None when it does not hold it.
+    """
+
+    row: int
+    record: Any
 
 
 class ContactDeletion:
     """
     Removes the numbers of rows.
 
-    :param mapper: turns rows into contacts.
+    :param rows: reads number and region of each row.
+    :param possible: tells which numbers a row may stand for.
     :param make_removal: makes the part that removes.
     :param summary: with nothing counted yet.
+    :param snapshot: of a list, opened to erase people; None where there is none.
     :param rejects: where rejected rows are written; None writes them nowhere.
     """
 
     def __init__(
         self,
-        mapper: ContactMapper,
+        rows: RowReader,
+        possible: PossibleNumbers,
         make_removal: Callable[..., Removal],
         summary: DeletionSummary,
+        snapshot: Snapshot | None = None,
         rejects: Rejects | None = None,
     ) -> None:
-        self._mapper = mapper
+        self._rows = rows
+        self._possible = possible
         self._rejects = rejects
-        self._removal = make_removal(note=self._note)
+        self._snapshot = snapshot
+        has_removed = snapshot is not None and snapshot.noted.removed > 0
+        self._removal = make_removal(
+            begin=self._begin,
+            note=self._note,
+            restore=self._restore,
+            has_removed=has_removed,
+            believes_refusals=True,
+        )
+        self._outcomes: list[_Outcome] = []
+        self._said: str | None = None
         self.summary = summary
-        #: The numbers that are gone.
-        self.gone: list[int] = []
 
     def kill(self) -> None:
         """End the run, from another thread: nothing more is sent."""
@@ -51,43 +100,46 @@ class ContactDeletion:
 
     def run(self, open_frames: Callable[[], Frames]) -> DeletionSummary:
         """
-        Remove the numbers.
+        Remove the numbers, and forget in the snapshot whom that concerns.
 
         :param open_frames: gives the rows.
         :return: the counts, which add up.
-        :raises OctopushError: when the run cannot go on; :attr:`gone` then says who is gone.
+        :raises OctopushError: when the run cannot go on; who is gone is forgotten.
         :raises KilledError: when it was told to end.
         """
         started = time.monotonic()
-        summary = self.summary
-        with closing(open_frames()) as frames:
-            candidates = self._candidates(frames)
-            if summary.validate_only:
-                summary.removed = sum(1 for _ in candidates)
-                summary.requests = -(-summary.removed // NUMBERS_MAX)
-            else:
-                try:
-                    kept = self._removal.remove(candidates)
-                except StoppedError:
-                    raise KilledError("told to end while contacts were removed: run the task again") from None
-                summary.absent, summary.kept = kept.presumed, len(kept.kept)
-                summary.removed = len(self.gone) - summary.absent
-                summary.requests, summary.retries = self._removal.requests, self._removal.retries
-                self._said = kept.said
-        summary.duration_seconds = time.monotonic() - started
-        summary.check()
-        return summary
-
-    _said: str | None = None
+        if self._snapshot is not None and self._snapshot.first_run:
+            log.warning("there is no snapshot at %s, so nobody is forgotten there", self._snapshot.name)
+        try:
+            self._remove(open_frames)
+        except KilledError:
+            raise
+        except Exception:
+            try:
+                self._forget()
+            except Exception:
+                # The failure that ended the run is the one to be seen.
+                log.exception("who is gone could not be forgotten in the snapshot: run the task again")
+            raise
+        self._forget()
+        self.summary.duration_seconds = time.monotonic() - started
+        self.summary.check()
+        return self.summary
 
     def check(self, max_rejected: float) -> None:
         """
         Check that all numbers are gone.
 
         :raises TooManyRejectedError: when more rows could not be read than may be.
-        :raises ContactsKeptError: when Octopush refused to remove numbers.
+        :raises ContactsKeptError: when Octopush refused to remove numbers, or it is not known whose they are.
         """
         self.summary.check_rejected(max_rejected)
+        if self.summary.ambiguous:
+            raise ContactsKeptError(
+                f"{self.summary.ambiguous:,} of {self.summary.read:,} rows may each stand for more than one contact of "
+                "the snapshot, so none of these was removed: write the region of each number, or the number with a "
+                "plus, and run the task again"
+            )
         if self.summary.kept:
             raise ContactsKeptError(
                 f"Octopush refused to remove {self.summary.kept:,} of {self.summary.read:,} contacts, and nothing "
@@ -95,23 +147,116 @@ class ContactDeletion:
                 "look for them in Octopush's own pages. All others are gone"
             )
 
+    def _remove(self, open_frames: Callable[[], Frames]) -> None:
+        summary = self.summary
+        with closing(open_frames()) as frames:
+            candidates = self._candidates(frames)
+            if summary.validate_only:
+                summary.numbers = sum(1 for _ in candidates)
+                summary.removed = len(self._outcomes)
+                summary.requests = -(-summary.numbers // NUMBERS_MAX)
+                return
+            try:
+                removed = self._removal.remove(candidates)
+            except StoppedError:
+                raise KilledError("told to end while contacts were removed: run the task again") from None
+        for candidate in (*removed.kept, *removed.unsettled):
+            self._count(candidate, _Outcome.KEPT)
+        self._said = removed.said
+        counts = Counter(self._outcomes)
+        summary.removed, summary.absent, summary.kept = (
+            counts[outcome] for outcome in (_Outcome.REMOVED, _Outcome.ABSENT, _Outcome.KEPT)
+        )
+        summary.requests, summary.retries = self._removal.requests, self._removal.retries
+
     def _candidates(self, frames: Frames) -> Iterator[Candidate]:
         seen = SeenNumbers()
         for frame in frames:
-            contacts, rejections = self._mapper.map(frame, self.summary.read + 1)
-            self.summary.read += len(frame)
-            is_new = seen.add_all([contact.number for contact in contacts])
-            rejections += [
-                Rejection(contact.row, Stage.DUPLICATE, "same number as an earlier row", contact.values)
-                for contact, new in zip(contacts, is_new, strict=True)
-                if not new
-            ]
+            rows = self._rows.read(frame)
+            phones = rows["phone_number"]
+            regions = rows.get(REGION, [None] * len(phones))
+            rejections: list[Rejection] = []
+            for phone, region in zip(phones, regions, strict=True):
+                self.summary.read += 1
+                values = (phone, region)[: len(self._rows.fields)]
+                possible = self._possible.read(phone, region)
+                numbers, records = self._chosen(sorted(possible.numbers))
+                if possible.reason is not None and (not possible.numbers or (numbers and records[0] is None)):
+                    rejections.append(Rejection(self.summary.read, Stage.INVALID, possible.reason.value, values))
+                    continue
+                if not numbers:
+                    rejections.append(Rejection(self.summary.read, Stage.AMBIGUOUS, AMBIGUOUS, values))
+                    continue
+                is_new = seen.add_all(numbers)
+                if not any(is_new):
+                    reason = "same number as an earlier row"
+                    rejections.append(Rejection(self.summary.read, Stage.DUPLICATE, reason, values))
+                    continue
+                self._outcomes.append(_Outcome.UNKNOWN)
+                for number, record, new in zip(numbers, records, is_new, strict=True):
+                    if new:
+                        self.summary.numbers += not self.summary.validate_only
+                        yield self._candidate(number, _Asked(len(self._outcomes) - 1, record))
             for rejection in rejections:
                 self.summary.count_rejection(rejection)
             if self._rejects is not None and rejections:
                 self._rejects.write(rejections)
-            for contact in compress(contacts, is_new):
-                yield Candidate(contact.payload.phone_number, record=contact.number)
+
+    def _chosen(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[Any]]:
+        """
+        Choose among the numbers that a row may stand for.
+
+        :return: those that the snapshot holds, or all where it holds none, with its records; nothing where it holds
+            more than one person's.
+        """
+        if self._snapshot is None:
+            return numbers, [None] * len(numbers)
+        positions, found = self._snapshot.find(numbers)
+        held = np.flatnonzero(positions >= 0).tolist()
+        if not held:
+            return numbers, [None] * len(numbers)
+        if any(numbers[place] not in line_forms(numbers[held[0]]) for place in held):
+            return [], []
+        return [numbers[place] for place in held], [found[place] for place in held]
+
+    def _candidate(self, number: int, asked: _Asked) -> Candidate:
+        if self._snapshot is None or asked.record is None:
+            return Candidate(f"+{number}", record=asked)
+        return Candidate(
+            f"+{number}",
+            may_be_gone=bool(self._snapshot.may_be_gone(asked.record)),
+            is_doubtful=bool(self._snapshot.is_doubtful(asked.record)),
+            was_refused=bool(self._snapshot.was_refused(asked.record)),
+            record=asked,
+        )
+
+    def _count(self, candidate: Candidate, outcome: _Outcome) -> None:
+        row = candidate.record.row
+        self._outcomes[row] = max(self._outcomes[row], outcome)
+
+    # What the snapshot is told.
+
+    def _begin(self, candidates: Sequence[Candidate]) -> None:
+        if self._snapshot is not None and len(records := _held(candidates)):
+            self._snapshot.note_removing(records)
 
     def _note(self, candidates: Sequence[Candidate]) -> None:
-        self.gone += [candidate.record for candidate in candidates]
+        for candidate in candidates:
+            self._count(candidate, _Outcome.ABSENT if candidate.is_presumed else _Outcome.REMOVED)
+        if self._snapshot is not None and len(records := _held(candidates)):
+            self._snapshot.note_removed(records)
+
+    def _restore(self, candidates: Sequence[Candidate]) -> None:
+        if self._snapshot is not None and len(records := _held(candidates)):
+            self._snapshot.note_kept(records)
+
+    def _forget(self) -> None:
+        if self._snapshot is None or self.summary.validate_only or not self._snapshot.noted.records:
+            return
+        self.summary.forgotten = self._snapshot.noted.removed
+        self._snapshot.replace(forgets=True)
+
+
+def _held(candidates: Sequence[Candidate]) -> Array:
+    held: Array = np.array([candidate.record.record for candidate in candidates if candidate.record.record is not None])
+    return held

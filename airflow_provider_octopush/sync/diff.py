@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from itertools import compress
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, compress, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
+from airflow_provider_octopush.phones.possible import country_codes, numbers_in
 from airflow_provider_octopush.sync.records import Array
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.contact import Contact
+    from airflow_provider_octopush.contacts.rejection import Rejection
     from airflow_provider_octopush.sync.snapshot import Snapshot
 
 #: Numbers looked up at a time.
@@ -32,45 +34,101 @@ class Selected(NamedTuple):
     counts: Counter[str]
 
 
+class Screened(NamedTuple):
+    """
+    Rows without those of people who have opted out.
+
+    :param contacts: those that can be sent.
+    :param rejections: those that cannot.
+    :param opted_out: rows of people who have opted out.
+    """
+
+    contacts: list[Contact]
+    rejections: list[Rejection]
+    opted_out: int
+
+
 class Diff:
     """
     Compares the contacts of a run with the snapshot.
 
     :param snapshot: opened.
+    :param countries: country codes in which texts of opt-outs are read.
     :param resend: whether contacts are sent although they are unchanged.
     """
 
-    def __init__(self, snapshot: Snapshot, *, resend: bool = False) -> None:
+    def __init__(self, snapshot: Snapshot, countries: Iterable[int] = (), *, resend: bool = False) -> None:
         self._snapshot = snapshot
         self._resend = resend
         self._is_seen = np.zeros(snapshot.size, bool)
         self._has_opted_out = np.zeros(snapshot.size, bool)
+        self._is_dealt_with = np.zeros(snapshot.size, bool)
         self._opted_out = SeenNumbers()
-        #: People who have opted out, each counted once.
-        self.opted_out = 0
+        self._elsewhere = SeenNumbers()
+        self._elsewhere_apart: set[str] = set()
+        self._countries = set(countries)
         #: Contacts that the snapshot does not hold, and those that it holds otherwise.
         self.new = self.changed = 0
 
-    def opt_out(self, numbers: Sequence[int]) -> None:
-        """Take note of people who have opted out; before the first row."""
-        self.opted_out += sum(self._opted_out.add_all(numbers))
+    def opt_out(self, numbers: Collection[int], elsewhere: Collection[str] = ()) -> None:
+        """
+        Take note of people who have opted out; before the first row.
+
+        :param numbers: all that they may have.
+        :param elsewhere: digits that may be a number of yet another country, too.
+        """
+        # Text takes ten times as much memory; a digit in front keeps the zeros.
+        self._elsewhere.add_all([int(f"1{digits}") for digits in elsewhere if digits.isdigit()])
+        self._elsewhere_apart.update(digits for digits in elsewhere if not digits.isdigit())
+        self._block(list(numbers))
+
+    def _block(self, numbers: list[int]) -> None:
+        self._opted_out.add_all(numbers)
         for start in range(0, len(numbers), TOGETHER):
             positions, _ = self._snapshot.find(numbers[start : start + TOGETHER])
             self._has_opted_out[positions[positions >= 0]] = True
+
+    def screen(self, contacts: list[Contact], rejections: list[Rejection]) -> Screened:
+        """
+        Take out the rows of people who have opted out; of all others, take note that the table has them.
+
+        :param rejections: with all numbers that each may be about: who is among these is not missing.
+        """
+        numbers = [contact.number for contact in contacts]
+        self._look_in(numbers)
+        is_out = self._opted_out.have_all(numbers)
+        opted_out = sum(is_out)
+        if opted_out:
+            contacts = [contact for contact, out in zip(contacts, is_out, strict=True) if not out]
+        kept = [rejection for rejection in rejections if not any(self._opted_out.have_all(list(rejection.numbers)))]
+        opted_out += len(rejections) - len(kept)
+        about = [number for rejection in kept for number in rejection.numbers]
+        for start in range(0, len(about), TOGETHER):
+            positions, _ = self._snapshot.find(about[start : start + TOGETHER])
+            self._is_seen[positions[positions >= 0]] = True
+        return Screened(contacts, kept, opted_out)
+
+    def _look_in(self, numbers: Sequence[int]) -> None:
+        """Read the texts of opt-outs also in the countries that appear for the first time."""
+        codes = country_codes(numbers)
+        if not codes <= self._snapshot.countries:
+            self._snapshot.note_countries(codes)
+        new = codes - self._countries
+        if not new:
+            return
+        self._countries |= new
+        texts = chain((str(digits)[1:] for digits in self._elsewhere), self._elsewhere_apart)
+        while together := list(islice(texts, TOGETHER)):
+            self._block(list(chain.from_iterable(numbers_in(digits, new) for digits in together)))
 
     def select(self, contacts: Sequence[Contact]) -> Selected:
         """
         Tell which contacts are to be sent.
 
-        :param contacts: with numbers that no earlier call had.
+        :param contacts: screened, with numbers that no earlier call had.
         """
         counts: Counter[str] = Counter()
         numbers = [contact.number for contact in contacts]
-        is_out = self._opted_out.have_all(numbers)
-        if any(is_out):
-            counts["opted_out"] = sum(is_out)
-            contacts = list(compress(contacts, [not out for out in is_out]))
-            numbers = [contact.number for contact in contacts]
         positions, found = self._snapshot.find(numbers)
         is_there = positions >= 0
         self._is_seen[positions[is_there]] = True
@@ -113,12 +171,15 @@ class Diff:
             positions, found = self._snapshot.find([contact.number for contact in contacts])
             self._snapshot.note_doubt(found[positions >= 0])
 
-    @property
-    def leavers(self) -> Array:
-        """Positions of those whom no row was about, after the last row; without those who have opted out."""
-        return np.flatnonzero(~self._is_seen & ~self._has_opted_out)
+    def take_missing(self) -> Array:
+        """Give, once, the positions of those whom no row was about, after the last row; without opt-outs."""
+        return self._take(~self._is_seen & ~self._has_opted_out)
 
-    @property
-    def leavers_opted_out(self) -> Array:
-        """Positions of those who have opted out."""
-        return np.flatnonzero(self._has_opted_out)
+    def take_opted_out(self) -> Array:
+        """Give, once, the positions of those who have opted out, as far as it is known now."""
+        return self._take(self._has_opted_out)
+
+    def _take(self, chosen: Array) -> Array:
+        positions = np.flatnonzero(chosen & ~self._is_dealt_with)
+        self._is_dealt_with[positions] = True
+        return positions

@@ -23,7 +23,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotMismatchError,
     SnapshotUnreadableError,
 )
-from airflow_provider_octopush.sync.records import CONFIRMED, Array, Mark, Records, Spool, merged
+from airflow_provider_octopush.sync.records import CONFIRMED, Array, Mark, Records, Spool, copied, merged
 from airflow_provider_octopush.sync.sealing import Keys, NotSealedError
 from airflow_provider_octopush.sync.snapshot_file import Header, Identity, Opened, open_file
 from airflow_provider_octopush.sync.snapshot_store import ONE_AT_A_TIME, TIP, Store
@@ -40,12 +40,18 @@ class Run:
     :param date: ISO 8601 in UTC; a snapshot of a later run is left alone. None: whatever the snapshot is of.
     :param reading: how phone numbers are read; JSON. None: as it says there.
     :param meaning: what, beside a contact's fields, decides what they mean to Octopush.
+    :param dag_run: the same for all instances of a mapped task in one run of the Dag; empty where there is none.
+    :param map_index: of the instance; -1 where the task is not mapped.
+    :param erases: whether it erases people, so that nothing of them may be left anywhere.
     """
 
     tries: str
     date: str | None = None
     reading: Mapping[str, Any] | None = None
     meaning: bytes = b""
+    dag_run: str = ""
+    map_index: int = -1
+    erases: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,21 @@ class Noted:
     noted: int = 0
     removed: int = 0
     counts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """
+    What holds for the next run too, though this one should fail.
+
+    :param opted_out: how many people had opted out, the last time that this was found to be right.
+    :param countries: country codes of the numbers that were ever held.
+    :param held_size: how many contacts there were before a limit held; None when none has since.
+    """
+
+    opted_out: int = 0
+    countries: frozenset[int] = frozenset()
+    held_size: int | None = None
 
 
 @dataclass
@@ -106,12 +127,16 @@ class Opening:
         self.stale: list[str] = []
         #: Whether there are additions of runs that may still go on.
         self.others_were_there = False
+        #: The records of all additions, so that none of these stays open.
+        self._copies = _temporary(resources)
         names = store.additions()
         base = self._fetch()
         #: The header of the snapshot; None when there is none.
         self.base = None if base is None else base.header
         self.generation = 0 if base is None else base.header.generation
         self._dates = [] if base is None else [base.header.date]
+        #: How phone numbers were read by the runs that wrote it.
+        self.readings = [] if base is None else [base.header.reading]
         tries, was_restored = self._read_additions(names, {} if base is None else base.header.included)
         if self.date is not None and run.date is not None and self.date > run.date:
             raise OlderRunError(
@@ -121,6 +146,10 @@ class Opening:
             )
         in_order = None if was_restored else _in_order(tries, self.generation)
         own = [] if in_order is None else _last_of_run(in_order, name_of(run, keys))
+        headers = [part.header for one in (tries if in_order is None else in_order) for part in one.parts]
+        self.remembered = _remembered(
+            headers if self.base is None else [self.base, *headers], is_ordered=in_order is not None
+        )
         #: Try → its last addition that is in the records.
         self.included = {one.header.run: one.header.sequence for one in tries}
         #: What the list holds.
@@ -147,11 +176,11 @@ class Opening:
             return None
         self._resources.callback(file.close)
         opened = open_file(file, self._keys, self._store.name)
-        self._take_identity(opened.identity)
+        self._check_origin(opened)
         return opened
 
-    def _take_identity(self, found: Identity) -> None:
-        wanted = self.identity
+    def _check_origin(self, opened: Opened) -> None:
+        found, wanted, header = opened.identity, self.identity, opened.header
         for what, one, other in (
             ("another Octopush account", found.account, wanted.account),
             (f"the list {found.list_name!r}, not of {wanted.list_name!r}", found.list_name, wanted.list_name),
@@ -162,6 +191,13 @@ class Opening:
                     f"{self._store.name} is the snapshot of {what}: give each list and each task a snapshot_path of "
                     "its own"
                 )
+        is_same_run = header.dag_run in [one.digest_text(self._run.dag_run.encode()) for one in self._keys]
+        if self._run.dag_run and is_same_run and header.map_index != self._run.map_index:
+            raise SnapshotMismatchError(
+                f"{self._store.name} was written in this run of the Dag by the instance with map index "
+                f"{header.map_index}, and each instance would remove the contacts of the others: give each instance a "
+                "list and a snapshot_path of its own"
+            )
         self.identity = found
 
     def _read_additions(self, names: Sequence[str], included: Mapping[str, int]) -> tuple[list[_Try], bool]:
@@ -176,7 +212,9 @@ class Opening:
             elif run == self._this_try or not number.isdecimal():
                 continue
             elif int(number) <= included.get(run, 0):
-                self.others_were_there |= run not in included
+                if run not in included:
+                    self.others_were_there = True
+                    self._check_alone_to_erase(self._open_addition(name).header)
                 self.stale.append(name)
             else:
                 parts.setdefault(run, {})[int(number)] = name
@@ -189,6 +227,7 @@ class Opening:
                     "additions, and the next run is a first run"
                 )
             tries.append(_Try([self._open_addition(of_run[number]) for number in sorted(of_run)]))
+            self._check_alone_to_erase(tries[-1].header)
             self.stale.extend(of_run.values())
             self.others_were_there = True
         was_restored = tip > self.generation
@@ -202,16 +241,24 @@ class Opening:
             )
             self.generation = tip
         self._dates += [one.header.date for one in tries]
+        self.readings += [part.header.reading for one in tries for part in one.parts if part.header.reading]
         return tries, was_restored
+
+    def _check_alone_to_erase(self, header: Header) -> None:
+        if self._run.erases and header.run_of_tries != name_of(self._run, self._keys):
+            raise SnapshotConflictError(
+                f"a run that writes {self._store.name} is under way or was killed, and would bring back who is erased "
+                "now: let it end, or run it again, first. Nobody was removed"
+            )
 
     def _open_addition(self, name: str) -> Opened:
         file = self._store.fetch_addition(name)
         if file is None:
             raise SnapshotConflictError(f"another run has just ended that writes {self._store.name}: {ONE_AT_A_TIME}")
-        self._resources.callback(file.close)
-        opened = open_file(file, self._keys, f"an addition to {self._store.name}")
-        self._take_identity(opened.identity)
-        return opened
+        with file:
+            opened = open_file(file, self._keys, f"an addition to {self._store.name}")
+            self._check_origin(opened)
+            return opened._replace(records=copied(opened.records, self._copies))
 
     def _put_together(
         self,
@@ -266,6 +313,17 @@ class Opening:
 def name_of(run: Run, keys: Sequence[Keys]) -> str:
     """Return what stands in a header for all tries of a run."""
     return keys[0].digest_text(run.tries.encode())
+
+
+def _remembered(headers: Sequence[Header], *, is_ordered: bool) -> Remembered:
+    counts = [header.opted_out for header in headers]
+    sizes = [header.held_size for header in headers]
+    known = [size for size in sizes if size is not None]
+    return Remembered(
+        opted_out=(counts[-1] if is_ordered else max(counts)) if counts else 0,
+        countries=frozenset(code for header in headers for code in header.countries),
+        held_size=(sizes[-1] if is_ordered else min(known, default=None)) if sizes else None,
+    )
 
 
 def _in_order(tries: Sequence[_Try], generation: int) -> list[_Try] | None:

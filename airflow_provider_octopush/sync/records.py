@@ -57,18 +57,20 @@ class Mark(IntEnum):
     SKIPPED = 4
     #: The same contact, with its digest under another secret.
     REKEYED = 5
-    #: About to be removed: the list may have the contact still.
+    #: A request to remove it had no answer yet: the list may have the contact still.
     REMOVING = 6
     #: Removed from the list.
     REMOVED = 7
     #: Removed, but nobody knows whether before or after it was added elsewhere.
     DOUBTED = 8
+    #: The list has the contact as its digest says, and a request to remove it was refused.
+    REFUSED = 9
     #: And above: known, with the digest under an older secret, whose place in the connection is added to this.
     OLDER_SECRET = 16
 
 
 #: What says how the list has a contact, with a digest under the newest secret.
-CONFIRMED = (Mark.KNOWN, Mark.ADDED, Mark.UPDATED, Mark.SKIPPED, Mark.REKEYED)
+CONFIRMED = (Mark.KNOWN, Mark.ADDED, Mark.UPDATED, Mark.SKIPPED, Mark.REKEYED, Mark.REFUSED)
 
 
 class ShortFileError(EOFError):
@@ -191,6 +193,21 @@ class Spool:
         :param number: how many of them; None: all that were appended.
         """
         return Records(self._file, 0, self._end if number is None else number)
+
+
+def copied(records: Records, file: BinaryIO) -> Records:
+    """
+    Copy records behind all that a file holds.
+
+    :param file: that is written by nobody else.
+    :raises OSError: when there is no room.
+    """
+    offset = os.fstat(file.fileno()).st_size
+    end = offset
+    for block in records.blocks():
+        _write(file, block.tobytes(), end)
+        end += block.nbytes
+    return Records(file, offset, records.count)
 
 
 def merged(old: Records, later: Records) -> Iterator[Array]:

@@ -11,13 +11,19 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_octopush.delivery.delivery import StoppedError
 from airflow_provider_octopush.delivery.retry import REPEATED, Backoff
-from airflow_provider_octopush.exceptions import OctopushRequestError, OctopushServerError
+from airflow_provider_octopush.exceptions import (
+    OctopushCredentialsError,
+    OctopushRateLimitError,
+    OctopushRequestError,
+)
+from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.sync.limits import allowed
 
 log = logging.getLogger(__name__)
@@ -33,6 +39,9 @@ REFUSED_MAX = 60
 
 #: The 4xx that can be about the numbers, or about how many there are.
 _CONTENT_REFUSED = frozenset({400, 404, 409, 413, 414, 422})
+
+#: Failures that say that nothing was removed.
+_ANSWERED = (OctopushRequestError, OctopushRateLimitError, OctopushCredentialsError)
 
 #: Those by which an API may say that a number is not there.
 _NOT_THERE = frozenset({400, 404, 422})
@@ -72,6 +81,11 @@ class MaxRemoved:
             )
         return cls(number)
 
+    @property
+    def is_all(self) -> bool:
+        """Whether it is a share of all."""
+        return isinstance(self.value, float) and self.value == 1
+
     def allowed(self, size: int) -> int:
         """
         Return how many that is.
@@ -87,6 +101,35 @@ class MaxRemoved:
 
 
 @dataclass(frozen=True)
+class MaxOptedOut:
+    """
+    How many may be removed in one run because they opted out.
+
+    :param limit: None for a tenth, but at least ten.
+    """
+
+    limit: Limit | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it is a share of all."""
+        return self.limit is not None and self.limit.share == 1
+
+    def allowed(self, size: int) -> int:
+        """
+        Return how many that is.
+
+        :param size: contacts in the snapshot before the run.
+        """
+        if self.limit is None:
+            return max(USUAL_NUMBER, size // 10)
+        return self.limit.most(size)
+
+    def __str__(self) -> str:
+        return f"a tenth, but at least {USUAL_NUMBER}" if self.limit is None else str(self.limit)
+
+
+@dataclass(frozen=True)
 class Brake:
     """
     Whether so many may be removed.
@@ -94,25 +137,27 @@ class Brake:
     :param who: in words.
     :param number: that would be removed in this run, in all of its tries.
     :param size: contacts in the snapshot before the run.
-    :param max_removed: what was allowed.
+    :param parameter: that allows how many.
+    :param limit: what it allows.
     """
 
     who: str
     number: int
     size: int
-    max_removed: MaxRemoved
+    parameter: str
+    limit: MaxRemoved | MaxOptedOut
 
     @property
     def holds(self) -> bool:
-        """Whether nobody is removed."""
-        return self.number > self.max_removed.allowed(self.size)
+        """Whether nobody is removed; where all may go, so may those that the run's earlier tries have added."""
+        return not self.limit.is_all and self.number > self.limit.allowed(self.size)
 
     def __str__(self) -> str:
         share = f", {self.number / self.size:.1%}" if self.size else ""
         return (
-            f"{self.number:,} of {self.size:,} contacts{share}, {self.who} and would be removed, max_removed "
-            f"({self.max_removed}) allows {self.max_removed.allowed(self.size):,}: nobody of them is. Look at the "
-            f"rows; if it is right, run the task again with max_removed={self.number}"
+            f"{self.number:,} of {self.size:,} contacts{share}, {self.who} and would be removed, {self.parameter} "
+            f"({self.limit}) allows {self.limit.allowed(self.size):,}: nobody of them is. Look at the "
+            f"rows; if it is right, run the task again with {self.parameter}={self.number}"
         )
 
 
@@ -122,17 +167,26 @@ class Candidate:
     A number to be removed.
 
     :param number: ``+`` and digits.
-    :param may_be_gone: whether a request to remove it was sent, or may have been, whose answer nobody has seen.
-    :param is_doubtful: whether nobody knows for sure that it is there.
+    :param may_be_gone: whether an earlier request to remove it was sent, or may have been, that had no answer.
+    :param is_doubtful: whether nothing has ever confirmed that it is there.
+    :param was_refused: whether an earlier run was refused to remove it.
     :param record: what the caller knows it by.
     """
 
     number: str
     may_be_gone: bool = False
     is_doubtful: bool = False
+    was_refused: bool = False
     record: Any = None
+    #: Whether a request of this run had no answer.
+    is_unanswered: bool = field(default=False, init=False)
     #: Whether it was refused alone, and is taken for gone all the same.
     is_presumed: bool = field(default=False, init=False)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it is there, as far as is known."""
+        return not (self.may_be_gone or self.is_doubtful or self.is_unanswered)
 
 
 @dataclass
@@ -140,12 +194,14 @@ class Removed:
     """
     What became of candidates.
 
-    :param kept: those that were refused, so that they may still be there.
-    :param said: how the first of them was refused; None when none was.
+    :param kept: those that are there, as far as is known, and were refused.
+    :param unsettled: those that may be gone, or were never confirmed, and were refused: nothing shows which it is.
+    :param said: how the first of all of them was refused; None when none was.
     :param presumed: how many of those that are gone were refused alone.
     """
 
     kept: list[Candidate] = field(default_factory=list)
+    unsettled: list[Candidate] = field(default_factory=list)
     said: str | None = None
     presumed: int = 0
 
@@ -156,9 +212,13 @@ class Removal:
 
     :param delete: removes 1 to 200 numbers; raises a subclass of OctopushError.
     :param backoff: how often and how late a request is repeated that failed in passing.
-    :param begin: called before a request with its candidates.
+    :param begin: called before the first request for candidates.
     :param note: called with those that are gone.
+    :param restore: called with those that are not, unless a request for them had no answer.
     :param has_removed: whether an earlier try of the run has removed somebody, so that the requests are right.
+    :param believes_refusals: whether a number that may be gone is taken for gone as soon as it is refused alone.
+        Without it, some other removal of the run has to be accepted: a key without rights must not make a list
+        forgotten.
     """
 
     def __init__(
@@ -168,19 +228,26 @@ class Removal:
         *,
         begin: Callable[[Sequence[Candidate]], None] = lambda _: None,
         note: Callable[[Sequence[Candidate]], None] = lambda _: None,
+        restore: Callable[[Sequence[Candidate]], None] = lambda _: None,
         has_removed: bool = False,
+        believes_refusals: bool = False,
     ) -> None:
         self._delete = delete
         self._backoff = backoff
         self._begin = begin
         self._note = note
+        self._restore = restore
         self._has_removed = has_removed
-        self._in_doubt: list[Candidate] = []
-        self._refused = 0
+        self._believes_refusals = believes_refusals
+        self._refused: Counter[bool] = Counter()
         self._stopped = threading.Event()
-        self._removed = Removed()
+        self._start_over()
         self.requests = 0
         self.retries = 0
+
+    def _start_over(self) -> None:
+        self._in_doubt: list[Candidate] = []
+        self._removed = Removed()
 
     def stop(self) -> None:
         """Send nothing more: what comes next raises ``StoppedError``."""
@@ -190,55 +257,60 @@ class Removal:
         """
         Remove numbers.
 
-        Those that may not be there are sent apart from those that are: what Octopush answers when a single one of many
-        is not there is not documented, and must not hide that the others were removed.
+        Those that may not be there, or were refused before, are sent apart from the others: what Octopush answers when
+        a single one of many is not there is not documented, and must not hide that the others were removed.
 
-        :param candidates: with different numbers, asked for one request's worth at a time.
-        :return: who is kept; all others are gone.
+        :param candidates: with different numbers, asked for one request's worth at a time. The sooner those come that
+            are there, the more is known of those that may not be.
+        :return: who is not known to be gone; all others are.
         :raises OctopushError: when the server keeps failing, or the request itself is refused. Who was removed until
             then is noted.
         :raises StoppedError: when it was told to stop.
         """
-        batch: list[Candidate] = []
-        doubtful: list[Candidate] = []
+        self._start_over()
+        batches: dict[tuple[bool, bool], list[Candidate]] = {}
         for candidate in candidates:
-            together = doubtful if candidate.is_doubtful or candidate.may_be_gone else batch
+            together = batches.setdefault((candidate.is_certain, candidate.was_refused), [])
             together.append(candidate)
             if len(together) == NUMBERS_MAX:
                 self._remove_batch(together.copy())
                 together.clear()
-        for rest in (batch, doubtful):
+        for rest in batches.values():
             if rest:
                 self._remove_batch(rest)
         if self._has_removed:
             self._are_presumed_gone(self._in_doubt)
         else:
-            self._removed.kept += self._in_doubt
+            self._are_kept(self._in_doubt)
         self._in_doubt = []
         return self._removed
 
     def _remove_batch(self, batch: Sequence[Candidate]) -> None:
-        if not self._gives_up():
+        if not self._gives_up(batch):
             self._check_not_stopped()
             self._begin(batch)
         waiting = [batch]
         while waiting:
             part = waiting.pop()
-            if self._gives_up():
-                self._removed.kept += part
+            if self._gives_up(part):
+                self._are_kept(part)
                 continue
             try:
                 self._delete_repeatedly(part)
             except OctopushRequestError as error:
                 if error.status_code not in _CONTENT_REFUSED:
+                    self._put_back([part, *waiting])
                     raise
                 self._removed.said = self._removed.said or str(error)
-                self._refused += 1
                 if len(part) > 1:
+                    self._count_refusal(part)
                     middle = len(part) // 2
                     waiting += [part[middle:], part[:middle]]
                 else:
                     self._is_refused_alone(part[0], error)
+            except BaseException:
+                self._put_back([part, *waiting])
+                raise
             else:
                 self._has_removed = True
                 self._are_gone(part)
@@ -247,15 +319,24 @@ class Removal:
 
     def _is_refused_alone(self, candidate: Candidate, error: OctopushRequestError) -> None:
         if error.status_code not in _NOT_THERE:
-            self._removed.kept.append(candidate)
-        elif self._has_removed or candidate.may_be_gone:
+            self._count_refusal([candidate])
+            self._are_kept([candidate])
+        elif self._has_removed or self._is_evidence(candidate):
             self._are_presumed_gone([candidate])
         else:
+            self._count_refusal([candidate])
             self._in_doubt.append(candidate)
 
-    def _gives_up(self) -> bool:
+    def _is_evidence(self, candidate: Candidate) -> bool:
+        return self._believes_refusals and (candidate.may_be_gone or candidate.is_unanswered)
+
+    def _count_refusal(self, part: Sequence[Candidate]) -> None:
+        # What is refused because it is gone says nothing about those that are there.
+        self._refused[part[0].is_certain] += not all(map(self._is_evidence, part))
+
+    def _gives_up(self, part: Sequence[Candidate]) -> bool:
         """Tell whether every request is refused, so that it is not the numbers."""
-        return not self._has_removed and self._refused >= REFUSED_MAX
+        return not self._has_removed and self._refused[part[0].is_certain] >= REFUSED_MAX
 
     def _are_gone(self, candidates: Sequence[Candidate]) -> None:
         if candidates:
@@ -267,6 +348,16 @@ class Removal:
         self._removed.presumed += len(candidates)
         self._are_gone(candidates)
 
+    def _are_kept(self, candidates: Sequence[Candidate]) -> None:
+        for candidate in candidates:
+            (self._removed.kept if candidate.is_certain else self._removed.unsettled).append(candidate)
+        self._put_back([candidates])
+
+    def _put_back(self, parts: Sequence[Sequence[Candidate]]) -> None:
+        answered = [candidate for part in parts for candidate in part if not candidate.is_unanswered]
+        if answered:
+            self._restore(answered)
+
     def _delete_repeatedly(self, part: Sequence[Candidate]) -> None:
         numbers = [candidate.number for candidate in part]
         attempt = 1
@@ -276,9 +367,8 @@ class Removal:
             try:
                 self._delete(numbers)
             except REPEATED as error:
-                if isinstance(error, OctopushServerError):
-                    for candidate in part:
-                        candidate.may_be_gone = True
+                if not isinstance(error, _ANSWERED):
+                    _note_unanswered(part)
                 if attempt > self._backoff.retries:
                     raise
                 delay = self._backoff.delay(attempt, error.retry_after)
@@ -292,12 +382,22 @@ class Removal:
                 (self._backoff.sleep or self._stopped.wait)(delay)
                 attempt += 1
                 self.retries += 1
+            except _ANSWERED:
+                raise
+            except BaseException:
+                _note_unanswered(part)
+                raise
             else:
                 return
 
     def _check_not_stopped(self) -> None:
         if self._stopped.is_set():
             raise StoppedError
+
+
+def _note_unanswered(part: Sequence[Candidate]) -> None:
+    for candidate in part:
+        candidate.is_unanswered = True
 
 
 def _float(text: str) -> float | None:

@@ -27,7 +27,14 @@ from airflow_provider_octopush.exceptions import SnapshotConflictError, Snapshot
 from airflow_provider_octopush.sync.opening import Noted, Opening, Run, name_of
 from airflow_provider_octopush.sync.records import CONFIRMED, Array, Mark, Spool, merged
 from airflow_provider_octopush.sync.sealing import Keys, NotSealedError
-from airflow_provider_octopush.sync.snapshot_file import Header, Identity, read_header, seal_identity, write
+from airflow_provider_octopush.sync.snapshot_file import (
+    Header,
+    Identity,
+    read_header,
+    read_identity,
+    seal_identity,
+    write,
+)
 from airflow_provider_octopush.sync.snapshot_store import ONE_AT_A_TIME, TIP, Store
 
 if TYPE_CHECKING:
@@ -74,7 +81,9 @@ class Snapshot:
         self._resources = ExitStack()
         try:
             self._spool = self._resources.enter_context(closing(Spool()))
-            if writes and None not in identity:
+            if run.erases and (content := store.fetch_beginning()) is not None:
+                self._identity = read_identity(content, keys, store.name)
+            if writes and None not in self._identity:
                 # First of all, so that of two runs at least one sees the other.
                 self._put_addition(Noted(), [])
             opening = Opening(store, keys, identity, run, self._try, self._resources)
@@ -88,11 +97,10 @@ class Snapshot:
         base = opening.base
         #: Whether there was no snapshot.
         self.first_run = base is None
-        #: How many people had opted out when it was written.
-        self.opted_out = 0 if base is None else base.opted_out
+        self._remembered = opening.remembered
         self._reading = dict(run.reading or ({} if base is None else base.reading))
-        #: Whether phone numbers are read otherwise than when it was written.
-        self.reads_otherwise = base is not None and base.reading != self._reading
+        #: Whether phone numbers are read otherwise than when it, or what was noted beside it, was written.
+        self.reads_otherwise = any(reading != self._reading for reading in opening.readings)
 
     def __enter__(self) -> Snapshot:
         return self
@@ -109,6 +117,11 @@ class Snapshot:
                 self._store.remove_additions([self._addition(0)])
 
     @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return self._store.name
+
+    @property
     def noted(self) -> Noted:
         """What was noted until now, by this try and by those before it."""
         return self._noted
@@ -117,6 +130,24 @@ class Snapshot:
     def size(self) -> int:
         """How many contacts there are to look up: those that the list held before this try."""
         return self._records.count
+
+    @property
+    def opted_out(self) -> int:
+        """How many people had opted out, the last time that this was found to be right."""
+        return self._remembered.opted_out
+
+    @property
+    def countries(self) -> frozenset[int]:
+        """Country codes of the numbers that were ever held."""
+        return self._remembered.countries
+
+    @property
+    def size_for_limits(self) -> int:
+        """How many contacts the list held before all tries of the run, and before any run that a limit has held."""
+        sizes = [self._noted.before, self._remembered.held_size]
+        if self._opening.base is not None:
+            sizes.append(self._opening.base.records)
+        return min(size for size in sizes if size is not None)
 
     # What is asked of it.
 
@@ -152,6 +183,11 @@ class Snapshot:
         """Tell of which records the digest is to be written anew."""
         older: Array = found["mark"] >= Mark.OLDER_SECRET
         return older
+
+    def was_refused(self, found: Array) -> Array:
+        """Tell of which records a request to remove them was refused."""
+        refused: Array = found["mark"] == Mark.REFUSED
+        return refused
 
     def is_doubtful(self, found: Array) -> Array:
         """Tell of which records nobody knows whether the list has them."""
@@ -210,6 +246,25 @@ class Snapshot:
         records["mark"] = Mark.REKEYED
         self._note(records)
 
+    def note_opted_out(self, number: int) -> None:
+        """
+        Note, so that it outlives this process, how many people have opted out.
+
+        :raises Exception: what the store raises; nothing may be sent then.
+        """
+        self._remembered = replace(self._remembered, opted_out=number)
+        self.flush(forced=True)
+
+    def note_countries(self, codes: Iterable[int]) -> None:
+        """Note country codes of numbers that are about to be sent."""
+        self._remembered = replace(self._remembered, countries=self._remembered.countries.union(codes))
+
+    def note_kept(self, records: Array) -> None:
+        """Note that contacts are as they were: a request to remove them was refused."""
+        kept = records.copy()
+        kept["mark"][records["mark"] == Mark.KNOWN] = Mark.REFUSED
+        self._note(kept)
+
     def note_doubt(self, records: Array) -> None:
         """Note that the list may have contacts, and nobody knows how."""
         self._note(_marked(records, Mark.UNKNOWN))
@@ -263,11 +318,15 @@ class Snapshot:
             self._flushed_at = time.monotonic()
             log.warning("what was confirmed could not be noted beside %s: %s", self._store.name, type(error).__name__)
 
-    def flush(self) -> None:
-        """Put what was noted where it outlives this process; may be called in any thread."""
+    def flush(self, *, forced: bool = False) -> None:
+        """
+        Put what was noted where it outlives this process; may be called in any thread.
+
+        :param forced: whether this is done although no contact was noted.
+        """
         with self._flushing:
             noted = self._noted
-            if self._writes and noted.records and noted is not self._flushed:
+            if self._writes and (forced or (noted.records and noted is not self._flushed)):
                 self._put_addition(noted, self._spool.records(noted.records).blocks(self._flushed.records))
             self._flushed = noted
             self._flushed_at = time.monotonic()
@@ -278,8 +337,7 @@ class Snapshot:
 
         :raises SnapshotConflictError: when one does.
         """
-        names = set(self._store.additions()) - self._opening.known
-        others = [name for name in names if not name.startswith(self._try)]
+        others = self._others()
         content = self._store.fetch_beginning()
         now = None if content is None else read_header(content, self._store.name)[0]
         base = self._opening.base
@@ -290,11 +348,16 @@ class Snapshot:
                 f"{ONE_AT_A_TIME}"
             )
 
-    def replace(self, *, opted_out: int | None = None, forgets: bool = False) -> int:
-        """
-        Put the next generation in the snapshot's place.
+    def _others(self) -> set[str]:
+        """Return the additions of runs that have begun since this one was opened."""
+        names = set(self._store.additions()) - self._opening.known
+        return {name for name in names if not name.startswith(self._try)}
 
-        :param opted_out: how many people had opted out; None: as many as before.
+    def replace(self, *, is_held: bool | None = None, forgets: bool = False) -> int:
+        """
+        Put the next generation in the snapshot's place. Nothing may be flushed meanwhile.
+
+        :param is_held: whether a limit has held the run; None: as it was.
         :param forgets: True: leave nothing behind of who was removed, even if another run might have wanted it.
         :return: how many contacts it holds.
         :raises SnapshotConflictError: when another run works with the snapshot.
@@ -311,8 +374,11 @@ class Snapshot:
             generation=self._opening.generation + 1,
             run=self._try,
             date=max(filter(None, [self._opening.date, self._run.date]), default=None),
-            opted_out=self.opted_out if opted_out is None else opted_out,
+            opted_out=self.opted_out,
             reading=self._reading,
+            countries=sorted(self.countries),
+            held_size=self._held_size(is_held),
+            **self._instance(),
             included={**self._still_there(), **self._opening.included, self._try: self._part - 1},
         )
         spool = self._spool.records(noted.records)
@@ -328,29 +394,27 @@ class Snapshot:
         now = self._store.fetch_beginning()
         if now is None or read_header(now, self._store.name)[0].run != self._try:
             raise SnapshotConflictError(f"another run has replaced {self._store.name} meanwhile. {ONE_AT_A_TIME}")
+        if forgets and self._others():
+            raise SnapshotConflictError(
+                f"a run that writes {self._store.name} has begun while people were erased, and may bring them back: "
+                "run this task again once it has ended"
+            )
         file, _ = write(header, self._keys[0], [])
         with file:
             self._store.put_addition(TIP, file)
         self._tidy_up(forgets=forgets)
         return number
 
-    def forget(self, numbers: Sequence[int]) -> int:
-        """
-        Forget people, and leave nothing of them behind: neither in the snapshot nor in its additions.
+    def _held_size(self, is_held: bool | None) -> int | None:
+        if is_held is None:
+            return self._remembered.held_size
+        return self.size_for_limits if is_held else None
 
-        :return: how many of them it held.
-        :raises SnapshotConflictError: when another run works with the snapshot.
-        """
-        if self.first_run and not self._opening.stale:
-            log.warning("there is no snapshot at %s, so nobody is forgotten there", self._store.name)
-            return 0
-        number = 0
-        for start in range(0, len(numbers), 1_000):
-            positions, found = self.find(numbers[start : start + 1_000])
-            self.note_removed(found[positions >= 0])
-            number += int((positions >= 0).sum())
-        self.replace(forgets=True)
-        return number
+    def _instance(self) -> dict[str, Any]:
+        return {
+            "dag_run": self._keys[0].digest_text(self._run.dag_run.encode()) if self._run.dag_run else "",
+            "map_index": self._run.map_index,
+        }
 
     def _still_there(self) -> dict[str, int]:
         included = {} if self._opening.base is None else self._opening.base.included
@@ -384,6 +448,11 @@ class Snapshot:
             sequence=self._part,
             run_of_tries=name_of(self._run, self._keys),
             included={} if is_sign else self._opening.included,
+            reading={} if is_sign or self._run.reading is None else self._reading,
+            opted_out=0 if is_sign else self.opted_out,
+            countries=[] if is_sign else sorted(self.countries),
+            held_size=None if is_sign else self._remembered.held_size,
+            **self._instance(),
             counts={**noted.counts, "before": noted.before, "noted": noted.noted, "removed": noted.removed},
         )
         file, _ = write(header, self._keys[0], records)
@@ -392,9 +461,14 @@ class Snapshot:
         self._part += 1
 
 
+#: What stays as it is from one night to the next.
+_LASTING = (Mark.REMOVING, Mark.REFUSED)
+
+
 def _as_kept(records: Array) -> Array:
     """Return records as they stand in a snapshot: known, or not."""
-    return _marked(records, np.where(np.isin(records["mark"], CONFIRMED), Mark.KNOWN, Mark.UNKNOWN))
+    marks = np.where(np.isin(records["mark"], CONFIRMED), Mark.KNOWN, Mark.UNKNOWN)
+    return _marked(records, np.where(np.isin(records["mark"], _LASTING), records["mark"], marks))
 
 
 def _marked(records: Array, mark: Any) -> Array:

@@ -57,8 +57,12 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param run: tells the try that wrote it from all others.
     :param date: of the run, as Airflow dates it; ISO 8601 in UTC, None where it has none.
     :param records: how many there are; -1 in the first header of a file that is being written.
-    :param opted_out: how many people had opted out.
-    :param reading: how phone numbers were read.
+    :param opted_out: how many people had opted out, the last time that this was found to be right.
+    :param reading: how phone numbers were read; empty in what erases somebody.
+    :param countries: country codes of the numbers that were ever held.
+    :param held_size: how many contacts there were before a limit held; None when none has since.
+    :param dag_run: the same for all instances of a mapped task in one run of the Dag, and for no other run.
+    :param map_index: of the instance; -1 where the task is not mapped.
     :param included: try → its last addition that is in these records.
     :param sequence: the number of an addition among those of its try, from 0.
     :param run_of_tries: the same for all tries of one run.
@@ -74,6 +78,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     records: int = -1
     opted_out: int = 0
     reading: dict[str, Any] = {}
+    countries: list[int] = []
+    held_size: int | None = None
+    dag_run: str = ""
+    map_index: int = -1
     included: dict[str, int] = {}
     sequence: int = 0
     run_of_tries: str = ""
@@ -101,7 +109,13 @@ class Opened(NamedTuple):
 
 
 def seal_identity(identity: Identity, keys: Keys) -> str:
-    """Return what stands in the header for an identity."""
+    """
+    Return what stands in the header for an identity.
+
+    :raises RuntimeError: when a part of it is not known: whatever is written so, no later run could open.
+    """
+    if None in (identity.account, identity.writer):
+        raise RuntimeError("the identity of a snapshot is not whole: please report this as a bug")
     return keys.seal_text(msgspec.json.encode(identity))
 
 
@@ -174,13 +188,7 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     :raises SnapshotError: one of its subclasses, when it is not.
     """
     header, line, checksum, offset = read_header(beginning(file), what)
-    place = next((place for place, one in enumerate(keys) if one.name == header.secret), None)
-    if place is None:
-        raise SnapshotSecretError(
-            f"{what} was written with another snapshot_secret than the connection has: put that one back, behind a "
-            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, delete "
-            "the snapshot with all of its additions"
-        )
+    place = _place_of(header, keys, what)
     records = Records(file, offset, header.records)
     expected = keys[place].checksum()
     size = os.fstat(file.fileno()).st_size
@@ -191,11 +199,37 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     expected.update(line)
     if expected.hexdigest() != checksum:
         raise SnapshotUnreadableError(f"{what} is damaged, its checksum is wrong: {_RESTORE}")
+    return Opened(header, _identity(header, keys[place], what), records, place)
+
+
+def read_identity(content: bytes, keys: Sequence[Keys], what: str) -> Identity:
+    """
+    Read from the beginning of a file, unchecked, what the file is about.
+
+    :param keys: of all secrets.
+    :param what: the file, for error messages.
+    :raises SnapshotError: one of its subclasses, when that cannot be read.
+    """
+    header, *_ = read_header(content, what)
+    return _identity(header, keys[_place_of(header, keys, what)], what)
+
+
+def _place_of(header: Header, keys: Sequence[Keys], what: str) -> int:
+    place = next((place for place, one in enumerate(keys) if one.name == header.secret), None)
+    if place is None:
+        raise SnapshotSecretError(
+            f"{what} was written with another snapshot_secret than the connection has: put that one back, behind a "
+            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, delete "
+            "the snapshot with all of its additions"
+        )
+    return place
+
+
+def _identity(header: Header, keys: Keys, what: str) -> Identity:
     try:
-        identity = msgspec.json.decode(keys[place].open_text(header.identity), type=Identity)
+        return msgspec.json.decode(keys.open_text(header.identity), type=Identity)
     except (NotSealedError, msgspec.MsgspecError):
         raise SnapshotUnreadableError(f"{what} is damaged: {_RESTORE}") from None
-    return Opened(header, identity, records, place)
 
 
 def beginning(file: BinaryIO) -> bytes:

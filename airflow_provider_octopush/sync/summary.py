@@ -34,6 +34,7 @@ _COUNT_OF_STAGE = {
     Stage.REFUSED: "refused",
     Stage.UNCONFIRMED: "unconfirmed",
     Stage.OTHER: "other",
+    Stage.AMBIGUOUS: "ambiguous",
 }
 
 
@@ -223,10 +224,12 @@ class ListSummary(Summary):
     :param unchanged: on the list already, exactly so; nothing was sent.
     :param opted_out: rows of people who have opted out; nothing was sent.
     :param opted_out_invalid: numbers of people who have opted out that cannot be read.
+    :param opted_out_blank: rows of people who have opted out in which no number stands.
     :param removed: contacts that were removed from the list.
     :param removed_opted_out: of these, people who have opted out.
     :param kept: contacts that should have been removed, and were not.
     :param kept_reason: why.
+    :param unsettled: contacts that Octopush refused to remove, and that may be gone already; a later run asks again.
     :param first_run: there was no snapshot, so nothing was known of the list.
     :param snapshot_before: contacts that the snapshot held before the run.
     :param snapshot_after: contacts that it holds after it.
@@ -235,9 +238,11 @@ class ListSummary(Summary):
     outcomes: ClassVar[tuple[str, ...]] = (*OUTCOMES, "unchanged", "opted_out")
     more_counts: ClassVar[tuple[str, ...]] = (
         "opted_out_invalid",
+        "opted_out_blank",
         "removed",
         "removed_opted_out",
         "kept",
+        "unsettled",
         "snapshot_before",
         "snapshot_after",
     )
@@ -248,10 +253,12 @@ class ListSummary(Summary):
     unchanged: int = 0
     opted_out: int = 0
     opted_out_invalid: int = 0
+    opted_out_blank: int = 0
     removed: int = 0
     removed_opted_out: int = 0
     kept: int = 0
     kept_reason: str | None = None
+    unsettled: int = 0
     first_run: bool = False
     snapshot_before: int = 0
     snapshot_after: int = 0
@@ -260,7 +267,9 @@ class ListSummary(Summary):
         return [
             ("removed", f"{self.removed:,} ({self.removed_opted_out:,} of them opted out)"),
             *([("kept", f"{self.kept:,}: {self.kept_reason}")] if self.kept else []),
+            *([("unsettled", f"{self.unsettled:,}: refused, and perhaps gone already")] if self.unsettled else []),
             *([("opted out, not readable", f"{self.opted_out_invalid:,}")] if self.opted_out_invalid else []),
+            *([("opted out, blank", f"{self.opted_out_blank:,}")] if self.opted_out_blank else []),
             (
                 "snapshot",
                 f"{self.snapshot_before:,} before{', the first run' * self.first_run}, {self.snapshot_after:,} after",
@@ -271,24 +280,28 @@ class ListSummary(Summary):
 @dataclass
 class DeletionSummary(Summary):
     """
-    The counts of a run that removes contacts; ``read`` is the sum of its five outcomes.
+    The counts of a run that removes contacts; ``read`` is the sum of its six outcomes.
 
     The parameters of :class:`Summary` mean the same here; ``requests`` counts those to ``contact/delete``.
 
-    :param removed: numbers that Octopush accepted to remove.
-    :param absent: numbers that it refused one by one while it removed others, or whose first request was not answered:
-        taken for not there.
-    :param kept: numbers that Octopush refused to remove.
+    :param removed: rows of which Octopush accepted to remove a number.
+    :param absent: rows whose numbers it refused one by one while it removed others, or after a request for them that
+        was not answered: taken for not there.
+    :param kept: rows with a number that Octopush refused to remove.
+    :param ambiguous: rows that may stand for more than one contact of the snapshot; none of these was removed.
+    :param numbers: numbers that Octopush was asked to remove; a row without a country written may stand for several.
     :param forgotten: contacts that the snapshot holds no more.
     """
 
-    outcomes: ClassVar[tuple[str, ...]] = ("removed", "absent", "kept", "invalid", "duplicates")
-    more_counts: ClassVar[tuple[str, ...]] = ("forgotten",)
+    outcomes: ClassVar[tuple[str, ...]] = ("removed", "absent", "kept", "ambiguous", "invalid", "duplicates")
+    more_counts: ClassVar[tuple[str, ...]] = ("numbers", "forgotten")
     _what_validate_only_means: ClassVar[str] = "nothing was removed; everything counts as it would be"
 
     removed: int = 0
     absent: int = 0
     kept: int = 0
+    ambiguous: int = 0
+    numbers: int = 0
     forgotten: int = 0
 
 

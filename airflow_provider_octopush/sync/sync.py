@@ -54,6 +54,11 @@ class Rejects(Protocol):
 class Diff(Protocol):
     """What is known of a list, so that only the rest is sent."""
 
+    def screen(
+        self, contacts: list[Contact], rejections: list[Rejection]
+    ) -> tuple[list[Contact], list[Rejection], int]:
+        """Return the contacts and rejections without those of people who opted out; and how many rows these were."""
+
     def select(self, contacts: Sequence[Contact]) -> tuple[list[Contact], Mapping[str, int]]:
         """Return the contacts to send; and outcome → how many others."""
 
@@ -331,6 +336,9 @@ class ContactSync:
         for frame in frames:
             self._check_not_killed()
             contacts, rejections = self._mapper.map(frame, self.summary.read + 1)
+            opted_out = 0
+            if self._diff is not None:
+                contacts, rejections, opted_out = self._diff.screen(contacts, rejections)
             is_new = self._seen.add_all([contact.number for contact in contacts])
             if not all(is_new):
                 rejections += [
@@ -343,6 +351,8 @@ class ContactSync:
             summary = self._counted(rejections)
             summary.read += len(frame)
             if self._diff is not None:
+                if opted_out:
+                    summary.count("opted_out", opted_out)
                 contacts, others = self._diff.select(contacts)
                 for outcome, number in others.items():
                     summary.count(outcome, number)

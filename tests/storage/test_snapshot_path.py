@@ -31,7 +31,7 @@ def test_a_snapshot_is_kept_from_one_night_to_the_next(path: str) -> None:
             note(snapshot, {100 + night: "x"})
             snapshot.flush()
             assert len(open_store(path).additions()) == 2 + (night > 0)
-            snapshot.replace(opted_out=0)
+            snapshot.replace()
         assert open_store(path).additions() == ["last"]
 
 
@@ -49,8 +49,8 @@ def test_two_runs_at_a_time_are_found_out(path: str) -> None:
     first_store = open_store(path)
     assert len(first_store.additions()) == 2
     with pytest.raises(SnapshotConflictError):
-        first.replace(opted_out=0)
-    second.replace(opted_out=0)
+        first.replace()
+    second.replace()
     first.close()
     second.close()
 
@@ -90,7 +90,7 @@ def test_a_local_snapshot_is_its_owners_affair(tmp_path: Path) -> None:
             snapshot.flush()
             additions = path.with_name("customers.snapshot.additions")
             files = list(additions.iterdir())
-            snapshot.replace(opted_out=0)
+            snapshot.replace()
             assert len(files) == 2
         for file in (path, *additions.iterdir()):
             assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -33,7 +33,7 @@ NUMBERS = st.integers(1, 10**20)
 def write(store: MemoryStore, people: dict[int, str], run: str = "run 1", **options: Any) -> None:
     with open_snapshot(store, run, **options) as snapshot:
         note(snapshot, people)
-        snapshot.replace(opted_out=0)
+        snapshot.replace()
 
 
 class KilledError(BaseException):
@@ -50,7 +50,8 @@ def test_what_was_noted_is_there_the_next_night() -> None:
     with open_snapshot(store) as snapshot:
         assert snapshot.first_run
         note(snapshot, {ZOE: "Zoé", ANA: "Ana"})
-        assert snapshot.replace(opted_out=3) == 2
+        snapshot.note_opted_out(3)
+        assert snapshot.replace() == 2
 
     with open_snapshot(store, "run 2") as snapshot:
         assert (snapshot.first_run, snapshot.size, snapshot.opted_out) == (False, 2, 3)
@@ -75,7 +76,7 @@ def test_a_snapshot_is_a_dictionary_that_only_grows_on_disk(nights: list[dict[in
                 note(snapshot, {number: name for number, name in changes.items() if name is not None})
                 for number, name in changes.items():
                     model.pop(number, None) if name is None else model.update({number: name})
-                assert snapshot.replace(opted_out=0) == len(model)
+                assert snapshot.replace() == len(model)
         assert len(store.parts) <= 1, "additions that are in the snapshot are left behind"
 
 
@@ -84,7 +85,7 @@ def test_nothing_readable_of_a_person_is_stored() -> None:
     with open_snapshot(store) as snapshot:
         note(snapshot, {ZOE: "Zoé"})
         snapshot.flush()
-        snapshot.replace(opted_out=0)
+        snapshot.replace()
         parts = list(store.parts.values())
     for content in [store.snapshot or b"", *parts]:
         for secret in (str(ZOE), "Zoé", "account", "Customers", "dag.task", ZOE.to_bytes(10, "big").strip(b"\0")):
@@ -112,7 +113,7 @@ def test_what_was_noted_before_a_kill_is_known_to_the_next_try() -> None:
         assert retry.statuses(retry.find([ZOE, ANA, BEN])[1]) == ["updated", "added", None]
         assert (retry.noted.before, retry.noted.noted, retry.noted.counts) == (1, 1, {"requests": 2})
         note(retry, {BEN: "Ben"})
-        assert retry.replace(opted_out=0) == 3
+        assert retry.replace() == 3
 
 
 def test_another_run_goes_on_from_there_as_well() -> None:
@@ -126,7 +127,7 @@ def test_another_run_goes_on_from_there_as_well() -> None:
         assert snapshot.noted.before == 1
         assert same(snapshot, {ANA: "Ana"}) == [True]
         assert snapshot.statuses(snapshot.find([ANA])[1]) == [None]
-        snapshot.replace(opted_out=0)
+        snapshot.replace()
     write(store, {}, "run 3")
     assert len(store.parts) == 1, "the next run has not removed what it had included"
 
@@ -160,7 +161,7 @@ def test_a_store_that_fails_meanwhile_costs_nothing_when_it_is_back_at_the_end(
         assert "could not be noted" in caplog.text
         store.before = lambda _: None
         note(snapshot, {BEN: "Ben"})
-        assert snapshot.replace(opted_out=0) == 2
+        assert snapshot.replace() == 2
 
 
 def test_a_torn_snapshot_is_refused_wherever_it_is_cut_or_changed() -> None:
@@ -238,7 +239,7 @@ def test_a_new_secret_before_the_old_one_changes_nothing_but_the_snapshot() -> N
         assert snapshot.is_of_older_secret(found).all()
         _, digests = snapshot.compare(payloads({ANA: "Ana"}), found)
         snapshot.note_digests(found, digests)
-        assert snapshot.replace(opted_out=0) == 3
+        assert snapshot.replace() == 3
     with open_snapshot(store, "run 3", keys=[new]) as snapshot:
         assert same(snapshot, {ANA: "Ana"}) == [True]
         assert same(snapshot, {ZOE: "Zoé"}) == [False], "of whom nobody saw a row, only the number is known"
@@ -269,7 +270,7 @@ def test_it_says_when_numbers_are_read_otherwise() -> None:
     write(store, {ANA: "Ana"})
     with open_snapshot(store, "run 2", reading={"default_region": ["BE"]}) as snapshot:
         assert snapshot.reads_otherwise
-        snapshot.replace(opted_out=0)
+        snapshot.replace()
     with open_snapshot(store, "run 3", reading={"default_region": ["BE"]}) as snapshot:
         assert not snapshot.reads_otherwise
 
@@ -290,7 +291,7 @@ def test_of_two_runs_at_a_time_the_later_to_end_is_found_out_and_nothing_it_note
     with open_snapshot(store, "run 4") as snapshot:
         assert held(snapshot) == {ZOE, ANA, BEN}, "who may be on the list is forgotten"
         assert same(snapshot, {ZOE: "Zoë", ANA: "Ana", BEN: "Ben"}) == [False] * 3, "nobody knows who came last"
-        snapshot.replace(opted_out=0)
+        snapshot.replace()
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -321,7 +322,7 @@ def test_whatever_two_runs_do_at_a_time_nobody_who_may_be_on_the_list_is_forgott
         other = running["run 3" if run == "run 2" else "run 2"]
         store.before = wait
         try:
-            snapshot.replace(opted_out=0)
+            snapshot.replace()
         except SnapshotConflictError:
             snapshot.flush()
         finally:
@@ -342,7 +343,7 @@ def test_whatever_two_runs_do_at_a_time_nobody_who_may_be_on_the_list_is_forgott
     for run in ("run 4", "run 5"):
         with open_snapshot(store, run) as snapshot:
             assert held(snapshot) == expected
-            snapshot.replace(opted_out=0)
+            snapshot.replace()
 
 
 def test_a_snapshot_restored_from_an_earlier_night_is_known_as_such() -> None:
@@ -351,12 +352,12 @@ def test_a_snapshot_restored_from_an_earlier_night_is_known_as_such() -> None:
     yesterday = store.snapshot
     with open_snapshot(store, "run 2") as snapshot:
         forget(snapshot, [ZOE])
-        snapshot.replace(opted_out=0)
+        snapshot.replace()
     store.snapshot = yesterday
     with open_snapshot(store, "run 3") as snapshot:
         assert same(snapshot, {ANA: "Ana", ZOE: "Zoé"}) == [False, False], "who was removed would be taken for there"
         note(snapshot, {ANA: "Ana"}, "updated")
-        snapshot.replace(opted_out=0)
+        snapshot.replace()
     with open_snapshot(store, "run 4") as snapshot:
         assert same(snapshot, {ANA: "Ana"}) == [True]
 
@@ -413,7 +414,7 @@ def test_a_signal_between_any_two_steps_leaves_counts_that_add_up() -> None:
         kill(snapshot)
         with open_snapshot(store, "run 2") as retry:
             assert retry.size == retry.noted.before + retry.noted.noted - retry.noted.removed
-            retry.replace(opted_out=0)
+            retry.replace()
 
 
 def _interrupt(snapshot: Snapshot, lines: int) -> None:

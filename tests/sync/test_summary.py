@@ -57,7 +57,7 @@ def test_the_xcom_form_is_flat_json_with_the_most_frequent_reason_first() -> Non
 
 def test_reasons_are_for_what_is_invalid_or_refused() -> None:
     summary = Summary()
-    for stage in set(Stage) - {Stage.OPTED_OUT_INVALID}:  # which no row that is sent can have
+    for stage in set(Stage) - {Stage.AMBIGUOUS}:  # which no row that is sent can have
         summary.count_rejection(rejection(str(stage), stage))
     assert summary.reasons == {"invalid": 1, "refused": 1}
 

@@ -472,7 +472,8 @@ class Year:
         check(not gone & wanted, "somebody is gone who should be there")
         check(gone <= knew | sent, "somebody is gone whom this task did not put there")
         if trouble == "source":
-            check(not deleted, "somebody was removed after an error")
+            removed = {number for request in deleted for number in request.contacts}
+            check(removed <= table.opted_out, "somebody was removed after an error who had not opted out")
         if summary and summary["removed"] == 0 and ending == "failed for good":
             refused = {number for request in deleted for number in request.contacts if not request.stored}
             # A server may remove all but the one for which it refuses.
@@ -507,7 +508,8 @@ class Year:
         held_back = known - wanted if options["leavers"] == "keep" or (summary and summary["kept"]) else set()
         stayed = others - self.excused.keys() - held_back
         check(not stayed, f"somebody stayed who left or opted out, and it is green: {sorted(stayed)}, {trouble}")
-        check(not known & table.opted_out, "somebody who opted out is known to be on the list, and it is green")
+        unsettled = summary["unsettled"] if summary else 0
+        check(len(known & table.opted_out) <= unsettled, "somebody who opted out is known to be there, and it is green")
 
     def _check_fields(self, numbers: set[str]) -> None:
         contacts = self.simulator.contacts
@@ -540,8 +542,8 @@ class Year:
         if ending == "green" and not behaviour.fault_rate and behaviour.max_contacts == 500 and not behaviour.refused:
             check(len(created) <= -(-len(sent) // self.chunk_size), "more requests than it takes")
             if behaviour.missing_status == 204 and behaviour.max_numbers == 200 and not behaviour.undeletable:
-                # Those that may not be there are asked about apart from the others.
-                check(len(deleted) <= 2, "more requests than it takes to remove them")
+                # Who opted out comes first; those that may not be there, or were refused, are asked about apart.
+                check(len(deleted) <= 6, "more requests than it takes to remove them")
 
 
 def _context(ti: TaskInstance, run: str, night: int) -> Any:

@@ -1,0 +1,88 @@
+"""Rows of people who opted out → every number that each of them may stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow_provider_octopush.contacts.fields import REGION
+from airflow_provider_octopush.contacts.mapping import ColumnError, RowReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers
+
+#: What is read of each row.
+FIELDS = ("phone_number", REGION)
+
+
+class OptOut(NamedTuple):
+    """
+    A row of somebody who opted out.
+
+    :param values: the number and the region, as they were read.
+    :param possible: what they may stand for.
+    """
+
+    values: tuple[object, ...]
+    possible: Possible
+
+
+class OptOutReader:
+    """
+    Reads rows of people who opted out by the same columns as the rows of contacts.
+
+    The number is in the column that feeds ``phone_number``, or in the only column beside the region's. The region is in
+    the column that ``columns`` names for it, or in one called ``region``: one that is there is never left aside.
+
+    :param columns: of the rows of contacts.
+    :param possible: reads numbers.
+    :param source: the parameter that the rows come from, for error messages.
+    """
+
+    def __init__(self, columns: Mapping[str, str], possible: PossibleNumbers, source: str) -> None:
+        self._columns = columns
+        self._possible = possible
+        self._source = source
+
+    def read(self, frame: pd.DataFrame) -> list[OptOut]:
+        """
+        Read each row.
+
+        :raises ColumnError: when no column can be told to hold the numbers; names the source.
+        """
+        read = RowReader(self._fed_by([str(name) for name in frame.columns]), FIELDS).read(frame)
+        phones = read["phone_number"]
+        regions = read.get(REGION, [None] * len(phones))
+        return [
+            OptOut((phone, region), self._possible.read(phone, region))
+            for phone, region in zip(phones, regions, strict=True)
+        ]
+
+    def _fed_by(self, names: Sequence[str]) -> dict[str, str]:
+        regions = self._found(self._columns.get(REGION, REGION), names) or self._found(REGION, names)
+        region = self._one_of(regions, REGION)
+        asked_for = self._columns.get("phone_number", "phone_number")
+        others = [name for name in names if name != region]
+        name = self._one_of(self._found(asked_for, others) or (others if len(others) == 1 else []), "phone_number")
+        if name is None:
+            raise ColumnError(
+                f"{self._source} gives {len(names)} columns, and none of them is {asked_for!r}, which feeds "
+                f"phone_number: give the numbers that name there, as in SELECT number AS {asked_for}, or give only "
+                "one column"
+            )
+        return {"phone_number": name} if region is None else {"phone_number": name, REGION: region}
+
+    def _one_of(self, found: Sequence[str], field: str) -> str | None:
+        if len(found) > 1:
+            raise ColumnError(
+                f"{self._source} gives the column {found[0]!r}, which feeds {field}, {len(found)} times: give each "
+                "column its own name there"
+            )
+        return next(iter(found), None)
+
+    @staticmethod
+    def _found(name: str, names: Sequence[str]) -> list[str]:
+        same = [other for other in names if other == name]
+        return same or [other for other in names if other.casefold() == name.casefold()]

@@ -1,0 +1,90 @@
+"""A limit that a person writes: ``12``, or ``"5%"`` of something."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
+_DECIMAL = re.compile(r"-?[0-9]*[.,][0-9]+")
+
+
+class LimitError(ValueError):
+    """A limit is neither a number nor a share: write it as the message shows, a retry changes nothing."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """
+    A number, or a share of a number that is known only later.
+
+    :param number: 0 or more; None where it is a share.
+    :param share: from 0 to 1; None where it is a number.
+    """
+
+    number: int | None = None
+    share: Fraction | None = None
+
+    @classmethod
+    def of(cls, name: str, value: Any) -> Limit | None:
+        """
+        Read what a person, or a template, has written.
+
+        :param name: of the parameter.
+        :param value: an int, or text such as ``"12"``, ``"5%"`` and ``"0.5%"``.
+        :return: None where nothing is written: None, blank text, or ``"None"``.
+        :raises LimitError: when it is anything else.
+        """
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return cls(number=value)
+        text = value.strip() if isinstance(value, str) else ""
+        if isinstance(value, str) and text in ("", "None"):
+            return None
+        if _NUMBER.fullmatch(text):
+            return cls(number=int(text))
+        share = _SHARE.fullmatch(text)
+        if share is not None and Fraction(share[1]) <= 100:
+            return cls(share=Fraction(share[1]) / 100)
+        raise LimitError(f"{name} is {_shown(value)}: {_what_to_write(value)}")
+
+    def most(self, of: int) -> int:
+        """
+        Return how many there may be at the most; a share is rounded down.
+
+        :param of: of how many.
+        """
+        return self.number if self.number is not None else int(Fraction(self.share or 0) * of)
+
+    def least(self, of: int) -> int:
+        """
+        Return how many there must be at the least; a share is rounded up.
+
+        :param of: of how many.
+        """
+        return self.number if self.number is not None else -int(-Fraction(self.share or 0) * of // 1)
+
+    def __str__(self) -> str:
+        if self.number is not None:
+            return str(self.number)
+        percent = Fraction(self.share or 0) * 100
+        return f"{percent.numerator if percent.denominator == 1 else float(percent)}%"
+
+
+def _shown(value: Any) -> str:
+    # Anything longer may be something else than a limit.
+    is_short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 20)
+    return repr(value) if is_short else f"a {type(value).__name__}"
+
+
+def _what_to_write(value: Any) -> str:
+    usual = 'write a number, such as 12, or a share from "0%" to "100%", such as "5%"'
+    text = str(value).strip().replace(",", ".")
+    if isinstance(value, bool) or not isinstance(value, float | str) or not _DECIMAL.fullmatch(text):
+        return usual
+    share = Fraction(text)
+    return f'write "{float(share * 100):g}%" for this share of all' if 0 <= share <= 1 else usual

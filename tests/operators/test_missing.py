@@ -1,0 +1,389 @@
+"""Who is missing is really missing, who is erased is really gone, and two writers are found out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+
+from airflow_provider_octopush.exceptions import OctopushError, OctopushServerError, SnapshotConflictError
+from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.simulator import Behaviour, Fault
+from airflow_provider_octopush.storage import snapshot_path as stores
+from airflow_provider_octopush.sync import snapshot as snapshot_module
+from tests.operators.nights import LIST, Nights, Rows, check, number, people
+
+#: Values that no field of a contact takes.
+BAD_FIELDS: list[Any] = [["gold"], {"tier": "gold"}, b"\xff\xfe", object(), float, complex(1, 2), "\ud800"]
+
+
+class TestARowIsAboutItsNumber:
+    @pytest.mark.parametrize("bad", BAD_FIELDS, ids=lambda bad: type(bad).__name__)
+    def test_whatever_else_is_wrong_with_it(self, nights: Nights, bad: Any) -> None:
+        columns = {"param1": "tier"}
+        rows = [{"phone_number": number(n), "tier": "gold"} for n in range(40)]
+        nights.run(rows, columns=columns)
+        spoilt = [{**row, "tier": bad} if n % 4 == 0 else row for n, row in enumerate(rows)]
+        summary = nights.run(spoilt, columns=columns, max_rejected=1.0, max_removed=1.0)
+        check(summary, invalid=10, removed=0, unchanged=30, kept=0)
+        assert len(nights.on_list) == 40
+
+    @pytest.mark.parametrize(
+        ("first", "row", "options"),
+        [
+            ({"n": "07400123456", "r": "GB"}, {"n": "07400123456", "r": "UK"}, {}),
+            ({"n": "0612345678", "r": "FR"}, {"n": "0612345678", "r": "France"}, {}),
+            ({"n": "0149706565", "r": "FR"}, {"n": "0149706565", "r": "FR"}, {"phone_check": "mobile"}),
+            ({"n": "+33149706565", "r": None}, {"n": "+33 1 49 70 65 65", "r": None}, {"phone_check": "mobile"}),
+            ({"n": "+33612345678", "r": None}, {"n": "33612345678", "r": None}, {}),
+            ({"n": "+33612345678", "r": None}, {"n": "612345678", "r": "??"}, {}),
+        ],
+    )
+    def test_also_where_it_cannot_be_read(
+        self, nights: Nights, first: dict[str, Any], row: dict[str, Any], options: dict[str, Any]
+    ) -> None:
+        columns = {"phone_number": "n", "region": "r"}
+        rows = [{"n": number(n), "r": None} for n in range(5)]
+        nights.run([first, *rows], columns=columns)
+        # A night that reads numbers otherwise removes nobody: the one after it is looked at.
+        nights.run([first, *rows], columns=columns, max_rejected=1.0, **options)
+        summary = nights.run([row, *rows], columns=columns, max_rejected=1.0, max_removed=1.0, **options)
+        check(summary, removed=0)
+        assert len(nights.on_list) == 6
+
+    def test_a_row_that_is_about_nobody_protects_nobody(self, nights: Nights) -> None:
+        nights.run(people(1, 2))
+        check(nights.run([*people(1), {"phone_number": "n/a"}], max_rejected=1), removed=1, invalid=1)
+
+
+class TestLimitsAreSharesOfWhatWasThereBefore:
+    def test_in_all_tries_of_the_run(self, nights: Nights) -> None:
+        nights.run(people(*range(100)))
+        others = people(*range(1000, 2000))
+        nights.simulator.fail_next(*[None] * 4, *[Fault.server_error()] * 2)
+        with pytest.raises(OctopushServerError):
+            nights.run(others)
+        with pytest.raises(AirflowFailException, match="100 of 100 contacts"):
+            nights.run(others, night=nights.night)
+        assert len(nights.on_list) == 1100
+
+    def test_and_a_night_that_was_held_loosens_nothing(self, nights: Nights) -> None:
+        nights.run(people(*range(100)))
+        others = people(*range(1000, 2500))
+        for _ in range(3):
+            with pytest.raises(AirflowFailException, match=r"100 of 100 contacts.*allows 10"):
+                nights.run(others)
+        check(nights.run(others, max_removed=100), removed=100)
+        check(nights.run(others[100:]), removed=100, kept=0)
+
+    def test_nor_does_a_night_that_failed(self, nights: Nights) -> None:
+        nights.run(people(*range(100)))
+        others = people(*range(1000, 2000))
+        nights.simulator.fail_next(*[None] * 4, *[Fault.server_error()] * 2)
+        with pytest.raises(OctopushServerError):
+            nights.run(others)
+        with pytest.raises(AirflowFailException, match="100 of 100 contacts"):
+            nights.run(others)
+
+
+class TestErasing:
+    def test_what_a_text_may_stand_for_is_removed_where_nothing_tells_which_it_is(self, nights: Nights) -> None:
+        rows = [{"phone_number": "612345678", "region": region} for region in ("ES", "FR")]
+        columns = {"phone_number": "phone_number", "region": "region"}
+        nights.run(rows, columns=columns)
+        summary = nights.erase([{"phone_number": "612345678"}], snapshot_path=None, default_region=["ES", "FR"])
+        check(summary, read=1, removed=1, kept=0)
+        assert summary["numbers"] >= 2
+        assert not nights.on_list
+
+    def test_the_one_that_the_snapshot_holds_is_removed(self, nights: Nights) -> None:
+        """Added as a mobile of one country, and erased by settings that read a landline of another one."""
+        row = [{"phone_number": "0471234567"}]
+        nights.run([*row, *people(1)], default_region=["FR", "BE"], phone_check="mobile")
+        held = nights.on_list - {number(1)}
+        check(nights.erase(row, default_region=["FR", "BE"]), removed=1, numbers=1, forgotten=1)
+        assert nights.on_list == {number(1)}
+        assert not held & nights.on_list
+
+    def test_where_it_holds_more_than_one_nobody_is_removed_and_the_task_says_what_to_write(
+        self, nights: Nights
+    ) -> None:
+        columns = {"phone_number": "phone_number", "region": "region"}
+        nights.run([{"phone_number": "612345678", "region": region} for region in ("ES", "FR")], columns=columns)
+        with pytest.raises(
+            AirflowFailException, match=r"1 of 2 rows may each stand for more than one.*write the region"
+        ):
+            nights.erase([{"phone_number": "612345678"}, *people(7)])
+        check(nights.pushed, read=2, ambiguous=1, removed=1)
+        assert len(nights.on_list) == 2
+        check(nights.erase([{"phone_number": "612345678", "region": "ES"}], columns=columns), removed=1, forgotten=1)
+        assert nights.on_list == {"+33612345678"}
+
+    def test_both_forms_of_one_line_are_one_person(self, nights: Nights) -> None:
+        forms = [{"phone_number": "+5491123456789"}, {"phone_number": "+541123456789"}]
+        nights.run([*forms, *people(1)])
+        check(nights.erase([{"phone_number": "+541123456789"}]), removed=1, ambiguous=0, numbers=2, forgotten=2)
+        assert nights.on_list == {number(1)}
+
+    @pytest.mark.parametrize("bad", BAD_FIELDS, ids=lambda bad: type(bad).__name__)
+    def test_only_number_and_region_are_read(self, nights: Nights, bad: Any) -> None:
+        nights.run(people(1, 2))
+        check(nights.erase([{"phone_number": number(1), "first_name": bad}]), removed=1, invalid=0)
+
+    def test_an_erasure_that_was_killed_before_it_forgot_is_done_by_its_retry(
+        self, nights: Nights, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        nights.run(people(1, 2, 3))
+        nights.simulator.behaviour = Behaviour(missing_status=404)
+        delete = OctopushHook.delete_contacts
+
+        def die_after(hook: OctopushHook, numbers: Any, *, list_name: str) -> None:
+            delete(hook, numbers, list_name=list_name)
+            raise SystemExit
+
+        monkeypatch.setattr(OctopushHook, "delete_contacts", die_after)
+        with pytest.raises(SystemExit):
+            nights.erase(people(1, 2))
+        monkeypatch.undo()
+        self._connect(nights, monkeypatch)
+        assert nights.on_list == {number(3)}
+        check(nights.erase(people(1, 2)), absent=2, kept=0, forgotten=2)
+        check(nights.run(people(3)), unchanged=1, removed=0, snapshot_before=1)
+
+    @staticmethod
+    def _connect(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+        import json
+
+        from tests.operators.nights import SECRET
+
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_OCTOPUSH_DEFAULT",
+            json.dumps(
+                {
+                    "conn_type": "octopush",
+                    "host": nights.simulator.url,
+                    "login": nights.simulator.login,
+                    "password": nights.simulator.key,
+                    "extra": {"timeout": 5, "retries": 1, "snapshot_secret": SECRET},
+                }
+            ),
+        )
+
+    def test_beside_a_run_that_is_under_way_it_fails_untouched(self, nights: Nights) -> None:
+        nights.run(people(1, 2, 3))
+        seen: list[BaseException] = []
+
+        def rows() -> Iterator[Rows]:
+            yield people(1, 2, 3, name="Ana")
+            try:
+                nights.erase(people(1))
+            except SnapshotConflictError as error:
+                seen.append(error)
+            yield people(4)
+
+        check(nights.run(rows(), chunk_size=1), updated=3, added=1)
+        assert "under way or was killed" in str(seen[0])
+        assert len(nights.on_list) == 4
+        check(nights.erase(people(1)), removed=1, forgotten=1)
+
+    @pytest.mark.parametrize("after", [0, 1, 2])
+    def test_beside_what_a_killed_run_left_it_fails_untouched(
+        self, nights: Nights, monkeypatch: pytest.MonkeyPatch, after: int
+    ) -> None:
+        if after:
+            nights.run(people(1, 2, 3))
+        monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0)
+
+        def rows() -> Iterator[Rows]:
+            if after == 2:
+                yield people(1, 2, 3, 4, name="Ana")
+            raise SystemExit
+
+        with monkeypatch.context() as patched:
+            # A process that is killed takes nothing back.
+            patched.setattr(stores.LocalStore, "remove_additions", lambda *_: None)
+            with pytest.raises(SystemExit):
+                nights.run(rows(), chunk_size=1)
+        before = nights.on_list
+        with pytest.raises(SnapshotConflictError, match="let it end, or run it again, first"):
+            nights.erase(people(1))
+        assert nights.on_list == before
+        check(nights.run(people(1, 2, 3)), kept=0)
+        check(nights.erase(people(1)), removed=1, forgotten=1)
+        check(nights.run(people(2, 3)), unchanged=2, removed=0)
+
+    def test_a_run_that_begins_meanwhile_is_found_out(self, nights: Nights) -> None:
+        nights.run(people(1, 2, 3))
+
+        def rows() -> Iterator[Rows]:
+            yield people(1)
+            with suppress(SnapshotConflictError):
+                nights.run(people(1, 2, 3, name="Ana"))
+
+        with pytest.raises(SnapshotConflictError):
+            nights.erase(rows())
+        check(nights.run(people(2, 3)), kept=0)
+        check(nights.erase(people(1)), forgotten=0)
+        assert nights.on_list == {number(2), number(3)}
+
+
+class SlowStore(stores.LocalStore):
+    """A local store of which each call may take long."""
+
+    delay: Callable[[str], float] = staticmethod(lambda _: 0.0)
+
+    def put(self, file: IO[bytes]) -> None:
+        time.sleep(self.delay("put"))
+        super().put(file)
+
+    def put_addition(self, name: str, file: IO[bytes]) -> None:
+        time.sleep(self.delay("put_addition"))
+        super().put_addition(name, file)
+
+    def additions(self) -> list[str]:
+        time.sleep(self.delay("additions"))
+        return super().additions()
+
+    def remove_additions(self, names: Any) -> None:
+        for name in names:
+            time.sleep(self.delay("remove_additions"))
+            super().remove_additions([name])
+
+
+@contextmanager
+def slow(monkeypatch: pytest.MonkeyPatch, seed: int, longest: float) -> Iterator[None]:
+    rng = random.Random(seed)
+    lock = threading.Lock()
+
+    def delay(_: str) -> float:
+        with lock:
+            return rng.choice([0, 0, rng.random() * longest])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SlowStore, "delay", staticmethod(delay))
+        patched.setattr(stores, "LocalStore", SlowStore)
+        # As much as it can be: what is noted is put away all the time.
+        patched.setattr(snapshot_module, "NOTED_AFTER", 0.0)
+        patched.setattr("airflow_provider_octopush.sync.list_sync._LOOK", 0.001)
+        yield
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SLOW_STORES", "12"))))
+def test_a_slow_store_costs_time_and_nothing_else(nights: Nights, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Without any fault, each night is green and the next one finds what this one left."""
+    rng = random.Random(seed)
+    on_list: set[int] = set()
+    with slow(monkeypatch, seed, 0.15):
+        for _ in range(4):
+            wanted = {n for n in range(30) if rng.random() < 0.8}
+            stops = [{"n": number(n)} for n in rng.sample(range(40, 50), 3)]
+            summary = nights.run(
+                people(*sorted(wanted)), chunk_size=rng.choice([3, 30]), max_removed=1.0, opted_out=stops
+            )
+            check(summary, snapshot_before=len(on_list), snapshot_after=len(wanted), unchanged=len(wanted & on_list))
+            on_list = wanted
+            assert nights.on_list == {number(n) for n in wanted}
+    left = list(nights.snapshot_path.with_name("customers.snapshot.additions").iterdir())
+    assert [path.name for path in left] == ["last"]
+
+
+def test_hundreds_of_additions_are_opened_one_by_one(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0.0)
+    monkeypatch.setattr("airflow_provider_octopush.sync.list_sync._LOOK", 0.0005)
+
+    def rows() -> Iterator[Rows]:
+        additions = nights.snapshot_path.with_name("customers.snapshot.additions")
+        for n in range(10_000):
+            yield people(n)
+            if len(list(additions.iterdir())) > 300:
+                break
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        nights.run(rows(), chunk_size=1)
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 100, hard))
+    try:
+        summary = nights.run(people(1), night=nights.night, max_removed=1.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    check(summary, snapshot_after=1, kept=0)
+
+
+class TestWhoseSnapshotItIs:
+    def test_a_list_keeps_its_snapshot_when_it_moves_to_another_map_index(self, nights: Nights) -> None:
+        nights.run(people(1, 2), map_index=3)
+        check(nights.run(people(1), map_index=4), unchanged=1, removed=1, first_run=False)
+
+    def test_instances_of_one_run_do_not_remove_each_other_s_contacts(self, nights: Nights) -> None:
+        nights.run(people(1, 2), map_index=0)
+        with pytest.raises(AirflowFailException, match=r"by the instance with map index 0.*of its own"):
+            nights.run(people(3, 4), map_index=1, night=nights.night)
+        assert nights.on_list == {number(1), number(2)}
+        check(nights.run(people(1, 2), map_index=0, night=nights.night), unchanged=2)
+
+    def test_nor_when_they_run_side_by_side(self, nights: Nights) -> None:
+        def rows() -> Iterator[Rows]:
+            yield people(1)
+            with pytest.raises(AirflowFailException, match="by the instance with map index 0"):
+                nights.run(people(3, 4), map_index=1, night=nights.night)
+            yield people(2)
+
+        check(nights.run(rows(), map_index=0), added=2)
+
+    @pytest.mark.parametrize("mapped", [False, True])
+    def test_two_tasks_of_a_dag_that_keep_one_list_are_refused(self, *, mapped: bool) -> None:
+        options: dict[str, Any] = {"list_name": LIST, "snapshot_path": "/tmp/a"}  # noqa: S108 - nothing is written
+        with DAG("two", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)):
+            if mapped:
+                SyncListOperator.partial(task_id="one", **options).expand(data=[[{}]])
+            else:
+                SyncListOperator(task_id="one", data=[], **options)
+            SyncListOperator(task_id="plan", data=[], validate_only=True, **options)
+            SyncListOperator(task_id="other_list", data=[], list_name="B", snapshot_path="b")
+            SyncListOperator(task_id="other_account", data=[], octopush_conn_id="x", **options)
+            with pytest.raises(ValueError, match="the tasks one and two both keep the list 'Customers' in step"):
+                SyncListOperator(task_id="two", data=[], list_name=LIST, snapshot_path="b")
+
+
+class TestWhatAKilledFirstRunLeaves:
+    @pytest.mark.parametrize("after", [0, 5])
+    def test_a_run_that_reads_numbers_otherwise_removes_nobody(
+        self, nights: Nights, monkeypatch: pytest.MonkeyPatch, after: int
+    ) -> None:
+        monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0.0)
+        monkeypatch.setattr("airflow_provider_octopush.sync.list_sync._LOOK", 0.001)
+
+        def rows() -> Iterator[Rows]:
+            for n in range(after):
+                yield people(n)
+                time.sleep(0.02)
+            raise SystemExit
+
+        with pytest.raises(SystemExit):
+            nights.run(rows(), chunk_size=1)
+        count = len(nights.on_list)
+        check(nights.run(people(100), default_region="BE", max_removed=1.0), removed=0, kept=min(count, after))
+        check(nights.run(people(100), default_region="BE", max_removed=1.0), removed=min(count, after), kept=0)
+
+
+def test_an_answer_that_the_api_cannot_give_removes_nobody(nights: Nights) -> None:
+    nights.run(people(1, 2, 3))
+    nights.simulator.fail_next(*[Fault.not_json()] * 2)
+    with pytest.raises(OctopushError):
+        nights.run(people(1))
+    assert len(nights.on_list) == 3
+    check(nights.run(people(1)), removed=2, kept=0)
+    assert nights.on_list == {number(1)}

@@ -1,0 +1,392 @@
+"""Who opted out stays out: whatever the text, the regions, the state of the rows and of the run before."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any, ClassVar
+
+import phonenumbers
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from phonenumbers import PhoneNumber, PhoneNumberType
+
+from airflow_provider_octopush.exceptions import OctopushServerError
+from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.simulator import Behaviour, Fault
+from tests.operators.nights import LIST, Nights, Rows, check, number, people, read_csv
+from tests.phones.numbers import REGIONS, digits_of, e164, international, invent, national
+
+#: Seeds that each property is tried with; raise it to try as many as one likes.
+SEEDS = int(os.environ.get("OPT_OUT_SEEDS", "25"))
+TOGETHER = 60
+
+
+def forms(number: PhoneNumber) -> list[str]:
+    """Write a number in the ways in which tables have it."""
+    digits, within = e164(number)[1:], national(number)
+    return [e164(number), f"00{digits}", digits, within, digits_of(within), international(number), f"({within})"]
+
+
+def numbers_of(rng: random.Random, region: str, count: int) -> list[PhoneNumber]:
+    """Invent numbers of a region that people have, most of them mobiles."""
+    kinds = [
+        rng.choice([PhoneNumberType.MOBILE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE]) for _ in range(count)
+    ]
+    return [one for kind in kinds if (one := invent(region, kind, rng)) is not None]
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_nobody_is_sent_whose_text_is_among_the_opt_outs(nights: Nights, seed: int) -> None:
+    rng = random.Random(seed)
+    regions = rng.sample(REGIONS, rng.choice([1, 2, 2, 2, 3]))
+    has_region = rng.random() < 0.4
+    columns = {"phone_number": "mobile", "region": "country"} if has_region else {"phone_number": "mobile"}
+    options: dict[str, Any] = {
+        "columns": columns,
+        "default_region": rng.sample(regions, rng.randrange(len(regions) + 1)) or None,
+        "phone_check": rng.choice(["format", "valid", "mobile"]),
+        "without_plus": rng.choice(["national", "national", "international"]),
+        "max_rejected": 1.0,
+        "max_removed": 1.0,
+        "max_opted_out": "100%",
+    }
+    rows, texts = [], []
+    for region in regions:
+        for one in numbers_of(rng, region, TOGETHER // len(regions)):
+            text = rng.choice(forms(one))
+            rows.append({"mobile": text, "country": rng.choice([region, None]) if has_region else None})
+            texts.append((text, region, one))
+    opted_out = []
+    for text, region, one in rng.sample(texts, len(texts) // 2):
+        # The same text, or the same person as another table has them.
+        written = text if rng.random() < 0.7 else rng.choice([e164(one), f"{e164(one)} "])
+        row = {"mobile": written}
+        if has_region and rng.random() < 0.5:
+            row["country"] = region if written == text else ""
+        opted_out.append(row)
+    blocked = {(row["mobile"], row.get("country") or None) for row in opted_out}
+    # The first night has everybody, or some of them, on the list.
+    if rng.random() < 0.5:
+        nights.run(rng.sample(rows, len(rows) // 2), **options)
+    before = nights.simulator.requests_total
+    nights.run(rows, opted_out=opted_out, **options)
+    # What a row with this text, this region and these settings is sent as, when nobody has opted out.
+    sent_as = Nights(nights.simulator, nights.snapshot_path.parent / "alone")
+    requests = nights.simulator.requests[before - nights.simulator.requests_total :]
+    sent = {contact for request in requests if request.path == "contact/create" for contact in request.contacts}
+    on_list = nights.on_list
+    nights.simulator.reset(Behaviour())
+    same_text = [row for row in rows if blocked & {(row["mobile"], None), (row["mobile"], row["country"])}]
+    sent_as.run(same_text, on_empty="succeed", **options)
+    would_be_sent = {
+        contact
+        for request in nights.simulator.requests
+        if request.path == "contact/create"
+        for contact in request.contacts
+    }
+    assert not sent & would_be_sent, "somebody who opted out was sent"
+    assert not on_list & would_be_sent, "somebody who opted out is on the list"
+    people_out = {row["mobile"].strip() for row in opted_out if row["mobile"].startswith("+")}
+    assert not (sent | on_list) & people_out
+
+
+def test_an_opt_out_counts_in_each_region_in_which_rows_are_read(nights: Nights) -> None:
+    options: dict[str, Any] = {"columns": {"phone_number": "phone_number", "region": "region"}, "default_region": "FR"}
+    stops = [{"number": "612345678"}]
+    check(nights.run([{"phone_number": "612345678", "region": "ES"}], opted_out=stops, **options), opted_out=1, added=0)
+    # Also where only yesterday's rows were of that country, or a number with a plus is what tells it.
+    other = Nights(nights.simulator, nights.snapshot_path.parent / "other")
+    rows = [{"phone_number": "612345678", "region": "ES"}, {"phone_number": "612345679", "region": "ES"}]
+    check(other.run(rows, **options), added=2)
+    check(other.run(rows[1:], opted_out=stops, **options), removed=1, removed_opted_out=1, unchanged=1)
+    third = Nights(nights.simulator, nights.snapshot_path.parent / "third")
+    plus = [{"phone_number": "+34612345678", "region": None}, {"phone_number": "+34612345679", "region": None}]
+    check(third.run(plus, opted_out=stops, **options), opted_out=1, updated=1)
+
+
+def test_a_country_that_appears_among_tonight_s_rows_removes_whom_it_concerns(nights: Nights) -> None:
+    # Put there in a run whose snapshot knew the country: a contact of France cannot be on the list without.
+    nights.run(people(1, 2), default_region="FR")
+    check(nights.run(people(1, 2), opted_out=[{"n": "0612340002"}]), opted_out=1, removed=1, removed_opted_out=1)
+    assert nights.on_list == {number(1)}
+
+
+@pytest.mark.parametrize(
+    ("row", "stop"),
+    [
+        ("+5491123456789", "+541123456789"),
+        ("+541123456789", "011 15-2345-6789"),
+        ("+525512345678", "+5215512345678"),
+        ("+5215512345678", "55 1234 5678"),
+        ("+5511987654321", "+551187654321"),
+        ("+551187654321", "11 98765-4321"),
+    ],
+)
+def test_forms_of_one_line_are_one_line(nights: Nights, row: str, stop: str) -> None:
+    regions = {"+54": "AR", "+52": "MX", "+55": "BR"}
+    summary = nights.run([{"phone_number": row}], opted_out=[{"n": stop}], default_region=regions[row[:3]])
+    check(summary, opted_out=1, added=0)
+
+
+def test_a_text_with_a_region_or_a_plus_stands_for_that_country_only(nights: Nights) -> None:
+    options: dict[str, Any] = {"columns": {"phone_number": "phone_number", "region": "region"}}
+    rows = [{"phone_number": "612345678", "region": region} for region in ("ES", "FR")]
+    check(nights.run(rows, opted_out=[{"n": "612345678", "region": "ES"}], **options), opted_out=1, added=1)
+    assert nights.on_list == {"+33612345678"}
+    other = Nights(nights.simulator, nights.snapshot_path.parent / "other")
+    check(other.run(rows, opted_out=[{"n": "+33612345678"}], **options), opted_out=1, added=1)
+
+
+def test_opt_outs_are_read_by_the_columns_of_the_rows(nights: Nights) -> None:
+    columns = {"phone_number": "mobile", "region": "country"}
+    rows = [{"mobile": "612345678", "country": region} for region in ("ES", "FR")]
+    stops = [{"mobile": "612345678", "country": "FR", "since": "2026"}]
+    check(nights.run(rows, opted_out=stops, columns=columns), opted_out=1, added=1)
+    assert nights.on_list == {"+34612345678"}
+    with pytest.raises(AirflowFailException, match="opted_out gives 3 columns, and none of them is 'mobile'"):
+        nights.run(rows, opted_out=[{"tel": "612345678", "country": "FR", "since": "2026"}], columns=columns)
+
+
+def test_blank_opt_outs_stand_for_nobody(nights: Nights) -> None:
+    stops = [{"n": number(1)}, {"n": None}, {"n": "  "}, {"n": "N/A"}]
+    check(nights.run(people(1, 2), opted_out=stops), opted_out=1, added=1, opted_out_blank=3, opted_out_invalid=0)
+
+
+def test_an_opt_out_of_an_unknown_region_blocks_and_counts_as_unreadable(nights: Nights) -> None:
+    options: dict[str, Any] = {"columns": {"phone_number": "n", "region": "r"}, "default_region": "GB"}
+    rows = [{"n": "07400123456", "r": "GB"}, {"n": "07400123457", "r": "GB"}]
+    summary = nights.run(
+        rows, opted_out=[{"n": "07400123456", "r": "UK"}, {"n": "07400000000", "r": ""}], max_rejected=1, **options
+    )
+    check(summary, opted_out=1, opted_out_invalid=1, added=1)
+
+
+class TestWhatTheLastRunKnew:
+    """How many people had opted out is known whatever became of the run."""
+
+    stops: ClassVar[Rows] = [{"n": number(n)} for n in range(100, 110)]
+
+    def test_a_run_that_failed_remembers(self, nights: Nights) -> None:
+        nights.run(people(1))
+        nights.simulator.fail_next(*[Fault.server_error()] * 2)
+        with pytest.raises(OctopushServerError):
+            nights.run(people(1, 2), opted_out=self.stops)
+        with pytest.raises(AirflowFailException, match="failed reload"):
+            nights.run(people(*range(100, 110)), opted_out=[])
+        assert nights.on_list == {number(1)}
+
+    def test_between_two_tries_of_a_first_run(self, nights: Nights) -> None:
+        nights.simulator.fail_next(*[Fault.server_error()] * 2)
+        with pytest.raises(OctopushServerError):
+            nights.run(people(1, 2), opted_out=self.stops)
+        with pytest.raises(AirflowFailException, match="failed reload"):
+            nights.run(people(*range(100, 110)), night=nights.night, opted_out=[])
+        assert not nights.on_list
+
+    def test_a_run_without_opt_outs_forgets_nothing(self, nights: Nights) -> None:
+        nights.run(people(1, 2), opted_out=self.stops)
+        nights.run(people(1, 2))
+        with pytest.raises(AirflowFailException, match="failed reload"):
+            nights.run(people(1, 2), opted_out=[])
+
+    def test_a_run_that_stops_does_not_lower_it(self, nights: Nights) -> None:
+        stops = [{"n": number(n)} for n in range(1000, 1200)]
+        nights.run(people(1), opted_out=stops)
+        for count in (100, 100, 179):
+            with pytest.raises(AirflowFailException, match=rf"{count} people have opted out, and 200 had.*are 180"):
+                nights.run(people(1, 2), opted_out=stops[:count])
+        check(nights.run(people(1, 2), opted_out=stops[:180]), added=1)
+
+    @pytest.mark.parametrize(
+        ("last", "now", "least", "stops"),
+        [
+            (10, 1, None, False),
+            (10, 0, None, True),
+            (1, 0, None, True),
+            (12, 2, None, False),
+            (13, 2, None, True),
+            (300, 270, None, False),
+            (300, 269, None, True),
+            (10, 0, "0%", False),
+            (10, 0, 0, False),
+            (300, 150, "50%", False),
+            (300, 149, "50%", True),
+            (3, 2, "60%", False),
+            (3, 1, "60%", True),
+            (0, 5, "6", True),
+            (0, 6, "6", False),
+        ],
+    )
+    def test_half_a_reload_is_no_consent(self, nights: Nights, last: int, now: int, least: Any, *, stops: bool) -> None:
+        numbers = [{"n": number(n)} for n in range(1000, 1300)]
+        nights.run(people(1), opted_out=numbers[:last])
+        before = nights.simulator.requests_total
+        if stops:
+            with pytest.raises(AirflowFailException, match="failed reload, not consent"):
+                nights.run(people(1, 2), opted_out=numbers[:now], min_opted_out=least)
+            assert nights.simulator.requests_total == before
+        else:
+            check(nights.run(people(1, 2), opted_out=numbers[:now], min_opted_out=least), added=1)
+
+
+class TestAStepOfTheirOwn:
+    """Nothing that is wrong with the rows keeps who opted out on the list."""
+
+    @pytest.fixture(autouse=True)
+    def _list(self, nights: Nights) -> None:
+        nights.run(people(1, 2, 3))
+
+    stops: ClassVar[Rows] = [{"n": number(3)}]
+
+    def test_too_many_rejected_rows(self, nights: Nights) -> None:
+        with pytest.raises(AirflowFailException, match="rows were rejected"):
+            nights.run([*people(1, 2), {"phone_number": "n/a"}], opted_out=self.stops)
+        assert nights.on_list == {number(1), number(2)}
+        check(nights.pushed, removed=1, removed_opted_out=1)
+
+    def test_no_row(self, nights: Nights) -> None:
+        with pytest.raises(AirflowSkipException):
+            nights.run([], opted_out=self.stops, on_empty="skip")
+        assert nights.on_list == {number(1), number(2)}
+        check(nights.run(people(1, 2), opted_out=self.stops), snapshot_before=2, removed=0, requests=0)
+
+    def test_a_source_that_breaks_off(self, nights: Nights) -> None:
+        def rows() -> Any:
+            yield people(1)
+            raise RuntimeError("the source failed")
+
+        with pytest.raises(RuntimeError, match="the source failed"):
+            nights.run(rows(), opted_out=self.stops)
+        assert nights.on_list == {number(1), number(2)}
+
+    def test_columns_that_are_not_there(self, nights: Nights) -> None:
+        with pytest.raises(AirflowFailException, match="phone_number is fed by"):
+            nights.run([{"x": 1}], opted_out=self.stops)
+        assert nights.on_list == {number(1), number(2)}
+
+    def test_more_missing_than_may_be_removed(self, nights: Nights) -> None:
+        with pytest.raises(AirflowFailException, match="max_removed"):
+            nights.run(people(1), opted_out=self.stops, max_removed=0)
+        assert nights.on_list == {number(1), number(2)}
+
+    def test_a_plan_removes_nobody(self, nights: Nights) -> None:
+        check(nights.run(people(1, 2), opted_out=self.stops, validate_only=True), removed=1, removed_opted_out=1)
+        assert len(nights.on_list) == 3
+
+
+@pytest.mark.parametrize(
+    ("limit", "of", "allowed"),
+    [(None, 40, 10), (None, 200, 20), (12, 40, 12), ("12", 40, 12), ("5%", 45, 2), ("0.5%", 400, 2), (0, 40, 0)],
+)
+def test_a_limit_of_their_own(nights: Nights, limit: Any, of: int, allowed: int) -> None:
+    nights.run(people(*range(of)))
+    stops = [{"n": number(n)} for n in range(allowed + 1)]
+    before = nights.simulator.requests_total
+    with pytest.raises(AirflowFailException, match=rf"{allowed + 1} of {of} contacts.*max_opted_out={allowed + 1}"):
+        nights.run(people(*range(of + 5)), opted_out=stops, max_opted_out=limit, max_removed=1.0)
+    assert nights.simulator.requests_total == before, "something was sent"
+    if allowed:
+        check(nights.run(people(*range(of)), opted_out=stops[1:], max_opted_out=limit, max_removed=0), removed=allowed)
+
+
+@pytest.mark.parametrize("value", [0.05, True, -1, "0.05", "5,0%", "101%", "x", 1.0])
+@pytest.mark.parametrize("name", ["max_opted_out", "min_opted_out"])
+def test_what_is_no_limit_is_refused_before_anything_is_sent(nights: Nights, name: str, value: Any) -> None:
+    with pytest.raises(AirflowFailException, match=rf"{name} is .*write "):
+        nights.run(people(1), **{name: value})
+    assert nights.simulator.requests_total == 0
+
+
+def test_what_the_rejects_file_holds_may_be_sent(nights: Nights, tmp_path: Path) -> None:
+    """A replay of it sends nobody whom the run would not have sent."""
+    rejects = tmp_path / "rejects.csv"
+    rows = [
+        *people(1, 2, 2, 3),
+        *people(1, name="a\x00b"),
+        {"phone_number": "12", "first_name": "too short"},
+        {"phone_number": number(1), "first_name": ["not text"]},
+    ]
+    stops = [{"n": number(1)}, {"n": "secret"}]
+    summary = nights.run(rows, opted_out=stops, max_rejected=1.0, rejects_path=str(rejects))
+    check(summary, read=7, opted_out=3, duplicates=1, added=2, invalid=1)
+    assert [row["phone_number"] for row in read_csv(rejects)] == [f"'{number(2)}", "12"]
+    replay = Nights(nights.simulator, tmp_path / "replay")
+    replay.run([], data_path=str(rejects), max_rejected=1.0)
+    assert number(1) not in nights.on_list
+
+
+def test_the_same_connection_is_the_same_database(nights: Nights, tmp_path: Path, set_connection: Any) -> None:
+    import sqlite3
+
+    for name, stop in (("one", number(1)), ("two", number(2))):
+        with sqlite3.connect(tmp_path / name) as database:
+            database.execute("CREATE TABLE customers (phone_number)")
+            database.executemany("INSERT INTO customers VALUES (?)", [[number(1)], [number(2)], [number(3)]])
+            database.execute("CREATE TABLE stops (n)")
+            database.execute("INSERT INTO stops VALUES (?)", [stop])
+        database.close()
+    set_connection("warehouse", conn_type="sqlite", host=str(tmp_path / "one"))
+    operator = SyncListOperator(
+        task_id="sync",
+        sql="SELECT phone_number FROM customers",
+        sql_conn_id="warehouse",
+        sql_hook_class="tests.operators.test_opt_outs.SecondDatabaseHook",
+        sql_hook_params={"path": str(tmp_path / "two")},
+        opted_out_sql="SELECT n FROM stops",
+        opted_out_conn_id="warehouse",
+        list_name=LIST,
+        snapshot_path=str(nights.snapshot_path),
+    )
+    from tests.airflow_runs import TaskInstance
+
+    context: Any = {"ti": TaskInstance(), "run_id": "x"}
+    check(operator.execute(context), opted_out=1, added=2)
+    assert nights.on_list == {number(1), number(3)}
+
+
+def _second_database_hook() -> Any:
+    from airflow.providers.sqlite.hooks.sqlite import SqliteHook
+
+    class Hook(SqliteHook):
+        """Reads the database that a parameter names."""
+
+        def __init__(self, *args: Any, path: str, **kwargs: Any) -> None:
+            made: Any = super()
+            made.__init__(*args, **kwargs)
+            self._path = path
+
+        def get_conn(self) -> Any:
+            import sqlite3
+
+            return sqlite3.connect(self._path)
+
+    return Hook
+
+
+SecondDatabaseHook = _second_database_hook()
+MOBILES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_one_text_is_two_numbers(nights: Nights, seed: int) -> None:
+    """The finding that began it: a text that is a landline here and a mobile there."""
+    rng = random.Random(seed)
+    regions = rng.sample(REGIONS, 2)
+    rows = [
+        {"phone_number": digits_of(national(one))}
+        for region in regions
+        for one in numbers_of(rng, region, TOGETHER)
+        if phonenumbers.number_type(one) in MOBILES
+    ]
+    summary = nights.run(
+        rows,
+        opted_out=[{"n": row["phone_number"]} for row in rows],
+        default_region=regions,
+        phone_check="mobile",
+        max_rejected=1.0,
+        on_empty="succeed",
+    )
+    check(summary, added=0)
+    assert not nights.on_list
