@@ -54,9 +54,7 @@ class Rejects(Protocol):
 class Diff(Protocol):
     """What is known of a list, so that only the rest is sent."""
 
-    def screen(
-        self, contacts: list[Contact], rejections: list[Rejection]
-    ) -> tuple[list[Contact], list[Rejection], int]:
+    def screen(self, contacts: list[Contact], rejections: list[Rejection]) -> tuple[list[Contact], list[Rejection], int]:
         """Return the contacts and rejections without those of people who opted out; and how many rows these were."""
 
     def select(self, contacts: Sequence[Contact]) -> tuple[list[Contact], Mapping[str, int]]:
@@ -65,8 +63,8 @@ class Diff(Protocol):
     def note(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
         """Note contacts that Octopush confirmed, with the status of each."""
 
-    def doubt(self, contacts: Sequence[Contact]) -> None:
-        """Note that nobody knows how the list has contacts: they were sent, and not confirmed."""
+    def put_back(self, contacts: Sequence[Contact]) -> None:
+        """Note that contacts are as they were: every request with them was refused."""
 
 
 class Chunk(NamedTuple):
@@ -204,13 +202,46 @@ class ContactSync:
         :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
         :raises KilledError: when it was told to end.
         """
+        with self._accounted():
+            self._send_all_or_start_over(open_frames)
+        return self._ended()
+
+    def read(self, open_frames: Callable[[], Frames], take: Callable[[list[Contact]], None]) -> None:
+        """
+        Read and check all rows, and send nothing yet.
+
+        :param open_frames: gives the rows, as DataFrames of dtype object.
+        :param take: called with the contacts that are to be sent. All other rows have their outcome.
+        :raises ColumnError: when a column that is asked for is not there.
+        :raises KilledError: when it was told to end.
+        """
+        with self._accounted(), closing(open_frames()) as frames:
+            for contacts in self._contacts(frames):
+                take(contacts)
+
+    def send(self, contacts: Iterator[Contact]) -> Summary:
+        """
+        Send what :meth:`read` gave.
+
+        :return: the counts, which add up.
+        :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
+        :raises KilledError: when it was told to end.
+        """
+        with self._accounted():
+            self._send_all(contacts, [])
+        return self._ended()
+
+    @contextmanager
+    def _accounted(self) -> Iterator[None]:
         try:
             with _without_looking_at_old_objects():
-                self._send_all_or_start_over(open_frames)
+                yield
         finally:
             self._flush_rejected()
             self._count_requests()
             self._save_progress()
+
+    def _ended(self) -> Summary:
         self.summary.check()
         self._tell_unknown_statuses()
         return self.summary
@@ -229,12 +260,12 @@ class ContactSync:
     def _send_all_or_start_over(self, open_frames: Callable[[], Frames]) -> None:
         try:
             with closing(open_frames()) as frames:
-                self._send_all(frames, self._checkpoint.load() if self._checkpoint else None)
+                self._send_rows(frames, self._checkpoint.load() if self._checkpoint else None)
         except RowsChangedError:
             log.info("the rows are not those that the earlier try sent: sending all of them")
             self._start_over()
             with closing(open_frames()) as frames:
-                self._send_all(frames, None)
+                self._send_rows(frames, None)
 
     def _start_over(self) -> None:
         self._state = State(replace(self._nothing_yet, reasons=Counter()))
@@ -249,9 +280,11 @@ class ContactSync:
         if self._rejects is not None:
             self._rejects.start_over()
 
-    def _send_all(self, frames: Iterable[pd.DataFrame], earlier: Progress | None) -> None:
+    def _send_rows(self, frames: Iterable[pd.DataFrame], earlier: Progress | None) -> None:
         contacts = chain.from_iterable(self._contacts(frames))
-        again = self._pass_over(contacts, earlier) if earlier is not None else []
+        self._send_all(contacts, self._pass_over(contacts, earlier) if earlier is not None else [])
+
+    def _send_all(self, contacts: Iterator[Contact], again: Sequence[tuple[int, Contact]]) -> None:
         # Those that are sent again come last: what an earlier try saw refused is no fair sample of the rows.
         chunks = self._with_set_aside(chain(self._chunks(contacts), self._chunks_again(again)))
         pipeline = Pipeline(self._deliver, self._concurrency, patience=self._patience)
@@ -268,9 +301,6 @@ class ContactSync:
         except BaseException as error:
             # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
             self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
-            if self._diff is not None:
-                for chunk in self._state.under_way:
-                    self._diff.doubt(chunk.contacts)
             raise
 
     def _check_not_stopped(self) -> None:
@@ -443,8 +473,8 @@ class ContactSync:
         for contacts, statuses in delivered.answers:
             confirmed = [status in STATUSES for status in statuses]
             diff.note(list(compress(contacts, confirmed)), list(compress(map(str, statuses), confirmed)))
-            if not all(confirmed):
-                diff.doubt([contact for contact, is_sure in zip(contacts, confirmed, strict=True) if not is_sure])
+        if delivered.refused:
+            diff.put_back(delivered.refused)
 
     def _counted(self, rejections: Sequence[Rejection]) -> Summary:
         """Return the counts with these rejections among them; and keep the rejections to be written."""
