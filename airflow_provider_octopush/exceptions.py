@@ -84,6 +84,10 @@ class TooManyRejectedError(OctopushError):
     """More rows were rejected than ``max_rejected`` allows: correct the rows, or allow more."""
 
 
+class LimitExceededError(OctopushError):
+    """More contacts would be added or removed than a limit allows: look at the plan, then allow it."""
+
+
 class ContactsKeptError(OctopushError):
     """Contacts should have been removed and were not: read why, then allow it or correct the rows."""
 
@@ -110,6 +114,10 @@ class SnapshotFormatError(SnapshotError):
 
 class SnapshotSecretError(SnapshotError):
     """None of the connection's secrets opens the snapshot: put back the one that it was written with."""
+
+
+class SupersededError(SnapshotError):
+    """A newer run of the task took over the snapshot, and reads the whole audience: there is nothing left to do."""
 
 
 class SnapshotConflictError(SnapshotError):

@@ -22,19 +22,20 @@ class Limit:
     A number, or a share of a number that is known only later.
 
     :param number: 0 or more; None where it is a share.
-    :param share: from 0 to 1; None where it is a number.
+    :param share: of all, 1 is all of them; None where it is a number.
     """
 
     number: int | None = None
     share: Fraction | None = None
 
     @classmethod
-    def of(cls, name: str, value: Any) -> Limit | None:
+    def of(cls, name: str, value: Any, *, may_exceed_all: bool = False) -> Limit | None:
         """
         Read what a person, or a template, has written.
 
         :param name: of the parameter.
         :param value: an int, or text such as ``"12"``, ``"5%"`` and ``"0.5%"``.
+        :param may_exceed_all: whether a share may be more than ``"100%"``.
         :return: None where nothing is written: None, blank text, or ``"None"``.
         :raises LimitError: when it is anything else.
         """
@@ -48,7 +49,7 @@ class Limit:
         if _NUMBER.fullmatch(text):
             return cls(number=int(text))
         share = _SHARE.fullmatch(text)
-        if share is not None and Fraction(share[1]) <= 100:
+        if share is not None and (may_exceed_all or Fraction(share[1]) <= 100):
             return cls(share=Fraction(share[1]) / 100)
         raise LimitError(f"{name} is {_shown(value)}: {_what_to_write(value)}")
 

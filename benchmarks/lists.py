@@ -109,7 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="octopush-benchmark-") as folder:
         path = options.snapshot or f"{folder}/customers.snapshot"
         common: dict[str, Any] = {"task_id": "benchmark", "list_name": LIST, "phone_check": "mobile"}
-        sync = {**common, "snapshot_path": path, "concurrency": 4, "max_removed": 1.0}
+        sync = {**common, "snapshot_path": path, "concurrency": 4, "max_removed": "100%"}
         if options.made:
             rows = made(options.left, options.rows - options.left + options.new, options.changed)
             source: dict[str, Any] = {"data": rows, "phone_check": "format"}

@@ -37,6 +37,6 @@ with DAG(
         snapshot_path="{{ var.value.get('octopush_snapshots', '/var/lib/octopush') }}/newsletter.snapshot",
         opted_out_sql="SELECT number FROM sms_stops",
         # With more leavers than this nobody is removed, and somebody should look.
-        max_removed=0.1,
+        max_removed="10%",
         max_rejected=0.1,
     )

@@ -74,11 +74,13 @@ class Parcel:
     :param waiting: what has no outcome yet; the last one is sent next.
     :param delivered: the outcomes of all others.
     :param holds_refused: whether a contact was refused.
+    :param without_answer: numbers in a request that was sent, and nobody knows what became of it.
     """
 
     waiting: list[_Part]
     delivered: Delivered = field(default_factory=Delivered)
     holds_refused: bool = False
+    without_answer: set[int] = field(default_factory=set)
 
     def take_one(self, place: float) -> _Part:
         """Take out one of the contacts that wait: ``place`` is 0 for the first of them, and 1 is behind the last."""
@@ -103,10 +105,12 @@ class _Refusal:
 
     :param error: what the API said.
     :param accepted: how many requests had been accepted when this one began.
+    :param had_no_answer: whether it was sent before, and nobody knows what became of that.
     """
 
     error: OctopushRequestError
     accepted: int
+    had_no_answer: bool
 
 
 class StoppedError(Exception):
@@ -223,9 +227,13 @@ class Delivery:
             self._note_outcomes(part, is_refused=False)
             return
         self._sizes.note_refused(number)
+        if answer.had_no_answer:
+            parcel.without_answer.update(contact.number for contact in part.contacts)
         if number == 1:
             parcel.holds_refused = True
             parcel.delivered.rejections.append(refused(part.contacts[0], answer.error))
+            if part.contacts[0].number not in parcel.without_answer:
+                parcel.delivered.refused.append(part.contacts[0])
             self._note_outcomes(part, is_refused=True)
         else:
             request = _Refused(number, number, part.within)
@@ -262,6 +270,7 @@ class Delivery:
 
     def _post_repeatedly(self, body: bytes) -> Sequence[ContactItem] | _Refusal:
         attempt = 1
+        had_no_answer = False
         pause = self._not_before - time.monotonic()
         if pause > 0:
             self._wait(pause)
@@ -274,11 +283,12 @@ class Delivery:
                 return self._post(body)
             except OctopushRequestError as error:
                 if error.status_code in CONTENT_REFUSED:
-                    return _Refusal(error, accepted)
+                    return _Refusal(error, accepted, had_no_answer)
                 self._verdict.note_failed()
                 raise
             except REPEATED as error:
                 self._verdict.note_failed()
+                had_no_answer |= not isinstance(error, OctopushRateLimitError)
                 if attempt > self._backoff.retries:
                     raise
                 delay = max(self._backoff.delay(attempt, error.retry_after), self._not_before - time.monotonic())

@@ -26,12 +26,14 @@ class Delivered:
         status that is not documented.
     :param unknown_statuses: these statuses → number of contacts.
     :param answers: the contacts of each request that was accepted, with what the answer said of each; None is nothing.
+    :param refused: the contacts of which every request was refused, so that the server has nothing of them.
     """
 
     confirmed: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
     unknown_statuses: Counter[str] = field(default_factory=Counter)
     answers: list[tuple[Sequence[Contact], Sequence[str | None]]] = field(default_factory=list)
+    refused: list[Contact] = field(default_factory=list)
 
     def add(self, other: Delivered) -> None:
         """Count another's contacts here too."""
@@ -39,6 +41,7 @@ class Delivered:
         self.rejections.extend(other.rejections)
         self.unknown_statuses.update(other.unknown_statuses)
         self.answers.extend(other.answers)
+        self.refused.extend(other.refused)
 
 
 def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Delivered:

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_octopush.contacts.mapping import ColumnError
 from airflow_provider_octopush.exceptions import (
     ContactsKeptError,
+    LimitExceededError,
     MissingProviderError,
     OctopushConnectionConfigError,
     OctopushCredentialsError,
@@ -19,6 +20,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotMismatchError,
     SnapshotSecretError,
     SnapshotUnreadableError,
+    SupersededError,
     TooManyRejectedError,
 )
 from airflow_provider_octopush.limits import LimitError
@@ -32,12 +34,15 @@ FINAL_ERRORS = (
     OctopushRequestError,
     TooManyRejectedError,
     ContactsKeptError,
+    LimitExceededError,
+    LimitExceededError,
     MissingProviderError,
     OptOutsMissingError,
     SnapshotFormatError,
     SnapshotMismatchError,
     SnapshotSecretError,
     SnapshotUnreadableError,
+    SupersededError,
     ColumnError,
     LimitError,
     UnusableSourceError,

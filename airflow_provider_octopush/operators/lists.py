@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.phones.possible import PossibleNumbers
-    from airflow_provider_octopush.sync.list_sync import Leavers, OptOuts, Rules
+    from airflow_provider_octopush.sync.list_sync import Leavers, Rules
+    from airflow_provider_octopush.sync.opt_outs import OptOuts
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.removal import Removal
     from airflow_provider_octopush.sync.snapshot import Snapshot
@@ -62,7 +63,7 @@ class SyncListOperator(RowsOperator):
             list_name="Customers",
             snapshot_path="s3://aws_default@crm/octopush/customers.snapshot",
             opted_out_sql="SELECT number FROM sms_stops",
-            max_removed=0.05,
+            max_removed="5%",
             max_rejected=0.1,
         )
 
@@ -94,10 +95,12 @@ class SyncListOperator(RowsOperator):
         (templated)
     :param leavers: ``remove`` (default) or ``keep``. With ``keep``, people who are no longer among the rows stay on the
         list. People who opted out are removed all the same.
-    :param max_removed: how many contacts that are no longer among the rows may be removed in one run (an int), or which
-        share of what the list held before it (a float from 0 to 1). With more, none of them is removed, and the task
-        fails. None (default) is a tenth, but at least 10. Text that renders to ``"12"`` is a number, ``"0.1"`` and
-        ``"1.0"`` are shares. (templated)
+    :param max_removed: how many contacts that are missing from the rows may be removed in one run: a number, such as
+        12, or a share of what the list held before the run, such as ``"5%"``. With more, nothing is sent or removed,
+        and the task fails without retries. None (default) is a tenth, at least 10. (templated)
+    :param max_added: how many new contacts may be added in one run: a number, or a share of what the list held before
+        the run, which may be more than ``"100%"``. With more, nothing is sent or removed, and the task fails without
+        retries. None (default) is a quarter, at least 100. A share does not bind the first run. (templated)
     :param opted_out_sql: a query for the numbers that must not be on the list, by the same columns as the rows: the
         number is in the column that feeds ``phone_number``, or in the only one beside the region's; the region is in
         the column that ``columns`` names for it, or in one called ``region``. Give other names in the query, as in
@@ -138,6 +141,7 @@ class SyncListOperator(RowsOperator):
         "tag_name",
         "snapshot_path",
         "max_removed",
+        "max_added",
         "max_opted_out",
         "min_opted_out",
         "opted_out_sql",
@@ -157,7 +161,8 @@ class SyncListOperator(RowsOperator):
         list_name: str,
         snapshot_path: str,
         leavers: Leavers = "remove",
-        max_removed: float | str | None = None,
+        max_removed: int | str | None = None,
+        max_added: int | str | None = None,
         opted_out_sql: str | None = None,
         opted_out_conn_id: str | None = None,
         opted_out_parameters: Mapping[str, Any] | Sequence[Any] | None = None,
@@ -187,6 +192,7 @@ class SyncListOperator(RowsOperator):
         self._templates["snapshot_path"] = snapshot_path
         self.leavers = leavers
         self.max_removed = max_removed
+        self.max_added = max_added
         self.opted_out_sql = opted_out_sql
         self._templates["opted_out_sql"] = opted_out_sql
         self.opted_out_conn_id = opted_out_conn_id
@@ -281,13 +287,16 @@ class SyncListOperator(RowsOperator):
     def _rules(self) -> Rules:
         from airflow_provider_octopush.limits import Limit
         from airflow_provider_octopush.sync.list_sync import Rules
-        from airflow_provider_octopush.sync.removal import MaxOptedOut, MaxRemoved
+        from airflow_provider_octopush.sync.plan import Limits
 
         return Rules(
             chunk_size=self.chunk_size,
             leavers=self.leavers,
-            max_removed=MaxRemoved.of(self.max_removed),
-            max_opted_out=MaxOptedOut(Limit.of("max_opted_out", self.max_opted_out)),
+            limits=Limits(
+                max_removed=Limit.of("max_removed", self.max_removed),
+                max_opted_out=Limit.of("max_opted_out", self.max_opted_out),
+                max_added=Limit.of("max_added", self.max_added, may_exceed_all=True),
+            ),
             min_opted_out=Limit.of("min_opted_out", self.min_opted_out),
             max_rejected=self.max_rejected,
             removes_blacklisted=bool(self.auto_remove_blacklisted_numbers),
@@ -377,7 +386,7 @@ class SyncListOperator(RowsOperator):
     def _opt_outs(self, context: Context, possible: PossibleNumbers) -> Iterator[OptOuts | None]:
         from airflow_provider_octopush.contacts.opt_outs import FIELDS, OptOutReader
         from airflow_provider_octopush.storage.rejects_path import of_opt_outs
-        from airflow_provider_octopush.sync.list_sync import OptOuts
+        from airflow_provider_octopush.sync.opt_outs import OptOuts
 
         if self._opted_out is None and self.opted_out_sql is None:
             yield None

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.delivery.delivery import StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError
 from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
-from airflow_provider_octopush.sync.removal import NUMBERS_MAX, Candidate, Removal
+from airflow_provider_octopush.sync.removal import Candidate, Removal
 from airflow_provider_octopush.sync.summary import DeletionSummary
 from airflow_provider_octopush.sync.sync import Frames, KilledError
 
@@ -154,7 +155,7 @@ class ContactDeletion:
             if summary.validate_only:
                 summary.numbers = sum(1 for _ in candidates)
                 summary.removed = len(self._outcomes)
-                summary.requests = -(-summary.numbers // NUMBERS_MAX)
+                summary.requests = -(-summary.numbers // DELETE_MAX_NUMBERS)
                 return
             try:
                 removed = self._removal.remove(candidates)

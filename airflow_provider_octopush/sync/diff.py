@@ -11,7 +11,7 @@ import numpy as np
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.phones.possible import country_codes, numbers_in
-from airflow_provider_octopush.sync.records import Array
+from airflow_provider_octopush.sync.records import Array, Spool
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.contact import Contact
@@ -69,6 +69,8 @@ class Diff:
         self._countries = set(countries)
         #: Contacts that the snapshot does not hold, and those that it holds otherwise.
         self.new = self.changed = 0
+        #: The records of all contacts to send.
+        self.to_send = Spool()
 
     def opt_out(self, numbers: Collection[int], elsewhere: Collection[str] = ()) -> None:
         """
@@ -145,6 +147,9 @@ class Diff:
             counts[str(status)] = number
         older = is_same & self._snapshot.is_of_older_secret(found)
         self._snapshot.note_digests(found[older], digests[older])
+        records = found[~is_same]
+        records["digest"] = digests[~is_same]
+        self.to_send.append(records)
         self.new += int((~is_there).sum())
         self.changed += int((is_there & ~is_same).sum())
         return Selected(list(compress(contacts, (~is_same).tolist())), counts)
@@ -157,19 +162,18 @@ class Diff:
         """
         if not contacts:
             return
-        positions, found = self._snapshot.find([contact.number for contact in contacts])
+        _, found = self._snapshot.find([contact.number for contact in contacts])
         _, digests = self._snapshot.compare([contact.payload for contact in contacts], found)
-        self._snapshot.note(found, digests, statuses, int((positions < 0).sum()))
+        self._snapshot.note(found, digests, statuses)
 
-    def doubt(self, contacts: Sequence[Contact]) -> None:
-        """
-        Note that nobody knows how the list has contacts that it had: other fields were sent, and not confirmed.
+    def put_back(self, contacts: Sequence[Contact]) -> None:
+        """Note that contacts are as they were: every request with them was refused."""
+        positions, found = self._snapshot.find([contact.number for contact in contacts])
+        self._snapshot.note_as_before(found, positions >= 0)
 
-        Without it, a row that is once more as it was before would count as unchanged.
-        """
-        if contacts:
-            positions, found = self._snapshot.find([contact.number for contact in contacts])
-            self._snapshot.note_doubt(found[positions >= 0])
+    def close(self) -> None:
+        """Give back the file of what is to be sent."""
+        self.to_send.close()
 
     def take_missing(self) -> Array:
         """Give, once, the positions of those whom no row was about, after the last row; without opt-outs."""

@@ -81,12 +81,10 @@ class Remembered:
 
     :param opted_out: how many people had opted out, the last time that this was found to be right.
     :param countries: country codes of the numbers that were ever held.
-    :param held_size: how many contacts there were before a limit held; None when none has since.
     """
 
     opted_out: int = 0
     countries: frozenset[int] = frozenset()
-    held_size: int | None = None
 
 
 @dataclass
@@ -134,6 +132,8 @@ class Opening:
         #: The header of the snapshot; None when there is none.
         self.base = None if base is None else base.header
         self.generation = 0 if base is None else base.header.generation
+        #: What was remembered since the snapshot was written; None when nothing was.
+        self.head: Header | None = None
         self._dates = [] if base is None else [base.header.date]
         #: How phone numbers were read by the runs that wrote it.
         self.readings = [] if base is None else [base.header.reading]
@@ -147,9 +147,10 @@ class Opening:
         in_order = None if was_restored else _in_order(tries, self.generation)
         own = [] if in_order is None else _last_of_run(in_order, name_of(run, keys))
         headers = [part.header for one in (tries if in_order is None else in_order) for part in one.parts]
-        self.remembered = _remembered(
-            headers if self.base is None else [self.base, *headers], is_ordered=in_order is not None
-        )
+        headers += [header for header in (self.base, self.head) if header is not None]
+        self.remembered = _remembered(headers, is_ordered=in_order is not None)
+        #: Whether what the snapshot holds is no longer all that is known.
+        self.is_outdated = self.base is None or bool(base and base.keys) or bool(tries) or was_restored
         #: Try → its last addition that is in the records.
         self.included = {one.header.run: one.header.sequence for one in tries}
         #: What the list holds.
@@ -208,7 +209,11 @@ class Opening:
             self.known.add(name)
             run, _, number = name.partition("-")
             if name == TIP:
-                tip = self._open_addition(name).header.generation
+                head = self._open_addition(name).header
+                tip = head.generation
+                if tip == self.generation:
+                    self.head = head
+                    self._dates.append(head.date)
             elif run == self._this_try or not number.isdecimal():
                 continue
             elif int(number) <= included.get(run, 0):
@@ -284,6 +289,7 @@ class Opening:
                     today = self._of_today(block, one.parts[0].keys, is_certain=in_order is not None)
                     if one not in own:
                         today["mark"][np.isin(today["mark"], CONFIRMED)] = Mark.KNOWN
+                    today["mark"][today["mark"] == Mark.UNKNOWN] = Mark.TAKEN_OVER
                     later.append(today)
             for block in merged(old, later.records()):
                 file.write(block.tobytes())
@@ -316,13 +322,11 @@ def name_of(run: Run, keys: Sequence[Keys]) -> str:
 
 
 def _remembered(headers: Sequence[Header], *, is_ordered: bool) -> Remembered:
-    counts = [header.opted_out for header in headers]
-    sizes = [header.held_size for header in headers]
-    known = [size for size in sizes if size is not None]
+    # The names of tries rise with time.
+    counts = [header.opted_out for header in sorted(headers, key=lambda header: (header.run, header.sequence))]
     return Remembered(
         opted_out=(counts[-1] if is_ordered else max(counts)) if counts else 0,
         countries=frozenset(code for header in headers for code in header.countries),
-        held_size=(sizes[-1] if is_ordered else min(known, default=None)) if sizes else None,
     )
 
 

@@ -65,6 +65,8 @@ class Mark(IntEnum):
     DOUBTED = 8
     #: The list has the contact as its digest says, and a request to remove it was refused.
     REFUSED = 9
+    #: The list may have the contact, by a request of another process that may still arrive.
+    TAKEN_OVER = 10
     #: And above: known, with the digest under an older secret, whose place in the connection is added to this.
     OLDER_SECRET = 16
 

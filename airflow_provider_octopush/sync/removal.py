@@ -1,21 +1,21 @@
 """
-Who is removed from a list: how many may be, and what becomes of each.
+What becomes of contacts that are removed.
 
-Whoever decides knows nothing of requests: a brake is plain data. Whoever sends knows nothing of why. What Octopush
-answers for a number that is not there is not documented, so a number that is refused alone is taken for gone only if
-there is evidence that the requests themselves are right.
+Who is to be removed, and whether that many may be, is decided elsewhere. What Octopush answers for a number that is not
+there is not documented, so a number that is refused alone is taken for gone only if there is evidence that the requests
+themselves are right.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
 from airflow_provider_octopush.delivery.delivery import StoppedError
 from airflow_provider_octopush.delivery.retry import REPEATED, Backoff
 from airflow_provider_octopush.exceptions import (
@@ -23,16 +23,8 @@ from airflow_provider_octopush.exceptions import (
     OctopushRateLimitError,
     OctopushRequestError,
 )
-from airflow_provider_octopush.limits import Limit
-from airflow_provider_octopush.sync.limits import allowed
 
 log = logging.getLogger(__name__)
-
-#: Numbers that ``contact/delete`` takes in one request. Source: https://dev.octopush.com/, "Delete contacts".
-NUMBERS_MAX = 200
-
-#: The share of a snapshot that may leave in one run, and the number that always may, where nobody says otherwise.
-USUAL_SHARE, USUAL_NUMBER = 0.1, 10
 
 #: Requests that may be refused while nothing at all was removed.
 REFUSED_MAX = 60
@@ -45,120 +37,6 @@ _ANSWERED = (OctopushRequestError, OctopushRateLimitError, OctopushCredentialsEr
 
 #: Those by which an API may say that a number is not there.
 _NOT_THERE = frozenset({400, 404, 422})
-
-
-@dataclass(frozen=True)
-class MaxRemoved:
-    """
-    How many may be removed in one run.
-
-    :param value: a number (an int), a share of the snapshot (a float), or None for a tenth, but at least ten.
-    """
-
-    value: float | None = None
-
-    @classmethod
-    def of(cls, value: Any) -> MaxRemoved:
-        """
-        Read what a person or a template has written: ``"12"`` is a number, ``"0.1"`` and ``"1.0"`` are shares.
-
-        :raises ValueError: when it is neither.
-        """
-        if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
-            return cls()
-        number: float | None = None
-        if isinstance(value, str):
-            try:
-                number = int(value)
-            except ValueError:
-                number = _float(value)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            number = value
-        if number is None or not 0 <= number <= (1 if isinstance(number, float) else math.inf):
-            raise ValueError(
-                f"max_removed is {value!r}: write a number of contacts, such as 12, or a share of the snapshot between "
-                "0.0 and 1.0, such as 0.05"
-            )
-        return cls(number)
-
-    @property
-    def is_all(self) -> bool:
-        """Whether it is a share of all."""
-        return isinstance(self.value, float) and self.value == 1
-
-    def allowed(self, size: int) -> int:
-        """
-        Return how many that is.
-
-        :param size: contacts in the snapshot before the run.
-        """
-        if self.value is None:
-            return max(USUAL_NUMBER, allowed(USUAL_SHARE, size))
-        return allowed(self.value, size)
-
-    def __str__(self) -> str:
-        return f"a tenth, but at least {USUAL_NUMBER}" if self.value is None else str(self.value)
-
-
-@dataclass(frozen=True)
-class MaxOptedOut:
-    """
-    How many may be removed in one run because they opted out.
-
-    :param limit: None for a tenth, but at least ten.
-    """
-
-    limit: Limit | None = None
-
-    @property
-    def is_all(self) -> bool:
-        """Whether it is a share of all."""
-        return self.limit is not None and self.limit.share == 1
-
-    def allowed(self, size: int) -> int:
-        """
-        Return how many that is.
-
-        :param size: contacts in the snapshot before the run.
-        """
-        if self.limit is None:
-            return max(USUAL_NUMBER, size // 10)
-        return self.limit.most(size)
-
-    def __str__(self) -> str:
-        return f"a tenth, but at least {USUAL_NUMBER}" if self.limit is None else str(self.limit)
-
-
-@dataclass(frozen=True)
-class Brake:
-    """
-    Whether so many may be removed.
-
-    :param who: in words.
-    :param number: that would be removed in this run, in all of its tries.
-    :param size: contacts in the snapshot before the run.
-    :param parameter: that allows how many.
-    :param limit: what it allows.
-    """
-
-    who: str
-    number: int
-    size: int
-    parameter: str
-    limit: MaxRemoved | MaxOptedOut
-
-    @property
-    def holds(self) -> bool:
-        """Whether nobody is removed; where all may go, so may those that the run's earlier tries have added."""
-        return not self.limit.is_all and self.number > self.limit.allowed(self.size)
-
-    def __str__(self) -> str:
-        share = f", {self.number / self.size:.1%}" if self.size else ""
-        return (
-            f"{self.number:,} of {self.size:,} contacts{share}, {self.who} and would be removed, {self.parameter} "
-            f"({self.limit}) allows {self.limit.allowed(self.size):,}: nobody of them is. Look at the "
-            f"rows; if it is right, run the task again with {self.parameter}={self.number}"
-        )
 
 
 @dataclass
@@ -272,7 +150,7 @@ class Removal:
         for candidate in candidates:
             together = batches.setdefault((candidate.is_certain, candidate.was_refused), [])
             together.append(candidate)
-            if len(together) == NUMBERS_MAX:
+            if len(together) == DELETE_MAX_NUMBERS:
                 self._remove_batch(together.copy())
                 together.clear()
         for rest in batches.values():
@@ -398,10 +276,3 @@ class Removal:
 def _note_unanswered(part: Sequence[Candidate]) -> None:
     for candidate in part:
         candidate.is_unanswered = True
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

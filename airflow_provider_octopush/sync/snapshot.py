@@ -13,6 +13,7 @@ number is removed and before the snapshot is replaced. Nothing that was noted is
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import threading
 import time
@@ -21,11 +22,12 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
-from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotUnreadableError
+from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotUnreadableError, SupersededError
 from airflow_provider_octopush.sync.opening import Noted, Opening, Run, name_of
-from airflow_provider_octopush.sync.records import CONFIRMED, Array, Mark, Spool, merged
+from airflow_provider_octopush.sync.records import CONFIRMED, Array, Mark, Records, Spool, merged
 from airflow_provider_octopush.sync.sealing import Keys, NotSealedError
 from airflow_provider_octopush.sync.snapshot_file import (
     Header,
@@ -42,11 +44,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which what was confirmed is noted. A process that is killed forgets at most what came after.
-NOTED_AFTER = 10.0
+#: What was confirmed is noted when it is by this part more than what was noted, and after so many seconds: dozens of
+#: times in the longest run. It only saves work: what may be on the list is in the journal.
+GROWN_BY = 0.1
+NOTED_AFTER = 30.0
 
-#: Records after which it is noted, whatever the time.
-NOTED_TOGETHER = 100_000
+#: Seconds between two looks whether a newer run has begun.
+LOOKED_AFTER = 30.0
+
+#: The sign of a run is a name that rises with time. Who erases has one of another kind, which ends no run.
+_SIGN = re.compile(r"([0-9a-f]{16})[0-9a-f]{8}(e?)-[0-9]+")
 
 _STATUS_MARKS = {"added": Mark.ADDED, "updated": Mark.UPDATED, "skipped": Mark.SKIPPED}
 _STATUSES = {int(mark): status for status, mark in _STATUS_MARKS.items()}
@@ -72,8 +79,14 @@ class Snapshot:
         self._identity = identity
         self._run = run
         self._writes = writes
-        self._try = secrets.token_hex(8)
+        # Later than all others, though the clocks of workers should differ.
+        signs = [
+            int(match[1], 16) for name in (store.additions() if writes else ()) if (match := _SIGN.fullmatch(name))
+        ]
+        stamp = max([time.time_ns(), *(sign + 1 for sign in signs)])
+        self._try = f"{stamp:016x}{secrets.token_hex(4)}{'e' * run.erases}"
         self._part = 0
+        self._looked_at = time.monotonic()
         self._flushing = threading.Lock()
         self._flushed = Noted()
         self._flushed_at = time.monotonic()
@@ -142,12 +155,19 @@ class Snapshot:
         return self._remembered.countries
 
     @property
+    def size_now(self) -> int:
+        """How many contacts it would hold if it were replaced now."""
+        return self._noted.before + self._noted.noted - self._noted.removed
+
+    @property
     def size_for_limits(self) -> int:
-        """How many contacts the list held before all tries of the run, and before any run that a limit has held."""
-        sizes = [self._noted.before, self._remembered.held_size]
-        if self._opening.base is not None:
-            sizes.append(self._opening.base.records)
-        return min(size for size in sizes if size is not None)
+        """
+        How many contacts the list held before all tries of the run.
+
+        What runs have added that did not come to their end does not count: their rows may not have been right.
+        """
+        base = self._opening.base
+        return self._noted.before if base is None else min(self._noted.before, base.records)
 
     # What is asked of it.
 
@@ -189,9 +209,13 @@ class Snapshot:
         refused: Array = found["mark"] == Mark.REFUSED
         return refused
 
+    def is_gone_for_good(self, found: Array) -> bool:
+        """Tell of a record that was removed whether no request of another process may add it again."""
+        return bool(found["mark"] != Mark.TAKEN_OVER)
+
     def is_doubtful(self, found: Array) -> Array:
         """Tell of which records nobody knows whether the list has them."""
-        unknown: Array = found["mark"] == Mark.UNKNOWN
+        unknown: Array = np.isin(found["mark"], (Mark.UNKNOWN, Mark.TAKEN_OVER))
         return unknown
 
     def may_be_gone(self, found: Array) -> Array:
@@ -225,19 +249,47 @@ class Snapshot:
 
     # What is noted.
 
-    def note(self, found: Array, digests: Array, statuses: Sequence[str], newly: int) -> None:
+    def note_journal(self, to_send: Records, newly: int, to_remove: Array) -> None:
+        """
+        Note, before anything is sent and so that it outlives this process, all that is about to be sent and removed.
+
+        :param to_send: records of contacts.
+        :param newly: how many of them the snapshot does not hold.
+        :param to_remove: positions.
+        :raises Exception: what the store raises; nothing may be sent or removed then.
+        """
+        end = self._noted.records
+        for block in to_send.blocks():
+            end = self._spool.write(_marked(block, Mark.UNKNOWN), end)
+        for records in self.records_at(to_remove):
+            end = self._spool.write(_marked(records, Mark.REMOVING), end)
+        if end > self._noted.records:
+            self._noted = replace(self._noted, records=end, noted=self._noted.noted + newly)
+            self.flush()
+
+    def note(self, found: Array, digests: Array, statuses: Sequence[str]) -> None:
         """
         Note contacts that Octopush confirmed.
 
         :param found: their records.
         :param digests: of what was sent.
         :param statuses: for each ``added``, ``updated`` or ``skipped``.
-        :param newly: how many of them the snapshot does not hold.
         """
         records = found.copy()
         records["digest"] = digests
         records["mark"] = [_STATUS_MARKS[status] for status in statuses]
-        self._note(records, noted=self._noted.noted + newly)
+        self._note(records)
+
+    def note_as_before(self, records: Array, is_there: Array) -> None:
+        """
+        Note that contacts are as they were: nothing that was sent of them, or to remove them, had an effect.
+
+        :param records: as they were.
+        :param is_there: whether the snapshot holds each.
+        """
+        as_before = records.copy()
+        as_before["mark"][~is_there] = Mark.REMOVED
+        self._note(as_before, noted=self._noted.noted - int((~is_there).sum()))
 
     def note_digests(self, found: Array, digests: Array) -> None:
         """Note digests under the newest secret, of contacts that are unchanged."""
@@ -253,7 +305,7 @@ class Snapshot:
         :raises Exception: what the store raises; nothing may be sent then.
         """
         self._remembered = replace(self._remembered, opted_out=number)
-        self.flush(forced=True)
+        self._put_head(self._opening.generation, self._opening.date)
 
     def note_countries(self, codes: Iterable[int]) -> None:
         """Note country codes of numbers that are about to be sent."""
@@ -264,10 +316,6 @@ class Snapshot:
         kept = records.copy()
         kept["mark"][records["mark"] == Mark.KNOWN] = Mark.REFUSED
         self._note(kept)
-
-    def note_doubt(self, records: Array) -> None:
-        """Note that the list may have contacts, and nobody knows how."""
-        self._note(_marked(records, Mark.UNKNOWN))
 
     def note_removing(self, records: Array) -> None:
         """
@@ -284,9 +332,11 @@ class Snapshot:
 
         :param counts: what else is counted from here on.
         """
+        # Who another process may still send is removed again by a later run.
+        is_gone = records["mark"] != Mark.TAKEN_OVER
         self._note(
-            _marked(records, Mark.REMOVED),
-            removed=self._noted.removed + len(records),
+            _marked(records, np.where(is_gone, Mark.REMOVED, Mark.UNKNOWN)),
+            removed=self._noted.removed + int(is_gone.sum()),
             counts={**self._noted.counts, **counts},
         )
 
@@ -301,12 +351,12 @@ class Snapshot:
 
     def flush_if_due(self) -> None:
         """
-        Put what was noted where it outlives this process, when enough or long enough was noted since.
+        Put what was noted where it outlives this process, when it is much and long enough after the last time.
 
         A store that fails costs a repetition at most if the process dies as well, so it does not end the run.
         """
-        is_much = self._noted.records - self._flushed.records >= NOTED_TOGETHER
-        if not is_much and time.monotonic() - self._flushed_at < NOTED_AFTER:
+        grown = self._noted.records - self._flushed.records
+        if grown <= GROWN_BY * self._flushed.records or time.monotonic() - self._flushed_at < NOTED_AFTER:
             return
         self.flush_quietly()
 
@@ -318,67 +368,101 @@ class Snapshot:
             self._flushed_at = time.monotonic()
             log.warning("what was confirmed could not be noted beside %s: %s", self._store.name, type(error).__name__)
 
-    def flush(self, *, forced: bool = False) -> None:
-        """
-        Put what was noted where it outlives this process; may be called in any thread.
-
-        :param forced: whether this is done although no contact was noted.
-        """
+    def flush(self) -> None:
+        """Put what was noted where it outlives this process; may be called in any thread."""
         with self._flushing:
             noted = self._noted
-            if self._writes and (forced or (noted.records and noted is not self._flushed)):
+            if self._writes and noted.records and noted is not self._flushed:
                 self._put_addition(noted, self._spool.records(noted.records).blocks(self._flushed.records))
             self._flushed = noted
             self._flushed_at = time.monotonic()
 
     def check_alone(self) -> None:
         """
-        Check that no other run works with the snapshot.
+        Check that this run is the newest that works with the snapshot, and that nobody has replaced it.
 
-        :raises SnapshotConflictError: when one does.
+        :raises SupersededError: when a newer run has begun.
+        :raises SnapshotConflictError: when the snapshot is another one.
         """
-        others = self._others()
+        if not self._writes:
+            return
+        newer = self._newer_run()
+        if newer is not None:
+            raise newer
         content = self._store.fetch_beginning()
         now = None if content is None else read_header(content, self._store.name)[0]
         base = self._opening.base
         same = (None, None) if base is None else (base.generation, base.run)
-        if others or same != ((None, None) if now is None else (now.generation, now.run)):
+        if same != ((None, None) if now is None else (now.generation, now.run)):
             raise SnapshotConflictError(
-                f"another run works with {self._store.name}: nothing is removed, and what this run did is noted. "
-                f"{ONE_AT_A_TIME}"
+                f"another run has replaced {self._store.name} meanwhile: what this run did is noted. {ONE_AT_A_TIME}"
             )
 
-    def _others(self) -> set[str]:
-        """Return the additions of runs that have begun since this one was opened."""
-        names = set(self._store.additions()) - self._opening.known
-        return {name for name in names if not name.startswith(self._try)}
+    def newer_run_if_due(self) -> SupersededError | None:
+        """Look, now and then, whether a newer run has begun; a store that fails is asked again later."""
+        if time.monotonic() - self._looked_at < LOOKED_AFTER:
+            return None
+        try:
+            return self._newer_run()
+        except Exception as error:  # noqa: BLE001 - whatever the store raises
+            log.warning("whether another run writes %s is not known: %s", self._store.name, type(error).__name__)
+            return None
 
-    def replace(self, *, is_held: bool | None = None, forgets: bool = False) -> int:
-        """
-        Put the next generation in the snapshot's place. Nothing may be flushed meanwhile.
+    def _newer_run(self) -> SupersededError | None:
+        self._looked_at = time.monotonic()
+        signs = [match for name in self._store.additions() if (match := _SIGN.fullmatch(name))]
+        if any(match[0].partition("-")[0] > self._try for match in signs if self._run.erases or not match[2]):
+            return SupersededError(
+                f"a newer run of the task took over {self._store.name}, and reads the whole audience: this one has "
+                f"ended for good. {ONE_AT_A_TIME}"
+            )
+        return None
 
-        :param is_held: whether a limit has held the run; None: as it was.
-        :param forgets: True: leave nothing behind of who was removed, even if another run might have wanted it.
-        :return: how many contacts it holds.
-        :raises SnapshotConflictError: when another run works with the snapshot.
-        :raises RuntimeError: when the counts do not add up, which is a bug of this provider.
-        """
-        self.check_alone()
-        if self._opening.others_were_there and not forgets:
-            # They may still go on, and replace what this run is about to write: then this is all that is left of it.
-            self.flush()
-        noted = self._noted
-        header = Header(
+    def put_head(self) -> None:
+        """Put what has to be remembered beside the snapshot, which stays as it is, with its date."""
+        self._put_head(self._opening.generation, self._opening.date)
+
+    def _put_head(self, generation: int, date: str | None) -> None:
+        if not self._writes:
+            return
+        file, _ = write(self._header(generation, date), self._keys[0], [])
+        with file:
+            self._store.put_addition(TIP, file)
+
+    def _header(self, generation: int, date: str | None) -> Header:
+        return Header(
             secret=self._keys[0].name,
             identity=seal_identity(self._identity, self._keys[0]),
-            generation=self._opening.generation + 1,
+            generation=generation,
             run=self._try,
-            date=max(filter(None, [self._opening.date, self._run.date]), default=None),
+            date=date,
             opted_out=self.opted_out,
             reading=self._reading,
             countries=sorted(self.countries),
-            held_size=self._held_size(is_held),
             **self._instance(),
+        )
+
+    def replace(self, *, forgets: bool = False) -> int:
+        """
+        Put the next generation in the snapshot's place. Nothing may be flushed meanwhile.
+
+        Where nothing has changed, only what has to be remembered is put beside it.
+
+        :param forgets: True: leave nothing behind of who was removed, even if another run might have wanted it.
+        :return: how many contacts it holds.
+        :raises SnapshotError: one of its subclasses, when another run works with the snapshot.
+        :raises RuntimeError: when the counts do not add up, which is a bug of this provider.
+        """
+        self.check_alone()
+        date = max(filter(None, [self._opening.date, self._run.date]), default=None)
+        is_outdated = self._opening.is_outdated or self.reads_otherwise
+        if not self._noted.records and not is_outdated and not forgets:
+            self._put_head(self._opening.generation, date)
+            self._tidy_up(forgets=False)
+            return self.size
+        noted = self._noted
+        header = msgspec.structs.replace(
+            self._header(self._opening.generation + 1, date),
             included={**self._still_there(), **self._opening.included, self._try: self._part - 1},
         )
         spool = self._spool.records(noted.records)
@@ -394,21 +478,14 @@ class Snapshot:
         now = self._store.fetch_beginning()
         if now is None or read_header(now, self._store.name)[0].run != self._try:
             raise SnapshotConflictError(f"another run has replaced {self._store.name} meanwhile. {ONE_AT_A_TIME}")
-        if forgets and self._others():
+        if forgets and self._newer_run() is not None:
             raise SnapshotConflictError(
                 f"a run that writes {self._store.name} has begun while people were erased, and may bring them back: "
                 "run this task again once it has ended"
             )
-        file, _ = write(header, self._keys[0], [])
-        with file:
-            self._store.put_addition(TIP, file)
+        self._put_head(header.generation, date)
         self._tidy_up(forgets=forgets)
         return number
-
-    def _held_size(self, is_held: bool | None) -> int | None:
-        if is_held is None:
-            return self._remembered.held_size
-        return self.size_for_limits if is_held else None
 
     def _instance(self) -> dict[str, Any]:
         return {
@@ -422,11 +499,8 @@ class Snapshot:
         return {run: number for run, number in included.items() if run in runs}
 
     def _tidy_up(self, *, forgets: bool) -> None:
-        names = list(self._opening.stale)
-        # Otherwise the next run removes them.
-        if forgets or not self._opening.others_were_there:
-            names += [self._addition(number) for number in range(self._part)]
-            self._part = 0
+        names = [*self._opening.stale, *(self._addition(number) for number in range(self._part))]
+        self._part = 0
         try:
             self._store.remove_additions(names)
         except Exception as error:
@@ -451,7 +525,6 @@ class Snapshot:
             reading={} if is_sign or self._run.reading is None else self._reading,
             opted_out=0 if is_sign else self.opted_out,
             countries=[] if is_sign else sorted(self.countries),
-            held_size=None if is_sign else self._remembered.held_size,
             **self._instance(),
             counts={**noted.counts, "before": noted.before, "noted": noted.noted, "removed": noted.removed},
         )

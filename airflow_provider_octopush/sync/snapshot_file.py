@@ -22,7 +22,7 @@ from airflow_provider_octopush.exceptions import (
 from airflow_provider_octopush.sync.records import RECORD, Array, Records
 from airflow_provider_octopush.sync.sealing import Keys, NotSealedError
 
-FORMAT = 1
+FORMAT = 2
 
 _ALIGNED = 4096
 _HEADER_MAX_BYTES = 4 * 1024 * 1024
@@ -60,7 +60,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param opted_out: how many people had opted out, the last time that this was found to be right.
     :param reading: how phone numbers were read; empty in what erases somebody.
     :param countries: country codes of the numbers that were ever held.
-    :param held_size: how many contacts there were before a limit held; None when none has since.
     :param dag_run: the same for all instances of a mapped task in one run of the Dag, and for no other run.
     :param map_index: of the instance; -1 where the task is not mapped.
     :param included: try → its last addition that is in these records.
@@ -79,7 +78,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     opted_out: int = 0
     reading: dict[str, Any] = {}
     countries: list[int] = []
-    held_size: int | None = None
     dag_run: str = ""
     map_index: int = -1
     included: dict[str, int] = {}

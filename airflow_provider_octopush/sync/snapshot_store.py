@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import IO, BinaryIO, Protocol
 
-#: The addition that only says which generation was the last one.
+#: The addition that says which generation was the last one, and what was remembered since.
 TIP = "last"
 
 #: What to do about two runs at a time.

@@ -215,7 +215,7 @@ class Summary:
 @dataclass
 class ListSummary(Summary):
     """
-    The counts of a run that keeps a list in step; ``read`` is the sum of the ten outcomes, and ``snapshot_after`` is
+    The counts of a run that keeps a list in step; ``read`` is the sum of the eleven outcomes, and ``snapshot_after`` is
     ``snapshot_before`` plus the contacts that were newly noted, minus ``removed``.
 
     The parameters of :class:`Summary` mean the same here; ``requests`` and ``retries`` count those to
@@ -223,6 +223,7 @@ class ListSummary(Summary):
 
     :param unchanged: on the list already, exactly so; nothing was sent.
     :param opted_out: rows of people who have opted out; nothing was sent.
+    :param unsent: rows that would have been sent, if no limit had held the run.
     :param opted_out_invalid: numbers of people who have opted out that cannot be read.
     :param opted_out_blank: rows of people who have opted out in which no number stands.
     :param removed: contacts that were removed from the list.
@@ -230,12 +231,13 @@ class ListSummary(Summary):
     :param kept: contacts that should have been removed, and were not.
     :param kept_reason: why.
     :param unsettled: contacts that Octopush refused to remove, and that may be gone already; a later run asks again.
+    :param exceeded: the limits that held the run, or would hold it, in words.
     :param first_run: there was no snapshot, so nothing was known of the list.
     :param snapshot_before: contacts that the snapshot held before the run.
     :param snapshot_after: contacts that it holds after it.
     """
 
-    outcomes: ClassVar[tuple[str, ...]] = (*OUTCOMES, "unchanged", "opted_out")
+    outcomes: ClassVar[tuple[str, ...]] = (*OUTCOMES, "unchanged", "opted_out", "unsent")
     more_counts: ClassVar[tuple[str, ...]] = (
         "opted_out_invalid",
         "opted_out_blank",
@@ -252,6 +254,7 @@ class ListSummary(Summary):
 
     unchanged: int = 0
     opted_out: int = 0
+    unsent: int = 0
     opted_out_invalid: int = 0
     opted_out_blank: int = 0
     removed: int = 0
@@ -259,6 +262,7 @@ class ListSummary(Summary):
     kept: int = 0
     kept_reason: str | None = None
     unsettled: int = 0
+    exceeded: list[str] = field(default_factory=list)
     first_run: bool = False
     snapshot_before: int = 0
     snapshot_after: int = 0
@@ -267,6 +271,7 @@ class ListSummary(Summary):
         return [
             ("removed", f"{self.removed:,} ({self.removed_opted_out:,} of them opted out)"),
             *([("kept", f"{self.kept:,}: {self.kept_reason}")] if self.kept else []),
+            *[("limit", one) for one in self.exceeded],
             *([("unsettled", f"{self.unsettled:,}: refused, and perhaps gone already")] if self.unsettled else []),
             *([("opted out, not readable", f"{self.opted_out_invalid:,}")] if self.opted_out_invalid else []),
             *([("opted out, blank", f"{self.opted_out_blank:,}")] if self.opted_out_blank else []),
@@ -380,6 +385,7 @@ def _merged(parts: Collection[Summary]) -> Summary:
     if others:
         whole.reasons[OTHER_REASONS] += others
     if isinstance(whole, ListSummary):
+        whole.exceeded = [one for part in parts if isinstance(part, ListSummary) for one in part.exceeded]
         whole.first_run = any(getattr(part, "first_run", False) for part in parts)
         whole.kept_reason = _shared(part.kept_reason for part in parts if isinstance(part, ListSummary) and part.kept)
     whole.check()

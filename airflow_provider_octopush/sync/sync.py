@@ -54,7 +54,9 @@ class Rejects(Protocol):
 class Diff(Protocol):
     """What is known of a list, so that only the rest is sent."""
 
-    def screen(self, contacts: list[Contact], rejections: list[Rejection]) -> tuple[list[Contact], list[Rejection], int]:
+    def screen(
+        self, contacts: list[Contact], rejections: list[Rejection]
+    ) -> tuple[list[Contact], list[Rejection], int]:
         """Return the contacts and rejections without those of people who opted out; and how many rows these were."""
 
     def select(self, contacts: Sequence[Contact]) -> tuple[list[Contact], Mapping[str, int]]:
@@ -143,6 +145,8 @@ class ContactSync:
     :param kind: of the summary.
     """
 
+    _state: State
+
     def __init__(
         self,
         mapper: ContactMapper,
@@ -230,6 +234,27 @@ class ContactSync:
         with self._accounted():
             self._send_all(contacts, [])
         return self._ended()
+
+    def count_unsent(self, number: int) -> None:
+        """Count contacts that :meth:`read` gave, and that are not sent."""
+        self._count(unsent=number)
+
+    def count_planned(self, added: int, updated: int) -> None:
+        """Count contacts that :meth:`read` gave as what would become of them."""
+        self._count(added=added, updated=updated)
+
+    def add_seconds(self, seconds: float) -> None:
+        """Count time that was spent elsewhere; what the run spends itself is counted anyway."""
+        self._state = replace(
+            self._state,
+            summary=replace(self.summary, duration_seconds=self.summary.duration_seconds + seconds),
+        )
+
+    def _count(self, **outcomes: int) -> None:
+        summary = self._counted([])
+        for outcome, number in outcomes.items():
+            summary.count(outcome, number)
+        self._state = replace(self._state, summary=summary)
 
     @contextmanager
     def _accounted(self) -> Iterator[None]:

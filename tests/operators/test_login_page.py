@@ -25,7 +25,7 @@ def _connected(connect: SetConnection) -> None:
 
 def keep_in_step(rows: Any, night: int, path: Path) -> dict[str, Any]:
     operator = SyncListOperator(
-        task_id="sync", data=rows, list_name="L", snapshot_path=str(path), max_removed=1.0, leavers="remove"
+        task_id="sync", data=rows, list_name="L", snapshot_path=str(path), max_removed="100%", leavers="remove"
     )
     context: Any = {"ti": TaskInstance(), "run_id": f"night {night}"}
     return operator.execute(context)

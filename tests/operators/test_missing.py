@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException
 
 from airflow_provider_octopush.exceptions import OctopushError, OctopushServerError, SnapshotConflictError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
@@ -35,7 +35,7 @@ class TestARowIsAboutItsNumber:
         rows = [{"phone_number": number(n), "tier": "gold"} for n in range(40)]
         nights.run(rows, columns=columns)
         spoilt = [{**row, "tier": bad} if n % 4 == 0 else row for n, row in enumerate(rows)]
-        summary = nights.run(spoilt, columns=columns, max_rejected=1.0, max_removed=1.0)
+        summary = nights.run(spoilt, columns=columns, max_rejected=1.0, max_removed="100%")
         check(summary, invalid=10, removed=0, unchanged=30, kept=0)
         assert len(nights.on_list) == 40
 
@@ -58,7 +58,7 @@ class TestARowIsAboutItsNumber:
         nights.run([first, *rows], columns=columns)
         # A night that reads numbers otherwise removes nobody: the one after it is looked at.
         nights.run([first, *rows], columns=columns, max_rejected=1.0, **options)
-        summary = nights.run([row, *rows], columns=columns, max_rejected=1.0, max_removed=1.0, **options)
+        summary = nights.run([row, *rows], columns=columns, max_rejected=1.0, max_removed="100%", **options)
         check(summary, removed=0)
         assert len(nights.on_list) == 6
 
@@ -70,31 +70,165 @@ class TestARowIsAboutItsNumber:
 class TestLimitsAreSharesOfWhatWasThereBefore:
     def test_in_all_tries_of_the_run(self, nights: Nights) -> None:
         nights.run(people(*range(100)))
-        others = people(*range(1000, 2000))
-        nights.simulator.fail_next(*[None] * 4, *[Fault.server_error()] * 2)
+        rest, others = people(*range(5, 100)), people(*range(1000, 1100))
+        nights.simulator.fail_next(None, *[Fault.server_error()] * 2)
         with pytest.raises(OctopushServerError):
-            nights.run(others)
-        with pytest.raises(AirflowFailException, match="100 of 100 contacts"):
-            nights.run(others, night=nights.night)
-        assert len(nights.on_list) == 1100
+            nights.run([*rest, *others], chunk_size=50)
+        # The retry reads another table: what the first try has added makes no limit larger.
+        with pytest.raises(AirflowFailException, match="11 of 100 contacts.*max_removed.*allows 10"):
+            nights.run([*people(*range(11, 100)), *others], night=nights.night)
+        with pytest.raises(AirflowFailException, match="120 contacts would be added to a list of 100; max_added"):
+            nights.run([*rest, *others, *people(*range(2000, 2020))], night=nights.night)
+        assert {number(n) for n in range(100)} <= nights.on_list
 
-    def test_and_a_night_that_was_held_loosens_nothing(self, nights: Nights) -> None:
+    def test_a_night_that_was_held_loosens_nothing(self, nights: Nights) -> None:
         nights.run(people(*range(100)))
         others = people(*range(1000, 2500))
         for _ in range(3):
             with pytest.raises(AirflowFailException, match=r"100 of 100 contacts.*allows 10"):
-                nights.run(others)
-        check(nights.run(others, max_removed=100), removed=100)
+                nights.run(others, max_added="2000%")
+        check(nights.run(others, max_removed=100, max_added="2000%"), removed=100)
         check(nights.run(others[100:]), removed=100, kept=0)
 
     def test_nor_does_a_night_that_failed(self, nights: Nights) -> None:
         nights.run(people(*range(100)))
-        others = people(*range(1000, 2000))
-        nights.simulator.fail_next(*[None] * 4, *[Fault.server_error()] * 2)
+        others = people(*range(1000, 1100))
+        nights.simulator.fail_next(None, *[Fault.server_error()] * 2)
         with pytest.raises(OctopushServerError):
-            nights.run(others)
+            nights.run([*people(*range(100)), *others], chunk_size=50)
         with pytest.raises(AirflowFailException, match="100 of 100 contacts"):
             nights.run(others)
+
+
+class TestHowManyMayBeAdded:
+    @pytest.mark.parametrize(
+        ("limit", "of", "allowed"),
+        [(None, 40, 100), (None, 500, 125), (12, 40, 12), ("12", 40, 12), ("5%", 45, 2), ("200%", 40, 80), (0, 40, 0)],
+    )
+    def test_with_one_more_nothing_is_sent_or_removed(self, nights: Nights, limit: Any, of: int, allowed: int) -> None:
+        nights.run(people(*range(of)))
+        rows = people(*range(3, of + allowed + 1))
+        before = nights.simulator.requests_total
+        with pytest.raises(
+            AirflowFailException, match=rf"{allowed + 1} contacts would be added.*max_added={allowed + 1}"
+        ):
+            nights.run(rows, max_added=limit)
+        assert nights.simulator.requests_total == before
+        check(nights.pushed, unsent=allowed + 1, added=0, removed=0, unchanged=of - 3, snapshot_after=of)
+        check(nights.run(rows[:-1], max_added=limit), added=allowed, removed=3)
+
+    def test_a_share_says_nothing_of_a_first_run_but_a_number_does(self, nights: Nights) -> None:
+        with pytest.raises(AirflowFailException, match="500 contacts would be added to a list of 0; max_added"):
+            nights.run(people(*range(500)), max_added=499)
+        check(nights.run(people(*range(500)), max_added="1%"), added=500)
+
+    def test_what_is_sent_again_adds_nobody(self, nights: Nights) -> None:
+        nights.run(people(*range(300)))
+        check(nights.run(people(*range(300)), resend=True, max_added=0), updated=300)
+        nights.simulator.behaviour = Behaviour(unmentioned=frozenset([number(1)]))
+        with pytest.raises(AirflowFailException, match="not in Octopush's answer"):
+            nights.run(people(*range(300), name="Ana"), max_added=0)
+        nights.simulator.behaviour = Behaviour()
+        check(nights.run(people(*range(300), name="Ana"), max_added=0), updated=1, unchanged=299)
+
+
+class TestNobodyIsLostTrackOf:
+    """Who may be on the list through this task is known to the next run, whatever became of this one."""
+
+    @pytest.mark.parametrize("dies", [0, 1, 3])
+    def test_a_first_run_that_is_killed_and_whose_rows_are_gone(
+        self, nights: Nights, monkeypatch: pytest.MonkeyPatch, dies: int
+    ) -> None:
+        post, left = OctopushHook.post_contacts, [dies]
+
+        def die(hook: OctopushHook, body: bytes) -> Any:
+            answer = post(hook, body)
+            left[0] -= 1
+            if left[0] <= 0:
+                raise SystemExit
+            return answer
+
+        with monkeypatch.context() as patched:
+            patched.setattr(OctopushHook, "post_contacts", die)
+            with pytest.raises(SystemExit):
+                nights.run(people(*range(400)), chunk_size=100)
+        assert nights.on_list
+        summary = nights.run(people(999), max_removed="100%")
+        nights.run(people(999), max_removed="100%")
+        assert nights.on_list == {number(999)}
+        check(summary, kept=0)
+
+    @pytest.mark.parametrize("how", [{"unmentioned": frozenset([number(1)])}, {"statuses": {number(1): "queued"}}])
+    def test_who_was_not_confirmed_is_removed_when_the_row_is_gone(self, nights: Nights, how: dict[str, Any]) -> None:
+        nights.simulator.behaviour = Behaviour(**how)
+        nights.run(people(1, 2), max_rejected=1)
+        assert number(1) in nights.on_list
+        nights.simulator.behaviour = Behaviour()
+        check(nights.run(people(2)), removed=1, unchanged=1)
+        assert nights.on_list == {number(2)}
+
+    def test_who_was_refused_is_as_before(self, nights: Nights) -> None:
+        nights.run(people(1, 2))
+        nights.simulator.behaviour = Behaviour(refused=frozenset([number(1), number(3)]))
+        summary = nights.run(people(1, 2, 3, name="Ana"), max_rejected=2)
+        check(summary, refused=2, updated=1, snapshot_after=2)
+        nights.simulator.behaviour = Behaviour()
+        check(nights.run(people(1, 2)), unchanged=1, updated=1, removed=0)
+
+    def test_more_than_half_of_the_rows_invalid_is_a_wrong_column(self, nights: Nights) -> None:
+        nights.run(people(1, 2))
+        before = nights.simulator.requests_total
+        rows = [*people(1, 2, 3), *[{"phone_number": "x"}] * 4]
+        with pytest.raises(AirflowFailException, match="More than half of the rows are invalid, so nothing was sent"):
+            nights.run(rows)
+        assert nights.simulator.requests_total == before
+        with pytest.raises(AirflowFailException, match="rows were rejected"):
+            nights.run(rows[:-1])
+        assert number(3) in nights.on_list
+
+    def test_an_unchanged_night_writes_the_head_alone(self, nights: Nights) -> None:
+        nights.run(people(1, 2), date="2026-11-01")
+        content = nights.snapshot_path.read_bytes()
+        check(nights.run(people(1, 2), date="2026-11-03"), unchanged=2)
+        assert nights.snapshot_path.read_bytes() == content
+        with pytest.raises(AirflowSkipException):
+            nights.run(people(1), date="2026-11-02")
+
+    def test_a_held_run_does_not_move_the_date(self, nights: Nights) -> None:
+        nights.run(people(1, 2), date="2026-11-01")
+        with pytest.raises(AirflowFailException, match="max_removed"):
+            nights.run(people(1), date="2026-11-03", max_removed=0)
+        check(nights.run(people(1), date="2026-11-02"), removed=1)
+
+    def test_the_newer_run_wins(self, nights: Nights) -> None:
+        def rows() -> Iterator[Rows]:
+            yield people(1, 2, name="older")
+            nights.run(people(1, 3, name="newer"))
+            yield people(4)
+
+        with pytest.raises(AirflowFailException, match="a newer run of the task took over"):
+            nights.run(rows())
+        assert nights.on_list == {number(1), number(3)}
+        assert nights.simulator.contacts[number(1)].fields["first_name"] == "newer"
+        check(nights.run(people(1, 3, name="newer")), unchanged=2)
+
+    def test_also_while_it_sends(self, nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0.0)
+        monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.05)
+        nights.run(people(*range(10)))
+        post, begun = OctopushHook.post_contacts, threading.Event()
+
+        def slowly(hook: OctopushHook, body: bytes) -> Any:
+            if not begun.is_set():
+                begun.set()
+                nights.run(people(*range(10, 20)), max_removed="100%")
+            time.sleep(0.3)
+            return post(hook, body)
+
+        monkeypatch.setattr(OctopushHook, "post_contacts", slowly)
+        with pytest.raises(AirflowFailException, match="a newer run of the task took over"):
+            nights.run(people(*range(100, 130)), chunk_size=1, max_removed="100%")
+        monkeypatch.undo()
 
 
 class TestErasing:
@@ -275,7 +409,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, seed: int, longest: float) -> Iterator
         patched.setattr(stores, "LocalStore", SlowStore)
         # As much as it can be: what is noted is put away all the time.
         patched.setattr(snapshot_module, "NOTED_AFTER", 0.0)
-        patched.setattr("airflow_provider_octopush.sync.list_sync._LOOK", 0.001)
+        patched.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.001)
         yield
 
 
@@ -289,7 +423,7 @@ def test_a_slow_store_costs_time_and_nothing_else(nights: Nights, monkeypatch: p
             wanted = {n for n in range(30) if rng.random() < 0.8}
             stops = [{"n": number(n)} for n in rng.sample(range(40, 50), 3)]
             summary = nights.run(
-                people(*sorted(wanted)), chunk_size=rng.choice([3, 30]), max_removed=1.0, opted_out=stops
+                people(*sorted(wanted)), chunk_size=rng.choice([3, 30]), max_removed="100%", opted_out=stops
             )
             check(summary, snapshot_before=len(on_list), snapshot_after=len(wanted), unchanged=len(wanted & on_list))
             on_list = wanted
@@ -301,7 +435,7 @@ def test_a_slow_store_costs_time_and_nothing_else(nights: Nights, monkeypatch: p
 def test_hundreds_of_additions_are_opened_one_by_one(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0.0)
-    monkeypatch.setattr("airflow_provider_octopush.sync.list_sync._LOOK", 0.0005)
+    monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.0005)
 
     def rows() -> Iterator[Rows]:
         additions = nights.snapshot_path.with_name("customers.snapshot.additions")
@@ -316,7 +450,7 @@ def test_hundreds_of_additions_are_opened_one_by_one(nights: Nights, monkeypatch
     used = len(list(Path("/proc/self/fd").iterdir()))
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 100, hard))
     try:
-        summary = nights.run(people(1), night=nights.night, max_removed=1.0)
+        summary = nights.run(people(1), night=nights.night, max_removed="100%")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     check(summary, snapshot_after=1, kept=0)
@@ -364,7 +498,7 @@ class TestWhatAKilledFirstRunLeaves:
         self, nights: Nights, monkeypatch: pytest.MonkeyPatch, after: int
     ) -> None:
         monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0.0)
-        monkeypatch.setattr("airflow_provider_octopush.sync.list_sync._LOOK", 0.001)
+        monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.001)
 
         def rows() -> Iterator[Rows]:
             for n in range(after):
@@ -375,8 +509,8 @@ class TestWhatAKilledFirstRunLeaves:
         with pytest.raises(SystemExit):
             nights.run(rows(), chunk_size=1)
         count = len(nights.on_list)
-        check(nights.run(people(100), default_region="BE", max_removed=1.0), removed=0, kept=min(count, after))
-        check(nights.run(people(100), default_region="BE", max_removed=1.0), removed=min(count, after), kept=0)
+        check(nights.run(people(100), default_region="BE", max_removed="100%"), removed=0, kept=min(count, after))
+        check(nights.run(people(100), default_region="BE", max_removed="100%"), removed=min(count, after), kept=0)
 
 
 def test_an_answer_that_the_api_cannot_give_removes_nobody(nights: Nights) -> None:

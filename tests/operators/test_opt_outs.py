@@ -49,7 +49,7 @@ def test_nobody_is_sent_whose_text_is_among_the_opt_outs(nights: Nights, seed: i
         "phone_check": rng.choice(["format", "valid", "mobile"]),
         "without_plus": rng.choice(["national", "national", "international"]),
         "max_rejected": 1.0,
-        "max_removed": 1.0,
+        "max_removed": "100%",
         "max_opted_out": "100%",
     }
     rows, texts = [], []
@@ -285,7 +285,7 @@ def test_a_limit_of_their_own(nights: Nights, limit: Any, of: int, allowed: int)
     stops = [{"n": number(n)} for n in range(allowed + 1)]
     before = nights.simulator.requests_total
     with pytest.raises(AirflowFailException, match=rf"{allowed + 1} of {of} contacts.*max_opted_out={allowed + 1}"):
-        nights.run(people(*range(of + 5)), opted_out=stops, max_opted_out=limit, max_removed=1.0)
+        nights.run(people(*range(of + 5)), opted_out=stops, max_opted_out=limit, max_removed="100%")
     assert nights.simulator.requests_total == before, "something was sent"
     if allowed:
         check(nights.run(people(*range(of)), opted_out=stops[1:], max_opted_out=limit, max_removed=0), removed=allowed)

@@ -294,7 +294,8 @@ class Year:
         rng = self.rng
         options: dict[str, Any] = {
             "max_rejected": 1.0 if is_quiet else rng.choice([0, 2, 0.5, 1.0]),
-            "max_removed": 1.0 if is_quiet else rng.choice([None, 0, 3, "0.2", 1.0, "100"]),
+            "max_removed": "100%" if is_quiet else rng.choice([None, 0, 3, "20%", "100%", "100"]),
+            "max_added": "1000%" if is_quiet else rng.choice([None, 0, 5, "20%", "500%", "100"]),
             "leavers": "remove" if is_quiet or rng.random() < 0.8 else "keep",
             "resend": not is_quiet and rng.random() < 0.05,
             "concurrency": rng.choice([1, 1, 3]),
