@@ -96,6 +96,19 @@ class Parcel:
         return one
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """
+    That a request was refused in a way that may be about its contacts.
+
+    :param error: what the API said.
+    :param accepted: how many requests had been accepted when this one began.
+    """
+
+    error: OctopushRequestError
+    accepted: int
+
+
 class StoppedError(Exception):
     """The delivery was stopped while a chunk was on its way, because another one failed for good."""
 
@@ -132,7 +145,7 @@ class Delivery:
 
         :param contact: any that was confirmed, exactly as it was sent then.
         """
-        self._verdict.note_accepted(contact)
+        self._verdict.note_accepted_before(contact)
 
     def stop(self) -> None:
         """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
@@ -168,7 +181,7 @@ class Delivery:
         """
         Judge what is left, when all chunks that there are were set aside.
 
-        :param parcels: these chunks. They can be delivered again.
+        :param parcels: these chunks. They can be delivered again, and may be set aside again.
         :raises OctopushRequestError: when all of their contacts were asked about, and the request itself is refused.
         """
         if not any(parcel.waiting for parcel in parcels):
@@ -176,6 +189,9 @@ class Delivery:
 
     def _deliver(self, parcel: Parcel) -> Delivered | None:
         asked = 0
+        witness = None if parcel.waiting else self._verdict.doubted_witness()
+        if witness is not None:
+            self._ask_witness(witness)
         while parcel.waiting:
             if not self._verdict.is_in_doubt:
                 part = self._next(parcel)
@@ -201,25 +217,22 @@ class Delivery:
 
     def _ask(self, part: _Part, parcel: Parcel) -> None:
         number = len(part.contacts)
-        try:
-            delivered = self._send(part)
-        except OctopushRequestError as refusal:
-            if refusal.status_code not in CONTENT_REFUSED:
-                raise
-            error = refusal
-        else:
-            parcel.delivered.add(delivered)
+        answer = self._send(part)
+        if isinstance(answer, Delivered):
+            parcel.delivered.add(answer)
             self._note_outcomes(part, is_refused=False)
             return
         self._sizes.note_refused(number)
         if number == 1:
             parcel.holds_refused = True
-            parcel.delivered.rejections.append(refused(part.contacts[0], error))
+            parcel.delivered.rejections.append(refused(part.contacts[0], answer.error))
             self._note_outcomes(part, is_refused=True)
         else:
             request = _Refused(number, number, part.within)
             parcel.waiting.append(_Part(part.contacts, request, is_refused=True))
-        self._note_refused(number, error)
+        witness = self._verdict.note_refused(number, answer.error, answer.accepted)
+        if witness is not None:
+            self._ask_witness(witness)
 
     def _note_outcomes(self, part: _Part, *, is_refused: bool) -> None:
         request = part.within
@@ -230,41 +243,42 @@ class Delivery:
                 self._sizes.note_too_many(request.number)
             request = request.within
 
-    def _note_refused(self, number: int, error: OctopushRequestError) -> None:
-        witness = self._verdict.note_refused(number, error)
-        if witness is None:
-            return
-        try:
-            self._send(_Part([witness]))
-        except OctopushRequestError as refusal:
-            if refusal.status_code not in CONTENT_REFUSED:
-                raise
-            error = refusal
-        else:
-            return
-        self._verdict.note_witness_refused(error)
+    def _ask_witness(self, witness: Contact) -> None:
+        answer = self._send(_Part([witness]))
+        if isinstance(answer, _Refusal):
+            self._verdict.note_witness_refused(answer.error, answer.accepted)
 
     def _body(self, contacts: Sequence[Contact]) -> bytes:
         return self._encode([contact.payload for contact in contacts])
 
-    def _send(self, part: _Part) -> Delivered:
-        items = self._post_repeatedly(self._body(part.contacts) if part.body is None else part.body)
+    def _send(self, part: _Part) -> Delivered | _Refusal:
+        """Send a request; one that is refused is under way until the verdict has noted that."""
+        answer = self._post_repeatedly(self._body(part.contacts) if part.body is None else part.body)
+        if isinstance(answer, _Refusal):
+            return answer
         self._verdict.note_accepted(part.contacts[0])
         self._sizes.note_accepted(len(part.contacts))
-        return answered(part.contacts, items)
+        return answered(part.contacts, answer)
 
-    def _post_repeatedly(self, body: bytes) -> Sequence[ContactItem]:
+    def _post_repeatedly(self, body: bytes) -> Sequence[ContactItem] | _Refusal:
         attempt = 1
         pause = self._not_before - time.monotonic()
         if pause > 0:
             self._wait(pause)
         self._check_not_stopped()
         while True:
+            accepted = self._verdict.begin(self._check_not_stopped)
             with self._lock:
                 self.requests += 1
             try:
                 return self._post(body)
+            except OctopushRequestError as error:
+                if error.status_code in CONTENT_REFUSED:
+                    return _Refusal(error, accepted)
+                self._verdict.note_failed()
+                raise
             except REPEATED as error:
+                self._verdict.note_failed()
                 if attempt > self._backoff.retries:
                     raise
                 delay = max(self._backoff.delay(attempt, error.retry_after), self._not_before - time.monotonic())
@@ -286,6 +300,9 @@ class Delivery:
                 attempt += 1
                 with self._lock:
                     self.retries += 1
+            except BaseException:
+                self._verdict.note_failed()
+                raise
 
     def _wait(self, seconds: float) -> None:
         (self._backoff.sleep or self._stopped.wait)(seconds)

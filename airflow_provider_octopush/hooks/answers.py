@@ -74,6 +74,33 @@ def raw_items(endpoint: str, host: str, answer: Answer) -> list[dict[str, Any]]:
     return [item for item in items if _is_item(item)]
 
 
+def check_carried_out(endpoint: str, host: str, answer: Answer) -> None:
+    """
+    Check that a success is the API's own, where no content of it is documented.
+
+    Whatever stands in between may answer 200 too, such as a proxy with its login page. So it counts only if it says
+    nothing, or is a JSON object that tells of no error.
+
+    :raises OctopushAnswerError: when it is anything else; nothing of it is quoted.
+    """
+    if not answer.content.strip():
+        return
+    content = None
+    with suppress(ValueError, RecursionError):
+        content = json.loads(answer.content.decode(json.detect_encoding(answer.content)))
+    if not isinstance(content, dict):
+        said = "neither with nothing nor with a JSON object, so it may not have been Octopush"
+    elif _tells_of_error(content):
+        said = "with an error"
+    else:
+        return
+    raise OctopushAnswerError(
+        f"{endpoint}: {host} answered HTTP {answer.status_code}, but {said}: what became of it is not known; check "
+        "that the connection's host is the API's base URL, and that no proxy asks for a login",
+        status_code=answer.status_code,
+    )
+
+
 def balance(endpoint: str, host: str, answer: Answer) -> dict[str, Any]:
     """
     Read the account's balance.
@@ -120,6 +147,12 @@ def refusal(endpoint: str, answer: Answer, body: bytes | None, settings: Setting
         full_message=full_message,
         retry_after=_retry_after(answer.retry_after),
     )
+
+
+def _tells_of_error(content: Mapping[str, Any]) -> bool:
+    # Successes have "code": 0 at times.
+    has_code = content.get("code") not in (None, 0, "0", "")
+    return bool((has_code and "message" in content) or content.get("error") or content.get("errors"))
 
 
 def _is_item(item: Any) -> bool:

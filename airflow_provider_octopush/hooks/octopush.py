@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushError
-from airflow_provider_octopush.hooks.answers import balance, contact_items, raw_items, refusal
+from airflow_provider_octopush.hooks.answers import balance, check_carried_out, contact_items, raw_items, refusal
 from airflow_provider_octopush.hooks.bodies import ContactLike, contacts_body, deletion_body, list_body
 from airflow_provider_octopush.hooks.connection import Settings, connection_type
 from airflow_provider_octopush.hooks.masking import shown_balance
@@ -196,15 +196,17 @@ class OctopushHook(BaseHook):
         :param list_name: the list. You cannot leave it out, because without it Octopush deletes from the whole account:
             see :meth:`delete_contacts_from_account`.
         :raises ValueError: before anything is sent, when the name or a number is not as described.
-        :raises OctopushError: one of its subclasses, when Octopush did not accept the request. What Octopush answers
-            for a number that is not there is not documented.
+        :raises OctopushAnswerError: when the answer is a success, but may not be Octopush's: it has a body that is no
+            JSON object, or one that tells of an error. Nobody knows whether the contacts are gone.
+        :raises OctopushError: another of its subclasses, when Octopush did not accept the request. What Octopush
+            answers for a number that is not there is not documented.
         """
         if list_name is None:
             raise ValueError(
                 "list_name is None: Octopush would delete from the whole account. If that is what you want, call "
                 "delete_contacts_from_account"
             )
-        self._call("DELETE", _DELETE, deletion_body(numbers, list_name=list_name))
+        self._carry_out("DELETE", _DELETE, deletion_body(numbers, list_name=list_name))
 
     def delete_contacts_from_account(self, numbers: Sequence[str]) -> None:
         """
@@ -212,9 +214,10 @@ class OctopushHook(BaseHook):
 
         :param numbers: 1 to 200, written as they were sent.
         :raises ValueError: before anything is sent, when a number is not as described.
-        :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
+        :raises OctopushAnswerError: as in :meth:`delete_contacts`.
+        :raises OctopushError: another of its subclasses, when Octopush did not accept the request.
         """
-        self._call("DELETE", _DELETE, deletion_body(numbers, list_name=None))
+        self._carry_out("DELETE", _DELETE, deletion_body(numbers, list_name=None))
 
     def create_contact_list(self, list_name: str) -> None:
         """
@@ -222,9 +225,10 @@ class OctopushHook(BaseHook):
 
         :param list_name: at most 30 characters.
         :raises ValueError: before anything is sent, when the name is blank or too long.
-        :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
+        :raises OctopushAnswerError: as in :meth:`delete_contacts`.
+        :raises OctopushError: another of its subclasses, when Octopush did not accept the request.
         """
-        self._call("POST", "contact-list/create", list_body(list_name))
+        self._carry_out("POST", "contact-list/create", list_body(list_name))
 
     def check_balance(self) -> dict[str, Any]:
         """
@@ -252,6 +256,9 @@ class OctopushHook(BaseHook):
             # Airflow tests the connection under a made-up id, which says nothing to the person who reads this.
             return False, str(error).replace(f"connection {self.octopush_conn_id!r}", "connection")
         return True, f"connected, balance {shown_balance(said['amount'], said['unit'])}"
+
+    def _carry_out(self, method: str, endpoint: str, body: bytes) -> None:
+        check_carried_out(endpoint, self.settings.host, self._call(method, endpoint, body))
 
     def _call(
         self,

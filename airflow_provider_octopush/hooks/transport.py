@@ -175,12 +175,26 @@ class _BoundedReader(io.RawIOBase):
         self._raw.close()
 
 
+class _Lines(io.BufferedReader):
+    """Reads lines, and knows where the connection ended: http.client takes half a line for a whole one."""
+
+    is_at_end = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read a line; nothing when the connection has ended."""
+        line = super().readline(size)
+        self.is_at_end = not line
+        if line and not line.endswith(b"\n") and len(line) != size:
+            raise http.client.RemoteDisconnected("a line is cut")
+        return line
+
+
 class _BoundedResponse(http.client.HTTPResponse):
     """An answer that is read within bounds, and of which nothing is kept that we do not need."""
 
     def __init__(self, bounds: Bounds, sock: Any, debuglevel: int = 0, method: str | None = None) -> None:
         super().__init__(sock, debuglevel, method)
-        self.fp = io.BufferedReader(_BoundedReader(sock, self.fp.detach(), bounds), _BUFFER_SIZE)
+        self.fp = _Lines(_BoundedReader(sock, self.fp.detach(), bounds), _BUFFER_SIZE)
         self._max_bytes = bounds.max_bytes
 
     def begin(self) -> None:
@@ -189,6 +203,9 @@ class _BoundedResponse(http.client.HTTPResponse):
         while self.status < 200:
             self.headers = self.msg = None  # type: ignore[assignment]  # as before the first
             super().begin()
+        if isinstance(self.fp, _Lines) and self.fp.is_at_end:
+            # http.client takes the headers that came for all of them, and an answer that ends there for an empty one.
+            raise http.client.RemoteDisconnected("the headers are cut")
         if self.length is not None and self.length > self._max_bytes:
             # It is not read to its end anyway, and urllib3 logs the length, which may be a number of somebody.
             self.length = self._max_bytes + 1

@@ -90,6 +90,11 @@ class Fault:
         return cls(status=200, body="html", stored=True)
 
     @classmethod
+    def login_page(cls) -> Fault:
+        """Answer 200 with an HTML page and store nothing, as a proxy does that wants a login."""
+        return cls(status=200, body="html")
+
+    @classmethod
     def other_json(cls, text: str = '{"result": "ok"}') -> Fault:
         """Store the contacts, and answer 200 with ``text``: JSON of another shape, or not valid JSON at all."""
         return cls(status=200, body="text", text=text, stored=True)

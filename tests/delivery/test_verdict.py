@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_octopush.contacts.contact import Contact
-from airflow_provider_octopush.delivery.verdict import CONTACTS_MIN, REFUSALS_MAX, Verdict
+from airflow_provider_octopush.delivery.verdict import CONTACTS_MIN, REFUSALS_MAX, WITNESS_REFUSALS_MIN, Verdict
 from airflow_provider_octopush.exceptions import OctopushRequestError, OctopushServerError
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.sync.checkpoint import Checkpoint
@@ -267,23 +267,42 @@ def refusal(text: str = "no") -> OctopushRequestError:
     return OctopushRequestError(text, status_code=422, code=7, message=text)
 
 
+def begin(verdict: Verdict) -> int:
+    return verdict.begin(lambda: None)
+
+
+def note_refused(verdict: Verdict, number: int, error: OctopushRequestError | None = None) -> Contact | None:
+    accepted = begin(verdict)
+    return verdict.note_refused(number, error or refusal(), accepted)
+
+
+def note_witness_refused(verdict: Verdict) -> None:
+    accepted = begin(verdict)
+    verdict.note_witness_refused(refusal(), accepted)
+
+
+def note_accepted(verdict: Verdict, contact: Contact) -> None:
+    begin(verdict)
+    verdict.note_accepted(contact)
+
+
 def test_there_is_no_doubt_without_a_refusal() -> None:
     verdict = Verdict()
     doubts = [verdict.is_in_doubt]
-    verdict.note_refused(5, refusal())
+    note_refused(verdict, 5)
     doubts.append(verdict.is_in_doubt)
-    verdict.note_accepted(CONTACTS[0])
+    note_accepted(verdict, CONTACTS[0])
     doubts.append(verdict.is_in_doubt)
     assert doubts == [False, True, False]
 
 
 def test_a_witness_is_asked_after_each_20_refusals_in_a_row_and_the_latest_one_it_is() -> None:
     verdict = Verdict()
-    verdict.note_accepted(CONTACTS[0])
-    verdict.note_accepted(CONTACTS[1])
+    note_accepted(verdict, CONTACTS[0])
+    note_accepted(verdict, CONTACTS[1])
     asked = []
     for number in range(1, 59):
-        witness = verdict.note_refused(1, refusal())
+        witness = note_refused(verdict, 1)
         if witness is not None:
             assert witness is CONTACTS[1]
             asked.append(number)
@@ -294,47 +313,47 @@ def test_a_witness_is_asked_after_each_20_refusals_in_a_row_and_the_latest_one_i
 def test_refusals_that_an_acceptance_comes_between_are_not_in_a_row() -> None:
     verdict = Verdict()
     for _ in range(10):
-        verdict.note_accepted(CONTACTS[0])
-        assert [verdict.note_refused(1, refusal()) for _ in range(19)] == [None] * 19
+        note_accepted(verdict, CONTACTS[0])
+        assert [note_refused(verdict, 1) for _ in range(19)] == [None] * 19
 
 
 def test_without_the_witness_s_word_there_is_no_verdict() -> None:
     verdict = Verdict()
-    verdict.note_accepted(CONTACTS[0])
+    note_accepted(verdict, CONTACTS[0])
     # It was asked, and has not been answered yet: its request is repeated, and takes a while.
     for _ in range(58):
-        verdict.note_refused(1, refusal())
-    assert [verdict.note_refused(1, refusal()) for _ in range(3)] == [CONTACTS[0]] * 3
+        note_refused(verdict, 1)
+    assert [note_refused(verdict, 1) for _ in range(3)] == [CONTACTS[0]] * 3
     with pytest.raises(OctopushRequestError, match=EVERYTHING_REFUSED):
-        verdict.note_witness_refused(refusal())
+        note_witness_refused(verdict)
 
 
 def test_a_witness_that_was_refused_is_asked_again_sooner_and_has_the_last_word() -> None:
     verdict = Verdict()
-    verdict.note_accepted(CONTACTS[0])
+    note_accepted(verdict, CONTACTS[0])
     asked: list[int] = []
     for request in range(1, 60):
         if asked and asked[-1] == request:
-            verdict.note_witness_refused(refusal())
-        elif verdict.note_refused(1, refusal()) is not None:
+            note_witness_refused(verdict)
+        elif note_refused(verdict, 1) is not None:
             asked.append(request + 1)
-    assert asked == [21, 31, 41, 51, 60]
+    assert asked == [21, 26, 31, 36, 41, 46, 51, 56, 60]
     with pytest.raises(OctopushRequestError, match=EVERYTHING_REFUSED):
-        verdict.note_witness_refused(refusal())
+        note_witness_refused(verdict)
 
 
 def test_a_witness_that_is_refused_raises_doubt_and_no_more() -> None:
     verdict = Verdict()
-    verdict.note_accepted(CONTACTS[0])
+    note_accepted(verdict, CONTACTS[0])
     for _ in range(20):
-        verdict.note_refused(1, refusal())
+        note_refused(verdict, 1)
     doubts = [verdict.is_in_doubt]
-    verdict.note_witness_refused(refusal())
+    note_witness_refused(verdict)
     doubts.append(verdict.is_in_doubt)
-    verdict.note_accepted(CONTACTS[0])
+    note_accepted(verdict, CONTACTS[0])
     doubts.append(verdict.is_in_doubt)
     # Its refusal is forgotten, too.
-    verdict.note_refused(1, refusal())
+    note_refused(verdict, 1)
     doubts.append(verdict.is_in_doubt)
     assert doubts == [False, True, False, False]
 
@@ -342,9 +361,9 @@ def test_a_witness_that_is_refused_raises_doubt_and_no_more() -> None:
 def test_the_verdict_falls_with_the_60th_refusal_and_says_what_was_said_last() -> None:
     verdict = Verdict()
     for _ in range(59):
-        assert verdict.note_refused(1, refusal()) is None
+        assert note_refused(verdict, 1) is None
     with pytest.raises(OctopushRequestError) as caught:
-        verdict.note_refused(1, refusal("list not found"))
+        note_refused(verdict, 1, refusal("list not found"))
     assert str(caught.value) == (
         "Octopush refuses every request alike, down to single contacts, so it is not the contacts: "
         "check list_name, tag_name and the options. list not found"
@@ -355,7 +374,7 @@ def test_the_verdict_falls_with_the_60th_refusal_and_says_what_was_said_last() -
 def test_rows_that_end_after_20_contacts_were_refused_alone_are_enough_for_a_verdict() -> None:
     verdict = Verdict()
     for _ in range(CONTACTS_MIN):
-        verdict.note_refused(1, refusal())
+        note_refused(verdict, 1)
     with pytest.raises(OctopushRequestError, match=EVERYTHING_REFUSED):
         verdict.conclude()
 
@@ -363,31 +382,32 @@ def test_rows_that_end_after_20_contacts_were_refused_alone_are_enough_for_a_ver
 def test_requests_of_several_contacts_do_not_make_up_for_contacts_when_the_rows_end() -> None:
     verdict = Verdict()
     for _ in range(CONTACTS_MIN - 1):
-        verdict.note_refused(1, refusal())
-        verdict.note_refused(2, refusal())
+        note_refused(verdict, 1)
+        note_refused(verdict, 2)
     verdict.conclude()
     assert not verdict.is_in_doubt
     # And what was concluded counts no more.
     for _ in range(CONTACTS_MIN - 1):
-        verdict.note_refused(1, refusal())
+        note_refused(verdict, 1)
     verdict.conclude()
 
 
 def test_a_witness_is_a_contact_that_was_refused_alone() -> None:
     verdict = Verdict()
-    verdict.note_accepted(CONTACTS[0])
-    for number in [2, *[1] * (CONTACTS_MIN - 1)]:
-        verdict.note_refused(number, refusal())
-    verdict.note_witness_refused(refusal())
+    note_accepted(verdict, CONTACTS[0])
+    for number in [*[2] * WITNESS_REFUSALS_MIN, *[1] * (CONTACTS_MIN - WITNESS_REFUSALS_MIN)]:
+        note_refused(verdict, number)
+    for _ in range(WITNESS_REFUSALS_MIN):
+        note_witness_refused(verdict)
     with pytest.raises(OctopushRequestError, match=EVERYTHING_REFUSED):
         verdict.conclude()
 
 
 def test_there_is_nothing_to_conclude_where_there_is_no_doubt() -> None:
     verdict = Verdict()
-    verdict.note_accepted(CONTACTS[0])
+    note_accepted(verdict, CONTACTS[0])
     for _ in range(CONTACTS_MIN):
-        verdict.note_refused(1, refusal())
+        note_refused(verdict, 1)
     verdict.conclude()
     assert not verdict.is_in_doubt
 

@@ -446,7 +446,7 @@ CONFUSING: dict[str, tuple[Script, type[OctopushError]]] = {
     "a reset in the body": (script(HEAD, b"Content-Length: 9\r\n\r\n{", RESET), OctopushServerError),
     "a body that is cut": (script(HEAD, b"Content-Length: 9\r\n\r\n{"), OctopushServerError),
     "a chunk that is cut": (script(HEAD, CHUNKED, b"9\r\n{"), OctopushServerError),
-    "headers that are cut": (script(b"HTTP/1.1 201 Created\r\nContent-Le"), OctopushAnswerError),
+    "headers that are cut": (script(b"HTTP/1.1 201 Created\r\nContent-Le"), OctopushServerError),
     "a header of two megabytes": (script(HEAD, b"X: " + b"x" * 2_000_000), OctopushServerError),
     "a thousand headers": (script(HEAD, b"X: y\r\n" * 1000, b"\r\n"), OctopushServerError),
     "headers that are none": (script(HEAD, b"\x00\xff no header\r\n\r\n{}"), OctopushAnswerError),

@@ -337,6 +337,13 @@ class TestFaults:
         assert (page.status_code, page.text[:6]) == (200, "<html>")
         assert (other.status_code, other.json()) == (200, {"result": "ok"})
 
+    def test_a_success_can_be_a_login_page_of_something_in_between(self, client: Client, simulator: Simulator) -> None:
+        simulator.fail_next(Fault.login_page())
+        page = client.post(ONE)
+        assert (page.status_code, page.text[:6]) == (200, "<html>")
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert simulator.contacts == {}
+
     def test_an_answer_cut_off_begins_like_the_right_one(self, client: Client, simulator: Simulator) -> None:
         simulator.fail_next(Fault.answer_cut())
         with client.session.post(
