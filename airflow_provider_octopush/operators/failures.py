@@ -19,6 +19,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotMismatchError,
     SnapshotSecretError,
     SnapshotUnreadableError,
+    TableFormatError,
     TooManyRejectedError,
 )
 from airflow_provider_octopush.operators.parameters import TemplateError
@@ -32,6 +33,7 @@ FINAL_ERRORS = (
     TooManyRejectedError,
     ContactsKeptError,
     MissingProviderError,
+    TableFormatError,
     OptOutsMissingError,
     SnapshotFormatError,
     SnapshotMismatchError,
