@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from airflow_provider_octopush.contacts.fields import REGION, check_fields
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.payloads import ContactPayload
-from airflow_provider_octopush.values import decode, describe_foreign, to_text
+from airflow_provider_octopush.values import decode, describe_foreign, fold_name, to_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,8 @@ class ContactMapper:
     Turns rows into contacts.
 
     :param columns: contact field → name of the column that feeds it. A field that is not named is fed by the column of
-        its own name, if there is one. Names are compared exactly first, then without regard to upper and lower case.
+        its own name, if there is one. Names are compared exactly first, then without regard to how accents are
+        encoded, then also without regard to upper and lower case.
         ``region`` names the column with each number's region; it is read only when it is named.
     :param phone_reader: turns the column of ``phone_number`` into E.164.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
@@ -115,9 +117,9 @@ class ContactMapper:
         for field in self.fields:
             asked_for = field in self._columns or field == "phone_number"
             name = self._columns.get(field, field)
-            found = [i for i, other in enumerate(names) if other == name] or [
-                i for i, other in enumerate(names) if other.casefold() == name.casefold()
-            ]
+            found: list[int] = []
+            for form in (str, _composed, fold_name):
+                found = found or [i for i, other in enumerate(names) if form(other) == form(name)]
             there = _listed(names)
             if len(found) > 1:
                 raise ColumnError(
@@ -138,6 +140,11 @@ class ContactMapper:
             self._unused_columns.update(unused)
             log.info("columns that feed no field of a contact: %s", _listed(unused))
         return positions
+
+
+def _composed(name: str) -> str:
+    """Write a name with its accents in one form: macOS takes letters and accents apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _listed(names: Sequence[str]) -> str:
