@@ -19,6 +19,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotMismatchError,
     SnapshotSecretError,
     SnapshotUnreadableError,
+    TableFormatError,
     TooManyRejectedError,
 )
 from airflow_provider_octopush.limits import LimitError
@@ -33,6 +34,7 @@ FINAL_ERRORS = (
     TooManyRejectedError,
     ContactsKeptError,
     MissingProviderError,
+    TableFormatError,
     OptOutsMissingError,
     SnapshotFormatError,
     SnapshotMismatchError,
