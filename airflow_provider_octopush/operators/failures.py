@@ -22,7 +22,7 @@ from airflow_provider_octopush.exceptions import (
     TooManyRejectedError,
 )
 from airflow_provider_octopush.operators.parameters import TemplateError
-from airflow_provider_octopush.sources.errors import UnusableSourceError
+from airflow_provider_octopush.sources.errors import InstancesMissingError, UnusableSourceError
 
 #: A retry of the task would meet these again, unchanged.
 FINAL_ERRORS = (
@@ -39,6 +39,7 @@ FINAL_ERRORS = (
     SnapshotUnreadableError,
     ColumnError,
     UnusableSourceError,
+    InstancesMissingError,
     TemplateError,
 )
 
