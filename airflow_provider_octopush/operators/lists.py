@@ -197,7 +197,11 @@ class SyncListOperator(RowsOperator):
         from airflow_provider_octopush.sync.list_sync import ListSync
 
         check_names(list_name=self.list_name, tag_name=self.tag_name)
-        rules = self._rules()
+        upstream = self._wholeness(context)
+        upstream.check_zipped("nothing is sent")
+        self._check_opted_out(context)
+        # Who is not among the rows may be among those that are missing.
+        rules = self._rules("remove" if upstream.is_whole and self.leavers == "remove" else "keep")
         mapper = self._mapper()
         try:
             snapshot = self._snapshot(context)
@@ -215,17 +219,24 @@ class SyncListOperator(RowsOperator):
             self._make_killable(sync)
             summary = sync.run(partial(self._frames, context), self._opt_outs(context))
         self._tell(summary, context)
+        upstream.check("what was there was sent, and nobody was removed for not being there")
         if summary.read or self.on_empty == "succeed":
             sync.check(summary)
         return summary
 
-    def _rules(self) -> Rules:
+    def _check_opted_out(self, context: Context) -> None:
+        """Check that no person can be missing among those who opted out."""
+        from airflow_provider_octopush.operators.upstream import wholeness
+
+        wholeness(self._opted_out, context).check("nothing is sent, as whoever is missing may have opted out")
+
+    def _rules(self, leavers: Leavers) -> Rules:
         from airflow_provider_octopush.sync.list_sync import Rules
         from airflow_provider_octopush.sync.removal import MaxRemoved
 
         return Rules(
             chunk_size=self.chunk_size,
-            leavers=self.leavers,
+            leavers=leavers,
             max_removed=MaxRemoved.of(self.max_removed),
             max_rejected=self.max_rejected,
             removes_blacklisted=bool(self.auto_remove_blacklisted_numbers),
@@ -313,11 +324,9 @@ class SyncListOperator(RowsOperator):
             from airflow_provider_octopush.sources.sql import read_sql
 
             return read_sql(self._opted_out_hook, self.opted_out_sql, self.opted_out_parameters)
-        from airflow_provider_octopush.sources.upstream import read_upstream
+        from airflow_provider_octopush.operators.sources import upstream_frames
 
-        rows = self._opted_out
-        rows = rows.resolve(context) if isinstance(rows, XComArg) else rows
-        return read_upstream(rows, origin="upstream (opted_out)", is_data=False)
+        return upstream_frames(self._opted_out, None, context, parameter="opted_out")
 
     def _opted_out_mapper(self, columns: Sequence[str]) -> ContactMapper:
         from airflow_provider_octopush.contacts.mapping import ContactMapper
