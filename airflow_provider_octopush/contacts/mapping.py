@@ -91,9 +91,7 @@ class RowReader:
         for field in self.fields:
             asked_for = field in self._columns or field == "phone_number"
             name = self._columns.get(field, field)
-            found: list[int] = []
-            for form in (str, _composed, fold_name):
-                found = found or [i for i, other in enumerate(names) if form(other) == form(name)]
+            found = places_of(name, names)
             there = _listed(names)
             if len(found) > 1:
                 raise ColumnError(
@@ -191,6 +189,19 @@ class ContactMapper:
 def fields_of(columns: Mapping[str, str]) -> Sequence[str]:
     """Return what is read of rows for contacts: their fields, and the region where ``columns`` names it."""
     return (*CONTACT_FIELDS, REGION) if REGION in columns else CONTACT_FIELDS
+
+
+def places_of(name: str, names: Sequence[str]) -> list[int]:
+    """
+    Find a column: by its exact name first, then without regard to how accents are encoded, then also to upper and lower
+    case.
+
+    :return: the places of all columns that have it.
+    """
+    found: list[int] = []
+    for form in (str, _composed, fold_name):
+        found = found or [place for place, other in enumerate(names) if form(other) == form(name)]
+    return found
 
 
 def _composed(name: str) -> str:

@@ -24,7 +24,7 @@ from airflow_provider_octopush.exceptions import (
 )
 from airflow_provider_octopush.limits import LimitError
 from airflow_provider_octopush.operators.parameters import TemplateError
-from airflow_provider_octopush.sources.errors import UnusableSourceError
+from airflow_provider_octopush.sources.errors import InstancesMissingError, UnusableSourceError
 
 #: A retry of the task would meet these again, unchanged.
 FINAL_ERRORS = (
@@ -43,6 +43,7 @@ FINAL_ERRORS = (
     ColumnError,
     LimitError,
     UnusableSourceError,
+    InstancesMissingError,
     TemplateError,
 )
 

@@ -284,7 +284,7 @@ class TestRowsFromUpstream:
         with caplog.at_level(logging.WARNING):
             run = run_dag(dag)
         assert (run.state, run.results["sync"]["read"]) == ("success", 2)
-        assert "of 3 instances of each, 2 gave rows" in "".join(capfd.readouterr()) + caplog.text
+        assert "1 of 3 instances of each gave no rows (1 returned None)" in "".join(capfd.readouterr()) + caplog.text
         assert octopush.lists == {"L": {MOBILE, OTHER}}
 
     @pytest.mark.parametrize(
