@@ -19,8 +19,6 @@ define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with: make PYTHON=/path/to/python3.11")'
 	$(UV) venv --quiet --clear --python $(PYTHON) $(1)
 	$(UV) pip install --quiet --python $(1) --exclude-newer $(word 2,$(2)) --editable . "apache-airflow==$(word 1,$(2))" $(3)
-	@$(UV) pip install --quiet --python $(1) --exclude-newer $(word 2,$(2)) --group mariadb 2>/dev/null \
-		|| echo "The MariaDB driver does not build here (it needs a C compiler and libmariadb-dev): its tests will be skipped."
 	@touch $(1)/.complete
 endef
 
@@ -36,8 +34,19 @@ endef
 # Tests wait for processes, servers and browsers half of the time. Tests of one file share what they start.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
+# Not a part of the environments: the library that the driver needs may come after them. So each `make test` looks.
+has_mariadb = $(1)/bin/python -c "import MySQLdb" 2>/dev/null
+with_mariadb = { $(has_mariadb) \
+	|| { $(UV) pip install --quiet --python $(1) --exclude-newer $(word 2,$(2)) --group mariadb 2>/dev/null; $(has_mariadb); }; }
+no_mariadb = echo "The MariaDB driver does not build here (it needs a C compiler and libmariadb-dev): what needs it is skipped."
+
+.PHONY: mariadb
+mariadb: .venv/.complete .venv-oldest/.complete ## the MariaDB driver, where it is missing and can be built
+	@$(call with_mariadb,.venv,$(NEWEST_AIRFLOW)) && $(call with_mariadb,.venv-oldest,$(OLDEST_AIRFLOW)) \
+		|| $(no_mariadb)
+
 .PHONY: test
-test: lint docs .venv/.complete .venv-oldest/.complete ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow
+test: lint docs .venv/.complete .venv-oldest/.complete mariadb ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow
 	.venv/bin/pytest $(SIDE_BY_SIDE)
 	.venv-oldest/bin/pytest $(SIDE_BY_SIDE)
 
@@ -69,6 +78,7 @@ mutants: .venv/.complete ## what the tests do not notice: small changes to what 
 .PHONY: benchmark
 benchmark: .venv/.complete ## speed and memory, measured and written into docs/performance.md; takes minutes and two idle cores
 	@$(UV) pip install --quiet --python .venv --exclude-newer $(word 2,$(NEWEST_AIRFLOW)) --group benchmark
+	@$(call with_mariadb,.venv,$(NEWEST_AIRFLOW)) || $(no_mariadb)
 	@UV=$(abspath $(UV)) .venv/bin/python -m benchmarks
 
 .PHONY: lint

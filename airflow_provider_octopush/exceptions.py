@@ -130,3 +130,7 @@ class OlderRunError(SnapshotError):
 
 class MissingProviderError(ValueError):
     """The package that reads such a path is not installed: install the one that the message names."""
+
+
+class TableFormatError(ValueError):
+    """The files are of a table that an engine keeps, removed rows and all: read the table, not its files."""

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
+_SHARE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*%")
 _DECIMAL = re.compile(r"-?[0-9]*[.,][0-9]+")
 
 

@@ -6,6 +6,8 @@ import datetime as dt
 import decimal
 import math
 import numbers
+import re
+import unicodedata
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +24,8 @@ def to_text(value: object) -> str | None:
     """
     Write a value as a person would: ``7.0`` as ``7``, a date in ISO 8601, never ``nan`` or ``None``.
 
-    Text stays exactly as it is, and bytes that are UTF-8 are text.
+    Text stays exactly as it is, and bytes that are UTF-8 are text. Control characters are no text, but for tabs and the
+    ends of lines.
 
     :param value: what a database or a DataFrame holds: text, a number, a boolean, a date or time, a UUID.
     :return: None when the value is missing: None, NaN, NaT, ``pandas.NA``, empty or blank text.
@@ -49,7 +52,19 @@ def is_missing(value: object) -> bool:
         return False
 
 
+def fold_name(name: str) -> str:
+    """Write the name of a column as such names are compared: in one case, with accents in one form (NFC and NFD)."""
+    if name.isascii():
+        return name.casefold()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|([\x80-\x9f])")
+
+
 def _text(value: str) -> str | None:
+    if not value.isprintable() and (found := _CONTROLS.search(value)):
+        raise ValueError(_no_letter(is_of_latin_1=found[1] is not None))
     if not value or value.isspace():
         return None
     if not value.isascii():
@@ -60,6 +75,13 @@ def _text(value: str) -> str | None:
                 "text that is not valid Unicode (half of a surrogate pair): give it in UTF-8, or without it"
             ) from None
     return str.__str__(value)
+
+
+def _no_letter(*, is_of_latin_1: bool) -> str:
+    if is_of_latin_1:
+        # 0x80 to 0x9f, where cp1252 has the euro, quotes and dashes.
+        return "text with control characters, as there are when cp1252 is read as latin-1: give it in its own encoding"
+    return "text with control characters: give it without them"
 
 
 def _integer(value: numbers.Integral) -> str:
@@ -127,7 +149,7 @@ def _bytes(value: bytes | bytearray | memoryview) -> str | None:
         # The type is right, the value is not.
         raise ValueError(  # noqa: TRY004
             "bytes that are not text in UTF-8: give them as text, in a query by decoding them, such as by "
-            "convert_from(…, 'latin1')"
+            "convert_from(…, 'WIN1252')"
         )
     return _text(text)
 

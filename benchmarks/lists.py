@@ -72,7 +72,8 @@ def remember(path: str, number: int, reading: dict[str, Any]) -> dict[str, float
             payloads = list(map(ContactPayload, frame["phone_number"], frame["first_name"]))
             positions, found = snapshot.find([int(payload.phone_number) for payload in payloads])
             _, digests = snapshot.compare(payloads, found)
-            snapshot.note(found, digests, ["added"] * len(payloads), len(positions))
+            snapshot.note_about_to_send(found, len(positions))
+            snapshot.note(found, digests, ["added"] * len(payloads))
         return {"snapshot_after": snapshot.replace()}
 
 

@@ -12,7 +12,8 @@ import time
 import requests
 import surroundings
 
-LOG = surroundings.FOLDER / "airflow.log"
+FOLDER = surroundings.folder_of("airflow")
+LOG = FOLDER / "airflow.log"
 #: A first start on a slow machine takes a minute.
 PATIENCE = 300
 
@@ -21,10 +22,12 @@ def main() -> int:
     """Run until stopped; returns the exit code."""
     port = os.environ.get("PORT", "8080")
     airflow = f"http://127.0.0.1:{port}"
-    database = surroundings.make_warehouse(dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
     with surroundings.simulator(int(os.environ.get("SIMULATOR_PORT", "8090"))) as url:
+        # Only now is it sure that no other one is at work in this folder.
+        surroundings.forget_snapshots(FOLDER)
+        database = surroundings.make_warehouse(FOLDER, dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
         environment = {
-            **surroundings.environment(url, database),
+            **surroundings.environment(FOLDER, url, database),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow}/execution/",

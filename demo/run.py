@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -23,7 +22,8 @@ OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "i
 #: What the operator that keeps a list in step counts beside them.
 MORE_OUTCOMES = ("unchanged", "opted_out")
 DAY = dt.date(2026, 11, 20)
-LOG = surroundings.FOLDER / "demo.log"
+FOLDER = surroundings.folder_of("demo")
+LOG = FOLDER / "demo.log"
 
 
 class DemoError(Exception):
@@ -102,7 +102,6 @@ def check(summary: dict[str, Any], held: dict[str, Any], rejects: Path) -> None:
 
 def two_nights(environment: dict[str, str], database: Path, url: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Keep another list in step for two nights, with a day between them."""
-    shutil.rmtree(surroundings.FOLDER / "snapshots", ignore_errors=True)
     for night, title in enumerate(("the first night", "a day later")):
         day = DAY + dt.timedelta(days=1 + night)
         print(f"Running the Dag synced_list for {day} …", flush=True)
@@ -134,12 +133,12 @@ def show_night(title: str, summary: dict[str, Any]) -> None:
 
 def main() -> int:
     """Run the demo; returns the exit code."""
-    surroundings.FOLDER.mkdir(exist_ok=True)
     LOG.write_text("")
-    database = surroundings.make_warehouse(DAY)
+    database = surroundings.make_warehouse(FOLDER, DAY)
     print(f"A warehouse of {surroundings.CUSTOMERS:,} invented customers, and Octopush on localhost.")
     with surroundings.simulator() as url:
-        environment = surroundings.environment(url, database)
+        surroundings.forget_snapshots(FOLDER)
+        environment = surroundings.environment(FOLDER, url, database)
         print("Setting up Airflow …", flush=True)
         airflow(environment, "db", "reset", "--yes")
         print(f"Running the Dag nightly_sync for {DAY} …", flush=True)

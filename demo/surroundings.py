@@ -1,10 +1,15 @@
-"""What both demos stand on: a simulator, a warehouse, and an Airflow with a home of its own, all in ``.demo/``."""
+"""
+What both demos stand on: a simulator, a warehouse, and an Airflow with a home of its own.
+
+Each demo has a folder below ``.demo/``, so that neither finds what the other has left, and both can run at a time.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +22,6 @@ import requests
 import warehouse
 
 PROJECT = Path(__file__).resolve().parent.parent
-FOLDER = PROJECT / ".demo"
 CUSTOMERS = 3000
 SEED = 1
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -57,18 +61,29 @@ def look_into(url: str) -> dict[str, Any]:
     return held
 
 
-def make_warehouse(day: dt.date) -> Path:
+def folder_of(demo: str) -> Path:
+    """Return the folder of a demo."""
+    folder = PROJECT / ".demo" / demo
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def make_warehouse(folder: Path, day: dt.date) -> Path:
     """Make the warehouse of a day."""
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / "warehouse.sqlite"
+    path = folder / "warehouse.sqlite"
     warehouse.make(path, CUSTOMERS, SEED, day)
     return path
 
 
-def environment(url: str, database: Path) -> dict[str, str]:
-    """Return the environment in which Airflow finds Dags, connections and a home below ``.demo/``."""
-    home = FOLDER / "airflow"
-    home.mkdir(parents=True, exist_ok=True)
+def forget_snapshots(folder: Path) -> None:
+    """Forget what lists held: a new simulator holds nothing."""
+    shutil.rmtree(folder / "snapshots", ignore_errors=True)
+
+
+def environment(folder: Path, url: str, database: Path) -> dict[str, str]:
+    """Return the environment in which Airflow finds Dags, connections and a home in a demo's folder."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
     octopush = {
         "conn_type": "octopush",
         "host": url,
@@ -87,6 +102,6 @@ def environment(url: str, database: Path) -> dict[str, str]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_OCTOPUSH_DEFAULT": json.dumps(octopush),
         "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(database)}),
-        "AIRFLOW_VAR_OCTOPUSH_REJECTS": str(FOLDER),
-        "AIRFLOW_VAR_OCTOPUSH_SNAPSHOTS": str(FOLDER / "snapshots"),
+        "AIRFLOW_VAR_OCTOPUSH_REJECTS": str(folder),
+        "AIRFLOW_VAR_OCTOPUSH_SNAPSHOTS": str(folder / "snapshots"),
     }

@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import enum
 import math
+import unicodedata
 import uuid
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_octopush.values import is_missing, to_text
+from airflow_provider_octopush.values import fold_name, is_missing, to_text
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,7 @@ def test_a_value_is_written_as_a_person_would(value: object, text: str) -> None:
     [b"secret\xff", memoryview(b"secret\xff"), ["secret"], {"secret": 1}, ("secret",),
      math.inf, decimal.Decimal("-inf"),
      "secret\ud800", object(), dt.timedelta(1), np.timedelta64(1, "s"),
+     "secret\x00", "\x1bsecret", "secret\x7f", "secret\x85x", b"\x01", "\x1a", "\x0b", "\x1c",
      decimal.Decimal("1E+999999999"), decimal.Decimal("1E-999999999"),
      pytest.param(10**5000, id="an integer of 5001 digits"), -math.inf],
 )  # fmt: skip
@@ -110,6 +112,40 @@ def test_a_float_reads_back_as_itself(value: float) -> None:
     assert float(to_text(value) or "") == value
 
 
+def is_control(character: str) -> bool:
+    return unicodedata.category(character) == "Cc" and character not in "\t\n\r"
+
+
 @given(st.text())
 def test_text_is_never_altered(value: str) -> None:
+    if any(map(is_control, value)):
+        value = "".join(character for character in value if not is_control(character))
     assert to_text(value) in (value, None)
+
+
+@given(st.text(), st.characters(categories=["Cc"]), st.text())
+def test_control_characters_are_no_text_but_for_those_that_lay_text_out(before: str, sign: str, behind: str) -> None:
+    for value in (f"{before}{sign}{behind}", f"{before}{sign}{behind}".encode()):
+        if any(map(is_control, before + sign + behind)):
+            with pytest.raises(ValueError, match=r"^text with control characters.*: give it "):
+                to_text(value)
+        else:
+            assert to_text(value) in (f"{before}{sign}{behind}", None)
+
+
+def test_what_is_read_in_another_encoding_than_its_own_is_told_so() -> None:
+    for text in ("l\u2019été", "5 \u20ac", "\u0160ime", "\u201cBob\u201d", "a\u2026"):
+        value = text.encode("cp1252").decode("latin-1")
+        with pytest.raises(
+            ValueError, match="as there are when cp1252 is read as latin-1: give it in its own encoding"
+        ):
+            to_text(value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Prénom", "pre\u0301nom"), ("STRASSE", "straße"), ("\u1e9e", "ss"), ("\u212b", "a\u030a")]
+)
+def test_names_are_compared_in_one_case_and_one_form(one: str, other: str) -> None:
+    assert fold_name(one) == fold_name(other)
+    assert fold_name(one) != fold_name(f"{other}x")
+    assert fold_name("prénom") != fold_name("prenom")

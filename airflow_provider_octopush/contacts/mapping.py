@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from airflow_provider_octopush.contacts.fields import REGION, check_fields
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.payloads import ContactPayload
-from airflow_provider_octopush.values import decode, describe_foreign, to_text
+from airflow_provider_octopush.values import decode, describe_foreign, fold_name, to_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,8 @@ class RowReader:
     Reads the columns of rows that feed contact fields.
 
     :param columns: contact field → name of the column that feeds it. A field that is not named is fed by the column of
-        its own name, if there is one. Names are compared exactly first, then without regard to upper and lower case.
+        its own name, if there is one. Names are compared exactly first, then without regard to how accents are
+        encoded, then also without regard to upper and lower case.
     :param fields: those that are read.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
     :raises ColumnError: when it is no mapping, or feeds a field with what is no name.
@@ -89,9 +91,7 @@ class RowReader:
         for field in self.fields:
             asked_for = field in self._columns or field == "phone_number"
             name = self._columns.get(field, field)
-            found = [i for i, other in enumerate(names) if other == name] or [
-                i for i, other in enumerate(names) if other.casefold() == name.casefold()
-            ]
+            found = places_of(name, names)
             there = _listed(names)
             if len(found) > 1:
                 raise ColumnError(
@@ -189,6 +189,24 @@ class ContactMapper:
 def fields_of(columns: Mapping[str, str]) -> Sequence[str]:
     """Return what is read of rows for contacts: their fields, and the region where ``columns`` names it."""
     return (*CONTACT_FIELDS, REGION) if REGION in columns else CONTACT_FIELDS
+
+
+def places_of(name: str, names: Sequence[str]) -> list[int]:
+    """
+    Find a column: by its exact name first, then without regard to how accents are encoded, then also to upper and lower
+    case.
+
+    :return: the places of all columns that have it.
+    """
+    found: list[int] = []
+    for form in (str, _composed, fold_name):
+        found = found or [place for place, other in enumerate(names) if form(other) == form(name)]
+    return found
+
+
+def _composed(name: str) -> str:
+    """Write a name with its accents in one form: macOS takes letters and accents apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_octopush.contacts.fields import REGION
-from airflow_provider_octopush.contacts.mapping import ColumnError, RowReader
+from airflow_provider_octopush.contacts.mapping import ColumnError, RowReader, places_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,11 +61,12 @@ class OptOutReader:
         ]
 
     def _fed_by(self, names: Sequence[str]) -> dict[str, str]:
-        regions = self._found(self._columns.get(REGION, REGION), names) or self._found(REGION, names)
-        region = self._one_of(regions, REGION)
+        regions = places_of(self._columns.get(REGION, REGION), names) or places_of(REGION, names)
+        region = self._one_of([names[place] for place in regions], REGION)
         asked_for = self._columns.get("phone_number", "phone_number")
         others = [name for name in names if name != region]
-        name = self._one_of(self._found(asked_for, others) or (others if len(others) == 1 else []), "phone_number")
+        found = [others[place] for place in places_of(asked_for, others)]
+        name = self._one_of(found or (others if len(others) == 1 else []), "phone_number")
         if name is None:
             raise ColumnError(
                 f"{self._source} gives {len(names)} columns, and none of them is {asked_for!r}, which feeds "
@@ -81,8 +82,3 @@ class OptOutReader:
                 "column its own name there"
             )
         return next(iter(found), None)
-
-    @staticmethod
-    def _found(name: str, names: Sequence[str]) -> list[str]:
-        same = [other for other in names if other == name]
-        return same or [other for other in names if other.casefold() == name.casefold()]

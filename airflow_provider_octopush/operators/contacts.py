@@ -117,6 +117,10 @@ class CreateContactsOperator(RowsOperator):
         from airflow_provider_octopush.sync.sync import ContactSync
 
         check_names(list_name=self.list_name, tag_name=self.tag_name)
+        upstream = self._wholeness(context)
+        upstream.check_zipped("nothing is sent")
+        if not upstream.is_whole:
+            self.log.warning("%s: what is there is sent", upstream)
         mapper = self._mapper()
         checkpoint = self._checkpoint(context)
         with self._rejects(context, mapper.fields) as (rejects, rejects_path):
@@ -137,6 +141,7 @@ class CreateContactsOperator(RowsOperator):
         # Last: if any of the above fails, a retry has nothing to send, but still reports the whole run.
         if checkpoint is not None:
             checkpoint.clear()
+        upstream.check_failed("what was there was sent")
         summary.check_rejected(self.max_rejected, removes_blacklisted=bool(self.auto_remove_blacklisted_numbers))
         return summary
 
@@ -269,10 +274,10 @@ class DeleteContactsOperator(RowsOperator):
             # To Octopush, no name means the whole account.
             raise TemplateError("list_name is empty: write the list that the contacts are to be removed from")
         check_names(list_name=self.list_name)
+        self._wholeness(context).check("nobody is removed")
         self._phone_reader()
-        rows = RowReader(
-            self.columns or {}, ("phone_number", REGION) if REGION in (self.columns or {}) else ("phone_number",)
-        )
+        fields = ("phone_number", REGION) if REGION in (self.columns or {}) else ("phone_number",)
+        rows = RowReader(self.columns or {}, fields)
         # If something is wrong with the snapshot, it shows before anybody is removed.
         with self._snapshot(context) as snapshot, self._rejects(context, rows.fields) as (rejects, rejects_path):
             summary = DeletionSummary(

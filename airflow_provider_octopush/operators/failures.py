@@ -21,11 +21,12 @@ from airflow_provider_octopush.exceptions import (
     SnapshotSecretError,
     SnapshotUnreadableError,
     SupersededError,
+    TableFormatError,
     TooManyRejectedError,
 )
 from airflow_provider_octopush.limits import LimitError
 from airflow_provider_octopush.operators.parameters import TemplateError
-from airflow_provider_octopush.sources.errors import UnusableSourceError
+from airflow_provider_octopush.sources.errors import InstancesMissingError, UnusableSourceError
 
 #: A retry of the task would meet these again, unchanged.
 FINAL_ERRORS = (
@@ -35,8 +36,8 @@ FINAL_ERRORS = (
     TooManyRejectedError,
     ContactsKeptError,
     LimitExceededError,
-    LimitExceededError,
     MissingProviderError,
+    TableFormatError,
     OptOutsMissingError,
     SnapshotFormatError,
     SnapshotMismatchError,
@@ -46,6 +47,7 @@ FINAL_ERRORS = (
     ColumnError,
     LimitError,
     UnusableSourceError,
+    InstancesMissingError,
     TemplateError,
 )
 

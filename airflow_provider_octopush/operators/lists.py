@@ -256,7 +256,11 @@ class SyncListOperator(RowsOperator):
 
         check_names(list_name=self.list_name, tag_name=self.tag_name)
         self._check_no_other_sync()
-        rules = self._rules()
+        upstream = self._wholeness(context)
+        upstream.check_zipped("nothing is sent")
+        self._check_opted_out(context)
+        # Who is not among the rows may be among those that are missing.
+        rules = self._rules(None if upstream.is_whole else str(upstream))
         self._phone_reader()
         try:
             snapshot = self._snapshot(context)
@@ -280,11 +284,18 @@ class SyncListOperator(RowsOperator):
             self._make_killable(sync)
             summary = sync.run(partial(self._frames, context), opt_outs)
         self._tell(summary, context)
+        upstream.check("what was there was sent, and nobody was removed for not being there")
         if summary.read or self.on_empty == "succeed":
             sync.check(summary)
         return summary
 
-    def _rules(self) -> Rules:
+    def _check_opted_out(self, context: Context) -> None:
+        """Check that no person can be missing among those who opted out."""
+        from airflow_provider_octopush.operators.upstream import wholeness
+
+        wholeness(self._opted_out, context).check("nothing is sent, as whoever is missing may have opted out")
+
+    def _rules(self, is_not_whole: str | None) -> Rules:
         from airflow_provider_octopush.limits import Limit
         from airflow_provider_octopush.sync.list_sync import Rules
         from airflow_provider_octopush.sync.plan import Limits
@@ -301,6 +312,7 @@ class SyncListOperator(RowsOperator):
             max_rejected=self.max_rejected,
             removes_blacklisted=bool(self.auto_remove_blacklisted_numbers),
             plans=self.validate_only,
+            is_not_whole=is_not_whole,
         )
 
     def _contact_sync(
@@ -402,8 +414,6 @@ class SyncListOperator(RowsOperator):
             from airflow_provider_octopush.sources.sql import read_sql
 
             return read_sql(self._opted_out_hook, self.opted_out_sql, self.opted_out_parameters)
-        from airflow_provider_octopush.sources.upstream import read_upstream
+        from airflow_provider_octopush.operators.sources import upstream_frames
 
-        rows = self._opted_out
-        rows = rows.resolve(context) if isinstance(rows, XComArg) else rows
-        return read_upstream(rows, origin="upstream (opted_out)", is_data=False)
+        return upstream_frames(self._opted_out, None, context, parameter="opted_out")

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.hooks.octopush import OctopushHook
+    from airflow_provider_octopush.operators.upstream import Wholeness
     from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.phones.reader import PhoneReader
@@ -218,6 +219,12 @@ class RowsOperator(BaseOperator):
     @abstractmethod
     def _sync(self, context: Context) -> Summary:
         """Bring the rows where they belong, and return what became of them; raise if that is not what was asked for."""
+
+    def _wholeness(self, context: Context) -> Wholeness:
+        """Tell whether all upstream instances that feed the rows gave some."""
+        from airflow_provider_octopush.operators.upstream import wholeness
+
+        return wholeness(self._data, context)
 
     def _frames(self, context: Context) -> Frames:
         if self.sql is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook, XComArg
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, XComArg
 
+from airflow_provider_octopush.operators.upstream import inner_references, is_of_many, wholeness
 from airflow_provider_octopush.sources.errors import HookError
 from airflow_provider_octopush.sources.upstream import read_upstream
 
@@ -92,29 +94,66 @@ def _asks_for_legacy_sql(conn_id: str) -> bool:
     return any(str(extra.get(name)).lower() == "true" for name in names)
 
 
-def upstream_frames(data: Any, columns: Sequence[str] | None, context: Context) -> Generator[pd.DataFrame, None, None]:
+def upstream_frames(
+    data: Any, columns: Sequence[str] | None, context: Context, *, parameter: str = "data"
+) -> Generator[pd.DataFrame, None, None]:
     """
-    Give the rows that ``data`` stands for.
+    Give the rows that ``data`` stands for: those that are there, whether the source is whole or not.
+
+    Where the function of ``.map()`` raises AirflowSkipException, its item is left out.
 
     :param data: rows, a reference to an upstream task's rows, or a list of both.
     :param columns: names for the values of rows that have none.
     :param context: of the task.
+    :param parameter: the operator's parameter that it was given as, for error messages.
     """
-    if isinstance(data, XComArg):
-        yield from read_upstream(_rows_of(data, context), columns=columns)
-    elif isinstance(data, list | tuple) and any(True for _ in XComArg.iter_xcom_references(data)):
+    read = partial(read_upstream, columns=columns, is_data=parameter == "data")
+    of = "" if parameter == "data" else f" ({parameter})"
+    if _is_reference(data):
+        for part in _parts(data):
+            yield from read(_rows_of(part, context, is_alone=part is data), origin=f"upstream{of}")
+    elif isinstance(data, list | tuple) and _refers(data):
         for item in data:
-            if isinstance(item, XComArg):
-                rows, origin = _rows_of(item, context), f"upstream {_task_id(item) or 'task'}"
+            if _is_reference(item):
+                for part in _parts(item):
+                    yield from read(_rows_of(part, context), origin=f"upstream {_task_id(part) or 'task'}{of}")
             else:
-                rows, origin = [_resolved(item, context)], "data"
-            yield from read_upstream(rows, columns=columns, origin=origin)
+                yield from read([_resolved(item, context)], origin=parameter)
     else:
-        yield from read_upstream(data, columns=columns)
+        yield from read(data, origin=f"upstream{of}")
+
+
+def _is_reference(value: Any) -> bool:
+    """Whether it stands for a value that is known when the task runs: an XComArg, or an argument of a task group."""
+    kind = type(value)
+    return isinstance(value, XComArg) or (hasattr(kind, "iter_references") and hasattr(kind, "resolve"))
+
+
+def _refers(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_refers, value.values()))
+    return _is_reference(value) or (isinstance(value, list | tuple) and any(map(_refers, value)))
+
+
+def _parts(reference: Any) -> Iterator[Any]:
+    """
+    Take ``.concat()`` apart, also behind ``.map()``, into references that give the same rows one after the other.
+
+    As a whole, it has no value if one of them has none.
+    """
+    inner = inner_references(reference) if isinstance(reference, XComArg) else []
+    if len(inner) == 1 and hasattr(reference, "callables"):
+        for part in _parts(inner[0]):
+            yield reference if part is inner[0] else type(reference)(part, reference.callables)
+    elif inner and not hasattr(reference, "fillvalue"):
+        for part in inner:
+            yield from _parts(part)
+    else:
+        yield reference
 
 
 def _resolved(value: Any, context: Context) -> Any:
-    if isinstance(value, XComArg):
+    if _is_reference(value):
         return value.resolve(context)
     if isinstance(value, Mapping):
         return {key: _resolved(inner, context) for key, inner in value.items()}
@@ -123,32 +162,50 @@ def _resolved(value: Any, context: Context) -> Any:
     return value
 
 
-def _rows_of(reference: XComArg, context: Context) -> Any:
-    rows: Any = reference.resolve(context)
-    task_id = _task_id(reference)
-    if task_id is not None and type(rows).__name__.startswith("LazyXCom"):
-        _say_what_is_left_out(task_id, len(rows), context)
-    return rows
-
-
-def _task_id(reference: XComArg) -> str | None:
-    return getattr(getattr(reference, "operator", None), "task_id", None)
-
-
-def _say_what_is_left_out(task_id: str, given: int, context: Context) -> None:
-    instance: Any = context["ti"]
+def _rows_of(reference: Any, context: Context, *, is_alone: bool = False) -> Any:
+    """Return what a reference stands for; no rows where it stands for nothing, and the instances tell why."""
+    failure: Exception | None = None
+    rows: Any = None
     try:
-        if hasattr(instance, "get_ti_count"):
-            of_run = {"dag_id": instance.dag_id, "task_ids": [task_id], "run_ids": [instance.run_id]}
-            instances = instance.get_ti_count(**of_run)
-        else:  # Airflow 2
-            run: Any = context["dag_run"]
-            instances = sum(other.task_id == task_id for other in run.get_task_instances())
-    except Exception:
-        log.debug("how many instances %s has is not known", task_id, exc_info=True)
-        return
-    if given < instances:
-        log.warning(
-            "of %s instances of %s, %s gave rows: Airflow leaves out those that returned None, failed or were skipped",
-            *(instances, task_id, given),
-        )
+        rows = reference.resolve(context)
+    except Exception as error:  # noqa: BLE001 - Airflow has many, for a key that is not there or a None to map
+        failure = error
+    if rows is None and _is_missing(reference, context, is_alone=is_alone):
+        return []
+    if failure is not None:
+        raise failure
+    if type(rows) is list:
+        # Airflow before 3.2 puts this where an instance of a mapped task group has returned None.
+        rows = [row for row in rows if type(row).__name__ != "ArgNotSet"]
+    return _without_skipped(rows, reference) if _has_map(reference) else rows
+
+
+def _is_missing(reference: Any, context: Context, *, is_alone: bool) -> bool:
+    """Whether there is nothing because its instances gave nothing. A single task that forgot its return is told so."""
+    found = wholeness(reference, context)
+    is_one = is_alone and not is_of_many(reference)
+    return bool(found.task_ids) and not (is_one and found.gave_none)
+
+
+def _has_map(reference: Any) -> bool:
+    """Whether it has ``.map()`` in it."""
+    if not isinstance(reference, XComArg):
+        return False
+    return hasattr(reference, "callables") or any(map(_has_map, inner_references(reference)))
+
+
+def _without_skipped(rows: Sequence[Any], reference: XComArg) -> Iterator[Any]:
+    skipped = 0
+    for index in range(len(rows)):
+        try:
+            row = rows[index]
+        except AirflowSkipException:
+            skipped += 1
+            continue
+        yield row
+    if skipped:
+        log.info("the function of .map() skipped %d of %d items of %r", skipped, len(rows), reference)
+
+
+def _task_id(reference: Any) -> str | None:
+    return getattr(getattr(reference, "operator", None), "task_id", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError
@@ -22,7 +22,39 @@ _DIALECT: Mapping[str, Any] = {
 _ABOUT_ROWS = ("comment", "skiprows", "skipfooter", "lineterminator", "on_bad_lines", "index_col", "skip_blank_lines")
 
 
-def whole_rows(text: TextIO, options: Mapping[str, Any], name: str) -> io.TextIOBase | TextIO:
+_END = "\x1a"
+_AT_THE_END = f"{_END}\x00 \t\r\n"
+
+#: Of ``"sep=;"`` and the end of its line.
+_LONGEST_SEPARATOR_LINE = 12
+
+
+def separator_line(text: TextIO, options: Mapping[str, Any], name: str) -> tuple[int, dict[str, Any]]:
+    """
+    Take off the line ``sep=;`` that a file for Excel may begin with.
+
+    :param text: read with ``newline=""``; afterwards at its first row.
+    :param options: of ``pandas.read_csv``. Who says which lines are rows gets the line as it is.
+    :param name: of the file, for the message of an error.
+    :return: how many lines were taken off, and the options that follow from it.
+    :raises FilesError: when the options name another separator.
+    """
+    if set(_ABOUT_ROWS) & set(options) or options.get("header") not in (None, 0, "infer"):
+        return 0, {}
+    line = re.fullmatch(r'("?)sep=(.)\1(\r\n?|\n)?', text.readline(_LONGEST_SEPARATOR_LINE), re.IGNORECASE)
+    if line is None:
+        text.seek(0)
+        return 0, {}
+    given = options.get("sep", options.get("delimiter"))
+    if given not in (None, line[2]):
+        raise FilesError(
+            f"{name} begins with a line for Excel, sep={line[2]}, and data_options say {given!r}: leave the separator "
+            "out of data_options, or correct one of the two"
+        )
+    return 1, {"delimiter" if options.get("delimiter") is not None else "sep": line[2]}
+
+
+def whole_rows(text: TextIO, options: Mapping[str, Any], name: str, line: int = 0) -> io.TextIOBase:
     """
     Give text whose rows are looked at before anybody reads them.
 
@@ -32,34 +64,52 @@ def whole_rows(text: TextIO, options: Mapping[str, Any], name: str) -> io.TextIO
     :param text: read with ``newline=""``.
     :param options: of ``pandas.read_csv``.
     :param name: of the file, for the message of an error.
-    :return: the text as it is; in a file of one column, with an empty cell in each line that is blank.
+    :param line: how many lines of the file come before the text.
+    :return: the text as it is, up to a sign of its end; in a file of one column, with an empty cell in each line that
+        is blank. Reading it raises :class:`FilesError` when a row has another number of cells than the first one, a
+        quote is out of place, or the encoding is another one; and :class:`RowsNotReadError` when it ends within a row.
     """
     # To pandas, a delimiter that is None is none that was given.
     separator = options.get("sep", options.get("delimiter") or ",")
     is_plain = isinstance(separator, str) and len(separator) == 1
-    return _WholeRows(text, separator, options, name) if is_plain and not set(_ABOUT_ROWS) & set(options) else text
+    lines = _without_nul(to_the_end(text), name)
+    if is_plain and not set(_ABOUT_ROWS) & set(options):
+        return _Text(_WholeRows(lines, separator, options, name, line).checked())
+    return _Text(lines)
 
 
-class _WholeRows(io.TextIOBase):
-    """
-    Text, row by row.
+def to_the_end(lines: Iterable[str]) -> Iterator[str]:
+    """Give lines up to Ctrl-Z, with which DOS ended a text, and what fills up the file behind it."""
+    held: list[str] = []
+    for line in lines:
+        if held and not line.strip(_AT_THE_END):
+            held.append(line)
+            continue
+        if held:
+            yield from held
+            held.clear()
+        if _END in line and not line.partition(_END)[2].strip(_AT_THE_END):
+            held.append(line)
+        else:
+            yield line
+    if held and (rest := held[0].partition(_END)[0]):
+        yield rest
 
-    :raises FilesError: when a row has another number of cells than the first one, or a quote is out of place.
-    :raises RowsNotReadError: when the text ends within a row.
-    """
 
-    def __init__(self, text: TextIO, separator: str, options: Mapping[str, Any], name: str) -> None:
-        self._name = name
-        self._names = None if "usecols" in options else options.get("names")
-        self._dialect = {option: options.get(option, usual) for option, usual in _DIALECT.items()}
-        has_quotes = self._dialect["quoting"] != csv.QUOTE_NONE
-        # Others would make numbers of cells.
-        self._dialect["quoting"] = csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE
-        self._quote: str = self._dialect["quotechar"] if has_quotes else ""
-        self._row = _row_of(separator, self._dialect) if has_quotes else None
-        self._lines: list[str] = []
-        self._reader = csv.reader(self._noted(text), delimiter=separator, strict=True, **self._dialect)
-        self._rows = self._checked()
+def _without_nul(lines: Iterable[str], name: str) -> Iterator[str]:
+    """Give lines in which another control character stands for NUL: at a NUL, pandas 2 cuts a cell."""
+    for number, line in enumerate(lines):
+        if number == 0 and "\x00" in line:
+            # As UTF-16 has them, in all that is ASCII.
+            raise FilesError(f"{name} is not in the encoding it is read in: write data_options={{'encoding': …}}")
+        yield line.replace("\x00", "\x01")
+
+
+class _Text(io.TextIOBase):
+    """Text that is read from its lines, or rows."""
+
+    def __init__(self, rows: Iterator[str]) -> None:
+        self._rows = rows
         self._rest = ""
 
     def readable(self) -> bool:
@@ -83,12 +133,30 @@ class _WholeRows(io.TextIOBase):
         self._rest = "" if size < 0 else line[size:]
         return line if size < 0 else line[:size]
 
-    def _noted(self, text: TextIO) -> Iterator[str]:
-        for line in text:
+
+class _WholeRows:
+    """Rows, each of which is looked at."""
+
+    def __init__(self, lines: Iterable[str], separator: str, options: Mapping[str, Any], name: str, line: int) -> None:
+        self._name = name
+        self._lines_before = line
+        self._names = None if "usecols" in options else options.get("names")
+        self._dialect = {option: options.get(option, usual) for option, usual in _DIALECT.items()}
+        has_quotes = self._dialect["quoting"] != csv.QUOTE_NONE
+        # Others would make numbers of cells.
+        self._dialect["quoting"] = csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE
+        self._quote: str = self._dialect["quotechar"] if has_quotes else ""
+        self._row = _row_of(separator, self._dialect) if has_quotes else None
+        self._lines: list[str] = []
+        self._reader = csv.reader(self._noted(lines), delimiter=separator, strict=True, **self._dialect)
+
+    def _noted(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
             self._lines.append(line)
             yield line
 
-    def _checked(self) -> Iterator[str]:
+    def checked(self) -> Iterator[str]:
+        """Give the rows, as text."""
         width = None
         while (cells := self._next()) is not None:
             row = "".join(self._lines)
@@ -132,7 +200,7 @@ class _WholeRows(io.TextIOBase):
             )
 
     def _where(self) -> str:
-        return f"{self._name} cannot be read with these data_options, line {self._reader.line_num}"
+        return f"{self._name} cannot be read with these data_options, line {self._lines_before + self._reader.line_num}"
 
 
 _ADVICE = (

@@ -23,6 +23,14 @@ class NotRowsError(UnusableSourceError, TypeError):
     """What came from upstream is not rows: return rows, or name their columns."""
 
 
+class InstancesMissingError(Exception):
+    """Instances of an upstream task gave no rows: clear them, or return [] for no rows. A retry changes nothing."""
+
+
+class InstancesUnknownError(Exception):
+    """Airflow did not tell whether all instances of an upstream task gave rows: try again."""
+
+
 class FilesError(UnusableSourceError, ValueError):
     """The files are not what the reader was told to expect: correct the path, the options, or the files."""
 

@@ -16,8 +16,10 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import pandas as pd
 
 from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
-from airflow_provider_octopush.sources.cells import whole_rows
+from airflow_provider_octopush.sources.cells import separator_line, to_the_end, whole_rows
+from airflow_provider_octopush.sources.contents import check_gzip, check_parquet, check_text
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
+from airflow_provider_octopush.sources.partitions import cells_of_path, row_with_cells, with_cells
 from airflow_provider_octopush.sources.upstream import by_name, read_upstream
 
 Options = Mapping[str, Any]
@@ -54,6 +56,8 @@ def read_files(
     Cells of a CSV are text, never numbers, and nothing is guessed: it is in UTF-8, with or without a byte order mark,
     its cells are separated by commas, and its first row has the columns' names. Values of JSON and Parquet are what
     Python and pyarrow make of them: an integer beside a null stays an int, and a JSON number with a point is a float.
+    What folders of partitions in a file's path say (``country=FR``) are columns of its rows, as text, unless the file
+    has a column of that name.
 
     :param files: CSV (``.csv``), JSON lines (``.jsonl``, ``.ndjson``, ``.json``; one object on a line) or Parquet
         (``.parquet``, which needs pyarrow). CSV and JSON lines may be compressed (``.gz``).
@@ -98,11 +102,13 @@ def _found(file: File, stack: ExitStack) -> BinaryIO:
 def _opened(file: File, stack: ExitStack) -> BinaryIO:
     opened = _found(file, stack)
     if not file.name.lower().endswith(".gz"):
+        check_text(opened, file.name)
         return opened
     # To gzip, a file without a byte is empty; what writes one begins with its header.
     if not opened.read(1):
         raise RowsNotReadError(f"{file.name} is empty: is it still being written?")
     opened.seek(0)
+    check_gzip(opened, file.name)
     return cast(BinaryIO, stack.enter_context(gzip.open(opened)))
 
 
@@ -195,7 +201,7 @@ def _csv(file: File, options: Options, batch_size: int) -> Iterator[pd.DataFrame
                     _check_separator(names, file.name, options)
                     frame = frame.iloc[1:]
                 frame.columns = pd.Index(names)
-            yield frame.reset_index(drop=True)
+            yield from with_cells([frame.reset_index(drop=True)], cells_of_path(file.name))
 
 
 def _types(given: Any) -> Any:
@@ -227,8 +233,10 @@ def _chunks(opened: BinaryIO, options: Options, batch_size: int, name: str) -> G
     if codecs.lookup(encoding).name == "utf-8":
         encoding = "utf-8-sig"
     with io.TextIOWrapper(opened, encoding=encoding, errors=errors, newline="") as text:
+        line, separator = separator_line(text, options, name)
+        options.update(separator)
         try:
-            reader: Any = pd.read_csv(whole_rows(text, options, name), chunksize=batch_size, **options)
+            reader: Any = pd.read_csv(whole_rows(text, options, name, line), chunksize=batch_size, **options)
         except pd.errors.EmptyDataError:
             return
         with reader as chunks:
@@ -255,13 +263,14 @@ def _json_lines(file: File, options: Options, batch_size: int) -> Iterator[pd.Da
 
 
 def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[Hashable, Any]]:
+    cells = cells_of_path(name)
     with io.TextIOWrapper(opened, **{"encoding": "utf-8-sig", **options}) as lines:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(to_the_end(lines), 1):
             if line.isspace():
                 continue
             row = _parsed(line)
             if isinstance(row, dict):
-                yield row
+                yield row_with_cells(row, cells)
             elif row is None and not line.endswith("\n"):
                 raise RowsNotReadError(f"{name} ends in the middle of line {number}: is it still being written?")
             else:
@@ -282,6 +291,7 @@ def _parquet(file: File, options: Options, batch_size: int) -> Iterator[pd.DataF
     pyarrow = import_pyarrow("pyarrow", file.name, FilesError)
     with ExitStack() as stack:
         opened, failure = _found(file, stack), None
+        check_parquet(opened, file.name)
         try:
             table = stack.enter_context(parquet.ParquetFile(opened))
         except (pyarrow.ArrowInvalid, OSError) as error:
@@ -291,7 +301,8 @@ def _parquet(file: File, options: Options, batch_size: int) -> Iterator[pd.DataF
         if failure is not None:
             raise failure
         batches = _batches(pyarrow, table, options, batch_size)
-        yield from _whole(frames_of_batches(batches, batch_size, file.name), file.name, options)
+        frames = _whole(frames_of_batches(batches, batch_size, file.name), file.name, options)
+        yield from with_cells(frames, cells_of_path(file.name))
 
 
 def _is_damage(error: Exception) -> bool:

@@ -11,7 +11,14 @@ from airflow_provider_octopush.sources.drivers.driver import Converters, Driver,
 from airflow_provider_octopush.sources.drivers.table import driver_of
 from airflow_provider_octopush.sources.errors import HookError, NotAQueryError, ParametersError, UnreadableValueError
 from airflow_provider_octopush.sources.frames import frame_of
-from airflow_provider_octopush.sources.statements import DECLARED, QUERIES, check_query, styles_of_parameters
+from airflow_provider_octopush.sources.statements import (
+    DECLARED,
+    QUERIES,
+    check_query,
+    has_other_percents,
+    styles_of_parameters,
+    without_byte_order_mark,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +78,7 @@ def read_sql(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
+    sql = without_byte_order_mark(sql)
     conn = _connect(hook)
     with ExitStack() as stack:
         stack.callback(_quietly, conn, "close")
@@ -139,7 +147,7 @@ class _Query:
             else:
                 self._cursor.execute(sql)
         except Exception as error:  # noqa: BLE001 - drivers share no base class
-            failure = self._wrong_style(sql) if parameters else None
+            failure = (self._wrong_style(sql) or self._percent(sql, error)) if parameters else None
             failure = failure or self._explain(
                 error,
                 "the query was started",
@@ -161,6 +169,17 @@ class _Query:
         return ParametersError(
             f"the query writes its parameters as {' and '.join(sorted(found))}; the driver {self._package} takes "
             f"{' or '.join(styles)}"
+        )
+
+    def _percent(self, sql: str, error: Exception) -> ParametersError | None:
+        """Say what is wrong where a driver, not a server, stumbles over a % that is no parameter."""
+        styles = self._driver.parameters or styles_of_parameters(sql)
+        is_drivers = code_of(error) in (None, "-1")  # the latter is MySQL Connector's
+        if not is_drivers or not any("%" in style for style in styles) or not has_other_percents(sql):
+            return None
+        return ParametersError(
+            f"the query has a % that is not one of its parameters, and the driver {self._package} takes it for one: "
+            + ("beside parameters, write %% for a %" if self._driver.halves_percents else "make its text a parameter")
         )
 
     def fetch(self, batch_size: int) -> Sequence[Any]:

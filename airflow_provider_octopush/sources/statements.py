@@ -21,6 +21,8 @@ QUERIES = (*DECLARED, "SHOW")
 _PROCEDURES = ("CALL", "EXEC", "EXECUTE")
 _ADVICE = "write one SELECT"
 
+BYTE_ORDER_MARK = "\ufeff"
+
 
 @dataclass(frozen=True)
 class Lexis:
@@ -86,6 +88,11 @@ def check_query(sql: str, lexes: Iterable[Lexis] = UNKNOWN) -> str:
     return min([_check(_WORD.findall(text)) for text in codes])
 
 
+def without_byte_order_mark(sql: str) -> str:
+    """Take off the byte order mark that some editors put before a file."""
+    return re.sub(rf"\A[\s{BYTE_ORDER_MARK}]*{BYTE_ORDER_MARK}", "", sql) if isinstance(sql, str) else sql
+
+
 def styles_of_parameters(sql: str) -> set[str]:
     """
     Tell how a statement writes its parameters.
@@ -95,6 +102,19 @@ def styles_of_parameters(sql: str) -> set[str]:
     text = _code(sql, Lexis(), parameters=False)
     return {style for style, pattern in _STYLES.items() if pattern.search(text)}
 
+
+def has_other_percents(sql: str) -> bool:
+    """
+    Tell whether a statement has a ``%`` that is neither a parameter nor doubled, as drivers with ``%s`` want it.
+
+    A parameter within a text, or a comment, is none: who writes ``LIKE '%son'`` means a ``%``.
+    """
+    parts = _PERCENTS.findall(sql)
+    in_code = _PERCENTS.findall(_code(sql, Lexis(), parameters=False))
+    return any(part == "%" for part in parts) or len(parts) - parts.count("%%") > len(in_code) - in_code.count("%%")
+
+
+_PERCENTS = re.compile(r"%%|%(?:\([^()]+\))?[sbt]|%")
 
 _STYLES = {
     "?": re.compile(r"\?"),
@@ -209,6 +229,10 @@ def _check(words: list[str]) -> str:
         words.pop()
     if not words:
         raise NotAQueryError(f"sql is empty: {_ADVICE}")
+    if BYTE_ORDER_MARK in words:
+        raise NotAQueryError(
+            "sql has a byte order mark (U+FEFF) in it, as editors put one before a file: save the file without it"
+        )
     if ";" in words or _has_two_queries(words):
         raise NotAQueryError(f"sql is more than one statement: {_ADVICE}")
     # Parentheses around a query, and how ODBC and JDBC call a procedure: {? = CALL p()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -9,8 +10,15 @@ from urllib.parse import unquote
 
 import fsspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_octopush.exceptions import MissingProviderError
+from airflow_provider_octopush.storage.table_formats import (
+    fixed_part,
+    refuse_tables_above,
+    refuse_tables_at,
+    refuse_tables_within,
+)
 
 
 def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
@@ -18,19 +26,30 @@ def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
     Find files, in the order of their names, so that a retry reads the same rows in the same order.
 
     Of a folder, all files at any depth are taken, but those with a name, or in a folder with a name, that begins with a
-    dot or an underscore: these are what Spark and others leave beside the data, such as ``_SUCCESS``.
+    dot or an underscore: these are what Spark and others leave beside the data, such as ``_SUCCESS``. A folder of a
+    partition is taken also where the name of its column begins with an underscore: ``_country=FR``.
 
     :param path: of a file or a folder, or a glob: a local path, or a URI of Airflow's object storage, such as
         ``s3://conn_id@bucket/folder/*.csv``.
     :return: of each file, its name and what opens it.
     :raises FileNotFoundError: when there is no file; there may be one later.
     :raises MissingProviderError: when the path needs a package that is not installed.
+    :raises TableFormatError: when the files are, or may be, of a table that an engine keeps.
     """
     store, root, opens = _store(path)
+    place = root
+    # What was listed before may have changed, and s3fs takes the part of a folder that a glob has listed for all of it.
+    store.invalidate_cache()
     if store.isfile(root):
         found = [root]
     elif store.isdir(root):
-        found = [file for file in store.find(root) if not _is_hidden(file.removeprefix(root))]
+        listed = store.find(root, withdirs=True, detail=True)
+        found = [
+            file
+            for file, info in listed.items()
+            if info["type"] != "directory" and not _is_hidden(file.removeprefix(root))
+        ]
+        refuse_tables_within(path, root, listed, found)
     else:
         matches = store.glob(root, detail=True) if any(sign in root for sign in "*?[") else {}
         found = [
@@ -40,6 +59,12 @@ def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
             and info["type"] != "directory"
             and not _is_hidden(PurePosixPath(file).name)
         ]
+        store.invalidate_cache()
+        refuse_tables_at(path, store, root, found)
+        place = fixed_part(root)
+    # A link may lead into a table.
+    real = map(os.path.realpath, found) if isinstance(store, LocalFileSystem) else ()
+    refuse_tables_above(path, store, [place, *(set(real) - set(found))])
     if not found:
         raise FileNotFoundError(f"there is no file at data_path {path!r}")
     return [(str(store.unstrip_protocol(file)), opens(file)) for file in sorted(found)]
@@ -96,4 +121,7 @@ def _opener(opens: Callable[[str, str], BinaryIO]) -> Callable[[str], Callable[[
 
 
 def _is_hidden(path: str) -> bool:
-    return any(part.startswith((".", "_")) for part in PurePosixPath(path).parts)
+    *folders, name = PurePosixPath(path).parts
+    return name.startswith((".", "_")) or any(
+        folder.startswith(".") or (folder.startswith("_") and "=" not in folder) for folder in folders
+    )

@@ -408,10 +408,11 @@ class ListSync:
         self._snapshot.note_kept(_records(candidates))
 
     def _note_removed(self, candidates: Sequence[Candidate]) -> None:
+        is_gone = [self._snapshot.is_gone_for_good(candidate.record.record) for candidate in candidates]
         self._removed_opted_out += sum(
-            candidate.record.is_opted_out and self._snapshot.is_gone_for_good(candidate.record.record)
-            for candidate in candidates
+            candidate.record.is_opted_out for candidate, gone in zip(candidates, is_gone, strict=True) if gone
         )
+        self._kept.unsettled += len(is_gone) - sum(is_gone)
         self._snapshot.note_removed(_records(candidates), **self._counts())
 
     def _put_back_those_to_be_removed(self) -> None:

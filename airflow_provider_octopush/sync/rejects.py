@@ -114,4 +114,5 @@ def _cell(value: object) -> str:
     try:
         return defuse(to_text(value) or "")
     except ValueError:
-        return ""
+        # Text that may not be sent is what a person has to correct.
+        return defuse(value) if isinstance(value, str) else ""

@@ -258,14 +258,22 @@ class Snapshot:
         :param to_remove: positions.
         :raises Exception: what the store raises; nothing may be sent or removed then.
         """
-        end = self._noted.records
+        before = self._noted.records
         for block in to_send.blocks():
-            end = self._spool.write(_marked(block, Mark.UNKNOWN), end)
+            self.note_about_to_send(block, 0)
+        self._noted = replace(self._noted, noted=self._noted.noted + newly)
         for records in self.records_at(to_remove):
-            end = self._spool.write(_marked(records, Mark.REMOVING), end)
-        if end > self._noted.records:
-            self._noted = replace(self._noted, records=end, noted=self._noted.noted + newly)
+            self._note(_marked(records, Mark.REMOVING))
+        if self._noted.records > before:
             self.flush()
+
+    def note_about_to_send(self, records: Array, newly: int) -> None:
+        """
+        Note that contacts are about to be sent: the list may have them from now on, nobody knows how.
+
+        :param newly: how many of them the snapshot does not hold.
+        """
+        self._note(_marked(records, Mark.UNKNOWN), noted=self._noted.noted + newly)
 
     def note(self, found: Array, digests: Array, statuses: Sequence[str]) -> None:
         """
@@ -392,11 +400,13 @@ class Snapshot:
         content = self._store.fetch_beginning()
         now = None if content is None else read_header(content, self._store.name)[0]
         base = self._opening.base
-        same = (None, None) if base is None else (base.generation, base.run)
-        if same != ((None, None) if now is None else (now.generation, now.run)):
-            raise SnapshotConflictError(
-                f"another run has replaced {self._store.name} meanwhile: what this run did is noted. {ONE_AT_A_TIME}"
-            )
+        if (None if base is None else base.run) == (None if now is None else now.run):
+            return
+        if now is not None and now.run > self._try and not self._run.erases:
+            raise self._superseded()
+        raise SnapshotConflictError(
+            f"another run has replaced {self._store.name} meanwhile: what this run did is noted. {ONE_AT_A_TIME}"
+        )
 
     def newer_run_if_due(self) -> SupersededError | None:
         """Look, now and then, whether a newer run has begun; a store that fails is asked again later."""
@@ -412,11 +422,14 @@ class Snapshot:
         self._looked_at = time.monotonic()
         signs = [match for name in self._store.additions() if (match := _SIGN.fullmatch(name))]
         if any(match[0].partition("-")[0] > self._try for match in signs if self._run.erases or not match[2]):
-            return SupersededError(
-                f"a newer run of the task took over {self._store.name}, and reads the whole audience: this one has "
-                f"ended for good. {ONE_AT_A_TIME}"
-            )
+            return self._superseded()
         return None
+
+    def _superseded(self) -> SupersededError:
+        return SupersededError(
+            f"a newer run of the task took over {self._store.name}, and reads the whole audience: this one has ended "
+            f"for good. {ONE_AT_A_TIME}"
+        )
 
     def put_head(self) -> None:
         """Put what has to be remembered beside the snapshot, which stays as it is, with its date."""

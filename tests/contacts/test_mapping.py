@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import itertools
 import logging
 from collections.abc import Callable
 from operator import attrgetter
@@ -213,6 +214,46 @@ def test_a_value_without_text_makes_its_row_invalid_and_no_other() -> None:
     assert isinstance(valid, Contact)
 
 
+@pytest.mark.parametrize(("asked", "there"), itertools.permutations(["prénom", "pre\u0301nom", "PRÉNOM"], 2))
+def test_a_name_is_found_however_its_accents_are_encoded(asked: str, there: str) -> None:
+    rows = pd.DataFrame([["+33149706565", "gold"]], columns=["phone_number", there], dtype=object)
+    (contact,), _ = ContactMapper({"param1": asked}, PhoneReader()).map(rows, 1)
+    assert contact.payload.param1 == "gold"
+
+
+NFC, NFD = "prénom", "pre\u0301nom"
+
+
+@pytest.mark.parametrize(
+    ("columns", "taken"),
+    [
+        ([NFD, NFC, NFC.upper()], 1),
+        ([NFC.upper(), NFD, NFC.title()], 1),
+        ([NFD.upper(), "prenom"], 0),
+        ([NFC.upper(), NFD.title()], None),
+        (["prenom", "prènom"], None),
+    ],
+)
+def test_the_closest_name_is_taken(columns: list[str], taken: int | None) -> None:
+    rows = pd.DataFrame([["+33149706565", "0", "1", "2"][: len(columns) + 1]], columns=["phone_number", *columns])
+    mapper = ContactMapper({"param1": NFC}, PhoneReader())
+    if taken is None:
+        with pytest.raises(ColumnError, match=r"is there 2 times|is not there"):
+            mapper.map(rows, 1)
+    else:
+        (contact,), _ = mapper.map(rows, 1)
+        assert contact.payload.param1 == str(taken)
+
+
+@pytest.mark.parametrize("value", ["Zo\x00é", "\x1b[31m", b"\x01", "a\x85b"])
+def test_a_field_with_a_control_character_makes_its_row_invalid(value: object) -> None:
+    rows = pd.DataFrame([["+33149706565", value], ["+33149706566", "a\tb\r\n"]], columns=["phone_number", "first_name"])
+    (contact,), (rejection,) = ContactMapper({}, PhoneReader()).map(rows, 1)
+    assert contact.payload.first_name == "a\tb\r\n"
+    assert rejection.reason.startswith("first_name: text with control characters")
+    assert "Zo" not in rejection.reason
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_bytes_that_are_utf_8_are_text(kind: Callable[[bytes], object]) -> None:
     rows = frame(
@@ -225,7 +266,7 @@ def test_bytes_that_are_utf_8_are_text(kind: Callable[[bytes], object]) -> None:
     assert (contact.payload.phone_number, contact.payload.first_name) == ("+33149706565", "Zoé")
     assert rejection.reason == (
         "first_name: bytes that are not text in UTF-8: give them as text, in a query by decoding them, such as by "
-        "convert_from(…, 'latin1')"
+        "convert_from(…, 'WIN1252')"
     )
 
 

@@ -515,7 +515,7 @@ class TestWhatAKilledFirstRunLeaves:
 
 def test_an_answer_that_the_api_cannot_give_removes_nobody(nights: Nights) -> None:
     nights.run(people(1, 2, 3))
-    nights.simulator.fail_next(*[Fault.not_json()] * 2)
+    nights.simulator.fail_next(Fault.login_page())
     with pytest.raises(OctopushError):
         nights.run(people(1))
     assert len(nights.on_list) == 3

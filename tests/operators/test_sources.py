@@ -178,6 +178,27 @@ class TestRowsOfFiles:
         with pytest.raises(AirflowFailException, match=r"manifest has none of the suffixes"):
             execute(data_path=str(tmp_path))
 
+    @pytest.mark.parametrize("log", ["_delta_log/0.json", ".hoodie/hoodie.properties", "metadata/v1.metadata.json"])
+    @pytest.mark.parametrize("path", ["", "/*.csv", "/a.csv"])
+    def test_a_table_of_an_engine_is_final_and_nothing_of_it_is_read(
+        self, octopush: Simulator, tmp_path: Path, path: str, log: str
+    ) -> None:
+        for name in ("a.csv", log):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(f"phone_number\n{MOBILE}\n")
+        with pytest.raises(AirflowFailException, match=r"files of a table of (Delta Lake|Hudi|Iceberg) .* by sql=…"):
+            execute(data_path=f"{tmp_path}{path}")
+        assert octopush.requests == []
+
+    @pytest.mark.parametrize("path", ["", "/country=*/*.csv", "/country=FR"])
+    def test_the_folder_of_a_partition_says_what_its_rows_have(
+        self, octopush: Simulator, tmp_path: Path, path: str
+    ) -> None:
+        (tmp_path / "country=FR").mkdir()
+        (tmp_path / "country=FR" / "a.csv").write_text("phone_number\n06 12 34 56 78\n")
+        assert execute(data_path=f"{tmp_path}{path}", columns={"region": "country"}, list_name="L")["added"] == 1
+        assert octopush.lists == {"L": {MOBILE}}
+
     @pytest.mark.parametrize("path", ["", "/*.csv"])
     @pytest.mark.usefixtures("octopush")
     def test_a_link_to_no_file_is_never_passed_over(self, tmp_path: Path, path: str) -> None:
@@ -263,7 +284,7 @@ class TestRowsFromUpstream:
         with caplog.at_level(logging.WARNING):
             run = run_dag(dag)
         assert (run.state, run.results["sync"]["read"]) == ("success", 2)
-        assert "of 3 instances of each, 2 gave rows" in "".join(capfd.readouterr()) + caplog.text
+        assert "1 of 3 instances of each gave no rows (1 returned None)" in "".join(capfd.readouterr()) + caplog.text
         assert octopush.lists == {"L": {MOBILE, OTHER}}
 
     @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import os
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -18,6 +22,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
 from airflow_provider_octopush.sources.files import File, read_files
+from airflow_provider_octopush.values import fold_name, to_text
 from tests.databases import require_package
 from tests.sources.reading import MOBILE, everything_in, growth_of_memory_of
 
@@ -256,6 +261,87 @@ def test_whatever_text_is_written_to_a_csv_is_read_of_it(
     assert out == (names, cut)
 
 
+@pytest.mark.parametrize("end", ["\x1a", "\x1a\x1a\x1a", "\x1a\r\n", "\x1a\x00\x00", "\x1a\r\n\r\n\x1a"])
+@pytest.mark.parametrize("line_end", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("names", ["phone,name", "phone", '"phone","name"'])
+@pytest.mark.parametrize("options", [{}, {"comment": "#"}], ids=["plain", "left to pandas"])
+def test_a_sign_of_doss_for_the_end_is_no_row(names: str, line_end: str, end: str, options: dict[str, Any]) -> None:
+    rows = [[f"{i}"] * (names.count(",") + 1) for i in range(3)]
+    text = "\r\n".join([names, *map(",".join, rows)]) + line_end
+    assert read("a.csv", f"{text}{end}".encode(), **options)[1] == rows
+    assert read("a.csv.gz", gzip.compress(f"{text}{end}".encode()), 2, **options)[1] == rows
+
+
+def test_the_sign_is_a_character_where_more_follows() -> None:
+    assert read("a.csv", b"phone\n1\x1a\n\x1a\n\n2\n")[1] == [["1\x1a"], ["\x1a"], [""], ["2"]]
+    assert read("a.csv", b'phone,name\n1,"x\x1a\n\n"\n2,y\x1az\n')[1] == [["1", "x\x1a\n\n"], ["2", "y\x1az"]]
+    assert read("a.csv", b"phone\n\x1a") == (["phone"], [])
+    assert list(read_files([file("a.csv", b"\x1a")])) == []
+
+
+@given(st.lists(st.text(st.sampled_from("a\x1a\n \x00"), max_size=4), max_size=6))
+def test_nothing_before_the_end_is_taken_for_it(cells: list[str]) -> None:
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(
+        [["a", "b"], *([cell, "."] for cell in cells)]
+    )
+    rows = [[cell.replace("\x00", "\x01"), "."] for cell in cells]
+    for end in ("", "\x1a", "\x1a\x00\x1a\n"):
+        assert read("a.csv", f"{text.getvalue()}{end}".encode())[1] == rows
+
+
+def test_a_nul_cuts_no_cell_and_makes_it_no_text() -> None:
+    ways: list[dict[str, Any]] = [{}, {"comment": "#"}]
+    for options in ways:
+        (row,) = read("a.csv", "phone,name\n1,Zo\x00é\n".encode(), **options)[1]
+        assert row == ["1", "Zo\x01é"]
+        with pytest.raises(ValueError, match="control characters"):
+            to_text(row[1])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_an_encoding_of_two_bytes_names_the_option(encoding: str) -> None:
+    content = "phone,name\n1,Zoé\n".encode(encoding)
+    with pytest.raises(FilesError, match="is not in the encoding it is read in: write data_options="):
+        read("a.csv", content)
+    assert read("a.csv", content, encoding=encoding) == (["phone", "name"], [["1", "Zoé"]])
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t", "|", "^"])
+@pytest.mark.parametrize(
+    "line", ["sep={}\r\n", "sep={}\n", '"sep={}"\r\n', "SEP={}\r\n", "\ufeffsep={}\r\n", "sep={}\r"]
+)
+def test_excels_line_with_the_separator_is_no_row(line: str, separator: str) -> None:
+    text = line.format(separator) + separator.join(["phone", "name\r\n1", 'Zoé"s\r\n'.replace('"', "")])
+    ways: list[dict[str, Any]] = [{}, {"sep": separator}, {"delimiter": separator}, {"header": 0}]
+    for options in ways:
+        assert read("a.csv", text.encode(), **options) == (["phone", "name"], [["1", "Zoés"]])
+    assert read("a.csv.gz", gzip.compress(text.lstrip("\ufeff").encode("utf-16")), encoding="utf-16")[1] == [
+        ["1", "Zoés"]
+    ]
+    with pytest.raises(FilesError, match=r"line 3: a row of 1 cells, and the first row has 2"):
+        read(
+            "a.csv",
+            line.format(separator).replace("\r\n", "\n").replace("\r", "\n").encode() + f"a{separator}b\n1\n".encode(),
+        )
+
+
+def test_excels_line_and_the_options_have_to_agree() -> None:
+    with pytest.raises(FilesError, match=r"a line for Excel, sep=;, and data_options say ',': leave the separator out"):
+        read("a.csv", b"sep=;\nphone;name\n1;2\n", sep=",")
+
+
+def test_who_says_which_lines_are_rows_has_it_that_way() -> None:
+    content = b"sep=;\nphone;name\n1;2\n"
+    for options in ({"skiprows": 1}, {"header": 1}):
+        assert read("a.csv", content, sep=";", **options) == (["phone", "name"], [["1", "2"]])
+
+
+@pytest.mark.parametrize("first", ["sep", "sep=", "sep=;;", "sep=;name", "sep=ab", "separator"])
+def test_what_is_no_such_line_is_a_row(first: str) -> None:
+    assert read("a.csv", f"{first}\n1\n".encode(), sep="|") == ([first], [["1"]])
+
+
 # JSON lines
 
 
@@ -298,6 +384,11 @@ def test_whatever_is_written_to_json_lines_is_read_of_them(rows: Rows) -> None:
 
 def test_a_name_that_a_json_line_has_twice_is_two_columns_of_that_name() -> None:
     assert read("a.jsonl", b'{"phone": 1, "phone": 2}\n{"phone": 3}\n') == (["phone", "phone"], [[1, 2], [3, None]])
+
+
+@pytest.mark.parametrize("end", ["\x1a", "\n\x1a", "\r\n\x1a\x1a\r\n"])
+def test_a_sign_of_doss_for_the_end_is_no_line(end: str) -> None:
+    assert read("a.jsonl", b'{"a": 1}' + end.encode()) == (["a"], [[1]])
 
 
 # Parquet
@@ -369,6 +460,149 @@ def test_a_file_that_ends_in_the_middle_may_be_whole_on_the_next_try(kind: str) 
     name, content = HALVES[kind]
     with pytest.raises(RowsNotReadError, match="is it still being written"):
         read(name, content)
+
+
+def zipped(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, "phone\n0612345678\n" * 100)
+    return buffer.getvalue()
+
+
+WORKBOOKS = {
+    "Excel": zipped("[Content_Types].xml", "_rels/.rels", "xl/workbook.xml"),
+    "openpyxl": zipped("docProps/app.xml", "xl/worksheets/sheet1.xml", "[Content_Types].xml"),
+    "LibreOffice": zipped("mimetype", "content.xml"),
+    "Excel 97": bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600),
+}
+#: What is in a file → what an error says it is.
+OTHERS: dict[str, tuple[bytes, str]] = {
+    "gzip": (gzip.compress(CSV_CONTENT), "compressed by gzip: let its name end in .gz"),
+    "ZIP": (zipped("a.csv"), "a ZIP archive: unpack it, or compress it by gzip"),
+    "an empty ZIP": (zipped(), "a ZIP archive: unpack it, or compress it by gzip"),
+    "half a ZIP": (zipped("a.csv")[:50], "a ZIP archive: unpack it"),
+    **{name: (content, "a workbook, such as Excel's: save it as CSV") for name, content in WORKBOOKS.items()},
+    "bzip2": (bz2.compress(CSV_CONTENT, 3), "compressed by bzip2: unpack it, or compress it by gzip"),
+    "xz": (lzma.compress(CSV_CONTENT), "compressed by xz: unpack it"),
+    "Zstandard": (bytes.fromhex("28b52ffd24026500") + b"phone", "compressed by Zstandard: unpack it"),
+    "Avro": (b"Obj\x01\x04\x14avro.codec", "an Avro file: write CSV, JSON lines or Parquet"),
+    "ORC": (b"ORC\x0a\x0b\x0a\x03\x00\x00\x00", "an ORC file: write CSV, JSON lines or Parquet"),
+    "Parquet": (b"PAR1\x15\x04\x15\x20\x15\x24", "a Parquet file: let its name end in .parquet"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.csv.gz", "a.json.gz", "a.parquet"])
+def test_a_file_that_is_something_else_is_named_and_final(name: str, kind: str) -> None:
+    content, is_this = OTHERS[kind]
+    if (name.endswith(".gz") and kind == "gzip") or (name.endswith(".parquet") and kind == "Parquet"):
+        return
+    between = {"gz": "not compressed by gzip but ", "parquet": "no Parquet file but "}.get(name.rpartition(".")[2], "")
+    with pytest.raises(FilesError, match=f"^{name} is {between}{is_this}") as error:
+        read(name, content)
+    assert "0612345678" not in everything_in(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "a.CSV.GZ"])
+@pytest.mark.parametrize("content", [CSV_CONTENT, b"phone", "phone,prénom\n".encode("cp1252"), b'{"phone": "06"}\n'])
+def test_text_that_is_called_compressed_is_named_and_final(name: str, content: bytes) -> None:
+    with pytest.raises(
+        FilesError, match=f"^{name} is not compressed by gzip but plain text: let its name say"
+    ) as error:
+        read(name, content)
+    assert "phone" not in everything_in(error.value)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_is_in_a_compressed_file_is_named_too(kind: str) -> None:
+    message = r"^what is in a\.csv\.gz is (compressed by|an?) .*: "
+    with pytest.raises(FilesError, match=message) as error:
+        read("a.csv.gz", gzip.compress(OTHERS[kind][0]))
+    if kind == "gzip":
+        assert "compressed by gzip once more: unpack it once" in str(error.value)
+
+
+def test_text_that_is_called_parquet_is_named_and_final() -> None:
+    require_package("pyarrow")
+    with pytest.raises(FilesError, match=r"^a\.parquet is no Parquet file but plain text: let its name say what it is"):
+        read("a.parquet", CSV_CONTENT)
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.parquet"])
+def test_room_for_a_file_that_is_still_to_come_is_no_other_file(name: str) -> None:
+    require_package("pyarrow")
+    with pytest.raises(RowsNotReadError, match="is it still being written"):
+        read(name, bytes(4_096))
+
+
+@pytest.mark.parametrize("name", ["ORCID", "PAR1", "PARENT", "Object", "BZh9", "PK", "7z", "\u03b1\u03b2"])
+def test_a_column_may_be_called_as_other_files_begin(name: str) -> None:
+    assert read("a.csv", f"{name},é\n1,2\n".encode()) == ([name, "é"], [["1", "2"]])
+
+
+# Partitions
+
+
+PARTITIONED: dict[str, Callable[[str, str], bytes]] = {
+    "a.csv": lambda name, value: f"{name}\n{value}\n".encode(),
+    "a.jsonl": lambda name, value: json.dumps({name: value}).encode(),
+    "a.parquet": lambda name, value: parquet({name: [value]}),
+}
+
+
+@pytest.mark.parametrize("suffix", PARTITIONED)
+@pytest.mark.parametrize(
+    ("path", "names", "values"),
+    [
+        ("country=FR/", ["country"], ["FR"]),
+        ("file:///unload/country=FR/city=Orl%C3%A9ans/", ["country", "city"], ["FR", "Orléans"]),
+        ("s3://bucket/a=1/b/c=2/", ["a", "c"], ["1", "2"]),
+        ("tier=__HIVE_DEFAULT_PARTITION__/", ["tier"], [None]),
+        ("zip=007/day=2026-11-01/f=1.0/n=null/", ["zip", "day", "f", "n"], ["007", "2026-11-01", "1.0", "null"]),
+        ("a%20b=50%25%2F%3D/", ["a b"], ["50%/="]),
+        ("_country=FR/e=/x=y=z/", ["_country", "e", "x"], ["FR", "", "y=z"]),
+        ("=FR/x/", [], []),
+        ("a=1/a=2/", ["a", "a"], ["1", "2"]),
+        ("ville=Orle\u0301ans/", ["ville"], ["Orle\u0301ans"]),
+    ],
+)
+def test_a_folder_of_a_partition_is_a_column(suffix: str, path: str, names: list[str], values: list[Any]) -> None:
+    out = read(f"{path}{suffix}", PARTITIONED[suffix]("phone", "x"))
+    assert out == (["phone", *names], [["x", *values]])
+
+
+@pytest.mark.parametrize("suffix", PARTITIONED)
+@pytest.mark.parametrize("own", ["pays", "Pays", "PAYS", "prénom", "pre\u0301nom", "Prénom"])
+def test_a_column_of_the_file_stays_the_files(suffix: str, own: str) -> None:
+    folders = "pays=DE/prénom=Bob" if "nom" not in own else "pre\u0301nom=Bob"
+    names, ((value, *rest),) = read(f"{folders}/{suffix}", PARTITIONED[suffix](own, "FR"))
+    assert (names[0], value) == (own, "FR")
+    assert rest == (["Bob"] if "nom" not in own else [])
+
+
+def test_a_line_without_the_field_has_what_its_folder_says() -> None:
+    lines = b'{"phone": 1}\n{"phone": 2, "tier": null}\n{"tier": "gold"}\n'
+    assert read("tier=silver/a.jsonl", lines, 1)[1] == [[1, "silver"], [2, None], [None, "gold"]]
+
+
+@pytest.mark.parametrize("suffix", PARTITIONED)
+def test_a_file_without_rows_has_the_columns_of_its_folders_too(suffix: str) -> None:
+    content = {"a.csv": b"phone\n", "a.parquet": parquet({"phone": []})}.get(suffix, b"")
+    assert read(f"country=FR/{suffix}", content)[0] == (["phone", "country"] if content else [])
+
+
+@given(name=CELL.filter(bool), value=CELL)
+def test_whatever_a_partition_is_called_it_is_read(name: str, value: str) -> None:
+    folder = f"{quote(name, safe='')}={quote(value, safe='')}"
+    names, rows = read(f"s3://bucket/{folder}/a.csv", b"\x70\n1\n")
+    if fold_name(name) != "p":
+        assert (names, rows) == (["p", name], [["1", value]])
+
+
+def test_a_folder_whose_name_is_no_text_is_final() -> None:
+    with pytest.raises(FilesError, match="is in a folder of a partition, the name of which is not in UTF-8: rename it"):
+        read("city=Orl%E9ans/a.csv", b"phone\n1\n")
 
 
 def test_files_are_read_one_after_the_other_and_opened_only_then() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import re
 import threading
 import time
 import uuid
@@ -20,6 +21,7 @@ from airflow_provider_octopush.sources.errors import (
     RowsNotReadError,
 )
 from airflow_provider_octopush.sources.sql import read_sql
+from airflow_provider_octopush.values import to_text
 from tests.databases import MARIADB, MARIADB_ARGUMENTS, connect_mariadb, require_mariadb
 from tests.sources.reading import (
     MOBILE,
@@ -70,6 +72,88 @@ def test_mariadbs_floats_of_4_bytes_do_not_seem_to_have_more_digits(mariadb: Any
     assert [type(value) for value in row] == [np.float32, float, type(None)]
 
 
+def test_mariadbs_bits_are_a_number(mariadb: Any, mariadb_table: str) -> None:
+    statement(
+        connect_mariadb, f"ALTER TABLE {mariadb_table} ADD a BIT(1), ADD b BIT(20), ADD c BIT(64), ADD d BINARY(1)"
+    )
+    statement(
+        connect_mariadb,
+        f"INSERT INTO {mariadb_table} VALUES (1, 1, 70000, ~0, 'x'), (2, 0, 0, 0, 'x'), (3, NULL, NULL, NULL, NULL)",
+    )
+    rows = read(mariadb, f"SELECT a, b, c, d FROM {mariadb_table} ORDER BY id")[1]
+    assert [row[:3] for row in rows] == [[1, 70000, 2**64 - 1], [0, 0, 0], [None] * 3]
+    assert [[to_text(value) for value in row] for row in rows] == [
+        ["1", "70000", "18446744073709551615", "x"],
+        ["0", "0", "0", "x"],
+        [None] * 4,
+    ]
+
+
+JSONS = [
+    ("gold", '"gold"'),
+    ('Zoé \\ "x"', '"Zo\\u00e9 \\\\ \\"x\\""'),
+    (None, "null"),
+    ('{"a": "b"}', '{"a": "b"}'),
+    ('["a"]', '["a"]'),
+    ("7", "7"),
+    ("true", "true"),
+    ("null", '"null"'),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT j FROM {}",
+        "SELECT coalesce(j, NULL) AS j FROM {}",
+        "SELECT j FROM {} UNION ALL SELECT NULL FROM DUAL WHERE 1 = 0",
+        "SELECT j FROM (SELECT * FROM {}) AS x",
+        "SELECT (SELECT j) AS j FROM {}",
+        "SELECT json_extract(j, '$') AS j FROM {}",
+    ],
+)
+def test_mariadbs_json_loses_its_quotes(mariadb: Any, mariadb_table: str, sql: str) -> None:
+    statement(connect_mariadb, f"ALTER TABLE {mariadb_table} ADD j JSON")
+    connection = connect_mariadb()
+    connection.cursor().executemany(
+        f"INSERT INTO {mariadb_table} VALUES (%s, %s)", [(i, j) for i, (_, j) in enumerate(JSONS)]
+    )
+    connection.close()
+    rows = read(
+        mariadb, sql.replace("{}", f"{mariadb_table} ORDER BY id LIMIT 99" if sql.endswith("{}") else mariadb_table)
+    )[1]
+    assert [row[0] for row in rows] == [text for text, _ in JSONS]
+
+
+def test_other_text_of_mariadb_keeps_its_quotes(mariadb: Any, mariadb_table: str) -> None:
+    texts = [
+        "VARCHAR(20)",
+        "VARCHAR(20) COLLATE utf8mb4_bin",
+        "TEXT",
+        "LONGTEXT",
+        "LONGTEXT CHARACTER SET latin1",
+        "CHAR(9)",
+    ]
+    columns = ", ".join(f"ADD c{i} {kind}" for i, kind in enumerate(texts))
+    statement(connect_mariadb, f"ALTER TABLE {mariadb_table} {columns}")
+    for text in ('"Bob"', "null"):
+        statement(connect_mariadb, f"DELETE FROM {mariadb_table}")
+        statement(
+            connect_mariadb, f"INSERT INTO {mariadb_table} VALUES ({', '.join(['1', *[repr(text)] * len(texts)])})"
+        )
+        assert read(mariadb, f"SELECT * FROM {mariadb_table}")[1] == [[1, *[text] * len(texts)]]
+
+
+def test_where_the_server_is_not_mariadb_text_in_a_binary_collation_keeps_its_quotes(
+    mariadb: Any, mariadb_table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement(connect_mariadb, f"ALTER TABLE {mariadb_table} ADD j LONGTEXT COLLATE utf8mb4_bin")
+    statement(connect_mariadb, f"INSERT INTO {mariadb_table} VALUES (1, '\"Bob\"')")
+    monkeypatch.setattr("airflow_provider_octopush.sources.drivers.mysql._is_mariadb", lambda _: False)
+    assert read(mariadb, f"SELECT j FROM {mariadb_table}")[1] == [['"Bob"']]
+
+
 def test_mariadb_keeps_columns_of_the_same_name(mariadb: Any) -> None:
     assert read(mariadb, "SELECT 1 AS phone, 2 AS phone") == (["phone", "phone"], [[1, 2]])
 
@@ -85,6 +169,42 @@ def test_mariadb_takes_parameters_by_place_and_by_name(mariadb: Any) -> None:
     sql = sql.replace("%", "%%") if "connector" not in type(mariadb.get_conn()).__module__ else sql
     assert read(mariadb, f"{sql} AND seq > %s", [5])[1] == [[6], [8]]
     assert read(mariadb, f"{sql} AND seq > %(least)s", {"least": 5})[1] == [[6], [8]]
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters"),
+    [
+        ("SELECT 1 WHERE 'Zoé' LIKE 'Z%' AND 1 = %s", [1]),
+        ("SELECT 1 WHERE 'Zoé' LIKE '%Z%' AND 1 = %(a)s", {"a": 1}),
+        ("SELECT 1 WHERE 'Zoé' LIKE '%son' AND 1 = %s", [1]),
+        ("SELECT 10 % 3 WHERE 1 = %s", [1]),
+        ("SELECT 10 %3 WHERE 1 = %s", [1]),
+        ("SELECT 1 -- 100% of them\n WHERE 1 = %s", [1]),
+        ("SELECT date_format(now(), '%Y-%m-%d') WHERE 1 = %s", [1]),
+    ],
+)
+def test_a_percent_beside_parameters_is_to_be_doubled(mariadb: Any, sql: str, parameters: Any) -> None:
+    if "connector" not in type(mariadb.get_conn()).__module__:
+        with pytest.raises(
+            ParametersError, match=r"has a % that is not one of its parameters, .* write %% for a %$"
+        ) as error:
+            read(mariadb, sql, parameters)
+        assert "Zo" not in everything_in(error.value)
+        doubled = re.sub(r"%(?!s AND|s$|\(a\)|s WHERE)", "%%", sql)
+        assert len(read(mariadb, doubled, parameters)[1]) < 2
+    elif "son" in sql:
+        with pytest.raises(ParametersError, match="make its text a parameter"):
+            read(mariadb, sql, parameters)
+    else:
+        assert len(read(mariadb, sql, parameters)[1]) < 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters"), [("SELECT 1 WHERE 1 = %s AND 2 = %s", [1]), ("SELECT 1 WHERE 1 = %(b)s", {"a": 1})]
+)
+def test_parameters_that_are_missing_are_no_matter_of_a_percent(mariadb: Any, sql: str, parameters: Any) -> None:
+    with pytest.raises(RowsNotReadError, match="its words are left out"):
+        read(mariadb, sql, parameters)
 
 
 def test_mariadb_asks_for_a_select_and_commits_nothing(mariadb: Any, mariadb_table: str) -> None:

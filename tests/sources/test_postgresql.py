@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import re
 import threading
 import time
 from decimal import Decimal
@@ -343,6 +344,37 @@ def test_a_value_that_psycopg_cannot_read_names_its_column_and_type() -> None:
 def test_padding_and_quotes_that_postgresql_added_are_gone(postgres: Any) -> None:
     sql = """SELECT 'ab'::char(5) AS c, 'ab  '::varchar(5) AS v, '"x"'::json AS j, '"x"'::jsonb AS b"""
     assert read(postgres, sql)[1] == [["ab", "ab  ", "x", "x"]]
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters"),
+    [
+        ("SELECT 1 WHERE 'Zoé' LIKE 'Z%' AND 1 = %s", [1]),
+        ("SELECT 1 WHERE 'Zoé' LIKE '%Z%' AND 1 = %(a)s", {"a": 1}),
+        ("SELECT 1 WHERE 'Zoé' LIKE '%son' AND 1 = %s", [1]),
+        ("SELECT 1 WHERE 'Zoé' LIKE 'a%b' AND 1 = %s", [1]),
+        ("SELECT 10 % 3 WHERE 1 = %s", [1]),
+        ("SELECT 1 -- 100% of them\n WHERE 1 = %s", [1]),
+    ],
+)
+def test_a_percent_beside_parameters_is_to_be_doubled(postgres: Any, sql: str, parameters: Any) -> None:
+    with pytest.raises(ParametersError, match=r"the driver psycopg2? takes it for one: .* write %% for a %$") as error:
+        read(postgres, sql, parameters)
+    assert "Zo" not in everything_in(error.value)
+    assert len(read(postgres, re.sub(r"%(?!s AND|s$|\(a\))", "%%", sql), parameters)[1]) < 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters"), [("SELECT 1 WHERE 1 = %s AND 2 = %s", [1]), ("SELECT '100%%' WHERE 1 = %(b)s", {"a": 1})]
+)
+def test_parameters_that_are_missing_are_no_matter_of_a_percent(postgres: Any, sql: str, parameters: Any) -> None:
+    with pytest.raises(RowsNotReadError, match="its words are left out"):
+        read(postgres, sql, parameters)
+
+
+def test_what_the_server_says_is_no_matter_of_a_percent(postgres: Any) -> None:
+    with pytest.raises(QueryRefusedError, match="may quote a parameter"):
+        read(postgres, "SELECT no_such_column WHERE '%s' = '' AND 1 = 1", ["x"])
 
 
 def test_parameters_in_another_style_get_postgresqls(postgres: Any) -> None:

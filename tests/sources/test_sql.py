@@ -37,6 +37,40 @@ def test_parameters_reach_the_query(sqlite: Any) -> None:
 COUNT_TO = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) SELECT i FROM n"
 
 
+@pytest.mark.parametrize("before", ["\ufeff", "\ufeff\ufeff", "\n\ufeff ", "\ufeff-- customers\n"])
+def test_a_byte_order_mark_before_a_query_does_no_harm(sqlite: Any, before: str) -> None:
+    assert read(sqlite, f"{before}SELECT 1 AS a, '\ufeffx' AS b") == (["a", "b"], [[1, "\ufeffx"]])
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1;\ufeff", "SELECT 1 UNION ALL\n\ufeffSELECT 2", "-- a\n\ufeffSELECT 1"])
+def test_a_byte_order_mark_within_a_query_is_named(sqlite: Any, sql: str) -> None:
+    with pytest.raises(
+        NotAQueryError, match=r"^sql has a byte order mark \(U\+FEFF\) in it.*: save the file without it$"
+    ):
+        next(read_sql(sqlite, sql))
+
+
+@pytest.mark.parametrize("sql", ["\ufeffDELETE FROM t", "\ufeff", "\ufeff\ufeffSELECT 1; DELETE FROM t"])
+def test_a_byte_order_mark_hides_nothing(sqlite: Any, sql: str) -> None:
+    with pytest.raises(NotAQueryError, match="write one SELECT"):
+        next(read_sql(sqlite, sql))
+
+
+def test_a_percent_is_a_percent_to_a_driver_with_other_parameters(sqlite: Any) -> None:
+    assert read(sqlite, "SELECT 10 % 3 AS a WHERE 'x' LIKE '%x' AND 1 = ?", [1])[1] == [[1]]
+    with pytest.raises(QueryRefusedError, match=r"[Bb]inding"):
+        next(read_sql(sqlite, "SELECT 10 % 3 WHERE 1 = ?", [1, 2]))
+
+
+@pytest.mark.parametrize("style", ["%s", "%(a)s"])
+def test_a_percent_is_to_be_doubled_also_for_a_driver_that_nobody_knows(style: str) -> None:
+    hook = DriverHook(lambda: RecordingConnection([], ("execute",)))
+    with pytest.raises(ParametersError, match="write %% for a %"):
+        next(read_sql(hook, f"SELECT 10 % 3 WHERE 1 = {style}", {"a": 1}))
+    with pytest.raises(RowsNotReadError):
+        next(read_sql(hook, f"SELECT 10 %% 3 WHERE 1 = {style}", {"a": 1}))
+
+
 def test_a_frame_holds_at_most_a_batch_of_rows(sqlite: Any) -> None:
     assert [len(frame) for frame in read_sql(sqlite, COUNT_TO.format(25), batch_size=10)] == [10, 10, 5]
     assert [len(frame) for frame in read_sql(sqlite, COUNT_TO.format(20), batch_size=10)] == [10, 10]

@@ -20,8 +20,9 @@ def found(path: str, root: Path) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    names = ["b.csv", "a.csv", "c=1/x.csv", "c=1/d/y.csv", "z.jsonl"]
+    names = ["b.csv", "a.csv", "c=1/x.csv", "c=1/d/y.csv", "z.jsonl", "_p=1/_q=2/w.csv"]
     markers = ["_SUCCESS", ".a.csv.crc", "_temporary/0/a.csv", "c=1/_started_7", ".hidden/a.csv"]
+    markers += ["_p=1/_SUCCESS", "_p=1/_a=b.csv", ".p=1/a.csv", "_p=1/_temporary/a.csv"]
     for name in (*names, *markers):
         path = tmp_path / "unload" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,13 +33,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("", ["a.csv", "b.csv", "c=1/d/y.csv", "c=1/x.csv", "z.jsonl"]),
-        ("/", ["a.csv", "b.csv", "c=1/d/y.csv", "c=1/x.csv", "z.jsonl"]),
+        ("", ["_p=1/_q=2/w.csv", "a.csv", "b.csv", "c=1/d/y.csv", "c=1/x.csv", "z.jsonl"]),
+        ("/", ["_p=1/_q=2/w.csv", "a.csv", "b.csv", "c=1/d/y.csv", "c=1/x.csv", "z.jsonl"]),
         ("/a.csv", ["a.csv"]),
         ("/_SUCCESS", ["_SUCCESS"]),
         ("/*", ["a.csv", "b.csv", "z.jsonl"]),
         ("/*.csv", ["a.csv", "b.csv"]),
         ("/[ab].csv", ["a.csv", "b.csv"]),
+        ("/_p=1", ["_p=1/_q=2/w.csv"]),
         ("/c=*/?.csv", ["c=1/x.csv"]),
         ("/c=1/**/*.csv", ["c=1/d/y.csv", "c=1/x.csv"]),
     ],

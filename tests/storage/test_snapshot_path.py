@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import pytest
 
-from airflow_provider_octopush.exceptions import SnapshotConflictError
+from airflow_provider_octopush.exceptions import SupersededError
 from airflow_provider_octopush.storage.snapshot_path import open_store
 from airflow_provider_octopush.sync.snapshot_store import Store
 from tests.sync.snapshots import held, note, open_snapshot
@@ -46,9 +46,8 @@ def test_what_a_killed_run_noted_is_found(path: str) -> None:
 
 def test_two_runs_at_a_time_are_found_out(path: str) -> None:
     first, second = open_snapshot(open_store(path)), open_snapshot(open_store(path), "run 2")
-    first_store = open_store(path)
-    assert len(first_store.additions()) == 2
-    with pytest.raises(SnapshotConflictError):
+    assert len(open_store(path).additions()) == 2
+    with pytest.raises(SupersededError):
         first.replace()
     second.replace()
     first.close()

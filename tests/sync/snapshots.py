@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import IO, Any, BinaryIO
 
 import numpy as np
 
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.sync.opening import Run
+from airflow_provider_octopush.sync.records import Spool
 from airflow_provider_octopush.sync.sealing import Keys
 from airflow_provider_octopush.sync.snapshot import Snapshot
 from airflow_provider_octopush.sync.snapshot_file import Identity
@@ -74,11 +76,21 @@ def payloads(people: dict[int, str]) -> list[ContactPayload]:
     return [ContactPayload(f"+{number}", name) for number, name in people.items()]
 
 
+def journal(snapshot: Snapshot, numbers: Iterable[int] = (), to_remove: Iterable[int] = ()) -> None:
+    """Write down people who are about to be sent, and others who are about to be removed."""
+    positions, found = snapshot.find(list(numbers))
+    places, _ = snapshot.find(list(to_remove))
+    with closing(Spool()) as spool:
+        spool.append(found)
+        snapshot.note_journal(spool.records(), int((positions < 0).sum()), np.sort(places[places >= 0]))
+
+
 def note(snapshot: Snapshot, people: dict[int, str], status: str = "added") -> None:
-    """Note people as confirmed."""
+    """Note people as about to be sent, and then as confirmed."""
     positions, found = snapshot.find(list(people))
     _, digests = snapshot.compare(payloads(people), found)
-    snapshot.note(found, digests, [status] * len(people), int((positions < 0).sum()))
+    snapshot.note_about_to_send(found, int((positions < 0).sum()))
+    snapshot.note(found, digests, [status] * len(people))
 
 
 def forget(snapshot: Snapshot, numbers: Sequence[int]) -> None:

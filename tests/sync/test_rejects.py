@@ -190,3 +190,10 @@ def test_the_file_is_valid_input_again(tmp_path: Path, number: Any, first_name: 
         rejects.write([Rejection(1, Stage.REFUSED, "no", contact.values)])
     assert replay(read(path)) == [contact.payload]
     assert replay(pd.read_csv(path)) == [contact.payload]
+
+
+def test_text_that_may_not_be_sent_is_there_to_be_corrected(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.csv"
+    with RejectsFile(path, FIELDS) as rejects:
+        rejects.write([rejection(1, "+33612345678", "=Zo\x92é")])
+    assert [line["first_name"] for line in read(path)] == ["'=Zo\x92é"]

@@ -86,7 +86,7 @@ def test_the_table_of_a_list_shows_who_left_and_who_should_have() -> None:
         kept=6, kept_reason="Octopush refused", snapshot_before=10_000, snapshot_after=8_800,
     )  # fmt: skip
     table = [" ".join(line.split()) for line in summary.table().splitlines()]
-    begin = table.index("opted_out 1") + 1
+    begin = table.index("unsent 0") + 1
     assert table[begin : begin + 4] == [
         "removed 1,200 (5 of them opted out)",
         "kept 6: Octopush refused",
@@ -94,7 +94,7 @@ def test_the_table_of_a_list_shows_who_left_and_who_should_have() -> None:
         "snapshot 10,000 before, 8,800 after",
     ]
     quiet = [" ".join(line.split()) for line in ListSummary(first_run=True, snapshot_after=2).table().splitlines()]
-    begin = quiet.index("opted_out 0") + 1
+    begin = quiet.index("unsent 0") + 1
     assert quiet[begin : begin + 2] == ["removed 0 (0 of them opted out)", "snapshot 0 before, the first run, 2 after"]
 
 

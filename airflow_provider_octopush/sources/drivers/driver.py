@@ -55,6 +55,7 @@ class Driver:
     What a driver needs.
 
     :param parameters: the styles in which it takes a query's parameters.
+    :param halves_percents: beside parameters, ``%%`` is a ``%``.
     :param lexes: how its database may read a statement.
     :param session_lexes: of a connection: in which other ways its session may read a statement.
     :param open_cursor: opens a cursor that streams, if there is one, where nothing can be changed, if there is such a
@@ -70,6 +71,7 @@ class Driver:
     """
 
     parameters: tuple[str, ...] = ()
+    halves_percents: bool = True
     lexes: tuple[Lexis, ...] = statements.UNKNOWN
     session_lexes: Callable[[Any], tuple[Lexis, ...]] = _no_more
     open_cursor: Callable[[Any, Opening], Any] = plain_cursor
@@ -105,6 +107,11 @@ def unquoted(value: Any) -> Any:
         with suppress(ValueError):
             return json.loads(value)
     return value
+
+
+def number_of_bits(value: Any) -> Any:
+    """Read bits that a driver gives as bytes for the number that they are."""
+    return int.from_bytes(value, "big") if isinstance(value, bytes) else value
 
 
 def narrow(value: Any) -> Any:

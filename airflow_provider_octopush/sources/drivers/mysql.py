@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from airflow_provider_octopush.sources import statements
-from airflow_provider_octopush.sources.drivers.driver import Driver, Opening, by_type, narrow, unquoted
+from airflow_provider_octopush.sources.drivers.driver import (
+    Converters,
+    Driver,
+    Opening,
+    by_type,
+    narrow,
+    number_of_bits,
+    unquoted,
+)
 from airflow_provider_octopush.sources.statements import Lexis
 
 #: A session, since TRUNCATE and DROP leave a read-only transaction, and are carried out.
@@ -20,9 +28,13 @@ NET_WRITE_TIMEOUT = 86_400
 #: MYSQL_OPTION_MULTI_STATEMENTS_OFF of the C API.
 _ONE_STATEMENT = 1
 
-# As the protocol numbers them. In MariaDB, JSON is text like all other.
+# As the protocol numbers them.
 _FLOAT = 4
+_BIT = 16
 _JSON = 245
+_LONG_TEXTS = (251, 252)
+#: A flag of the protocol: of text, that its collation is binary.
+_BINARY = 128
 
 
 def _opens(cursor_class: str | None) -> Callable[[Any, Opening], Any]:
@@ -75,14 +87,42 @@ def _forget_unread_rows(cursor: Any) -> None:
 
 
 _PARAMETERS = ("%s", "%(name)s")
-_CONVERTERS = by_type({_FLOAT: narrow, _JSON: unquoted})
+_BY_TYPE = by_type({_FLOAT: narrow, _BIT: number_of_bits, _JSON: unquoted})
+
+
+def _converters(cursor: Any) -> Converters:
+    """Choose converters; what MariaDB has for JSON is a long text in a binary collation, and no driver tells more."""
+    converters = dict(_BY_TYPE(cursor))
+    if _is_mariadb(cursor):
+        flags = _flags(cursor)
+        for position, column in enumerate(cursor.description):
+            if column[1] in _LONG_TEXTS and flags[position] & _BINARY:
+                converters[position] = unquoted
+    return converters
+
+
+def _is_mariadb(cursor: Any) -> bool:
+    with suppress(Exception):
+        conn = getattr(cursor, "connection", None) or cursor._connection
+        return "MariaDB" in str(conn.server_info if hasattr(conn, "server_info") else conn.get_server_info())
+    return False
+
+
+def _flags(cursor: Any) -> Sequence[int]:
+    flags = getattr(cursor, "description_flags", None)  # mysqlclient
+    if flags is not None:
+        return tuple(flags)
+    if hasattr(cursor, "_result"):  # PyMySQL
+        return [field.flags for field in cursor._result.fields]
+    return [column[7] for column in cursor.description]  # MySQL Connector
+
 
 MYSQLCLIENT = Driver(
     parameters=_PARAMETERS,
     lexes=statements.MYSQL,
     session_lexes=_session_lexes,
     open_cursor=_mysqlclient_cursor,
-    converters=_CONVERTERS,
+    converters=_converters,
     reads_on_when_closed=True,
 )
 PYMYSQL = Driver(
@@ -90,15 +130,16 @@ PYMYSQL = Driver(
     lexes=statements.MYSQL,
     session_lexes=_session_lexes,
     open_cursor=_opens("pymysql.cursors.SSCursor"),
-    converters=_CONVERTERS,
+    converters=_converters,
     reads_on_when_closed=True,
     forget_unread_rows=_forget_unread_rows,
 )
 CONNECTOR = Driver(
     parameters=_PARAMETERS,
+    halves_percents=False,
     lexes=statements.MYSQL,
     session_lexes=_session_lexes,
     open_cursor=_opens(None),
-    converters=_CONVERTERS,
+    converters=_converters,
     reads_on_when_closed=True,
 )

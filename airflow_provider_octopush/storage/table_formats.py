@@ -1,0 +1,155 @@
+"""
+Tables that are folders of files with a log of their own: which of the files still count, only the log says.
+
+A file that the table has given up stays in its folder, so that people who were deleted are still in it.
+
+Sources: https://github.com/delta-io/delta/blob/master/PROTOCOL.md, https://hudi.apache.org/tech-specs/,
+https://iceberg.apache.org/spec/, https://paimon.apache.org/docs/master/concepts/spec/overview/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple, NoReturn
+
+from airflow_provider_octopush.exceptions import TableFormatError
+
+
+class _Format(NamedTuple):
+    """
+    How a table is recognized.
+
+    :param name: what people call it.
+    :param folder: that stands within the table's own folder.
+    :param file: what one of the files in it is called, for a folder with a name that others use too.
+    """
+
+    name: str
+    folder: str
+    file: re.Pattern[str] | None = None
+
+
+_HUDI = _Format("Hudi", ".hoodie")
+_FORMATS = (
+    _Format("Delta Lake", "_delta_log"),
+    _HUDI,
+    _Format("Iceberg", "metadata", re.compile(r".+\.metadata\.json(\.gz)?")),
+    _Format("Paimon", "schema", re.compile(r"schema-\d+")),
+)
+#: Hudi leaves it in each folder of a partition.
+_OF_HUDIS_PARTITION = ".hoodie_partition_metadata"
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
+
+
+def refuse_tables_within(path: str, root: str, listed: Iterable[str], found: Collection[str]) -> None:
+    """
+    Refuse the files of a folder that are in a table.
+
+    :param path: as it was asked for.
+    :param root: the folder, as its store writes it.
+    :param listed: all files and folders in it, at any depth.
+    :param found: those files of it that would be read.
+    :raises TableFormatError: when one of them is in a table.
+    """
+    folders = _folders_of(found)
+    for entry in listed:
+        parts = PurePosixPath(entry.removeprefix(root).strip("/")).parts
+        for i, part in enumerate(parts):
+            kind = _kind_of(part, parts[i + 1 : i + 2])
+            if kind is not None and (table := str(PurePosixPath(root, *parts[:i]))) in folders:
+                _refuse(path, kind, table, part)
+
+
+def _kind_of(name: str, behind: Sequence[str]) -> _Format | None:
+    for kind in _FORMATS:
+        if name == kind.folder and (kind.file is None or any(map(kind.file.fullmatch, behind))):
+            return kind
+    return _HUDI if name.startswith(_OF_HUDIS_PARTITION) else None
+
+
+def _folders_of(files: Iterable[str]) -> set[str]:
+    return {str(folder) for file in files for folder in PurePosixPath(file).parents}
+
+
+def refuse_tables_at(path: str, store: Any, pattern: str, found: Collection[str]) -> None:
+    """
+    Refuse files that a glob has found in a table.
+
+    :param path: as it was asked for.
+    :param pattern: the glob, as the store takes it.
+    :param found: the files.
+    :raises TableFormatError: when one of them is in a table.
+    """
+    folders = _folders_of(found)
+    parts = pattern.split("/")
+    first = _first_sign(parts)
+    # Each folder on the way to the files, as the pattern writes it; ** is any number of them.
+    for end in range(first + 1, len(parts) + (parts[-1] == "**")):
+        for kind in _FORMATS:
+            for entry in store.glob("/".join((*parts[:end], kind.folder))):
+                table = str(PurePosixPath(entry).parent)
+                if table in folders and _is_there(store, kind, table):
+                    _refuse(path, kind, table, kind.folder)
+
+
+def refuse_tables_above(path: str, store: Any, places: Iterable[str]) -> None:
+    """
+    Refuse what is in a table, as far up as this login may look.
+
+    :param path: as it was asked for.
+    :param places: files and folders, as the store writes them.
+    :raises TableFormatError: when one of them is in a table.
+    """
+    # The name of a file on the web is no path.
+    for folder in {folder: None for place in places if "://" not in place for folder in _above(place)}:
+        for kind in _FORMATS:
+            if _is_there(store, kind, folder):
+                _refuse(path, kind, folder, kind.folder)
+
+
+def _above(place: str) -> Iterator[str]:
+    for folder in (PurePosixPath(place), *PurePosixPath(place).parents):
+        if str(folder) != ".":
+            yield str(folder)
+
+
+def fixed_part(pattern: str) -> str:
+    """Return the folder that all files of a glob are in."""
+    parts = pattern.split("/")
+    return "/".join(parts[: _first_sign(parts)])
+
+
+def _first_sign(parts: Sequence[str]) -> int:
+    return next((i for i, part in enumerate(parts) if any(sign in part for sign in "*?[")), len(parts))
+
+
+def _is_there(store: Any, kind: _Format, table: str) -> bool:
+    folder = str(PurePosixPath(table, kind.folder))
+    try:
+        names = store.ls(folder, detail=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except Exception as error:
+        if _is_denied(error):
+            return False
+        raise
+    return kind.file is None or any(kind.file.fullmatch(PurePosixPath(name).name) for name in names)
+
+
+def _is_denied(error: Exception) -> bool:
+    """Tell whether a store does not let this login look: S3's, Google's and Azure's each say so in their own way."""
+    return (
+        isinstance(error, PermissionError)
+        or getattr(error, "status_code", getattr(error, "code", None)) in (_UNAUTHORIZED, _FORBIDDEN)
+        or str(error).startswith("Forbidden: ")
+    )
+
+
+def _refuse(path: str, kind: _Format, table: str, mark: str) -> NoReturn:
+    raise TableFormatError(
+        f"data_path {path!r} has files of a table of {kind.name} ({mark} is in {table!r}), and such files hold rows "
+        f"that were deleted since: read the table by sql=…, through an engine that reads {kind.name}, or write its "
+        "rows to a folder of their own"
+    )
