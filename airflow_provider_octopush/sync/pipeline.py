@@ -103,18 +103,19 @@ class Pipeline(Generic[Job, Result]):
         :return: what is done, as soon as something is, in whatever order; a job is in it once, whether it failed or
             not.
         """
+        # Each run has its own, because the threads of one that was left may still wait for theirs.
+        self._waiting = waiting = SimpleQueue[Job | None]()
         # Daemons: a thread that still waits for an answer keeps no process alive.
         threads = [
-            threading.Thread(target=self._work_until_told, name=f"octopush-{i}", daemon=True)
+            threading.Thread(target=self._work_until_told, args=(waiting,), name=f"octopush-{i}", daemon=True)
             for i in range(self._concurrency)
         ]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             yield from self._run(jobs, started)
         finally:
-            for _ in threads:
-                self._waiting.put(None)
+            waiting.put(None)
 
     def _run(self, jobs: Iterator[Job], started: Callable[[Job], None]) -> Iterator[list[Done[Job, Result]]]:
         ready: deque[Job] = deque()
@@ -160,11 +161,13 @@ class Pipeline(Generic[Job, Result]):
             self._under_way -= 1
         return done
 
-    def _work_until_told(self) -> None:
-        while (job := self._waiting.get()) is not None:
+    def _work_until_told(self, waiting: SimpleQueue[Job | None]) -> None:
+        while (job := waiting.get()) is not None:
             done: Done[Job, Result]
             try:
                 done = Done(job, self._work(job))
             except BaseException as error:  # noqa: BLE001 - the caller's thread looks at it
                 done = Done(job, None, error)
             self._done.put(done)
+        # One is enough, so that a signal finds all of them told or none.
+        waiting.put(None)
