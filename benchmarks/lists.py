@@ -31,10 +31,10 @@ from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.operators.snapshots import account_of, keys_of
 from airflow_provider_octopush.payloads import ContactPayload
+from airflow_provider_octopush.snapshot.opening import Run
+from airflow_provider_octopush.snapshot.snapshot import Snapshot
+from airflow_provider_octopush.snapshot.snapshot_file import Identity
 from airflow_provider_octopush.storage.snapshot_path import open_store
-from airflow_provider_octopush.sync.opening import Run
-from airflow_provider_octopush.sync.snapshot import Snapshot
-from airflow_provider_octopush.sync.snapshot_file import Identity
 
 LIST = "Benchmark"
 FRAME = 1_000

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_octopush.delivery.delivery import Delivery
+    from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.checkpoint import Checkpoint
     from airflow_provider_octopush.sync.removal import Removal
-    from airflow_provider_octopush.sync.snapshot import Snapshot
     from airflow_provider_octopush.sync.summary import Summary
 
 
@@ -309,10 +309,10 @@ class DeleteContactsOperator(RowsOperator):
             yield None
             return
         from airflow_provider_octopush.operators.snapshots import account_of, keys_of, run_of
+        from airflow_provider_octopush.snapshot.opening import Run
+        from airflow_provider_octopush.snapshot.snapshot import Snapshot
+        from airflow_provider_octopush.snapshot.snapshot_file import Identity
         from airflow_provider_octopush.storage.snapshot_path import open_store
-        from airflow_provider_octopush.sync.opening import Run
-        from airflow_provider_octopush.sync.snapshot import Snapshot
-        from airflow_provider_octopush.sync.snapshot_file import Identity
 
         settings = self.hook.settings
         # This is not the task that writes the snapshot: whoever has the secret may forget a person.

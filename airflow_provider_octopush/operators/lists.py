@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.phones.possible import PossibleNumbers
+    from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.list_sync import Leavers, Rules
     from airflow_provider_octopush.sync.opt_outs import OptOuts
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.removal import Removal
-    from airflow_provider_octopush.sync.snapshot import Snapshot
     from airflow_provider_octopush.sync.summary import Summary
     from airflow_provider_octopush.sync.sync import ContactSync, Frames
 
@@ -359,10 +359,10 @@ class SyncListOperator(RowsOperator):
             run_of,
             task_of,
         )
+        from airflow_provider_octopush.snapshot.opening import Run
+        from airflow_provider_octopush.snapshot.snapshot import Snapshot
+        from airflow_provider_octopush.snapshot.snapshot_file import Identity
         from airflow_provider_octopush.storage.snapshot_path import open_store
-        from airflow_provider_octopush.sync.opening import Run
-        from airflow_provider_octopush.sync.snapshot import Snapshot
-        from airflow_provider_octopush.sync.snapshot_file import Identity
 
         settings = self.hook.settings
         run = Run(

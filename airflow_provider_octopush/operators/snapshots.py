@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_octopush.exceptions import OctopushConnectionConfigError
 from airflow_provider_octopush.hooks.connection import MAKE_SECRET
-from airflow_provider_octopush.sync.sealing import Keys
+from airflow_provider_octopush.snapshot.sealing import Keys
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_octopush.sync.snapshot_store import Store
+from airflow_provider_octopush.snapshot.store import Store
 
 #: What the folder of the additions is called, beside the snapshot.
 ADDITIONS = ".additions"

@@ -25,8 +25,8 @@ from airflow_provider_octopush.sync.sync import Frames, KilledError
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.mapping import RowReader
-    from airflow_provider_octopush.sync.records import Array
-    from airflow_provider_octopush.sync.snapshot import Snapshot
+    from airflow_provider_octopush.snapshot.records import Array
+    from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.sync import Rejects
 
 log = logging.getLogger(__name__)

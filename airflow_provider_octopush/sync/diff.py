@@ -11,12 +11,12 @@ import numpy as np
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.phones.possible import country_codes, numbers_in
-from airflow_provider_octopush.sync.records import Array, Spool
+from airflow_provider_octopush.snapshot.records import Array, Spool
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.contact import Contact
     from airflow_provider_octopush.contacts.rejection import Rejection
-    from airflow_provider_octopush.sync.snapshot import Snapshot
+    from airflow_provider_octopush.snapshot.snapshot import Snapshot
 
 #: Numbers looked up at a time.
 TOGETHER = 1_000

@@ -31,9 +31,9 @@ from airflow_provider_octopush.sync.sync import ContactSync, Frames, KilledError
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.limits import Limit
+    from airflow_provider_octopush.snapshot.records import Array
+    from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.diff import Diff
-    from airflow_provider_octopush.sync.records import Array
-    from airflow_provider_octopush.sync.snapshot import Snapshot
     from airflow_provider_octopush.sync.sync import Rejects
 
 log = logging.getLogger(__name__)

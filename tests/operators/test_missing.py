@@ -20,8 +20,8 @@ from airflow_provider_octopush.exceptions import OctopushError, OctopushServerEr
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
+from airflow_provider_octopush.snapshot import snapshot as snapshot_module
 from airflow_provider_octopush.storage import snapshot_path as stores
-from airflow_provider_octopush.sync import snapshot as snapshot_module
 from tests.operators.nights import LIST, Nights, Rows, check, number, people
 
 #: Values that no field of a contact takes.
@@ -75,7 +75,7 @@ class TestLimitsAreSharesOfWhatWasThereBefore:
         with pytest.raises(OctopushServerError):
             nights.run([*rest, *others], chunk_size=50)
         # The retry reads another table: what the first try has added makes no limit larger.
-        with pytest.raises(AirflowFailException, match="11 of 100 contacts.*max_removed.*allows 10"):
+        with pytest.raises(AirflowFailException, match=r"11 of 100 contacts.*max_removed.*allows 10"):
             nights.run([*people(*range(11, 100)), *others], night=nights.night)
         with pytest.raises(AirflowFailException, match="120 contacts would be added to a list of 100; max_added"):
             nights.run([*rest, *others, *people(*range(2000, 2020))], night=nights.night)

@@ -10,9 +10,9 @@ from typing import IO, Any
 import pytest
 
 from airflow_provider_octopush.exceptions import SupersededError
+from airflow_provider_octopush.snapshot.store import Store
 from airflow_provider_octopush.storage.snapshot_path import open_store
-from airflow_provider_octopush.sync.snapshot_store import Store
-from tests.sync.snapshots import held, note, open_snapshot
+from tests.snapshot.snapshots import held, note, open_snapshot
 
 
 @pytest.fixture(params=["local", "file URI", "S3"])

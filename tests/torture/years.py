@@ -28,13 +28,13 @@ from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.payloads import ContactItem
 from airflow_provider_octopush.simulator import Behaviour, Simulator
-from airflow_provider_octopush.sync.opening import Run
-from airflow_provider_octopush.sync.sealing import Keys
-from airflow_provider_octopush.sync.snapshot import Snapshot
-from airflow_provider_octopush.sync.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.opening import Run
+from airflow_provider_octopush.snapshot.sealing import Keys
+from airflow_provider_octopush.snapshot.snapshot import Snapshot
+from airflow_provider_octopush.snapshot.snapshot_file import Identity
 from airflow_provider_octopush.sync.summary import ListSummary
 from tests.airflow_runs import TaskInstance
-from tests.sync.snapshots import MemoryStore, held
+from tests.snapshot.snapshots import MemoryStore, held
 from tests.torture.runs import FAULTS, KilledError, check
 
 LIST = "Torture"

@@ -1,13 +1,15 @@
 """
-What a list holds, as far as Octopush confirmed it: read before a run, noted while it goes on, replaced at its end.
+What a list holds, as far as it is known: read before a run, written down before anything is done, replaced at its end.
 
-A snapshot is one file (:mod:`~airflow_provider_octopush.sync.snapshot_file`), whose generation rises each time that it
-is replaced, and beside it some additions: what runs noted while they went on. A run that ends well puts its additions
-into the next generation. Those of a run that was killed stay where they are, and the next run goes on from there.
+A snapshot is one file (:mod:`~airflow_provider_octopush.snapshot.snapshot_file`), whose generation rises each time that
+it is replaced. Beside it are the sign of each run, the journal of what it is about to send and remove, what was
+confirmed since, and a small head with what has to be remembered although the snapshot stays as it is. Whoever the
+server may hold through this task is in one of these at every moment. A run that ends well puts all of it into the next
+generation. What a run leaves that was killed stays where it is, and the next run goes on from there.
 
-Object stores have no compare-and-swap, so two runs at a time cannot be kept apart; but they are found out, before a
-number is removed and before the snapshot is replaced. Nothing that was noted is lost by it (see
-:mod:`~airflow_provider_octopush.sync.opening`).
+Object stores have no compare-and-swap, so two runs at a time cannot be kept apart; but the newer one wins: each looks
+for a newer sign after it has put its journal, now and then while it sends, before it removes, and before it replaces.
+Nothing that was noted is lost by it (see :mod:`~airflow_provider_octopush.snapshot.opening`).
 """
 
 from __future__ import annotations
@@ -26,10 +28,10 @@ import msgspec
 import numpy as np
 
 from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotUnreadableError, SupersededError
-from airflow_provider_octopush.sync.opening import Noted, Opening, Run, name_of
-from airflow_provider_octopush.sync.records import CONFIRMED, Array, Mark, Records, Spool, merged
-from airflow_provider_octopush.sync.sealing import Keys, NotSealedError
-from airflow_provider_octopush.sync.snapshot_file import (
+from airflow_provider_octopush.snapshot.opening import Noted, Opening, Run, name_of
+from airflow_provider_octopush.snapshot.records import CONFIRMED, Array, Mark, Records, Spool, merged
+from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
+from airflow_provider_octopush.snapshot.snapshot_file import (
     Header,
     Identity,
     read_header,
@@ -37,7 +39,7 @@ from airflow_provider_octopush.sync.snapshot_file import (
     seal_identity,
     write,
 )
-from airflow_provider_octopush.sync.snapshot_store import ONE_AT_A_TIME, TIP, Store
+from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, TIP, Store
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.payloads import ContactPayload

@@ -23,10 +23,10 @@ from airflow_provider_octopush.exceptions import (
     SnapshotMismatchError,
     SnapshotUnreadableError,
 )
-from airflow_provider_octopush.sync.records import CONFIRMED, Array, Mark, Records, Spool, copied, merged
-from airflow_provider_octopush.sync.sealing import Keys, NotSealedError
-from airflow_provider_octopush.sync.snapshot_file import Header, Identity, Opened, open_file
-from airflow_provider_octopush.sync.snapshot_store import ONE_AT_A_TIME, TIP, Store
+from airflow_provider_octopush.snapshot.records import CONFIRMED, Array, Mark, Records, Spool, copied, merged
+from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
+from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Opened, open_file
+from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, TIP, Store
 
 log = logging.getLogger(__name__)
 

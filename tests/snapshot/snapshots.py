@@ -11,11 +11,11 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from airflow_provider_octopush.payloads import ContactPayload
-from airflow_provider_octopush.sync.opening import Run
-from airflow_provider_octopush.sync.records import Spool
-from airflow_provider_octopush.sync.sealing import Keys
-from airflow_provider_octopush.sync.snapshot import Snapshot
-from airflow_provider_octopush.sync.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.opening import Run
+from airflow_provider_octopush.snapshot.records import Spool
+from airflow_provider_octopush.snapshot.sealing import Keys
+from airflow_provider_octopush.snapshot.snapshot import Snapshot
+from airflow_provider_octopush.snapshot.snapshot_file import Identity
 
 SECRET = "a secret of more than 32 characters"
 KEYS = [Keys(SECRET)]

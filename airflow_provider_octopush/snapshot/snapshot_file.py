@@ -19,8 +19,8 @@ from airflow_provider_octopush.exceptions import (
     SnapshotSecretError,
     SnapshotUnreadableError,
 )
-from airflow_provider_octopush.sync.records import RECORD, Array, Records
-from airflow_provider_octopush.sync.sealing import Keys, NotSealedError
+from airflow_provider_octopush.snapshot.records import RECORD, Array, Records
+from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
 
 FORMAT = 2
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_octopush.exceptions import (
     OlderRunError,
-    SnapshotConflictError,
     SnapshotError,
     SnapshotFormatError,
     SnapshotMismatchError,
@@ -20,12 +19,12 @@ from airflow_provider_octopush.exceptions import (
     SnapshotUnreadableError,
     SupersededError,
 )
-from airflow_provider_octopush.sync import records as records_module
-from airflow_provider_octopush.sync import snapshot as snapshot_module
-from airflow_provider_octopush.sync.sealing import Keys
-from airflow_provider_octopush.sync.snapshot import Snapshot
-from airflow_provider_octopush.sync.snapshot_file import Identity
-from tests.sync.snapshots import KEYS, MemoryStore, forget, held, journal, note, open_snapshot, payloads, same
+from airflow_provider_octopush.snapshot import records as records_module
+from airflow_provider_octopush.snapshot import snapshot as snapshot_module
+from airflow_provider_octopush.snapshot.sealing import Keys
+from airflow_provider_octopush.snapshot.snapshot import Snapshot
+from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from tests.snapshot.snapshots import KEYS, MemoryStore, forget, held, journal, note, open_snapshot, payloads, same
 
 ZOE, ANA, BEN = 33612345678, 33612345679, 33612345680
 NUMBERS = st.integers(1, 10**20)
@@ -317,7 +316,7 @@ def test_whatever_two_runs_do_at_a_time_nobody_who_may_be_on_the_list_is_forgott
         expected.add(number)
         yield
         if rng.random() < 0.7:
-            positions, found = snapshot.find([number])
+            _, found = snapshot.find([number])
             snapshot.note(found, found["digest"], ["added"])
             snapshot.flush()
         yield

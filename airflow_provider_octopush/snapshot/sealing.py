@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from airflow_provider_octopush.payloads import ContactPayload
-from airflow_provider_octopush.sync.records import RECORD, SEALED, Array
+from airflow_provider_octopush.snapshot.records import RECORD, SEALED, Array
 
 #: A number's bytes before it is sealed: 24 digits, where E.164 has 15 at most.
 _NUMBER_BYTES = 10
