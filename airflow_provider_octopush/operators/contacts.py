@@ -50,7 +50,7 @@ class CreateContactsOperator(RowsOperator):
         CSV, JSON lines or Parquet (``.csv``, ``.jsonl``, ``.ndjson``, ``.json``, ``.parquet``; all but the last also
         with ``.gz``). (templated)
     :param data_options: passed to the reader of ``data_path`` as they are; for CSV, those of ``pandas.read_csv``, such
-        as ``{"sep": ";", "encoding": "latin-1"}``. (templated)
+        as ``{"sep": ";", "encoding": "cp1252"}``. (templated)
     :param sql: one query, or the path of a ``.sql`` file. (templated)
     :param sql_conn_id: connection to run the query on, with any hook of Airflow that speaks DB-API. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)

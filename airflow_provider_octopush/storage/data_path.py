@@ -59,7 +59,6 @@ def find_files(path: str) -> list[tuple[str, Callable[[], BinaryIO]]]:
             and info["type"] != "directory"
             and not _is_hidden(PurePosixPath(file).name)
         ]
-        store.invalidate_cache()
         refuse_tables_at(path, store, root, found)
         place = fixed_part(root)
     # A link may lead into a table.

@@ -124,10 +124,12 @@ class TestRowsFromUpstream:
 
 
 class TestRowsOfAQuery:
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
     def test_a_query_with_parameters_and_columns(
-        self, dag: DAG, octopush: Simulator, warehouse: sqlite3.Connection, tmp_path: Path
+        self, dag: DAG, octopush: Simulator, warehouse: sqlite3.Connection, tmp_path: Path, encoding: str
     ) -> None:
-        (tmp_path / "customers.sql").write_text("SELECT * FROM customers WHERE updated >= :since -- {{ ds }}")
+        statement = "SELECT * FROM customers WHERE updated >= :since -- {{ ds }}"
+        (tmp_path / "customers.sql").write_text(statement, encoding=encoding)
         dag.template_searchpath = [str(tmp_path)]
         CreateContactsOperator(
             task_id="sync",
