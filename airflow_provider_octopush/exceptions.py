@@ -109,7 +109,7 @@ class SnapshotMismatchError(SnapshotError):
 
 
 class SnapshotFormatError(SnapshotError):
-    """A snapshot was written by a newer version of this provider: upgrade, a retry changes nothing."""
+    """A snapshot was written by another version of this provider: upgrade, or begin anew; a retry changes nothing."""
 
 
 class SnapshotSecretError(SnapshotError):

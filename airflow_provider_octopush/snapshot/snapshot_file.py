@@ -157,17 +157,17 @@ def read_header(content: bytes, what: str) -> tuple[Header, bytes, str, int]:
 
     :param what: the file, for error messages.
     :return: the header, its own bytes, the checksum, and where the records begin.
-    :raises SnapshotFormatError: when the format is a newer one.
+    :raises SnapshotFormatError: when the format is another one.
     :raises SnapshotUnreadableError: when there is no header.
     """
     line, _, rest = content.partition(b"\n")
     second, _, _ = rest.partition(b"\n")
     try:
-        newest = msgspec.json.decode(line, type=_Format).format
-        if newest > FORMAT:
+        found = msgspec.json.decode(line, type=_Format).format
+        if found != FORMAT:
+            todo = "install the version that wrote it, or a newer one" if found > FORMAT else _RESTORE
             raise SnapshotFormatError(
-                f"{what} has the format {newest}, this version of airflow-provider-octopush knows {FORMAT}: install "
-                "the version that wrote it, or a newer one"
+                f"{what} has the format {found}, this version of airflow-provider-octopush knows {FORMAT}: {todo}"
             )
         header = msgspec.json.decode(line, type=Header)
         checksum, offset = second.decode("ascii").split()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import io
 import os
 import random
 import resource
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 import pytest
@@ -432,28 +436,53 @@ def test_a_slow_store_costs_time_and_nothing_else(nights: Nights, monkeypatch: p
     assert [path.name for path in left] == ["last"]
 
 
-def test_hundreds_of_additions_are_opened_one_by_one(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def test_hundreds_of_confirmations_are_opened_one_by_one(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0.0)
-    monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.0005)
+    monkeypatch.setattr(snapshot_module, "GROWN_BY", 0.0)
+    monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.0001)
+    beside = nights.snapshot_path.with_name("customers.snapshot.additions")
+    post = OctopushHook.post_contacts
 
-    def rows() -> Iterator[Rows]:
-        additions = nights.snapshot_path.with_name("customers.snapshot.additions")
-        for n in range(10_000):
-            yield people(n)
-            if len(list(additions.iterdir())) > 300:
-                break
-        raise SystemExit
+    seen = [0]
 
-    with pytest.raises(SystemExit):
-        nights.run(rows(), chunk_size=1)
+    def post_or_die(hook: OctopushHook, body: bytes) -> Any:
+        # What was confirmed before is noted now, or soon.
+        until = time.monotonic() + 2
+        while (number := len(list(beside.iterdir()))) == seen[0] and time.monotonic() < until:
+            time.sleep(0.0005)
+        seen[0] = number
+        if number > 300:
+            raise SystemExit
+        return post(hook, body)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OctopushHook, "post_contacts", post_or_die)
+        with pytest.raises(SystemExit):
+            nights.run(people(*range(400)), chunk_size=1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = len(list(Path("/proc/self/fd").iterdir()))
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 100, hard))
     try:
-        summary = nights.run(people(1), night=nights.night, max_removed="100%")
+        summary = nights.run(people(*range(400)), night=nights.night, max_removed="100%")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    check(summary, snapshot_after=1, kept=0)
+    check(summary, snapshot_after=400, added=400, kept=0)
+
+
+def test_a_disk_that_is_full_is_told_with_the_place_where_room_is_needed(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDisk(io.BytesIO):
+        def write(self, _: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    nights.run(people(1))
+    before = nights.simulator.requests_total
+    full = SimpleNamespace(TemporaryFile=lambda **_: FullDisk(), gettempdir=tempfile.gettempdir)
+    monkeypatch.setattr("airflow_provider_octopush.sync.contact_file.tempfile", full)
+    with pytest.raises(OSError, match=r"No space left on device.*TMPDIR. Nothing was sent"):
+        nights.run(people(1, 2))
+    assert nights.simulator.requests_total == before
 
 
 class TestWhoseSnapshotItIs:
