@@ -16,7 +16,7 @@ from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.delivery.delivery import StoppedError
-from airflow_provider_octopush.exceptions import ContactsKeptError
+from airflow_provider_octopush.exceptions import ContactsKeptError, SnapshotConflictError
 from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
 from airflow_provider_octopush.sync.removal import NUMBERS_MAX, Candidate, Removal
 from airflow_provider_octopush.sync.summary import DeletionSummary
@@ -104,6 +104,7 @@ class ContactDeletion:
 
         :param open_frames: gives the rows.
         :return: the counts, which add up.
+        :raises SnapshotConflictError: when a run has begun meanwhile that writes the snapshot.
         :raises OctopushError: when the run cannot go on; who is gone is forgotten.
         :raises KilledError: when it was told to end.
         """
@@ -121,6 +122,7 @@ class ContactDeletion:
                 # The failure that ended the run is the one to be seen.
                 log.exception("who is gone could not be forgotten in the snapshot: run the task again")
             raise
+        self._check_nobody_came_back()
         self._forget()
         self.summary.duration_seconds = time.monotonic() - started
         self.summary.check()
@@ -237,7 +239,11 @@ class ContactDeletion:
     # What the snapshot is told.
 
     def _begin(self, candidates: Sequence[Candidate]) -> None:
-        if self._snapshot is not None and len(records := _held(candidates)):
+        if self._snapshot is None:
+            return
+        # A run that has begun meanwhile may add whom the snapshot did not hold.
+        self._snapshot.check_alone()
+        if len(records := _held(candidates)):
             self._snapshot.note_removing(records)
 
     def _note(self, candidates: Sequence[Candidate]) -> None:
@@ -249,6 +255,17 @@ class ContactDeletion:
     def _restore(self, candidates: Sequence[Candidate]) -> None:
         if self._snapshot is not None and len(records := _held(candidates)):
             self._snapshot.note_kept(records)
+
+    def _check_nobody_came_back(self) -> None:
+        if self._snapshot is None or self.summary.validate_only:
+            return
+        try:
+            self._snapshot.check_alone()
+        except SnapshotConflictError:
+            raise SnapshotConflictError(
+                f"a run that writes {self._snapshot.name} has begun while people were erased, and may bring them back: "
+                "run this task again once it has ended"
+            ) from None
 
     def _forget(self) -> None:
         if self._snapshot is None or self.summary.validate_only or not self._snapshot.noted.records:
