@@ -27,7 +27,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotUnreadableError, SupersededError
+from airflow_provider_octopush.exceptions import (
+    SnapshotConflictError,
+    SnapshotError,
+    SnapshotUnreadableError,
+    SupersededError,
+)
 from airflow_provider_octopush.snapshot.opening import Noted, Opening, Run, name_of
 from airflow_provider_octopush.snapshot.records import CONFIRMED, Array, Mark, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
@@ -391,7 +396,7 @@ class Snapshot:
         """
         Check that this run is the newest that works with the snapshot, and that nobody has replaced it.
 
-        :raises SupersededError: when a newer run has begun.
+        :raises SupersededError: when a newer run has begun; to an erasure that is a SnapshotConflictError.
         :raises SnapshotConflictError: when the snapshot is another one.
         """
         if not self._writes:
@@ -404,13 +409,13 @@ class Snapshot:
         base = self._opening.base
         if (None if base is None else base.run) == (None if now is None else now.run):
             return
-        if now is not None and now.run > self._try and not self._run.erases:
+        if now is not None and now.run > self._try:
             raise self._superseded()
         raise SnapshotConflictError(
             f"another run has replaced {self._store.name} meanwhile: what this run did is noted. {ONE_AT_A_TIME}"
         )
 
-    def newer_run_if_due(self) -> SupersededError | None:
+    def newer_run_if_due(self) -> SnapshotError | None:
         """Look, now and then, whether a newer run has begun; a store that fails is asked again later."""
         if time.monotonic() - self._looked_at < LOOKED_AFTER:
             return None
@@ -420,14 +425,19 @@ class Snapshot:
             log.warning("whether another run writes %s is not known: %s", self._store.name, type(error).__name__)
             return None
 
-    def _newer_run(self) -> SupersededError | None:
+    def _newer_run(self) -> SnapshotError | None:
         self._looked_at = time.monotonic()
         signs = [match for name in self._store.additions() if (match := _SIGN.fullmatch(name))]
         if any(match[0].partition("-")[0] > self._try for match in signs if self._run.erases or not match[2]):
             return self._superseded()
         return None
 
-    def _superseded(self) -> SupersededError:
+    def _superseded(self) -> SnapshotError:
+        if self._run.erases:
+            return SnapshotConflictError(
+                f"a run that writes {self._store.name} has begun while people were erased, and may bring them back: "
+                "run this task again once it has ended"
+            )
         return SupersededError(
             f"a newer run of the task took over {self._store.name}, and reads the whole audience: this one has ended "
             f"for good. {ONE_AT_A_TIME}"
@@ -493,11 +503,8 @@ class Snapshot:
         now = self._store.fetch_beginning()
         if now is None or read_header(now, self._store.name)[0].run != self._try:
             raise SnapshotConflictError(f"another run has replaced {self._store.name} meanwhile. {ONE_AT_A_TIME}")
-        if forgets and self._newer_run() is not None:
-            raise SnapshotConflictError(
-                f"a run that writes {self._store.name} has begun while people were erased, and may bring them back: "
-                "run this task again once it has ended"
-            )
+        if forgets and (newer := self._newer_run()) is not None:
+            raise newer
         self._put_head(header.generation, date)
         self._tidy_up(forgets=forgets)
         return number

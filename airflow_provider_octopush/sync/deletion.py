@@ -105,6 +105,7 @@ class ContactDeletion:
 
         :param open_frames: gives the rows.
         :return: the counts, which add up.
+        :raises SnapshotConflictError: when a run has begun meanwhile that writes the snapshot.
         :raises OctopushError: when the run cannot go on; who is gone is forgotten.
         :raises KilledError: when it was told to end.
         """
@@ -122,6 +123,9 @@ class ContactDeletion:
                 # The failure that ended the run is the one to be seen.
                 log.exception("who is gone could not be forgotten in the snapshot: run the task again")
             raise
+        if self._snapshot is not None:
+            # Whom this did not forget, because nobody knew of them, a run may have added meanwhile.
+            self._snapshot.check_alone()
         self._forget()
         self.summary.duration_seconds = time.monotonic() - started
         self.summary.check()
@@ -238,7 +242,11 @@ class ContactDeletion:
     # What the snapshot is told.
 
     def _begin(self, candidates: Sequence[Candidate]) -> None:
-        if self._snapshot is not None and len(records := _held(candidates)):
+        if self._snapshot is None:
+            return
+        # A run that has begun meanwhile may add whom the snapshot did not hold.
+        self._snapshot.check_alone()
+        if len(records := _held(candidates)):
             self._snapshot.note_removing(records)
 
     def _note(self, candidates: Sequence[Candidate]) -> None:

@@ -18,7 +18,7 @@ from airflow_provider_octopush.delivery.delivery import StoppedError
 from airflow_provider_octopush.exceptions import (
     ContactsKeptError,
     LimitExceededError,
-    SupersededError,
+    SnapshotError,
     TooManyRejectedError,
 )
 from airflow_provider_octopush.sync.contact_file import ContactFile
@@ -119,7 +119,7 @@ class ListSync:
         self._kept = _Kept()
         self._is_to_be_removed = np.zeros(snapshot.size, bool)
         self._exceeded: list[Exceeded] = []
-        self._superseded: SupersededError | None = None
+        self._superseded: SnapshotError | None = None
 
     @property
     def summary(self) -> ListSummary:

@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import sys
+import tempfile
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -19,9 +22,11 @@ from airflow_provider_octopush.hooks import octopush  # noqa: F401 - in memory b
 from airflow_provider_octopush.operators import failures  # noqa: F401 - as above
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.phones import reader  # noqa: F401 - as above
+from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.sync import sync  # noqa: F401 - as above
 from tests.airflow_runs import TaskInstance
 from tests.torture.runs import LIST, make_rows
+from tests.torture.tasks import Job, Try, connection
 
 
 class FileStateStore:
@@ -44,6 +49,7 @@ class FileStateStore:
 
 def run_task(job: dict[str, Any]) -> None:
     """Run the task; its summary is there when it has ended, and not before."""
+    os.environ["AIRFLOW_CONN_OCTOPUSH_DEFAULT"] = job["connection"]
     rows = make_rows(random.Random(job["seed"]))
     context: Any = {"ti": TaskInstance(1, max_tries=9), "task_state_store": FileStateStore(Path(job["state"]))}
     operator = CreateContactsOperator(
@@ -58,14 +64,51 @@ def run_task(job: dict[str, Any]) -> None:
     Path(job["summary"]).write_text(json.dumps(summary))
 
 
+def die_in_time(job: Job) -> None:
+    """
+    Let this process kill itself at one of the moments when others see something of it: a file under the snapshot's
+    folder opened, renamed or removed, or a request begun.
+    """
+    if job.dies_at is None:
+        return
+    folder = str(Path(job.snapshot_path).parent)
+    left, lock = [job.dies_at], threading.Lock()
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in ("open", "os.rename", "os.remove", "os.mkdir", "os.listdir", "os.scandir", "http.client.send"):
+            return
+        if event != "http.client.send" and not str(arguments[0]).startswith(folder):
+            return
+        with lock:
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+
+
+def warm_up() -> None:
+    """Let the first tasks import, in this process, whatever tasks import: who is killed is to be at work by then."""
+    with tempfile.TemporaryDirectory() as folder, Simulator() as simulator:
+        for erases in (False, True):
+            one = Try("first", [{"phone_number": "+33612340001"}], erases=erases)
+            job = Job(one, connection(simulator, "x" * 32), f"{folder}/snapshots/a.snapshot", f"{folder}/result")
+            job.run(die_in_time)
+
+
 def main() -> None:
     """Fork until there is no more input."""
+    warm_up()
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                run_task(json.loads(line))
+                job = json.loads(line)
+                if "list" in job:
+                    Job.from_json(job["list"]).run(die_in_time)
+                else:
+                    run_task(job)
                 code = 0
             except BaseException:  # noqa: BLE001 - whatever it is, the other process has to be told
                 traceback.print_exc()

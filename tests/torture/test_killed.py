@@ -4,55 +4,16 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from airflow_provider_octopush.simulator import Behaviour, Simulator
-from tests.documentation import PROJECT
+from tests.torture.killed import Forker
 from tests.torture.runs import LIST, make_rows
 
 SEEDS = int(os.environ.get("KILLED_SEEDS", "12"))
-
-
-class Forker:
-    """Starts tasks, each in a process of its own."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def start(self, job: dict[str, Any]) -> int:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{json.dumps(job)}\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def return_code(self) -> int:
-        return self._answer()
-
-    def _answer(self) -> int:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("answer "):
-                return int(line.split()[1])
-        raise AssertionError("the forker has ended")
-
-
-@pytest.fixture
-def forker(octopush: Simulator) -> Iterator[Forker]:
-    assert octopush
-    command = [sys.executable, "-m", "tests.torture.forker"]
-    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Forker(process)
-        assert process.stdin is not None
-        process.stdin.close()
 
 
 def test_a_task_that_is_killed_again_and_again_completes_the_list_and_tells_the_truth(
@@ -68,6 +29,7 @@ def test_a_task_that_is_killed_again_and_again_completes_the_list_and_tells_the_
         options = {"chunk_size": rng.choice([1, 3, 10]), "concurrency": rng.choice([1, 2, 4])}
         job = {
             "seed": seed,
+            "connection": os.environ["AIRFLOW_CONN_OCTOPUSH_DEFAULT"],
             "state": str(tmp_path / f"{seed}.state"),
             "summary": str(tmp_path / f"{seed}.summary"),
             "options": {**options, "rejects_path": str(tmp_path / "rejects.csv")},

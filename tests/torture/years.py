@@ -1,9 +1,10 @@
 """
-Seeded years of nights of the operator that keeps a list in step, against the simulator and a store that fail, and what
-must hold after each night.
+Seeded years of nights of the operator that keeps a list in step, and of erasures between and beside them, against the
+simulator and a store that are slow, fail and lose answers, in processes that die; and what must hold after each night.
 
 What a night should come to is known from how the table was made and from what the server holds, not from the code that
-is tried.
+is tried. Where a store is slow or a process is killed, the same seed need not give the same year again: threads, and
+the clock, have a say in it.
 """
 
 from __future__ import annotations
@@ -14,18 +15,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import IO, Any
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 from requests import post
 
-from airflow_provider_octopush.exceptions import OctopushError, SnapshotError
+from airflow_provider_octopush.exceptions import SnapshotError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
-from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.payloads import ContactItem
 from airflow_provider_octopush.simulator import Behaviour, Simulator
 from airflow_provider_octopush.snapshot.opening import Run
@@ -33,56 +33,43 @@ from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
 from airflow_provider_octopush.sync.summary import ListSummary
-from tests.airflow_runs import TaskInstance
-from tests.snapshot.snapshots import MemoryStore, held
-from tests.torture.runs import FAULTS, KilledError, check
+from tests.snapshot.snapshots import held
+from tests.torture.killed import Forker
+from tests.torture.runs import FAULTS, LIST, KilledError, check
+from tests.torture.stores import Folder, Memory, Place, TroubledStore, Troubles
+from tests.torture.tasks import DOES_NOT_OPEN, Ended, Job, SignalError, Try, connection, note_often, open_at
 
-LIST = "Torture"
 NUMBERS = [f"+3361234{n:04}" for n in range(60)]
+#: People who opted out and were never customers.
+STRANGERS = [f"+3361235{n:04}" for n in range(40)]
 NAMES = ("Zoé", "O'Brien", "{{ 7 * 6 }}", "=1+1", "a,b;c", "line\nbreak")
 
+#: What may befall a try, beside what the server does.
+TROUBLES = (
+    "kill",
+    "store kill",
+    "store",
+    "lost",
+    "source",
+    "exit",
+    "signal",
+    "tear",
+    "two",
+    "instance",
+    "erasure",
+    "shrunk",
+)
 
-class StoreError(OSError):
-    """The store is down."""
-
-
-class SignalError(BaseException):
-    """What Airflow raises where it interrupts a task."""
-
-
-class MortalStore(MemoryStore):
-    """A store that fails when it is told to, and takes nothing more from a process that is dead."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_dead = False
-        self.failing: Iterator[bool] = iter(())
-        self.lives: int | None = None
-        self.generations: list[tuple[bytes | None, dict[str, bytes]]] = []
-        self.before = self._before
-
-    def _before(self, _: str) -> None:
-        if self.is_dead:
-            raise KilledError
-        if self.lives is not None:
-            self.lives -= 1
-            if self.lives < 0:
-                self.is_dead = True
-                raise KilledError
-        if next(self.failing, False):
-            raise StoreError("down")
-
-    def put(self, file: IO[bytes]) -> None:
-        super().put(file)
-        self.generations.append((self.snapshot, dict(self.parts)))
+#: Troubles after which nobody can know what is noted.
+OF_THE_STORE = ("store", "lost")
 
 
 class MortalHook(OctopushHook):
     """Talks as the hook does, until the process is killed: before a request was sent, or after it was answered."""
 
-    def __init__(self, store: MortalStore, lives: int | None, *, dies_after: bool) -> None:
+    def __init__(self, process: Troubles, lives: int | None = None, *, dies_after: bool = False) -> None:
         super().__init__()
-        self._store = store
+        self._process = process
         self._lives = lives
         self._dies_after = dies_after
 
@@ -95,10 +82,10 @@ class MortalHook(OctopushHook):
         super().delete_contacts(numbers, list_name=list_name)
 
     def _live(self, last: Any) -> None:
-        if self._store.is_dead:
+        if self._process.is_dead:
             raise KilledError
         if self._lives == 0:
-            self._store.is_dead = True
+            self._process.is_dead = True
             if self._dies_after:
                 last()
             raise KilledError
@@ -113,6 +100,8 @@ class Table:
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
     unreadable: int = 0
     opted_out: set[str] = field(default_factory=set)
+    #: The last rows of people who have left.
+    left: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def change(self, rng: random.Random) -> None:
         """Let a day pass."""
@@ -120,12 +109,20 @@ class Table:
             self.rows[number] = _fields(rng)
         share = rng.choice([0, 0, 0.02, 0.05, 0.2])
         for number in [number for number in self.rows if rng.random() < share]:
-            del self.rows[number]
+            self.remove(number)
+        # Some change their minds, and are as they were.
+        for number in [number for number in self.left if rng.random() < 0.3]:
+            self.rows[number] = self.left.pop(number)
         self.unreadable = rng.choice([0, 0, 0, 1, 3])
         if rng.random() < 0.3:
             self.opted_out.update(rng.sample(NUMBERS, rng.randrange(3)))
         if self.opted_out and rng.random() < 0.1:
             self.opted_out.discard(rng.choice(sorted(self.opted_out)))
+
+    def remove(self, number: str) -> None:
+        """Take somebody out, unless nobody would be left."""
+        if number in self.rows and len(self.rows) > 1:
+            self.left[number] = self.rows.pop(number)
 
     def data(self, rng: random.Random, columns: dict[str, str]) -> list[dict[str, Any]]:
         """Give its rows, in any order."""
@@ -144,20 +141,36 @@ def _fields(rng: random.Random) -> dict[str, str]:
 
 @dataclass
 class Year:
-    """A list, its table, its snapshot and the server over many nights."""
+    """
+    A list, its table, its snapshot and the server over many nights.
+
+    :param seed: of all that is drawn.
+    :param simulator: is reset.
+    :param monkeypatch: undone by the caller.
+    :param forker: starts tasks that are killed in earnest; None: none is.
+    :param folder: where these keep their snapshot.
+    """
 
     seed: int
     simulator: Simulator
     monkeypatch: pytest.MonkeyPatch
+    forker: Forker | None = None
+    folder: Path = field(default_factory=Path)
 
     def __post_init__(self) -> None:
-        self.rng = random.Random(self.seed)
-        self.store = MortalStore()
-        self.table = Table({number: _fields(self.rng) for number in self.rng.sample(NUMBERS, 30)})
+        self.rng = rng = random.Random(self.seed)
+        self.place: Place = Memory() if self.forker is None else Folder(self.folder / "snapshots" / "a.snapshot")
+        #: Seconds that a call of the store takes at most; where it takes any, runs note all the time.
+        self.longest = rng.choice([0.0, 0.02, 0.08])
+        self.process = Troubles()
+        self.troubles = TROUBLES if self.forker is None else (*TROUBLES, *["SIGKILL"] * 6)
+        self.table = Table({number: _fields(rng) for number in rng.sample(NUMBERS, 30)})
+        self.strangers = set(rng.choice([[], STRANGERS]))
         self.secrets = ["first secret of more than 32 characters"]
         self.columns: dict[str, str] = {"param1": "x"}
         self.tag: str | None = None
         self.region: str | None = None
+        self.map_index = -1
         self.chunk_size = 200
         self.night = 0
         #: People who are on the list without the snapshot having to know, and why that is nobody's fault.
@@ -166,25 +179,22 @@ class Year:
         #: before, it looks unchanged.
         self.sent_unnoted: set[str] = set()
         self.endings: Counter[str] = Counter()
+        #: Snapshots of earlier nights.
+        self.generations: list[bytes] = []
+        #: Whether a run has ended well, and nothing has gone wrong since.
+        self.is_clean = False
+        #: How many had opted out in any run since the last one of which it is certain that it was noted.
+        self.opted_out_counts: list[int] = []
         self.simulator.reset(Behaviour())
-        self.monkeypatch.setattr("airflow_provider_octopush.storage.snapshot_path.open_store", lambda _: self.store)
+        open_at(self.monkeypatch, lambda: TroubledStore(self.place.open(), self.process))
+        if self.longest:
+            note_often(self.monkeypatch)
         self._connect()
-        if self.rng.random() < 0.5:
-            self.by_hand(self.rng.sample(NUMBERS, 3))
+        if rng.random() < 0.5:
+            self.by_hand(rng.sample(NUMBERS, 3))
 
     def _connect(self) -> None:
-        self.monkeypatch.setenv(
-            "AIRFLOW_CONN_OCTOPUSH_DEFAULT",
-            json.dumps(
-                {
-                    "conn_type": "octopush",
-                    "host": self.simulator.url,
-                    "login": self.simulator.login,
-                    "password": self.simulator.key,
-                    "extra": {"timeout": 5, "retries": 1, "snapshot_secret": ", ".join(self.secrets)},
-                }
-            ),
-        )
+        self.monkeypatch.setenv("AIRFLOW_CONN_OCTOPUSH_DEFAULT", connection(self.simulator, *self.secrets))
 
     @property
     def on_list(self) -> set[str]:
@@ -193,37 +203,42 @@ class Year:
 
     @property
     def known(self) -> set[str]:
-        """Whom the snapshot holds, with its additions."""
+        """Whom the snapshot holds, with all that stands beside it."""
+        if self.place.is_empty:
+            return set()
         account = f"{self.simulator.login} {self.simulator.url}"
         keys = [Keys(secret) for secret in self.secrets]
-        with Snapshot(self.store, keys, Identity(account, LIST, None), Run("look"), writes=False) as snapshot:
+        with Snapshot(self.place.open(), keys, Identity(account, LIST, None), Run("look"), writes=False) as snapshot:
             return {f"+{number}" for number in held(snapshot)}
+
+    @property
+    def opted_out(self) -> set[str]:
+        """Who has opted out, customers or not."""
+        return self.table.opted_out | self.strangers
 
     def by_hand(self, numbers: Iterable[str]) -> None:
         """Let somebody put people on the list in Octopush's own pages."""
         self.simulator.behaviour = Behaviour()
         contacts = [{"phone_number": number} for number in numbers]
         OctopushHook().create_contacts(contacts, list_name=LIST)
-        for number in set(numbers) - self._known_or_nobody():
+        for number in set(numbers) - self.known:
             self.excused[number] = "put there by hand"
-
-    def _known_or_nobody(self) -> set[str]:
-        return self.known if self.store.snapshot is not None or self.store.parts else set()
 
     def live(self, nights: int) -> Counter[str]:
         """
         Let nights pass.
 
-        :return: how they ended.
+        :return: how they ended, and what befell them.
         """
         for _ in range(nights):
             self._day()
+            if self.rng.random() < 0.2:
+                self._erasure()
             self._one_night(is_quiet=self.rng.random() < 0.3)
         # However it went: two good nights end in the model's state. The first may only add, when numbers are read
         # otherwise than the night before.
         for _ in range(2):
-            ending = self._one_night(is_quiet=True, may_fail=False)
-        check(ending == "green", f"a good night is {ending}")
+            self._one_night(is_quiet=True)
         return self.endings
 
     def _day(self) -> None:
@@ -239,16 +254,19 @@ class Year:
             self.tag = rng.choice([None, "T"])
         if rng.random() < 0.05:
             self.region = rng.choice([None, "FR"])
+        if rng.random() < 0.2:
+            self.map_index = rng.choice([-1, 0, 1, 7])
         self.chunk_size = rng.choice([1, 3, 10, 200])
-        if rng.random() < 0.03 and self.store.generations:
+        if rng.random() < 0.03 and self.generations:
             self._restore()
         if rng.random() < 0.02:
             self._lose()
 
     def _restore(self) -> None:
-        """Put back the snapshot of an earlier night, at times with its additions."""
-        snapshot, _ = self.rng.choice(self.store.generations[-3:])
-        self.store.snapshot = snapshot
+        """Put back the snapshot of an earlier night; what stands beside it stays."""
+        self.place.snapshot = self.rng.choice(self.generations[-3:])
+        self.is_clean = False
+        self.opted_out_counts.clear()
         with suppress(SnapshotError):
             known = self.known
             self.excused.update(dict.fromkeys(self.on_list - known, "a snapshot was restored"))
@@ -257,8 +275,9 @@ class Year:
         self._lose()
 
     def _lose(self) -> None:
-        self.store.snapshot = None
-        self.store.parts.clear()
+        self.place.clear()
+        self.is_clean = False
+        self.opted_out_counts.clear()
         self.excused.update(dict.fromkeys(self.on_list, "the snapshot was lost"))
 
     def _behaviour(self, *, is_quiet: bool) -> Behaviour:
@@ -269,6 +288,7 @@ class Year:
             "missing_removes_others": rng.random() < 0.3,
             "order": rng.choice(["sent", "reversed", "shuffled"]),
             "number_format": rng.choice(["sent", "digits", "groups"]),
+            "latency": rng.choice([0.0, 0.004]) if self.longest else 0.0,
         }
         if is_quiet:
             return Behaviour(**missing | {"missing_status": 204}, seed=self.seed)
@@ -289,95 +309,73 @@ class Year:
             seed=rng.randrange(10**6),
         )
 
-    def _one_night(self, *, is_quiet: bool, may_fail: bool = True) -> str:
-        self.night += 1
-        rng = self.rng
-        options: dict[str, Any] = {
-            "max_rejected": 1.0 if is_quiet else rng.choice([0, 2, 0.5, 1.0]),
-            "max_removed": "100%" if is_quiet else rng.choice([None, 0, 3, "20%", "100%", "100"]),
-            "max_added": "1000%" if is_quiet else rng.choice([None, 0, 5, "20%", "500%", "100"]),
-            "leavers": "remove" if is_quiet or rng.random() < 0.8 else "keep",
-            "resend": not is_quiet and rng.random() < 0.05,
-            "concurrency": rng.choice([1, 1, 3]),
-        }
-        ending = "killed"
-        for try_number in range(1, 4):
-            ending = self._one_try(try_number, options, is_quiet=is_quiet)
-            self.endings[ending] += 1
-            if ending in ("green", "skipped", "failed for good"):
-                break
-            if rng.random() < 0.3 and may_fail:
-                break
-        self._mend(ending)
-        return ending
+    # What befalls a process.
 
-    def _one_try(self, try_number: int, options: dict[str, Any], *, is_quiet: bool) -> str:
-        rng, store = self.rng, self.store
-        behaviour = self._behaviour(is_quiet=is_quiet)
-        self.simulator.behaviour = behaviour
-        store.is_dead, store.lives = False, None
-        trouble = (
-            None
-            if is_quiet
-            else rng.choice([None, None, None, "kill", "store kill", "store", "source", "signal", "tear", "two"])
+    def _troubles(self, trouble: str | None) -> Troubles:
+        rng = self.rng
+        return Troubles(
+            rng.randrange(10**6),
+            longest=self.longest,
+            regime=self.seed,
+            failing=0.3 if trouble == "store" else 0.0,
+            losing=0.4 if trouble == "lost" else 0.0,
+            lives=rng.randrange(20) if trouble == "store kill" else None,
         )
-        before, knew, start = self.on_list, self._known_or_nobody(), self.simulator.requests_total
-        lives = rng.randrange(6) if trouble == "kill" else None
-        if trouble == "store kill":
-            store.lives = rng.randrange(12)
-        if trouble == "store":
-            store.failing = iter([rng.random() < 0.3 for _ in range(20)])
-        torn = store.snapshot
-        if trouble == "tear" and torn is not None:
-            store.snapshot = torn[: rng.randrange(len(torn))]
-        operator = SyncListOperator(
-            task_id="torture",
-            data=self._rows(trouble, options),
-            list_name=LIST,
-            snapshot_path="memory",
-            columns=self.columns,
-            tag_name=self.tag,
-            default_region=self.region,
-            chunk_size=self.chunk_size,
-            on_empty="fail",
-            opted_out=[{"number": number} for number in sorted(self.table.opted_out)] or None,
-            **options,
-        )
-        operator.__dict__["hook"] = MortalHook(store, lives, dies_after=rng.random() < 0.5)
-        ti = TaskInstance(try_number, max_tries=9)
-        summary: dict[str, Any] | None = None
-        ending = "red"
+
+    @contextmanager
+    def _in_process(self, troubles: Troubles) -> Iterator[None]:
+        """Let all that is opened meanwhile be of one process, which is gone afterwards."""
+        before, self.process = self.process, troubles
         try:
-            if trouble == "signal":
-                _interrupt_after(rng.randrange(3000))
-            summary = operator.execute(_context(ti, f"night {self.night}", self.night))
-            ending = "green"
-        except (KilledError, SignalError):
-            ending = "killed"
-        except AirflowSkipException:
-            ending = "skipped"
-        except AirflowFailException:
-            ending = "failed for good"
-        except (OctopushError, StoreError, ValueError, RuntimeError) as error:
-            check(not isinstance(error, RuntimeError) or "source" in str(error), f"a bug shows itself: {error}")
+            yield
         finally:
             sys.settrace(None)
-            store.failing, store.lives, store.is_dead = iter(()), None, False
-            operator.on_kill()
+            troubles.is_dead = True
+            self.process = before
+
+    def _make(self, one: Try, trouble: str | None, data: Any = None) -> Ended:
+        """Let a try be made, with what befalls it."""
+        ended = self._make_elsewhere(one) if trouble == "SIGKILL" else self._make_here(one, trouble, data)
         self._let_the_server_end()
-        if trouble == "tear" and torn is not None:
-            check(ending == "failed for good", "a torn snapshot was taken for whole")
-            check(self.simulator.requests_total == start, "something was sent on the strength of a torn snapshot")
-            store.snapshot = torn
-            return "red"
-        if trouble == "two":
-            # What the other run did is its own affair; nobody who should stay may be gone all the same.
-            self._excuse_sent(start)
-            self._excuse_refused(start, behaviour)
-            check(before & self.table.rows.keys() - self.table.opted_out <= self.on_list, "somebody is gone")
-            return ending
-        self._check(ending, summary or ti.pushed.get("return_value"), before, knew, start, behaviour, options, trouble)
-        return ending
+        task = "erasure" if one.erases else "night"
+        self.endings[f"{task}: {ended.ending}"] += 1
+        if trouble is not None:
+            self.endings[f"{task}, {trouble}: {ended.ending}"] += 1
+        return ended
+
+    def _make_here(self, one: Try, trouble: str | None, data: Any) -> Ended:
+        rng = self.rng
+        with self._in_process(self._troubles(trouble)):
+            process = self.process
+            lives = rng.randrange(6) if trouble == "kill" else None
+            operator = one.operator("memory", data)
+            operator.__dict__["hook"] = MortalHook(process, lives, dies_after=rng.random() < 0.5)
+            if trouble == "signal":
+                _interrupt_after(rng.randrange(3000))
+            ended = one.make(operator)
+            check(ended.ending != "green" or not process.is_crowded, "two threads have changed the store at a time")
+            if process.is_dead:
+                # It was done, and did not come to say so.
+                return Ended("killed")
+            return ended
+
+    def _make_elsewhere(self, one: Try) -> Ended:
+        rng, number = self.rng, len(list(self.folder.iterdir()))
+        assert self.forker is not None
+        job = Job(
+            one,
+            connection(self.simulator, *self.secrets),
+            str(self.folder / "snapshots" / "a.snapshot"),
+            str(self.folder / f"{number}.result"),
+            longest=self.longest,
+            seed=rng.randrange(10**6),
+            dies_at=rng.randrange(60) if rng.random() < 0.5 else None,
+        )
+        ended = self.forker.run(
+            job, killed_after=rng.random() * (0.15 + self.longest * 5) if job.dies_at is None else None
+        )
+        self._let_the_server_end()
+        return ended
 
     def _let_the_server_end(self) -> None:
         """Wait until nothing that a dead process sent is still being carried out, so that what the list holds stays."""
@@ -388,10 +386,100 @@ class Year:
                 return
             time.sleep(0.002)
 
-    def _rows(self, trouble: str | None, options: dict[str, Any]) -> Any:
-        rows = self.table.data(self.rng, self.columns)
-        if trouble not in ("source", "two"):
-            return rows
+    def _look_at(self, ended: Ended, *, is_refused: bool = False) -> None:
+        """
+        Check what no try may end in, and keep what it left for later.
+
+        :param is_refused: whether the snapshot is torn, or not for this try.
+        """
+        check(ended.error != "RuntimeError" or "the source failed" in ended.text, f"a bug shows itself: {ended.text}")
+        check(is_refused or ended.error not in DOES_NOT_OPEN, f"the snapshot does not open: {ended.text}")
+        snapshot = self.place.snapshot
+        if snapshot is not None and not is_refused and self.generations[-1:] != [snapshot]:
+            self.generations.append(snapshot)
+
+    # A night.
+
+    def _one_night(self, *, is_quiet: bool) -> None:
+        self.night += 1
+        rng = self.rng
+        options: dict[str, Any] = {
+            "max_rejected": 1.0 if is_quiet else rng.choice([0, 2, 0.5, 1.0]),
+            "max_removed": "100%" if is_quiet else rng.choice([None, 0, 3, "20%", "100%", "100"]),
+            "max_added": "1000%" if is_quiet else rng.choice([None, 0, 5, "20%", "500%", "100"]),
+            "max_opted_out": "100%" if is_quiet else rng.choice([None, 0, "5%", "100%"]),
+            "leavers": "remove" if is_quiet or rng.random() < 0.8 else "keep",
+            "resend": not is_quiet and rng.random() < 0.05,
+            "concurrency": rng.choice([1, 1, 3]),
+        }
+        was_clean = self.is_clean
+        for try_number in range(1, 4):
+            ended = self._one_try(try_number, options, is_quiet=is_quiet)
+            if is_quiet:
+                before = "a good one" if was_clean else "what went wrong before"
+                check(ended.ending == "green", f"a night without a fault, after {before}, is {ended}")
+            if ended.ending in ("green", "skipped", "failed for good") or rng.random() < 0.3:
+                break
+        self._mend()
+
+    def _one_try(self, try_number: int, options: dict[str, Any], *, is_quiet: bool) -> Ended:
+        rng = self.rng
+        behaviour = self._behaviour(is_quiet=is_quiet)
+        self.simulator.behaviour = behaviour
+        trouble = None if is_quiet else rng.choice([*[None] * 5, *self.troubles])
+        one = Try(
+            f"night {self.night}",
+            self.table.data(rng, self.columns),
+            {
+                "columns": self.columns,
+                "tag_name": self.tag,
+                "default_region": self.region,
+                "chunk_size": self.chunk_size,
+                **options,
+            },
+            sorted(self.opted_out) or None,
+            self.night,
+            self.map_index,
+            try_number,
+        )
+        if trouble == "shrunk":
+            few = self._too_few()
+            if few is None:
+                trouble = None
+            else:
+                return self._shrunk(one, few)
+        before, knew, start = self.on_list, self.known, self.simulator.requests_total
+        torn = self.place.snapshot
+        if trouble == "tear" and torn is not None:
+            self.place.snapshot = torn[: rng.randrange(len(torn))]
+        ended = self._make(one, trouble, self._rows(trouble, one))
+        self._look_at(ended, is_refused=trouble == "tear")
+        if trouble == "tear" and torn is not None:
+            self.place.snapshot = torn
+            check(ended.error in DOES_NOT_OPEN, f"a torn snapshot was taken for whole: {ended}")
+            check(self.simulator.requests_total == start, "something was sent on the strength of a torn snapshot")
+            self.is_clean = False
+            return ended._replace(ending="red")
+        if trouble == "two":
+            # What the other run did is its own affair; nobody who should stay may be gone all the same.
+            self._excuse_sent(start)
+            self._excuse_refused(start, behaviour)
+            check(before & self.table.rows.keys() - self.table.opted_out <= self.on_list, "somebody is gone")
+            self.is_clean = False
+            self.opted_out_counts.clear()
+            return ended
+        self._check(ended, before, knew, start, behaviour, options, trouble)
+        self.is_clean = ended.ending == "green" and trouble not in OF_THE_STORE
+        if self.is_clean:
+            self.opted_out_counts = [len(self.opted_out)]
+        elif self.opted_out_counts:
+            self.opted_out_counts.append(len(self.opted_out))
+        return ended
+
+    def _rows(self, trouble: str | None, one: Try) -> Any:
+        if trouble not in ("source", "exit", "two", "instance", "erasure"):
+            return None
+        rows = one.rows
         middle = self.rng.randrange(len(rows) + 1)
 
         def with_trouble() -> Iterator[list[dict[str, Any]]]:
@@ -399,27 +487,136 @@ class Year:
                 yield rows[:middle]
             if trouble == "source":
                 raise RuntimeError("the source failed")
-            self._other_run(options)
+            if trouble == "exit":
+                # Told to end, with a little time left, or gone at once.
+                self.process.is_dead = self.rng.random() < 0.7
+                raise SystemExit
+            if trouble == "two":
+                self._beside(replace(one, run=f"other {self.night}", number=1))
+            elif trouble == "instance":
+                self._other_instance(one)
+            else:
+                self._erasure_beside()
             yield rows[middle:]
 
         return with_trouble()
 
-    def _other_run(self, options: dict[str, Any]) -> None:
-        """Let another run of the same Dag begin and end while this one reads."""
-        operator = SyncListOperator(
-            task_id="torture",
-            data=self.table.data(self.rng, self.columns),
-            list_name=LIST,
-            snapshot_path="memory",
-            columns=self.columns,
-            tag_name=self.tag,
-            default_region=self.region,
-            opted_out=[{"number": number} for number in sorted(self.table.opted_out)] or None,
-            **options,
+    def _beside(self, one: Try) -> Ended:
+        """Let another process make a try while this one waits."""
+        with self._in_process(self._troubles(None)):
+            operator = one.operator("memory")
+            operator.__dict__["hook"] = MortalHook(self.process)
+            ended = one.make(operator)
+        self._look_at(ended, is_refused=one.map_index != self.map_index)
+        return ended
+
+    def _other_instance(self, one: Try) -> None:
+        """Let another instance of the same run begin."""
+        total = self.simulator.requests_total
+        ended = self._beside(replace(one, map_index=self.map_index + 1))
+        check(ended.error == "SnapshotMismatchError", f"an instance beside another one was let in: {ended}")
+        check(self.simulator.requests_total == total, "an instance that was refused has sent something")
+
+    def _erasure_beside(self) -> None:
+        """Let somebody begin to erase people while a run is under way."""
+        total = self.simulator.requests_total
+        people = [{"phone_number": number} for number in self.rng.sample(NUMBERS, 2)]
+        ended = self._beside(Try(f"erasure beside {self.night}", people, map_index=self.map_index, erases=True))
+        check(ended.error == "SnapshotConflictError", f"people were erased beside a run: {ended}")
+        check(self.simulator.requests_total == total, "an erasure that was refused has sent something")
+
+    # The table of opt-outs, half loaded.
+
+    def _too_few(self) -> list[str] | None:
+        """Return less of those who opted out than can be; None where nobody has to notice."""
+        least = min(self.opted_out_counts, default=0)
+        most = min(least * 9 // 10, least - 11)
+        if not least or most < 0:
+            return None
+        return self.rng.sample(sorted(self.opted_out), self.rng.choice([0, self.rng.randrange(most + 1)]))
+
+    def _shrunk(self, one: Try, few: list[str]) -> Ended:
+        """Let a night find the table of opt-outs half loaded."""
+        total = self.simulator.requests_total
+        ended = self._make(replace(one, opted_out=few), None)
+        self._look_at(ended)
+        least = min(self.opted_out_counts)
+        check(ended.error == "OptOutsMissingError", f"{len(few)} opt-outs, where {least} were, are enough: {ended}")
+        check(self.simulator.requests_total == total, "something was sent though opt-outs are missing")
+        self.is_clean = False
+        return ended
+
+    # Erasures.
+
+    def _erasure(self) -> None:
+        rng = self.rng
+        people = rng.sample(NUMBERS, rng.randrange(1, 4))
+        if rng.random() < 0.6:
+            for number in people:
+                self.table.remove(number)
+        one = Try(
+            f"erasure {self.night}", [{"phone_number": number} for number in people], night=self.night, erases=True
         )
-        operator.__dict__["hook"] = OctopushHook()
-        with suppress(AirflowFailException, AirflowSkipException, OctopushError, StoreError, ValueError):
-            operator.execute(_context(TaskInstance(1, max_tries=9), f"other {self.night}", self.night))
+        for try_number in range(1, 4):
+            trouble = rng.choice([None, None, "kill", "store kill", "store", "lost", "signal", "exit", "run"])
+            if self.forker is not None and rng.random() < 0.4:
+                trouble = "SIGKILL"
+            ended = self._erase(replace(one, number=try_number), set(people), trouble)
+            if ended.ending in ("green", "failed for good") or rng.random() < 0.3:
+                break
+        self._mend()
+
+    def _erase(self, one: Try, people: set[str], trouble: str | None) -> Ended:
+        rng = self.rng
+        self.simulator.behaviour = behaviour = replace(
+            self._behaviour(is_quiet=True), fault_rate=rng.choice([0, 0.2]), faults=FAULTS
+        )
+        before, knew, start = self.on_list, self.known, self.simulator.requests_total
+        ended = self._make(one, trouble, self._rows_to_erase(trouble, one))
+        self._look_at(ended)
+        now, known = self.on_list, self.known
+        if trouble == "run":
+            self._excuse_sent(start)
+            check(not (before - now) & (self.table.rows.keys() - self.table.opted_out) - people, "somebody is gone")
+        else:
+            check(before - now <= people, "somebody is gone who was not to be erased")
+            check(now <= before, "an erasure has put somebody on the list")
+            check(knew - known <= people, "somebody was forgotten who was not to be erased")
+            check(now & knew <= known, "somebody was forgotten who is on the list")
+            check(
+                ended.error != "SnapshotConflictError" or (before == now and not self.is_clean),
+                f"an erasure meets a run that is not there: {ended}",
+            )
+        if trouble is None and self.is_clean and not behaviour.fault_rate:
+            check(ended.ending == "green", f"an erasure without a fault, after a good night, is {ended}")
+        if ended.ending == "green":
+            check(not people & now, "somebody is on the list who was erased")
+            check(not people & known, "the snapshot still has somebody who was erased")
+            check(ended.summary is not None and ended.summary["kept"] == 0, "somebody was kept, and it is green")
+        self.is_clean = self.is_clean and ended.ending == "green" and trouble in (None, "SIGKILL")
+        return ended
+
+    def _rows_to_erase(self, trouble: str | None, one: Try) -> Any:
+        if trouble not in ("exit", "run"):
+            return None
+        middle = self.rng.randrange(len(one.rows) + 1)
+
+        def with_trouble() -> Iterator[list[dict[str, Any]]]:
+            if one.rows[:middle]:
+                yield one.rows[:middle]
+            if trouble == "exit":
+                self.process.is_dead = self.rng.random() < 0.7
+                raise SystemExit
+            rows = self.table.data(self.rng, self.columns)
+            options = {"columns": self.columns, "tag_name": self.tag, "default_region": self.region}
+            self.night += 1
+            run = Try(f"beside an erasure {self.night}", rows, options, sorted(self.opted_out) or None, self.night)
+            self._beside(replace(run, map_index=self.map_index))
+            yield one.rows[middle:]
+
+        return with_trouble()
+
+    # What is nobody's fault.
 
     def _excuse_sent(self, start: int) -> None:
         requests = (
@@ -443,16 +640,16 @@ class Year:
         for number in alone & (behaviour.undeletable | behaviour.refused) & self.on_list:
             self.excused[number] = "refused while others were removed"
 
-    def _mend(self, ending: str) -> None:
+    def _mend(self) -> None:
         """Forget the excuses that hold no more."""
-        on_list, known = self.on_list, self._known_or_nobody()
+        on_list, known = self.on_list, self.known
         self.excused = {n: why for n, why in self.excused.items() if n in on_list and n not in known}
-        del ending
+
+    # What must hold after a try.
 
     def _check(
         self,
-        ending: str,
-        summary: dict[str, Any] | None,
+        ended: Ended,
         before: set[str],
         knew: set[str],
         start: int,
@@ -460,6 +657,7 @@ class Year:
         options: dict[str, Any],
         trouble: str | None,
     ) -> None:
+        ending, summary = ended.ending, ended.summary
         table, now = self.table, self.on_list
         wanted = table.rows.keys() - table.opted_out
         total = self.simulator.requests_total
@@ -479,19 +677,19 @@ class Year:
             refused = {number for request in deleted for number in request.contacts if not request.stored}
             # A server may remove all but the one for which it refuses.
             check(gone <= (refused if behaviour.missing_removes_others else set()), "somebody was removed, uncounted")
-        if ending == "killed" or (ending == "red" and (behaviour.fault_rate or trouble == "store")):
+        if ending == "killed" or (ending == "red" and (behaviour.fault_rate or trouble in OF_THE_STORE)):
             # What was under way is not noted, nor is a part of a chunk whose other part failed, nor anything in a store
             # that is down.
             self._excuse_sent(start)
         stored = {number for request in created if request.stored for number in request.contacts}
-        if ending == "killed" or trouble == "store":
+        if ending == "killed" or trouble in OF_THE_STORE:
             self.sent_unnoted |= stored
         else:
             self.sent_unnoted -= stored
         odd = (behaviour.unmentioned | behaviour.statuses.keys()) & sent
         self.excused.update(dict.fromkeys(odd, "never confirmed"))
         self._excuse_refused(start, behaviour)
-        known = self._known_or_nobody()
+        known = self.known
         if ending in ("red", "failed for good"):
             check(now & sent <= known | odd | before | self.excused.keys(), "somebody was sent, and is not noted")
         for number in now - known - before:
@@ -545,12 +743,6 @@ class Year:
             if behaviour.missing_status == 204 and behaviour.max_numbers == 200 and not behaviour.undeletable:
                 # Who opted out comes first; those that may not be there, or were refused, are asked about apart.
                 check(len(deleted) <= 6, "more requests than it takes to remove them")
-
-
-def _context(ti: TaskInstance, run: str, night: int) -> Any:
-    import datetime as dt
-
-    return {"ti": ti, "run_id": run, "logical_date": dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=night)}
 
 
 def _interrupt_after(lines: int) -> None:
