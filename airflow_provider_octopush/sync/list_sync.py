@@ -236,7 +236,7 @@ class ListSync:
     # What is to be done, and whether it may be.
 
     def _missing(self) -> Array:
-        """Return the positions of contacts that are missing from the rows, and may be removed as far as is known now."""
+        """Return the positions of contacts that are missing and may be removed, as far as is known now."""
         positions = self._diff.take_missing()
         if self._rules.leavers == "keep" or not len(positions):
             return positions[:0]
