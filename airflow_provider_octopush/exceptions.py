@@ -85,7 +85,7 @@ class TooManyRejectedError(OctopushError):
 
 
 class LimitExceededError(OctopushError):
-    """More contacts would be added or removed than a limit allows: look at the plan, then allow it."""
+    """More contacts would be added or removed than a limit allows: check the query, or allow more. Nothing was sent."""
 
 
 class ContactsKeptError(OctopushError):
@@ -93,7 +93,7 @@ class ContactsKeptError(OctopushError):
 
 
 class OptOutsMissingError(OctopushError):
-    """People had opted out, and now nobody has: look at the table of opt-outs. Nothing was sent."""
+    """Too few opt-outs: look at the table that they are loaded into. Nothing was sent or removed."""
 
 
 class SnapshotError(OctopushError):
@@ -121,7 +121,7 @@ class SupersededError(SnapshotError):
 
 
 class SnapshotConflictError(SnapshotError):
-    """Another run works with the same snapshot: allow one run at a time, then try again."""
+    """Another run has replaced the snapshot, or an erasure met a run: allow one run at a time, then try again."""
 
 
 class OlderRunError(SnapshotError):

@@ -3,7 +3,7 @@
 
 What a sync would do is counted first, and nothing is sent. A person approves the counts in Airflow's UI. Then the list
 is brought in step, with `max_removed` at the larger of the plan's two numbers: who left the table, and who opted
-out. If the table has changed meanwhile so that more would leave, they stay on the list and the task fails.
+out. If the table has changed meanwhile so that more would leave, nothing is sent and the task fails.
 
 Rejected, or not answered within a day, nothing is sent, and the run is not green. Subject and body of the question are
 kept in Airflow's database and shown to everyone who may see the Dag, so they hold counts only.

@@ -1,8 +1,9 @@
 """
-### Keep a list in step: only what changed, without who left, never who opted out
+### Keep a list in step: send what changed, remove what is missing, never add a number that opted out
 
-Each night, the list *Newsletter* becomes what the query says: who is new or changed is sent, who is no longer among the
-rows is removed, and who has sent STOP is never on it. A night without changes costs no request.
+Each night, the list *Newsletter* becomes what the query says: new and changed contacts are sent, contacts that are
+missing from the query are removed, and a number that has sent STOP is never added. A night without changes costs no
+request.
 
 Needs the connections `warehouse` (any database) and `octopush_default`, with the extra `snapshot_secret`.
 """
@@ -22,7 +23,7 @@ with DAG(
     schedule="0 2 * * *",
     # The query is the whole audience: the newest run makes up for all that were missed.
     catchup=False,
-    # Two runs at a time would not know of each other.
+    # Of two runs at a time, the older one would end for nothing.
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": dt.timedelta(minutes=5)},
 ) as dag:
@@ -36,7 +37,7 @@ with DAG(
         # The same path each night. In production a bucket: s3://aws_default@crm/octopush/newsletter.snapshot
         snapshot_path="{{ var.value.get('octopush_snapshots', '/var/lib/octopush') }}/newsletter.snapshot",
         opted_out_sql="SELECT number FROM sms_stops",
-        # With more leavers than this nobody is removed, and somebody should look.
+        # With more missing contacts than this, nothing is sent, and somebody should look at the query.
         max_removed="10%",
         max_rejected=0.1,
     )

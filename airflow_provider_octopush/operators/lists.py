@@ -42,16 +42,19 @@ class SyncListOperator(RowsOperator):
     """
     Keep an Octopush list in step with rows.
 
-    It sends only what changed, removes people who left, and never adds anyone who opted out.
+    It sends contacts that are new or changed, removes those that are missing from the rows, and never adds a number
+    that opted out.
 
-    The rows are the whole audience. After the run the list holds them, nobody who opted out, and nobody whom an earlier
-    run of this task put there and who is no longer among the rows. You cannot ask Octopush what a list holds, so the
-    task remembers it in a snapshot. People who got on the list some other way stay there.
+    The rows are the whole audience. You cannot ask Octopush what a list holds, so the task remembers it in a snapshot:
+    every contact that the list may hold through this task. Contacts that got on the list some other way stay there.
+
+    A run decides before it sends. Opt-outs are removed first. Then all rows are read and compared with the snapshot. If
+    a limit is exceeded, nothing is sent. Else all that is about to be sent or removed is recorded, then done.
 
     The task returns a summary, in which each row read ends in exactly one count: ``read = added + updated + skipped +
-    other + unconfirmed + refused + invalid + duplicates + unchanged + opted_out``. If anybody was kept who should have
-    been removed, the task fails, after all else is done and noted; it does not fail for those who stay one night longer
-    because numbers are read otherwise than the night before. A retry sends only what is not noted yet.
+    other + unconfirmed + refused + invalid + duplicates + unchanged + opted_out + unsent``. If contacts were kept that
+    should have been removed, the task fails, after all else is done and recorded. It does not fail for those that stay
+    one night longer because numbers are read otherwise than the night before. A retry sends only what is not confirmed.
 
     .. code-block:: python
 
@@ -93,43 +96,44 @@ class SyncListOperator(RowsOperator):
     :param snapshot_path: where the task remembers what the list holds: a local path, which becomes readable by its
         owner only, or any path of Airflow's object storage. Use one for each list and each task, the same each night.
         (templated)
-    :param leavers: ``remove`` (default) or ``keep``. With ``keep``, people who are no longer among the rows stay on the
-        list. People who opted out are removed all the same.
+    :param leavers: ``remove`` (default) or ``keep``. With ``keep``, contacts that are missing from the rows stay on the
+        list. Those that opted out are removed all the same.
     :param max_removed: how many contacts that are missing from the rows may be removed in one run: a number, such as
-        12, or a share of what the list held before the run, such as ``"5%"``. With more, nothing is sent or removed,
-        and the task fails without retries. None (default) is a tenth, at least 10. (templated)
+        12, or a share of what the list held before the run, such as ``"5%"``. With more, nothing is sent, nothing but
+        opt-outs is removed, and the task fails without retries. None (default) is a tenth, at least 10. (templated)
     :param max_added: how many new contacts may be added in one run: a number, or a share of what the list held before
-        the run, which may be more than ``"100%"``. With more, nothing is sent or removed, and the task fails without
-        retries. None (default) is a quarter, at least 100. A share does not bind the first run. (templated)
+        the run, which may be more than ``"100%"``. With more, the same happens as with ``max_removed``. None (default)
+        is a quarter, at least 100. A share does not bind the first run, a number does. (templated)
     :param opted_out_sql: a query for the numbers that must not be on the list, by the same columns as the rows: the
         number is in the column that feeds ``phone_number``, or in the only one beside the region's; the region is in
         the column that ``columns`` names for it, or in one called ``region``. Give other names in the query, as in
         ``SELECT number AS mobile``. A number without a plus and without a region stands for one of each region in
-        which rows are read. (templated)
+        ``default_region``, and of each region that rows are read in. (templated)
     :param opted_out_conn_id: connection to run that query on; ``sql_conn_id`` by default. (templated)
     :param opted_out_parameters: that query's parameters. (templated)
     :param opted_out: the same numbers as rows from upstream, in place of ``opted_out_sql``.
     :param max_opted_out: how many contacts may be removed in one run because they opted out: a number, such as 12, or a
         share of what the list held before the run, such as ``"5%"``. With more, nothing is removed or sent, and the
-        task fails. None (default) is a tenth, but at least 10. (templated)
-    :param min_opted_out: how many people must have opted out: a number, or a share of how many had the last time, such
-        as ``"90%"``. With fewer, the task fails before anything is sent. None (default) is nine tenths; ten fewer are
-        let through, unless none are left. (templated)
+        task fails without retries. None (default) is a tenth, at least 10. (templated)
+    :param min_opted_out: how many readable opt-outs there must be: a number, or a share of how many there were the last
+        time, such as ``"90%"``. With fewer, nothing is removed or sent, and the task fails without retries. None
+        (default) is nine tenths; ten fewer are let through, unless none are left. (templated)
     :param resend: True: send everything again, for instance after somebody has edited the list by hand. (templated)
     :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused,
         unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
-        else was sent, and nobody who is no longer among the rows is removed. Of the numbers of people who opted out, as
-        many, or the same share, may be unreadable. With more, nothing is sent.
+        else was sent, and no missing contact is removed; if more than half of the rows are invalid, nothing is sent. Of
+        the opt-outs, as many, or the same share, may be unreadable. With more, nothing is sent.
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. Opt-outs that
         cannot be read are in a file beside it, ``rejects-opted-out.csv``. (templated)
-    :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be.
+    :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be,
+        and lists the limits that a run would exceed.
     :param tag_name: tag to attach to each contact that is sent, at most 20 characters. (templated)
     :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
     :param chunk_size: contacts in a request.
     :param concurrency: requests under way at a time. A 429 slows all of them.
-    :param on_empty: what the task does when there is no row at all: ``fail`` (default), ``skip`` or ``succeed``. Nobody
-        is removed in any case. So if there is anybody to remove, ``succeed`` fails too.
+    :param on_empty: what the task does when there is no row at all: ``fail`` (default), ``skip`` or ``succeed``. No
+        missing contact is removed in any case. So if there is one, ``succeed`` fails too.
     :param octopush_conn_id: connection of type ``octopush``. (templated)
     :raises ValueError: when the Dag is parsed, if parameters contradict each other; when the task runs, if a name is
         too long, or if there is no row and ``on_empty="fail"``.

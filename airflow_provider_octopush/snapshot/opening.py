@@ -1,5 +1,5 @@
 """
-What a list holds when a run begins: what the snapshot says, and what runs noted beside it without coming to their end.
+What a list may hold when a run begins: what the snapshot says, and what runs put beside it without coming to their end.
 
 Additions count in full only where they follow each other and the snapshot. Additions to another generation, or of runs
 that did not know of each other, count as "on the list, nobody knows how", so that such contacts are sent again, or
@@ -62,7 +62,7 @@ class Noted:
 
     :param records: how many records of the spool hold.
     :param before: contacts that the list held before the run.
-    :param noted: of the contacts that were noted, those that it did not hold.
+    :param noted: of the contacts that were sent, or are about to be, those that it did not hold.
     :param removed: contacts that were removed.
     :param counts: what else is counted, for the summary of the next try.
     """

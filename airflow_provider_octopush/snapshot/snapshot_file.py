@@ -54,7 +54,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param secret: tells which secret the file was written with.
     :param identity: what the file is about, sealed.
     :param generation: how often the snapshot was replaced; that of an addition is the one which it adds to.
-    :param run: tells the try that wrote it from all others.
+    :param run: tells the try that wrote it from all others; these names rise with time.
     :param date: of the run, as Airflow dates it; ISO 8601 in UTC, None where it has none.
     :param records: how many there are; -1 in the first header of a file that is being written.
     :param opted_out: how many people had opted out, the last time that this was found to be right.

@@ -1,4 +1,4 @@
-"""Contacts against the snapshot: who is new, changed, unchanged or opted out; and, after the last row, who left."""
+"""Contacts against the snapshot: new, changed, unchanged or opted out; and, after the last row, missing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """
-One run that keeps a list in step: who opted out is removed, all else is decided, looked at, written down, and only then
-done.
+One run that keeps a list in step.
+
+Opt-outs are removed first. All else is planned, held against the limits, recorded in a journal, and only then done.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ log = logging.getLogger(__name__)
 
 Leavers = Literal["remove", "keep"]
 
-#: Seconds between two looks whether there is something to note, or a newer run.
+#: Seconds between two looks whether there is something to record, or a newer run is due to be looked for.
 LOOK = 2.5
 
-#: Seconds that the store has for what is noted last, when the run failed, and when it was told to end.
+#: Seconds that the store has for what is recorded last, when the run failed, and when it was told to end.
 _PATIENCE, _NO_PATIENCE = 60.0, 1.5
 
 #: A smaller snapshot says nothing when more than half of it changes.
@@ -62,14 +63,14 @@ class Rules:
     What a run may do.
 
     :param chunk_size: contacts in a request.
-    :param leavers: what becomes of who is no longer among the rows.
+    :param leavers: what becomes of contacts that are missing from the rows.
     :param limits: how many may be added and removed.
-    :param min_opted_out: how many must have opted out; None for nine tenths of the last time.
+    :param min_opted_out: how many readable opt-outs there must be; None for the default.
     :param max_rejected: how many rows may be rejected, a number or a share.
     :param removes_blacklisted: whether Octopush was asked to remove blacklisted numbers.
     :param plans: whether nothing is sent or removed.
-    :param is_not_whole: why the rows are not the whole audience, so that nobody who seems to have left is removed; None
-        where they are.
+    :param is_not_whole: why the rows are not the whole audience, so that no missing contact is removed; None where they
+        are.
     """
 
     chunk_size: int
@@ -134,15 +135,16 @@ class ListSync:
 
     def run(self, open_frames: Callable[[], Frames], opt_outs: OptOuts | None) -> ListSummary:
         """
-        Bring the list in step, and note what it then holds.
+        Bring the list in step, and record what it then holds.
 
         :param open_frames: gives the rows.
         :param opt_outs: numbers that must not be on the list; None where nobody asks.
         :return: the counts, which add up. Whether the run did all that it should have, :meth:`check` tells.
-        :raises OptOutsMissingError: when so few have opted out that some must be missing.
+        :raises OptOutsMissingError: when there are so few opt-outs that some must be missing.
         :raises LimitExceededError: when more would be removed because they opted out than may be.
-        :raises TooManyRejectedError: when too many numbers of people who opted out cannot be read.
-        :raises OctopushError: when the run cannot go on; what was confirmed is noted.
+        :raises TooManyRejectedError: when too many opt-outs cannot be read, or more than half of the rows are invalid.
+        :raises SupersededError: when a newer run of the task has begun.
+        :raises OctopushError: when the run cannot go on; what was confirmed is recorded.
         :raises KilledError: when it was told to end.
         """
         if self._snapshot.first_run and not self._rules.plans:
@@ -175,7 +177,7 @@ class ListSync:
 
         :raises LimitExceededError: when a limit held it.
         :raises TooManyRejectedError: when more rows were rejected than may be.
-        :raises ContactsKeptError: when somebody was kept who should have been removed.
+        :raises ContactsKeptError: when contacts were kept that should have been removed.
         """
         if self._exceeded:
             done = f". {summary.removed_opted_out:,} that opted out were removed before" * bool(
@@ -191,7 +193,7 @@ class ListSync:
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
-        """Note what was confirmed while the run goes on; and all of it however it ends."""
+        """Record what was confirmed while the run goes on; and all of it however it ends."""
         try:
             with every(LOOK, self._look):
                 yield
@@ -234,7 +236,7 @@ class ListSync:
     # What is to be done, and whether it may be.
 
     def _missing(self) -> Array:
-        """Return the positions of those who are missing from the rows, and may be removed as far as is known now."""
+        """Return the positions of contacts that are missing and may be removed, as far as is known now."""
         positions = self._diff.take_missing()
         if self._rules.leavers == "keep" or not len(positions):
             return positions[:0]
@@ -467,9 +469,9 @@ class _Removing:
 @dataclass
 class _Kept:
     """
-    Who is kept although they should be removed: how many, why, and whether that is a failure.
+    Contacts that are kept although they should be removed: how many, why, and whether that is a failure.
 
-    ``unsettled`` counts those of whom nobody knows whether they are gone.
+    ``unsettled`` counts those of which it is not known whether they are gone.
     """
 
     number: int = 0

@@ -216,22 +216,23 @@ class Summary:
 class ListSummary(Summary):
     """
     The counts of a run that keeps a list in step; ``read`` is the sum of the eleven outcomes, and ``snapshot_after`` is
-    ``snapshot_before`` plus the contacts that were newly noted, minus ``removed``.
+    ``snapshot_before`` plus the contacts that were newly recorded, minus ``removed``.
 
     The parameters of :class:`Summary` mean the same here; ``requests`` and ``retries`` count those to
     ``contact/delete`` as well, and with ``validate_only`` everything is counted as it would be.
 
     :param unchanged: on the list already, exactly so; nothing was sent.
     :param opted_out: rows of people who have opted out; nothing was sent.
-    :param unsent: rows that would have been sent, if no limit had held the run.
+    :param unsent: rows that would have been sent if no limit had been exceeded.
     :param opted_out_invalid: numbers of people who have opted out that cannot be read.
     :param opted_out_blank: rows of people who have opted out in which no number stands.
     :param removed: contacts that were removed from the list.
     :param removed_opted_out: of these, people who have opted out.
     :param kept: contacts that should have been removed, and were not.
     :param kept_reason: why.
-    :param unsettled: contacts that Octopush refused to remove, and that may be gone already; a later run asks again.
-    :param exceeded: the limits that held the run, or would hold it, in words.
+    :param unsettled: contacts that Octopush refused to remove and that may be gone already, or that it removed and that
+        a killed process may still send; a later run removes them once more.
+    :param exceeded: the limits that the run exceeded, or would exceed, in words.
     :param first_run: there was no snapshot, so nothing was known of the list.
     :param snapshot_before: contacts that the snapshot held before the run.
     :param snapshot_after: contacts that it holds after it.

@@ -319,7 +319,7 @@ def test_some_weeks_in_a_picture(page: Page, ui: Airflow, shoot: Shoot) -> None:
     log_in(page, ui, "admin")
     page.set_viewport_size({"width": 1280, "height": 1100})
     page.goto(f"{ui.url}/plugin/octopush?dag_id=newsletter&task_id=subscribers")
-    expect(frame(page).get_by_text("A brake held")).to_be_visible()
+    expect(frame(page).get_by_text("should have been removed, and were not")).to_be_visible()
     shoot(page, "history")
     page.set_viewport_size({"width": 1280, "height": 250})
     page.goto(f"{ui.url}/plugin/octopush")

@@ -387,7 +387,7 @@ function brakeOf(summary) {
   const [contacts, were] = summary.kept === 1 ? ["contact", "was"] : ["contacts", "were"];
   const what = `${number(summary.kept)} ${contacts} should have been removed, and ${were} not`;
   const why = [...summary.kept_reasons].join("; ");
-  return element("div", { class: "bad" }, isDeletion(summary) ? what : `A brake held: ${what}`, why ? `: ${why}` : "");
+  return element("div", { class: "bad" }, what, why ? `: ${why}` : "");
 }
 
 function bodyOf(dagId, run, columns, scale, hidden) {
