@@ -94,6 +94,8 @@ class Snapshot:
         self._try = f"{stamp:016x}{secrets.token_hex(4)}{'e' * run.erases}"
         self._part = 0
         self._looked_at = time.monotonic()
+        #: Of what is noted: a run that a limit holds leaves it to an older one to do the same.
+        self._date: str | None = None
         self._flushing = threading.Lock()
         self._flushed = Noted()
         self._flushed_at = time.monotonic()
@@ -256,16 +258,19 @@ class Snapshot:
 
     # What is noted.
 
-    def note_journal(self, to_send: Records, newly: int, to_remove: Array) -> None:
+    def note_journal(self, to_send: Records, newly: int, to_remove: Array, *, is_whole: bool = True) -> None:
         """
         Note, before anything is sent and so that it outlives this process, all that is about to be sent and removed.
 
         :param to_send: records of contacts.
         :param newly: how many of them the snapshot does not hold.
         :param to_remove: positions.
+        :param is_whole: whether this is all that the run does, so that an older run has nothing left to do.
         :raises Exception: what the store raises; nothing may be sent or removed then.
         """
         before = self._noted.records
+        if is_whole:
+            self._date = self._run.date
         for block in to_send.blocks():
             self.note_about_to_send(block, 0)
         self._noted = replace(self._noted, noted=self._noted.noted + newly)
@@ -440,7 +445,7 @@ class Snapshot:
             )
         return SupersededError(
             f"a newer run of the task took over {self._store.name}, and reads the whole audience: this one has ended "
-            f"for good. {ONE_AT_A_TIME}"
+            "for good. Let one run at a time write it (max_active_runs=1)"
         )
 
     def put_head(self) -> None:
@@ -540,7 +545,7 @@ class Snapshot:
             identity=seal_identity(self._identity, self._keys[0]),
             generation=0 if is_sign else self._opening.generation,
             run=self._try,
-            date=self._run.date,
+            date=self._date,
             sequence=self._part,
             run_of_tries=name_of(self._run, self._keys),
             included={} if is_sign else self._opening.included,

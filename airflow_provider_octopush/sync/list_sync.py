@@ -228,7 +228,7 @@ class ListSync:
             exceeded = self._plan(0, positions, positions[:0]).exceeded()
             if exceeded:
                 raise LimitExceededError(f"{exceeded[0]}. Nothing was removed or sent")
-            self._write_journal(positions, newly=0)
+            self._write_journal(positions, newly=0, is_whole=False)
             self._remove(positions, are_opted_out=True)
             self._snapshot.flush()
         read.check_readable(self._rules.max_rejected)
@@ -291,7 +291,7 @@ class ListSync:
     def _apply(self, to_send: ContactFile, opted_out: Array, missing: Array) -> ListSummary:
         if self._exceeded:
             self._sync.count_unsent(to_send.count)
-            self._kept.add(len(missing), "a limit held the run", fails=True)
+            self._kept.add(len(missing), "; ".join(map(str, self._exceeded)), fails=True)
             return self._finished(self.summary)
         self._check_not_mostly_invalid()
         self._snapshot.check_alone()
@@ -313,9 +313,10 @@ class ListSync:
                 self._remove(missing, are_opted_out=False)
         return self._finished(sent)
 
-    def _write_journal(self, to_remove: Array, *, newly: int) -> None:
+    def _write_journal(self, to_remove: Array, *, newly: int, is_whole: bool = True) -> None:
         self._is_to_be_removed[to_remove] = True
-        self._snapshot.note_journal(self._diff.to_send.records(), newly, np.sort(to_remove))
+        records = self._diff.to_send.records()
+        self._snapshot.note_journal(records, newly, np.sort(to_remove), is_whole=is_whole)
         # Either this run sees a newer one, or the newer one has seen what this one is about to do.
         self._snapshot.check_alone()
 

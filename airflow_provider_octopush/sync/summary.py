@@ -273,7 +273,7 @@ class ListSummary(Summary):
             ("removed", f"{self.removed:,} ({self.removed_opted_out:,} of them opted out)"),
             *([("kept", f"{self.kept:,}: {self.kept_reason}")] if self.kept else []),
             *[("limit", one) for one in self.exceeded],
-            *([("unsettled", f"{self.unsettled:,}: refused, and perhaps gone already")] if self.unsettled else []),
+            *([("unsettled", f"{self.unsettled:,}: perhaps gone, a later run asks again")] if self.unsettled else []),
             *([("opted out, not readable", f"{self.opted_out_invalid:,}")] if self.opted_out_invalid else []),
             *([("opted out, blank", f"{self.opted_out_blank:,}")] if self.opted_out_blank else []),
             (

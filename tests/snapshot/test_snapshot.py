@@ -256,11 +256,10 @@ def test_a_run_that_is_older_than_the_snapshot_has_nothing_to_do() -> None:
     open_snapshot(store, "by hand").close()
 
 
-def test_a_run_that_is_older_than_what_a_killed_one_noted_has_nothing_to_do() -> None:
+def test_a_run_that_is_older_than_what_a_killed_one_was_about_to_do_has_nothing_to_do() -> None:
     store = MemoryStore()
     killed = open_snapshot(store, date="2026-11-25T00:00:00+00:00")
-    note(killed, {ANA: "Ana"})
-    killed.flush()
+    journal(killed, [ANA])
     kill(killed)
     with pytest.raises(OlderRunError):
         open_snapshot(store, "run 0", date="2026-11-24T00:00:00+00:00")
