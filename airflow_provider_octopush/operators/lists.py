@@ -397,7 +397,7 @@ class SyncListOperator(RowsOperator):
     @contextmanager
     def _opt_outs(self, context: Context, possible: PossibleNumbers) -> Iterator[OptOuts | None]:
         from airflow_provider_octopush.contacts.opt_outs import FIELDS, OptOutReader
-        from airflow_provider_octopush.storage.rejects_path import of_opt_outs
+        from airflow_provider_octopush.storage.csv_path import of_opt_outs
         from airflow_provider_octopush.sync.opt_outs import OptOuts
 
         if self._opted_out is None and self.opted_out_sql is None:
