@@ -21,7 +21,7 @@ WORDS = {
     "python": {"continues", "task", "saved", "loads", "test", "fails", "airflow>=3.3"},
     "bash": {"continues", "server", "fails"},
     "json": {"continues", "connection", "behaviour", "fault"},
-    "sql": set(),
+    "sql": {"continues"},
     "text": {"continues", "picture"},
 }
 

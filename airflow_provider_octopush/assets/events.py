@@ -20,8 +20,8 @@ else:
 if TYPE_CHECKING:
     from airflow_provider_octopush.sync.summary import Summary
 
-#: Reasons are a mapping, which an alias' event cannot hold. Where the rejected rows are is nobody else's business.
-LEFT_OUT = ("reasons", "rejects_path")
+#: Reasons are a mapping, which an alias' event cannot hold. Where rows of people are is nobody else's business.
+LEFT_OUT = ("reasons", "rejects_path", "changes_path")
 
 
 def describe_outlets(outlets: Sequence[Any], outlet_events: Any, summary: Summary, octopush_conn_id: str) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
+    from airflow_provider_octopush.sync.changes import Changes
     from airflow_provider_octopush.sync.list_sync import Leavers, Rules
     from airflow_provider_octopush.sync.opt_outs import OptOuts
     from airflow_provider_octopush.sync.rejects import RejectsFile
@@ -126,6 +127,11 @@ class SyncListOperator(RowsOperator):
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. Opt-outs that
         cannot be read are in a file beside it, ``rejects-opted-out.csv``. (templated)
+    :param changes_path: path or URI of a CSV with one row for each contact that the run adds, updates or removes, or
+        should have removed and did not: ``phone_number``, ``change`` (``added``, ``updated``, ``removed``,
+        ``opted_out``, ``kept``), ``state`` (``planned``, ``done``, ``refused``, ``unconfirmed``), ``run`` and ``time``.
+        A plan writes it too, and so does a run that a limit holds. Personal data, and map index, as for
+        ``rejects_path``. (templated)
     :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be,
         and lists the limits that a run would exceed.
     :param tag_name: tag to attach to each contact that is sent, at most 20 characters. (templated)
@@ -152,6 +158,7 @@ class SyncListOperator(RowsOperator):
         "opted_out_conn_id",
         "opted_out_parameters",
         "resend",
+        "changes_path",
     )
     template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance variable
         **RowsOperator.template_fields_renderers,
@@ -179,6 +186,7 @@ class SyncListOperator(RowsOperator):
         chunk_size: int = 200,
         concurrency: int = 1,
         on_empty: OnEmpty = "fail",
+        changes_path: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(list_name=list_name, on_empty=on_empty, **kwargs)
@@ -190,10 +198,14 @@ class SyncListOperator(RowsOperator):
         check_number("concurrency", concurrency, usual=4)
         check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
         check_path("snapshot_path", snapshot_path)
+        if changes_path is not None:
+            check_path("changes_path", changes_path)
         #: As it is written in the Dag.
         self._connection = self.octopush_conn_id
         self.snapshot_path = snapshot_path
         self._templates["snapshot_path"] = snapshot_path
+        self.changes_path = changes_path
+        self._templates["changes_path"] = changes_path
         self.leavers = leavers
         self.max_removed = max_removed
         self.max_added = max_added
@@ -276,17 +288,20 @@ class SyncListOperator(RowsOperator):
             snapshot,
             self._rejects(context, mapper.fields) as (rejects, rejects_path),
             self._opt_outs(context, possible) as opt_outs,
+            self._changes(context, snapshot) as (changes, changes_path),
         ):
             sync = ListSync(
                 partial(self._contact_sync, mapper, rejects_path),
                 self._removal,
                 snapshot,
-                Diff(snapshot, possible.countries, resend=is_true("resend", self.resend)),
+                Diff(snapshot, possible.countries, resend=is_true("resend", self.resend), changes=changes),
                 rules,
                 rejects,
+                changes,
             )
             self._make_killable(sync)
             summary = sync.run(partial(self._frames, context), opt_outs)
+            summary.changes_path = changes_path
         self._tell(summary, context)
         upstream.check("what was there was sent, and nobody was removed for not being there")
         if summary.read or self.on_empty == "succeed":
@@ -401,7 +416,7 @@ class SyncListOperator(RowsOperator):
     @contextmanager
     def _opt_outs(self, context: Context, possible: PossibleNumbers) -> Iterator[OptOuts | None]:
         from airflow_provider_octopush.contacts.opt_outs import FIELDS, OptOutReader
-        from airflow_provider_octopush.storage.rejects_path import of_opt_outs
+        from airflow_provider_octopush.storage.csv_path import of_opt_outs
         from airflow_provider_octopush.sync.opt_outs import OptOuts
 
         if self._opted_out is None and self.opted_out_sql is None:
@@ -412,6 +427,14 @@ class SyncListOperator(RowsOperator):
         path = of_opt_outs(self.rejects_path) if self.rejects_path else None
         with self._rejects_at(path, context, FIELDS) as (rejects, _):
             yield OptOuts(partial(self._opted_out_frames, context), reader, rejects)
+
+    @contextmanager
+    def _changes(self, context: Context, snapshot: Snapshot) -> Iterator[tuple[Changes, str | None]]:
+        from airflow_provider_octopush.sync.changes import Changes, ChangesFile
+
+        make = partial(ChangesFile, run=str(context.get("run_id") or ""))
+        with self._csv_at(self.changes_path, context, make) as (file, uri):
+            yield Changes(snapshot, file), uri
 
     def _opted_out_frames(self, context: Context) -> Frames:
         if self.opted_out_sql is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import _thread
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,6 +35,8 @@ from airflow_provider_octopush.operators.parameters import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.phones.reader import PhoneReader
+    from airflow_provider_octopush.storage.csv_path import File
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.summary import Summary
     from airflow_provider_octopush.sync.sync import ContactSync, Frames
@@ -278,18 +281,25 @@ class RowsOperator(BaseOperator):
         """Open the file for rejected rows, and give its URI too, for the summary."""
         return self._rejects_at(self.rejects_path, context, fields)
 
-    @contextmanager
     def _rejects_at(
         self, path: str | None, context: Context, fields: Sequence[str]
-    ) -> Iterator[tuple[RejectsFile | None, str | None]]:
+    ) -> AbstractContextManager[tuple[RejectsFile | None, str | None]]:
+        from airflow_provider_octopush.sync.rejects import RejectsFile
+
+        return self._csv_at(path, context, partial(RejectsFile, fields=fields))
+
+    @contextmanager
+    def _csv_at(
+        self, path: str | None, context: Context, make: Callable[[Path], File]
+    ) -> Iterator[tuple[File | None, str | None]]:
         if not path:
             yield None, None
             return
-        from airflow_provider_octopush.storage.rejects_path import of_instance, open_rejects, rejects_uri
+        from airflow_provider_octopush.storage.csv_path import of_instance, open_csv, uri_of
 
         path = of_instance(path, -1 if (index := context["ti"].map_index) is None else index)
-        with open_rejects(path, fields) as rejects:
-            yield rejects, rejects_uri(path)
+        with open_csv(path, make) as file:
+            yield file, uri_of(path)
 
     def _tell(self, summary: Summary, context: Context) -> None:
         """Show the summary wherever people look for it, before the task may fail: a failed task shows it too."""

@@ -12,6 +12,7 @@ import numpy as np
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.phones.possible import country_codes, numbers_in
 from airflow_provider_octopush.snapshot.records import Array, Spool
+from airflow_provider_octopush.sync.changes import Changes, ChangeState
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.contact import Contact
@@ -55,10 +56,19 @@ class Diff:
     :param snapshot: opened.
     :param countries: country codes in which texts of opt-outs are read.
     :param resend: whether contacts are sent although they are unchanged.
+    :param changes: where what becomes of contacts is written; None writes it nowhere.
     """
 
-    def __init__(self, snapshot: Snapshot, countries: Iterable[int] = (), *, resend: bool = False) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        countries: Iterable[int] = (),
+        *,
+        resend: bool = False,
+        changes: Changes | None = None,
+    ) -> None:
         self._snapshot = snapshot
+        self._changes = Changes(snapshot) if changes is None else changes
         self._resend = resend
         self._is_seen = np.zeros(snapshot.size, bool)
         self._has_opted_out = np.zeros(snapshot.size, bool)
@@ -145,6 +155,9 @@ class Diff:
             counts["unchanged"] = unchanged
         for status, number in statuses.items():
             counts[str(status)] = number
+        if statuses:
+            before = zip(contacts, self._snapshot.statuses(found), strict=True)
+            self._changes.write_sent_before(list(compress(before, is_same.tolist())))
         older = is_same & self._snapshot.is_of_older_secret(found)
         self._snapshot.note_digests(found[older], digests[older])
         records = found[~is_same]
@@ -165,11 +178,17 @@ class Diff:
         _, found = self._snapshot.find([contact.number for contact in contacts])
         _, digests = self._snapshot.compare([contact.payload for contact in contacts], found)
         self._snapshot.note(found, digests, statuses)
+        self._changes.write_sent(contacts, ChangeState.DONE)
 
     def put_back(self, contacts: Sequence[Contact]) -> None:
         """Note that contacts are as they were: every request with them was refused."""
         positions, found = self._snapshot.find([contact.number for contact in contacts])
         self._snapshot.note_as_before(found, positions >= 0)
+        self._changes.write_sent(contacts, ChangeState.REFUSED)
+
+    def leave(self, contacts: Sequence[Contact]) -> None:
+        """Leave contacts as the journal has them: nobody knows what became of them."""
+        self._changes.write_sent(contacts, ChangeState.UNCONFIRMED)
 
     def close(self) -> None:
         """Give back the file of what is to be sent."""

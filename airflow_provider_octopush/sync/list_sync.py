@@ -7,10 +7,12 @@ Opt-outs are removed first. All else is planned, held against the limits, record
 from __future__ import annotations
 
 import logging
+import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,6 +24,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotError,
     TooManyRejectedError,
 )
+from airflow_provider_octopush.sync.changes import Change, Changes, ChangeState
 from airflow_provider_octopush.sync.contact_file import ContactFile
 from airflow_provider_octopush.sync.opt_outs import OptOuts, OptOutsRead
 from airflow_provider_octopush.sync.pipeline import every, within
@@ -93,6 +96,7 @@ class ListSync:
     :param diff: the snapshot against the rows.
     :param rules: what the run may do.
     :param rejects: where rejected rows are written; None writes them nowhere.
+    :param changes: where what becomes of contacts is written; None writes it nowhere.
     """
 
     def __init__(
@@ -103,8 +107,10 @@ class ListSync:
         diff: Diff,
         rules: Rules,
         rejects: Rejects | None = None,
+        changes: Changes | None = None,
     ) -> None:
         self._snapshot = snapshot
+        self._changes = Changes(snapshot) if changes is None else changes
         self._diff = diff
         self._rules = rules
         self._earlier = snapshot.noted.counts
@@ -152,17 +158,23 @@ class ListSync:
                 "the first run: nothing is known of the list, so who is on it already stays there, unless a row is "
                 "about them"
             )
-        with self._noting():
+        with (
+            closing(self._diff),
+            closing(ContactFile(len(self._sync.fields))) as to_send,
+            self._writing_rest(),
+            self._noting(),
+        ):
             if opt_outs is not None:
                 self._deal_with_opt_outs(opt_outs)
-            with closing(self._diff), closing(ContactFile(len(self._sync.fields))) as to_send:
-                self._sync.read(open_frames, to_send.write)
-                opted_out, missing = self._diff.take_opted_out(), self._missing()
-                plan = self._plan(to_send.count, opted_out, missing)
-                self._exceeded = plan.exceeded()
-                if self._rules.plans:
-                    return self._counted_as_planned(plan)
-                summary = self._apply(to_send, opted_out, missing)
+            self._sync.read(open_frames, to_send.write)
+            self._changes.note_to_send(to_send)
+            opted_out, missing = self._opted_out(), self._missing()
+            plan = self._plan(to_send.count, opted_out, missing)
+            self._exceeded = plan.exceeded()
+            if self._rules.plans:
+                self._changes.write_rest(begun=0)
+                return self._counted_as_planned(plan)
+            summary = self._apply(to_send, opted_out, missing)
         # Not before nothing else writes beside the snapshot any more.
         if self._exceeded or not summary.read:
             self._snapshot.put_head()
@@ -183,7 +195,8 @@ class ListSync:
             done = f". {summary.removed_opted_out:,} that opted out were removed before" * bool(
                 summary.removed_opted_out
             )
-            raise LimitExceededError(f"{'; '.join(map(str, self._exceeded))}. Nothing was sent{done}")
+            where = f". What it would do is in {summary.changes_path}" if summary.changes_path else ""
+            raise LimitExceededError(f"{'; '.join(map(str, self._exceeded))}. Nothing was sent{done}{where}")
         self._check_rejected(summary)
         if self._kept.fails:
             raise ContactsKeptError(
@@ -208,6 +221,19 @@ class ListSync:
                 raise self._superseded from None
             raise
 
+    @contextmanager
+    def _writing_rest(self) -> Iterator[None]:
+        """When the run breaks off, write what was planned and has no row among the changes; after all is noted."""
+        try:
+            yield
+        except BaseException:
+            try:
+                self._changes.write_rest(self._sync.begun)
+            except Exception:
+                # The failure that ended the run is the one to be seen.
+                log.exception("what was planned could not be written to the changes")
+            raise
+
     def _look(self) -> None:
         self._snapshot.flush_if_due()
         if self._superseded is None and not self._rules.plans:
@@ -224,16 +250,22 @@ class ListSync:
             self._snapshot.check_alone()
             if read.readable != self._snapshot.opted_out:
                 self._snapshot.note_opted_out(read.readable)
-            positions = self._diff.take_opted_out()
+            positions = self._opted_out()
             exceeded = self._plan(0, positions, positions[:0]).exceeded()
             if exceeded:
                 raise LimitExceededError(f"{exceeded[0]}. Nothing was removed or sent")
             self._write_journal(positions, newly=0, is_whole=False)
-            self._remove(positions, are_opted_out=True)
+            self._remove(positions, Change.OPTED_OUT)
             self._snapshot.flush()
         read.check_readable(self._rules.max_rejected)
 
     # What is to be done, and whether it may be.
+
+    def _opted_out(self) -> Array:
+        """Return the positions of those who have opted out, as far as it is known now, and who were not given yet."""
+        positions = self._diff.take_opted_out()
+        self._changes.note_to_remove(positions, Change.OPTED_OUT)
+        return positions
 
     def _missing(self) -> Array:
         """Return the positions of contacts that are missing and may be removed, as far as is known now."""
@@ -251,7 +283,9 @@ class ListSync:
         elif self._snapshot.reads_otherwise:
             reason = _READS_OTHERWISE
         if reason is None:
+            self._changes.note_to_remove(positions, Change.REMOVED)
             return positions
+        self._changes.write_kept(positions)
         self._kept.add(len(positions), reason, fails=reason is not _READS_OTHERWISE and not self._rules.plans)
         return positions[:0]
 
@@ -291,6 +325,7 @@ class ListSync:
     def _apply(self, to_send: ContactFile, opted_out: Array, missing: Array) -> ListSummary:
         if self._exceeded:
             self._sync.count_unsent(to_send.count)
+            self._changes.write_rest(begun=0)
             self._kept.add(len(missing), "; ".join(map(str, self._exceeded)), fails=True)
             return self._finished(self.summary)
         self._check_not_mostly_invalid()
@@ -299,7 +334,7 @@ class ListSync:
         sent: Any = self._sync.send(to_send.contacts())
         self._tell_many_changed()
         # In countries that appeared among the rows, more have opted out than was known before.
-        self._remove(opted_out, are_opted_out=True)
+        self._remove(opted_out, Change.OPTED_OUT)
         if len(missing):
             try:
                 self._check_rejected(sent)
@@ -308,9 +343,10 @@ class ListSync:
                     len(missing),
                     "more rows were rejected than max_rejected allows, and some of them may be about these contacts",
                 )
+                self._changes.write_kept(missing)
                 self._put_back_those_to_be_removed()
             else:
-                self._remove(missing, are_opted_out=False)
+                self._remove(missing, Change.REMOVED)
         return self._finished(sent)
 
     def _write_journal(self, to_remove: Array, *, newly: int, is_whole: bool = True) -> None:
@@ -357,16 +393,19 @@ class ListSync:
 
     # Who is removed.
 
-    def _remove(self, positions: Array, *, are_opted_out: bool) -> None:
+    def _remove(self, positions: Array, change: Change) -> None:
         if not len(positions):
             return
         self._snapshot.check_alone()
         started = time.monotonic()
         try:
-            removed = self._removal.remove(self._candidates(positions, are_opted_out=are_opted_out))
+            self._removal.remove(self._candidates(positions, change))
         except StoppedError:
             raise KilledError("told to end while contacts were removed: run the task again for the rest") from None
         finally:
+            removed = self._removal.removed
+            self._changes.write_removals(removed.kept, ChangeState.REFUSED, Change.KEPT)
+            self._changes.write_removals(removed.unsettled, ChangeState.UNCONFIRMED)
             self._sync.add_seconds(time.monotonic() - started)
         if removed.presumed:
             log.warning(
@@ -384,7 +423,7 @@ class ListSync:
         if removed.kept:
             self._kept.add(len(removed.kept), _refused(len(removed.kept), removed.said))
 
-    def _candidates(self, positions: Array, *, are_opted_out: bool) -> Iterator[Candidate]:
+    def _candidates(self, positions: Array, change: Change) -> Iterator[Candidate]:
         # First those that are there: one of them that is removed tells that the requests are right.
         for may_be_gone in (False, True):
             for start in range(0, len(positions), _TOGETHER):
@@ -400,11 +439,13 @@ class ListSync:
                         may_be_gone=bool(self._snapshot.may_be_gone(record)),
                         is_doubtful=bool(self._snapshot.is_doubtful(record)),
                         was_refused=bool(self._snapshot.was_refused(record)),
-                        record=_Removing(record, position, are_opted_out),
+                        record=_Removing(record, position, change),
                     )
 
     def _begin_removing(self, candidates: Sequence[Candidate]) -> None:
-        self._is_to_be_removed[[candidate.record.position for candidate in candidates]] = False
+        positions = [candidate.record.position for candidate in candidates]
+        self._is_to_be_removed[positions] = False
+        self._changes.note_asked(positions)
 
     def _note_kept(self, candidates: Sequence[Candidate]) -> None:
         self._is_to_be_removed[[candidate.record.position for candidate in candidates]] = False
@@ -413,10 +454,14 @@ class ListSync:
     def _note_removed(self, candidates: Sequence[Candidate]) -> None:
         is_gone = [self._snapshot.is_gone_for_good(candidate.record.record) for candidate in candidates]
         self._removed_opted_out += sum(
-            candidate.record.is_opted_out for candidate, gone in zip(candidates, is_gone, strict=True) if gone
+            candidate.record.change is Change.OPTED_OUT
+            for candidate, gone in zip(candidates, is_gone, strict=True)
+            if gone
         )
         self._kept.unsettled += len(is_gone) - sum(is_gone)
         self._snapshot.note_removed(_records(candidates), **self._counts())
+        self._changes.write_removals(list(compress(candidates, is_gone)), ChangeState.DONE)
+        self._changes.write_removals(list(compress(candidates, map(operator.not_, is_gone))), ChangeState.UNCONFIRMED)
 
     def _put_back_those_to_be_removed(self) -> None:
         """Note that those in the journal are as they were for whom no request was sent."""
@@ -460,11 +505,11 @@ _TOGETHER = 10_000
 
 @dataclass(frozen=True)
 class _Removing:
-    """A contact that is removed: what the snapshot holds of it, where, and whether it opted out."""
+    """A contact that is removed: what the snapshot holds of it, where, and why it is removed."""
 
     record: Any
     position: int
-    is_opted_out: bool
+    change: Change
 
 
 @dataclass

@@ -127,6 +127,11 @@ class Removal:
         self._in_doubt: list[Candidate] = []
         self._removed = Removed()
 
+    @property
+    def removed(self) -> Removed:
+        """Who of the last candidates is not known to be gone, as far as it is known."""
+        return self._removed
+
     def stop(self) -> None:
         """Send nothing more: what comes next raises ``StoppedError``."""
         self._stopped.set()

@@ -236,6 +236,7 @@ class ListSummary(Summary):
     :param first_run: there was no snapshot, so nothing was known of the list.
     :param snapshot_before: contacts that the snapshot held before the run.
     :param snapshot_after: contacts that it holds after it.
+    :param changes_path: URI of the changes, where they were written.
     """
 
     outcomes: ClassVar[tuple[str, ...]] = (*OUTCOMES, "unchanged", "opted_out", "unsent")
@@ -267,6 +268,7 @@ class ListSummary(Summary):
     first_run: bool = False
     snapshot_before: int = 0
     snapshot_after: int = 0
+    changes_path: str | None = None
 
     def _more_rows(self) -> list[tuple[str, str]]:
         return [
@@ -280,6 +282,7 @@ class ListSummary(Summary):
                 "snapshot",
                 f"{self.snapshot_before:,} before{', the first run' * self.first_run}, {self.snapshot_after:,} after",
             ),
+            *([("changes", self.changes_path)] if self.changes_path else []),
         ]
 
 
@@ -386,9 +389,11 @@ def _merged(parts: Collection[Summary]) -> Summary:
     if others:
         whole.reasons[OTHER_REASONS] += others
     if isinstance(whole, ListSummary):
-        whole.exceeded = [one for part in parts if isinstance(part, ListSummary) for one in part.exceeded]
-        whole.first_run = any(getattr(part, "first_run", False) for part in parts)
-        whole.kept_reason = _shared(part.kept_reason for part in parts if isinstance(part, ListSummary) and part.kept)
+        lists = [part for part in parts if isinstance(part, ListSummary)]
+        whole.exceeded = [one for part in lists for one in part.exceeded]
+        whole.first_run = any(part.first_run for part in lists)
+        whole.kept_reason = _shared(part.kept_reason for part in lists if part.kept)
+        whole.changes_path = _shared_path({part.changes_path for part in lists if part.changes_path is not None})
     whole.check()
     return whole
 

@@ -68,6 +68,9 @@ class Diff(Protocol):
     def put_back(self, contacts: Sequence[Contact]) -> None:
         """Note that contacts are as they were: every request with them was refused."""
 
+    def leave(self, contacts: Sequence[Contact]) -> None:
+        """Leave contacts as they are noted: they were sent, and nobody knows what became of them."""
+
 
 class Chunk(NamedTuple):
     """
@@ -194,6 +197,11 @@ class ContactSync:
     def summary(self) -> Summary:
         """What has had an outcome until now."""
         return self._state.summary
+
+    @property
+    def begun(self) -> int:
+        """How many contacts, from the first, were sent or are under way."""
+        return self._state.contacts
 
     def run(self, open_frames: Callable[[], Frames]) -> Summary:
         """
@@ -473,7 +481,7 @@ class ContactSync:
         unconfirmed = state.unconfirmed
         for chunk, delivered in answered:
             if self._diff is not None:
-                self._note_confirmed(self._diff, delivered)
+                self._note_confirmed(self._diff, chunk, delivered)
             summary.chunks += chunk.is_new
             for outcome, number in delivered.confirmed.items():
                 summary.count(outcome, number)
@@ -494,12 +502,16 @@ class ContactSync:
             # That they were stopped is none: what comes next is, such as that the source has failed.
             self._stopped = errors[0]
 
-    def _note_confirmed(self, diff: Diff, delivered: Delivered) -> None:
+    def _note_confirmed(self, diff: Diff, chunk: Chunk, delivered: Delivered) -> None:
         for contacts, statuses in delivered.answers:
             confirmed = [status in STATUSES for status in statuses]
             diff.note(list(compress(contacts, confirmed)), list(compress(map(str, statuses), confirmed)))
         if delivered.refused:
             diff.put_back(delivered.refused)
+        rejected = {rejection.row for rejection in delivered.rejections}
+        rejected.difference_update(contact.row for contact in delivered.refused)
+        if rejected:
+            diff.leave([contact for contact in chunk.contacts if contact.row in rejected])
 
     def _counted(self, rejections: Sequence[Rejection]) -> Summary:
         """Return the counts with these rejections among them; and keep the rejections to be written."""

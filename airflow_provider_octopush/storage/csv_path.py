@@ -1,4 +1,4 @@
-"""The rejects file at any path that Airflow can write to."""
+"""A CSV file for a person, at any path that Airflow can write to."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import logging
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_octopush.sync.rejects import RejectsFile
+from airflow_provider_octopush.sync.csv_file import CsvFile
 
 log = logging.getLogger(__name__)
 
+File = TypeVar("File", bound=CsvFile)
 
-def rejects_uri(path: str) -> str:
+
+def uri_of(path: str) -> str:
     """
     Return the URI of a path.
 
@@ -58,35 +60,36 @@ def _with_suffix(path: str, suffix: object) -> str:
 
 
 @contextmanager
-def open_rejects(path: str, fields: Sequence[str]) -> Iterator[RejectsFile]:
+def open_csv(path: str, make: Callable[[Path], File]) -> Iterator[File]:
     """
-    Write rejected rows to a path. The file is there, whole, when the context ends, however it ends.
+    Write a file to a path. It is there, whole, when the context ends, however it ends.
 
     :param path: a local path, or a URI of Airflow's object storage, such as ``s3://conn_id@bucket/rejects.csv``.
-    :param fields: names of the values of each rejection.
-    :raises OSError: or what else the store raises, when the rejects cannot be written; a store is tried before the
-        context begins, with an empty object beside the path that is deleted again.
+    :param make: makes the file at a local path.
+    :raises OSError: or what else the store raises, when the file cannot be written; a store is tried before the context
+        begins, with an empty object beside the path that is deleted again.
     """
     local = _local(path)
     if local is not None:
-        with RejectsFile(local, fields) as rejects:
-            yield rejects
+        with make(local) as file:
+            yield file
         return
     target = ObjectStoragePath(path)
     _try(target)
-    with tempfile.TemporaryDirectory(prefix="octopush-rejects-") as folder:
-        file = Path(folder) / "rejects.csv"
+    with tempfile.TemporaryDirectory(prefix="octopush-csv-") as folder:
+        here = Path(folder) / "file.csv"
+        opened = make(here)
         try:
-            with RejectsFile(file, fields) as rejects:
-                yield rejects
+            with opened as file:
+                yield file
         except BaseException:
             try:
-                _upload(file, target)
+                _upload(here, target)
             except Exception:
                 # The failure that ended the run is the one to be seen.
-                log.exception("the rejected rows could not be written to %s", path)
+                log.exception("the %s could not be written to %s", opened.holds, path)
             raise
-        _upload(file, target)
+        _upload(here, target)
 
 
 def _local(path: str) -> Path | None:
@@ -103,7 +106,7 @@ def _upload(file: Path, target: Any) -> None:
 
 
 def _try(target: Any) -> None:
-    """Write where the rejects will be written, so that a wrong bucket fails before anything is sent."""
+    """Write where the file will be written, so that a wrong bucket fails before anything is sent."""
     beside = target.parent / f".{target.name}-{uuid.uuid4().hex}.part"
     beside.parent.mkdir(parents=True, exist_ok=True)
     with beside.open("wb"):

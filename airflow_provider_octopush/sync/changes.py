@@ -1,0 +1,195 @@
+"""What a run does to each contact, as rows of a CSV: what a person looks at before saying yes, and afterwards."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from itertools import chain, islice, repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from airflow_provider_octopush.contacts.duplicates import SeenNumbers
+from airflow_provider_octopush.contacts.formulas import defuse, undo_defuse
+from airflow_provider_octopush.sync.csv_file import CsvFile
+
+if TYPE_CHECKING:
+    from airflow_provider_octopush.contacts.contact import Contact
+    from airflow_provider_octopush.snapshot.records import Array
+    from airflow_provider_octopush.snapshot.snapshot import Snapshot
+    from airflow_provider_octopush.sync.contact_file import ContactFile
+    from airflow_provider_octopush.sync.removal import Candidate
+
+HEADER = ("phone_number", "change", "state", "run", "time")
+
+#: Contacts looked at together.
+_TOGETHER = 1_000
+
+
+class Change(StrEnum):
+    """What a run does to a contact."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    REMOVED = "removed"
+    OPTED_OUT = "opted_out"
+    KEPT = "kept"
+
+
+class ChangeState(StrEnum):
+    """How far that has come."""
+
+    PLANNED = "planned"
+    DONE = "done"
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+
+
+_Row: TypeAlias = tuple[int, Change, ChangeState]
+
+
+class ChangesFile(CsvFile):
+    """
+    A CSV file of contacts that are changed.
+
+    Columns: ``phone_number``, ``change``, ``state``, ``run``, and ``time``, when the row was written, in UTC.
+
+    :param path: as for :class:`~airflow_provider_octopush.sync.csv_file.CsvFile`.
+    :param run: the run's id.
+    :raises OSError: when the file cannot be written, or is no ordinary file.
+    """
+
+    holds = "changes"
+    parameter = "changes_path"
+
+    def __init__(self, path: Path, run: str) -> None:
+        self._run = defuse(run)
+        super().__init__(path, HEADER)
+
+    def write(self, rows: Iterable[_Row]) -> None:
+        """
+        Append contacts, all of them or none.
+
+        :raises OSError: when there is no room; the file then ends where it ended before.
+        """
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        self._append([(defuse(f"+{number}"), change, state, self._run, now) for number, change, state in rows])
+
+    def numbers(self) -> Iterator[int]:
+        """Give the numbers that it holds."""
+        self._cut()
+        with self._part.open(newline="", encoding="utf-8") as file:
+            for number, *_ in islice(csv.reader(file), 1, None):
+                yield int(undo_defuse(number))
+
+
+class Changes:
+    """
+    Writes what becomes of each contact as soon as it is known; and what is planned, where it is not done.
+
+    :param snapshot: opened.
+    :param file: where it is written; None writes it nowhere.
+    """
+
+    def __init__(self, snapshot: Snapshot, file: ChangesFile | None = None) -> None:
+        self._snapshot = snapshot
+        self._file = file
+        self._to_send: ContactFile | None = None
+        self._to_remove: list[tuple[Array, Change]] = []
+        self._is_asked = np.zeros(0 if file is None else snapshot.size, bool)
+
+    def note_to_send(self, contacts: ContactFile) -> None:
+        """Take note of the contacts that are to be sent, once all rows were read."""
+        self._to_send = contacts
+
+    def note_to_remove(self, positions: Array, change: Change) -> None:
+        """Take note of contacts that are to be removed."""
+        self._to_remove.append((positions, change))
+
+    def note_asked(self, positions: Sequence[int]) -> None:
+        """Take note of contacts that a request to remove is about to be sent for."""
+        if self._file is not None:
+            self._is_asked[positions] = True
+
+    def write_sent(self, contacts: Sequence[Contact], state: ChangeState) -> None:
+        """Write contacts that were sent."""
+        if self._file is not None and contacts:
+            self._file.write(self._rows(contacts, repeat(state)))
+
+    def write_sent_before(self, contacts: Sequence[tuple[Contact, str | None]]) -> None:
+        """
+        Write contacts that an earlier try of the run has sent: the snapshot holds all of them by now.
+
+        :param contacts: each with what Octopush said of it; None where it was not sent.
+        """
+        if self._file is not None:
+            self._file.write(
+                (contact.number, _sent(status != "added"), ChangeState.DONE)
+                for contact, status in contacts
+                if status is not None
+            )
+
+    def write_removals(self, candidates: Sequence[Candidate], state: ChangeState, change: Change | None = None) -> None:
+        """
+        Write contacts that Octopush was asked to remove.
+
+        :param change: None: what the record of each says.
+        """
+        if self._file is not None and candidates:
+            self._file.write((int(one.number), change or one.record.change, state) for one in candidates)
+
+    def write_kept(self, positions: Array) -> None:
+        """Write contacts that should be removed, and that nobody asks to remove."""
+        if self._file is not None:
+            for numbers, _ in self._at(positions):
+                self._file.write((number, Change.KEPT, ChangeState.PLANNED) for number in numbers)
+
+    def write_rest(self, begun: int) -> None:
+        """
+        Write what was planned and has no row yet.
+
+        :param begun: how many of the contacts to send, from the first, were sent or are under way.
+        """
+        if self._file is None:
+            return
+        written, numbers = SeenNumbers(), self._file.numbers()
+        while together := list(islice(numbers, _TOGETHER)):
+            written.add_all(together)
+        for rows in chain(self._rest_to_send(begun), self._rest_to_remove()):
+            is_written = written.have_all([number for number, _, _ in rows])
+            self._file.write(row for row, is_known in zip(rows, is_written, strict=True) if not is_known)
+
+    def _rest_to_send(self, begun: int) -> Iterator[list[_Row]]:
+        contacts = iter(()) if self._to_send is None else self._to_send.contacts()
+        is_asked = chain(repeat(True, begun), repeat(False))
+        while together := list(islice(contacts, _TOGETHER)):
+            yield self._rows(together, map(_not_done, is_asked))
+
+    def _rows(self, contacts: Sequence[Contact], states: Iterable[ChangeState]) -> list[_Row]:
+        numbers = [contact.number for contact in contacts]
+        positions, _ = self._snapshot.find(numbers)
+        # The numbers come first: they end before a state is taken for nothing.
+        return list(zip(numbers, map(_sent, (positions >= 0).tolist()), states, strict=False))
+
+    def _rest_to_remove(self) -> Iterator[list[_Row]]:
+        for positions, change in self._to_remove:
+            for numbers, is_asked in self._at(positions):
+                yield list(zip(numbers, repeat(change), map(_not_done, is_asked.tolist()), strict=False))
+
+    def _at(self, positions: Array) -> Iterator[tuple[list[int], Array]]:
+        """Give the numbers at positions, and whether each may be gone, by a request of this run or an earlier one."""
+        for start in range(0, len(positions), _TOGETHER):
+            part = positions[start : start + _TOGETHER]
+            (records,) = self._snapshot.records_at(part)
+            yield self._snapshot.numbers(records), self._is_asked[part] | self._snapshot.may_be_gone(records)
+
+
+def _sent(is_held: bool) -> Change:
+    return Change.UPDATED if is_held else Change.ADDED
+
+
+def _not_done(is_asked: bool) -> ChangeState:
+    return ChangeState.UNCONFIRMED if is_asked else ChangeState.PLANNED

@@ -1,0 +1,103 @@
+"""A CSV file for a person: whole or not there, readable by its owner, and harmless to a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+log = logging.getLogger(__name__)
+
+
+class CsvFile:
+    """
+    A CSV file. It is written beside its place, and put there whole when the context ends, however it ends: two runs
+    that write to one place never mix their lines, and the last one that ends is what stays.
+
+    UTF-8. A new file is readable by its owner only, because it holds personal data; one that is there already keeps its
+    mode.
+
+    :param path: the file; its folders are made. A process that is killed leaves what it had written beside it, by a
+        name that begins with a dot and ends in ``.part``.
+    :param header: names of the columns.
+    :raises OSError: when the file cannot be written, or is no ordinary file.
+    """
+
+    #: What it holds, and the parameter that names it, for messages.
+    holds: ClassVar[str]
+    parameter: ClassVar[str]
+
+    def __init__(self, path: Path, header: Sequence[str]) -> None:
+        self._header = header
+        # A link stays a link.
+        self._path = path.resolve()
+        if self._path.exists() and not self._path.is_file():
+            raise OSError(f"{path} is not a file that {self.holds} could be written to: name another {self.parameter}")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        mode = stat.S_IMODE(self._path.stat().st_mode) if self._path.exists() else 0o600
+        file, name = tempfile.mkstemp(".part", f".{self._path.name}-", self._path.parent)
+        self._file, self._part = file, Path(name)
+        self._end = 0
+        try:
+            os.fchmod(file, mode)
+            self.start_over()
+        except BaseException:
+            self._part.unlink()
+            os.close(file)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._cut()
+        finally:
+            os.close(self._file)
+        try:
+            self._part.replace(self._path)
+        except OSError:
+            self._part.unlink()
+            if error is None:
+                raise
+            # The failure that ended the run is the one to be seen.
+            log.exception("the %s could not be written to %s", self.holds, self._path)
+
+    def start_over(self) -> None:
+        """Forget all rows, and begin again with the header."""
+        self._end = 0
+        self._cut()
+        self._append([self._header])
+
+    def _append(self, rows: Sequence[Sequence[str]]) -> None:
+        """
+        Append rows, all of them or none.
+
+        :raises OSError: when there is no room; the file then ends where it ended before.
+        """
+        text = io.StringIO()
+        csv.writer(text).writerows(rows)
+        rest = memoryview(text.getvalue().encode(errors="replace"))
+        position = self._end
+        try:
+            while rest:
+                written = os.pwrite(self._file, rest, position)
+                position += written
+                rest = rest[written:]
+        except OSError:
+            self._cut()
+            raise
+        self._end = position
+
+    def _cut(self) -> None:
+        """Take away what stands behind the last whole row: a signal may have come while one was written."""
+        os.ftruncate(self._file, self._end)
