@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_octopush.snapshot``: look into a snapshot, make a first one, tidy up after a dead run."""
+"""``python -m airflow_provider_octopush.snapshot``: look into a snapshot, make the first, take over from a dead run."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except Exception as error:  # noqa: BLE001 - whatever a store raises; its text may quote anything
         return _complain(
-            f"{options.command} failed with {type(error).__name__}: look at --path and at the connection in it; if both "
-            "are right, report it"
+            f"{options.command} failed with {type(error).__name__}: look at --path and at the connection in it; if "
+            "both are right, report it"
         )
     return code
 
