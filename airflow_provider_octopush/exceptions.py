@@ -104,6 +104,10 @@ class SnapshotUnreadableError(SnapshotError):
     """A snapshot is torn or damaged: restore it, or delete it and begin with a first run."""
 
 
+class SnapshotMissingError(SnapshotError):
+    """There is no snapshot where one was looked for: check the path."""
+
+
 class SnapshotMismatchError(SnapshotError):
     """A snapshot is of another account or list, or another task writes it: give this task a path of its own."""
 

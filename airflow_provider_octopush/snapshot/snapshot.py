@@ -121,8 +121,11 @@ class Snapshot:
         self.first_run = base is None
         self._remembered = opening.remembered
         self._reading = dict(run.reading or ({} if base is None else base.reading))
-        #: Whether phone numbers are read otherwise than when it, or what was noted beside it, was written.
-        self.reads_otherwise = any(reading != self._reading for reading in opening.readings)
+        differing = [reading for reading in opening.readings if reading != self._reading]
+        #: Whether phone numbers are read otherwise than when it, or what was noted beside it, was written. Where no
+        #: reading is known, as in one that was adopted, nothing speaks against tonight's.
+        self.reads_otherwise = any(differing)
+        self._is_outdated = opening.is_outdated or bool(differing)
 
     def __enter__(self) -> Snapshot:
         return self
@@ -485,8 +488,7 @@ class Snapshot:
         """
         self.check_alone()
         date = max(filter(None, [self._opening.date, self._run.date]), default=None)
-        is_outdated = self._opening.is_outdated or self.reads_otherwise
-        if not self._noted.records and not is_outdated and not forgets:
+        if not self._noted.records and not self._is_outdated and not forgets:
             self._put_head(self._opening.generation, date)
             self._tidy_up(forgets=False)
             return self.size

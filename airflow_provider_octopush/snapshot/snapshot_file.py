@@ -58,7 +58,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param date: of the run, as Airflow dates it; ISO 8601 in UTC, None where it has none.
     :param records: how many there are; -1 in the first header of a file that is being written.
     :param opted_out: how many people had opted out, the last time that this was found to be right.
-    :param reading: how phone numbers were read; empty in what erases somebody.
+    :param reading: how phone numbers were read; empty in what erases somebody, and where nobody knows (``adopt``).
     :param countries: country codes of the numbers that were ever held.
     :param dag_run: the same for all instances of a mapped task in one run of the Dag, and for no other run.
     :param map_index: of the instance; -1 where the task is not mapped.

@@ -1,0 +1,239 @@
+"""``python -m airflow_provider_octopush.snapshot``: look into a snapshot, make the first, take over from a dead run."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from airflow_provider_octopush.exceptions import OctopushError
+
+if TYPE_CHECKING:
+    from airflow_provider_octopush.snapshot.sealing import Keys
+    from airflow_provider_octopush.snapshot.store import Store
+
+#: Not all were found; something is wrong; what a shell says of a process whose reader has gone, or that Ctrl-C ended.
+_NOT_ALL, _WRONG, _NO_READER, _INTERRUPTED = 1, 2, 141, 130
+
+
+class _WrongError(Exception):
+    """Something is wrong that the message says in a sentence, with what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one command.
+
+    :param arguments: the command line; None takes the process's own.
+    :return: the exit code: 0 when all is well, 1 when ``find`` did not find all numbers, 2 when something is wrong.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+    except _WrongError as error:
+        return _complain(str(error))
+    output = sys.stdout
+    try:
+        # What Airflow and its hooks log or print is no part of what was asked for.
+        with redirect_stdout(sys.stderr):
+            code = _run(options, output)
+            output.flush()
+    except BrokenPipeError:
+        # Python would say at its end that it could not write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+        return _NO_READER
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except (OctopushError, _WrongError) as error:
+        return _complain(str(error))
+    except OSError as error:
+        return _complain(
+            f"{options.path} or a file beside it cannot be read or written ({error.strerror or type(error).__name__}): "
+            "look at the path, at who may read and write there, and at how much room there is"
+        )
+    except Exception as error:  # noqa: BLE001 - whatever a store raises; its text may quote anything
+        return _complain(
+            f"{options.command} failed with {type(error).__name__}: look at --path and at the connection in it; if "
+            "both are right, report it"
+        )
+    return code
+
+
+def _run(options: argparse.Namespace, output: TextIO) -> int:
+    store, keys, account = _opened(options)
+    command: Any = _COMMANDS[options.command]
+    code: int = command(options, store, keys, account, output)
+    return code
+
+
+def _show(_: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
+    from airflow_provider_octopush.snapshot.queries import described, looking_into
+
+    with looking_into(store, keys, account) as opening:
+        output.writelines(f"{line}\n" for line in described(opening, store.name))
+    return 0
+
+
+def _find(_: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
+    from airflow_provider_octopush.snapshot.queries import State, looked_up, looking_into
+
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # What is not UTF-8 is no number, and an error of the codec would quote it.
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    asked, code = 0, 0
+    with looking_into(store, keys, account) as opening:
+        for found in looked_up(opening, keys[0], sys.stdin):
+            asked += 1
+            if found.state is None:
+                code = _complain(f"line {found.line} is no number with a plus: write one number a line, like +336…")
+                continue
+            output.write(f"{found.text}\t{found.state}\n")
+            if found.state not in (State.HAS, State.MAY_BE_THERE):
+                code = max(code, _NOT_ALL)
+    if not asked:
+        raise _WrongError("there is no number on standard input: write one a line, with a plus")
+    return code
+
+
+def _export(_: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
+    from airflow_provider_octopush.snapshot.queries import contacts, looking_into
+
+    with looking_into(store, keys, account) as opening:
+        output.write("phone_number,mark\n")
+        every = contacts(opening, keys[0], store.name)
+        output.writelines("".join([f"{number},{state}\n" for number, state in together]) for together in every)
+    return 0
+
+
+def _adopt(options: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
+    from airflow_provider_octopush.api import check_names
+    from airflow_provider_octopush.snapshot.adoption import PeopleError, adopt
+    from airflow_provider_octopush.snapshot.snapshot_file import Identity
+
+    try:
+        check_names(list_name=options.list_name)
+    except ValueError as error:
+        raise _WrongError(str(error)) from None
+    identity = Identity(account, options.list_name, f"{options.dag_id}.{options.task_id}")
+    try:
+        with options.file.open("rb"):
+            pass
+    except OSError as error:
+        raise _WrongError(f"{options.file} cannot be read ({error.strerror}): nothing was written") from None
+    try:
+        number = adopt(store, keys, identity, options.file)
+    except PeopleError as error:
+        raise _WrongError(str(error)) from None
+    output.write(
+        f"{number:,} contacts may be on the list {options.list_name!r}: the next run updates or removes them\n"
+    )
+    return 0
+
+
+def _recover(_: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
+    from airflow_provider_octopush.snapshot.recovery import recover
+
+    number = recover(store, keys, account)
+    if number is None:
+        output.write("no run has left anything beside the snapshot: there is nothing to do\n")
+    else:
+        output.write(f"what was left beside the snapshot is in it now: {number:,} contacts\n")
+    return 0
+
+
+_COMMANDS = {"show": _show, "find": _find, "export": _export, "adopt": _adopt, "recover": _recover}
+
+
+def _opened(options: argparse.Namespace) -> tuple[Store, Sequence[Keys], str]:
+    """Return where the snapshot is kept, what opens it, and the account that it has to be of."""
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    from airflow_provider_octopush.hooks.octopush import OctopushHook
+    from airflow_provider_octopush.operators.snapshots import account_of, keys_of
+    from airflow_provider_octopush.storage.snapshot_path import open_store
+
+    try:
+        settings = OctopushHook(options.conn_id).settings
+    except OctopushError:
+        raise
+    except AirflowNotFoundException:
+        raise _WrongError(
+            f"Airflow has no connection {options.conn_id!r}: write another one behind --conn-id, or run this where the "
+            "task runs"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - whatever a secrets backend raises; its text may quote anything
+        raise _WrongError(
+            f"the connection {options.conn_id!r} cannot be read ({type(error).__name__}): look at it in Airflow"
+        ) from None
+    keys = keys_of(settings, options.conn_id)
+    try:
+        store = open_store(options.path)
+    except Exception as error:  # noqa: BLE001 - whatever Airflow's object storage raises
+        raise _WrongError(
+            f"{options.path!r} leads nowhere ({type(error).__name__}): write the task's snapshot_path, and install "
+            "what it needs to be read"
+        ) from None
+    return store, keys, account_of(settings)
+
+
+def _complain(sentence: str) -> int:
+    sys.stderr.write(f"{sentence}\n")
+    return _WRONG
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one sentence, and without a number that somebody may have put there."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _WrongError(f"{re.sub(r'[+]?[0-9][0-9 .()/-]*', '***', message)}: {self.prog} --help says what there is")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m airflow_provider_octopush.snapshot",
+        description="Look into a snapshot of SyncListOperator, make a first one, or tidy up after a dead run.",
+        epilog="Erasing people is DeleteContactsOperator's.",
+    )
+    common = _Parser(add_help=False)
+    common.add_argument("--path", required=True, help="of the snapshot, as snapshot_path has it")
+    common.add_argument(
+        "--conn-id",
+        default="octopush_default",
+        help="Airflow's connection, which has the extra snapshot_secret (default octopush_default)",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, said in (
+        ("show", "say in words what a snapshot says of itself, with counts and without any number of a person"),
+        (
+            "find",
+            "read numbers with a plus from standard input, one a line, and say of each: has, may be there, may be gone "
+            "or not there; the exit code is 0 if all are there or may be, else 1",
+        ),
+        ("export", "write all contacts as a CSV, with the columns phone_number and mark, to standard output"),
+        (
+            "recover",
+            "put what a dead run has left beside the snapshot into it, where no run will come any more; a run that is "
+            "under way ends",
+        ),
+    ):
+        commands.add_parser(name, parents=[common], help=said, description=f"{name}: {said}.")
+    said = "write a first snapshot of people who are on the list already: the next run updates or removes them"
+    adopt = commands.add_parser("adopt", parents=[common], help=said, description=f"adopt: {said}.")
+    adopt.add_argument("--list-name", required=True, help="the list, as the task has it")
+    adopt.add_argument("--dag-id", required=True, help="of the task that will keep the list in step")
+    adopt.add_argument("--task-id", required=True, help="of that task, with its task groups")
+    adopt.add_argument(
+        "file", metavar="FILE", type=Path, help="CSV with a column phone_number: numbers with a plus and nothing else"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    # As Airflow's own commands do: connections that are in its database are found, too.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    raise SystemExit(main())
