@@ -14,6 +14,7 @@ from airflow_provider_octopush.contacts.fields import REGION, check_fields
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.payloads import ContactPayload
+from airflow_provider_octopush.phones.regions import country_codes_of
 from airflow_provider_octopush.values import decode, describe_foreign, fold_name, to_text
 
 if TYPE_CHECKING:
@@ -134,6 +135,9 @@ class ContactMapper:
         self._rows = RowReader(columns, self.fields)
         self._phone_reader = phone_reader
         self._possible = possible
+        #: Country codes of the regions that rows named until now.
+        self.countries: set[int] = set()
+        self._regions: set[str] = set()
 
     def map(self, frame: pd.DataFrame, first_row: int) -> tuple[list[Contact], list[Rejection]]:
         """
@@ -148,6 +152,10 @@ class ContactMapper:
         nothing = [None] * len(frame)
         columns = [read.get(field, nothing) for field in self.fields]
         regions = read.get(REGION, nothing)
+        new = {region for region in regions if isinstance(region, str)} - self._regions
+        if new:
+            self._regions |= new
+            self.countries |= country_codes_of(new)
         # Column by column, and what is the same for all rows in one call: the way of most rows is the way of millions.
         numbers: list[Any] = self._phone_reader.read_all(columns[0], regions)
         texts, errors = {}, set()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import decimal
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.reasons import PhoneReason
@@ -26,6 +27,9 @@ _RUN = re.compile(rf"\+?[0-9]{{{ENOUGH_FOR_A_NUMBER},{MAX_DIGITS}}}")
 #: The most digits of a number in E.164.
 _E164_DIGITS = 15
 
+#: Text is looked through as far as this; a cell that is longer holds no phone number, but a document.
+_MAX_CHARACTERS = 10_000
+
 #: The most digits that can offer an alternative to a number's last ones, as in "06 12 34 56 78/79".
 _ALTERNATIVE_DIGITS = 4
 
@@ -47,6 +51,47 @@ def parts(value: object) -> tuple[list[Dialled], PhoneReason | None]:
     if whole not in _MORE_THAN_A_NUMBER or not isinstance(value, str):
         return [], whole
     return [part for text in _BETWEEN.split(plain(value)) for part in _numbers_of(text)], whole
+
+
+def runs(value: object) -> list[tuple[Dialled, bool]]:
+    """
+    Find whatever digits in a value may be a number by themselves: each run of groups of digits, with anything between.
+
+    :param value: as :func:`parts` takes it; also a list, bytes, or whatever else is no number.
+    :return: the runs; and whether each begins with the first digit, and ends before the last.
+    """
+    text = plain(_written(value))[:_MAX_CHARACTERS]
+    groups = [(bool(match[1]), match[2]) for match in re.finditer(r"(\+?)\s*([0-9]+)", text)]
+    found: dict[Dialled, bool] = {}
+    for start, (has_plus, _) in enumerate(groups):
+        digits = ""
+        for end in range(start, len(groups)):
+            digits += groups[end][1]
+            if len(digits) > MAX_DIGITS:
+                break
+            if len(digits) < ENOUGH_FOR_A_NUMBER:
+                continue
+            begins = start == 0 and end < len(groups) - 1
+            # A plus may also stand between two numbers.
+            for plus in {has_plus, has_plus and start == 0}:
+                one = Dialled(plus, (digits,))
+                found[one] = found.get(one, False) or begins
+    return list(found.items())
+
+
+def _written(value: object) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode("latin-1")
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, int | float | decimal.Decimal):
+        # What is behind the point is no digit of a number.
+        return format(value, ".0f") if abs(value) < 10**MAX_DIGITS else ""
+    if isinstance(value, Mapping):
+        return " ; ".join(map(_written, value.values()))
+    return " ; ".join(map(_written, value)) if isinstance(value, list | tuple) else ""
 
 
 def _numbers_of(text: str) -> Iterator[Dialled]:

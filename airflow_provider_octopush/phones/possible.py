@@ -29,7 +29,7 @@ from airflow_provider_octopush.phones.library import (
 from airflow_provider_octopush.phones.lines import line_forms
 from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
 from airflow_provider_octopush.phones.options import WithoutPlus
-from airflow_provider_octopush.phones.parts import parts
+from airflow_provider_octopush.phones.parts import parts, runs
 from airflow_provider_octopush.phones.readings import has_zero_behind_country_code
 from airflow_provider_octopush.phones.readings import international as read_international
 from airflow_provider_octopush.phones.reasons import PhoneReason
@@ -117,16 +117,53 @@ class PossibleNumbers:
         dialled, reason = parts(value)
         if reason is PhoneReason.MISSING:
             return Possible(frozenset(), None, reason)
-        if not dialled:
-            return Possible(frozenset(), None, self._reason_of(region, reason))
         numbers, elsewhere, is_known = self._numbers(dialled, own)
-        looks_like = dialled[0].looks_like
-        if reason is None and looks_like is not None and not _is_grouped(dialled[0], numbers):
-            reason = looks_like
+        if dialled:
+            looks_like = dialled[0].looks_like
+            if reason is None and looks_like is not None and not _is_grouped(dialled[0], numbers):
+                reason = looks_like
+        if reason is not None or not self._is_valid(dialled[0], own):
+            found, digits, begins = self._numbers_within(value, own)
+            numbers |= found
+            elsewhere = " ".join(dict.fromkeys(filter(None, (elsewhere, *digits)))) or None
+            # What a valid number is followed by is an extension, or a second number.
+            reason = reason or (PhoneReason.EXTENSION if begins else None)
         if reason is None and not is_known:
             reason = self._unknown(dialled[0], own)
         forms = frozenset(form for number in numbers for form in line_forms(int(number)))
         return Possible(forms, elsewhere, self._reason_of(region, reason))
+
+    def _is_valid(self, dialled: Dialled, own: Country | None) -> bool:
+        """Whether libphonenumber holds digits valid as a whole."""
+        if dialled.plus:
+            return bool(international(dialled.digits).valid) or read_international(dialled) is not None
+        countries = self._countries if own is None else [own]
+        return _dialled(dialled.digits, countries, is_any_country=own is None)[1]
+
+    def _numbers_within(self, value: object, own: Country | None) -> tuple[set[str], list[str], bool]:
+        """
+        Read whatever stands in a value beside something else.
+
+        :return: the numbers that are valid; digits of which no country is known; whether the value begins with one.
+        """
+        numbers: set[str] = set()
+        elsewhere: list[str] = []
+        begins = False
+        countries = self._countries if own is None else [own]
+        found = runs(value)
+        is_written = own is not None or any(one.plus for one, _ in found)
+        for one, is_first in found:
+            valid = international(one.digits).valid if one.plus else set[str]()
+            if not one.plus:
+                for known in countries:
+                    valid |= known.dialled(one.digits).valid
+                if one.digits.startswith("00"):
+                    valid |= written(one.digits[2:]).valid
+                elif not is_written:
+                    elsewhere.append(one.digits)
+            numbers |= valid
+            begins = begins or (is_first and bool(valid))
+        return numbers, elsewhere, begins
 
     def _recognised(self, text: str) -> int | None:
         """Read a number with a plus that is valid just as it is written: nearly all of them are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from airflow_provider_octopush.phones.characters import plain
-from airflow_provider_octopush.phones.library import REGIONS
+from airflow_provider_octopush.phones.library import REGIONS, country_code_of
 from airflow_provider_octopush.phones.written import stands_for_nothing
 from airflow_provider_octopush.values import is_missing
 
@@ -19,6 +19,11 @@ def region_code(region: object) -> str:
 def is_region(region: object) -> bool:
     """Tell whether a value names a region that has phone numbers."""
     return isinstance(region, str) and region_code(region) in REGIONS
+
+
+def country_codes_of(regions: Iterable[str]) -> set[int]:
+    """Return the country codes of regions; those that do not exist have none."""
+    return {int(country_code_of(region_code(region))) for region in regions if is_region(region)}
 
 
 def names_nothing(region: object) -> bool:

@@ -145,7 +145,7 @@ class Opening:
                 "delete it with its additions: the next run is then a first run"
             )
         in_order = None if was_restored else _in_order(tries, self.generation)
-        own = [] if in_order is None else _last_of_run(in_order, name_of(run, keys))
+        own = [] if in_order is None else _last_of_run(in_order, names_of(run, keys))
         headers = [part.header for one in (tries if in_order is None else in_order) for part in one.parts]
         headers += [header for header in (self.base, self.head) if header is not None]
         self.remembered = _remembered(headers, is_ordered=in_order is not None)
@@ -160,10 +160,11 @@ class Opening:
         #: What earlier tries of this run have noted.
         self.noted = Noted(before=self.records.count)
         if own:
-            counts = dict(own[-1].header.counts)
-            before, noted, removed = (int(counts.pop(name)) for name in ("before", "noted", "removed"))
-            self.noted = Noted(0, before, noted, removed, counts)
+            self.noted = _noted_by(own[-1].header)
             log.info("an earlier try of this run has noted what it did: going on from there")
+        elif self.base is not None and not tries and self.base.run_of_tries in names_of(run, keys):
+            # It has come to its end, but for the last steps.
+            self.noted = _noted_by(self.base)
         self.records.index()
 
     @property
@@ -226,13 +227,16 @@ class Opening:
         tries = []
         for run, of_run in parts.items():
             start = included.get(run, 0) + 1
-            if sorted(of_run) != list(range(start, start + len(of_run))):
+            found = _Try([self._open_addition(of_run[number]) for number in sorted(of_run)])
+            # What a run writes that was taken over long ago is no more than a hint.
+            is_late = all(part.header.generation < self.generation for part in found.parts)
+            if sorted(of_run) != list(range(start, start + len(of_run))) and not is_late:
                 raise SnapshotUnreadableError(
                     f"an addition to {self._store.name} is missing: restore it, or delete the snapshot with all of its "
                     "additions, and the next run is a first run"
                 )
-            tries.append(_Try([self._open_addition(of_run[number]) for number in sorted(of_run)]))
-            self._check_alone_to_erase(tries[-1].header)
+            tries.append(found)
+            self._check_alone_to_erase(found.header)
             self.stale.extend(of_run.values())
             self.others_were_there = True
         was_restored = tip > self.generation
@@ -250,7 +254,7 @@ class Opening:
         return tries, was_restored
 
     def _check_alone_to_erase(self, header: Header) -> None:
-        if self._run.erases and header.run_of_tries != name_of(self._run, self._keys):
+        if self._run.erases and header.run_of_tries not in names_of(self._run, self._keys):
             raise SnapshotConflictError(
                 f"a run that writes {self._store.name} is under way or was killed, and would bring back who is erased "
                 "now: let it end, or run it again, first. Nobody was removed"
@@ -289,6 +293,8 @@ class Opening:
                     today = self._of_today(block, one.parts[0].keys, is_certain=in_order is not None)
                     if one not in own:
                         today["mark"][np.isin(today["mark"], CONFIRMED)] = Mark.KNOWN
+                    else:
+                        today["mark"][today["mark"] == Mark.REMOVING] = Mark.OWN_REMOVING
                     today["mark"][today["mark"] == Mark.UNKNOWN] = Mark.TAKEN_OVER
                     later.append(today)
             for block in merged(old, later.records()):
@@ -316,9 +322,15 @@ class Opening:
         return today
 
 
-def name_of(run: Run, keys: Sequence[Keys]) -> str:
-    """Return what stands in a header for all tries of a run."""
-    return keys[0].digest_text(run.tries.encode())
+def names_of(run: Run, keys: Sequence[Keys]) -> list[str]:
+    """Return what may stand in a header for all tries of a run: what each secret makes of it, the newest first."""
+    return [one.digest_text(run.tries.encode()) for one in keys]
+
+
+def _noted_by(header: Header) -> Noted:
+    counts = dict(header.counts)
+    before, noted, removed = (int(counts.pop(name)) for name in ("before", "noted", "removed"))
+    return Noted(0, before, noted, removed, counts)
 
 
 def _remembered(headers: Sequence[Header], *, is_ordered: bool) -> Remembered:
@@ -341,11 +353,11 @@ def _in_order(tries: Sequence[_Try], generation: int) -> list[_Try] | None:
     return ordered
 
 
-def _last_of_run(tries: Sequence[_Try], run: str) -> list[_Try]:
+def _last_of_run(tries: Sequence[_Try], names: Sequence[str]) -> list[_Try]:
     """Return the tries of a run, unless another run came after them."""
     own: list[_Try] = []
     for one in reversed(tries):
-        if one.header.run_of_tries != run:
+        if one.header.run_of_tries not in names:
             break
         own.insert(0, one)
     return own

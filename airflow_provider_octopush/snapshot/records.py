@@ -67,6 +67,8 @@ class Mark(IntEnum):
     REFUSED = 9
     #: The list may have the contact, by a request of another process that may still arrive.
     TAKEN_OVER = 10
+    #: An earlier try of this very run was about to remove it, and had no answer.
+    OWN_REMOVING = 11
     #: And above: known, with the digest under an older secret, whose place in the connection is added to this.
     OLDER_SECRET = 16
 

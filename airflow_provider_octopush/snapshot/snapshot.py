@@ -33,7 +33,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotUnreadableError,
     SupersededError,
 )
-from airflow_provider_octopush.snapshot.opening import Noted, Opening, Run, name_of
+from airflow_provider_octopush.snapshot.opening import Noted, Opening, Run, names_of
 from airflow_provider_octopush.snapshot.records import CONFIRMED, Array, Mark, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
 from airflow_provider_octopush.snapshot.snapshot_file import (
@@ -167,6 +167,11 @@ class Snapshot:
         return self._remembered.countries
 
     @property
+    def has_leftovers(self) -> bool:
+        """Whether an earlier try of this run has left something beside it."""
+        return bool(self._opening.stale)
+
+    @property
     def size_now(self) -> int:
         """How many contacts it would hold if it were replaced now."""
         return self._noted.before + self._noted.noted - self._noted.removed
@@ -179,7 +184,9 @@ class Snapshot:
         What runs have added that did not come to their end does not count: their rows may not have been right.
         """
         base = self._opening.base
-        return self._noted.before if base is None else min(self._noted.before, base.records)
+        if base is None or base.run_of_tries in names_of(self._run, self._keys):
+            return self._noted.before
+        return min(self._noted.before, base.records)
 
     # What is asked of it.
 
@@ -232,8 +239,18 @@ class Snapshot:
 
     def may_be_gone(self, found: Array) -> Array:
         """Tell of which records a removal was begun whose end nobody knows."""
-        begun: Array = found["mark"] == Mark.REMOVING
+        begun: Array = np.isin(found["mark"], (Mark.REMOVING, Mark.OWN_REMOVING))
         return begun
+
+    def was_allowed(self, found: Array) -> Array:
+        """Tell of which records an earlier run was about to remove them, so that no limit counts them again."""
+        allowed: Array = found["mark"] == Mark.REMOVING
+        return allowed
+
+    def was_asked(self, found: Array) -> Array:
+        """Tell of which records an earlier try of this very run was about to remove them, and had no answer."""
+        asked: Array = found["mark"] == Mark.OWN_REMOVING
+        return asked
 
     def statuses(self, found: Array) -> list[str | None]:
         """Tell with which status records were confirmed by an earlier try of this run; None where they were not."""
@@ -417,7 +434,7 @@ class Snapshot:
         base = self._opening.base
         if (None if base is None else base.run) == (None if now is None else now.run):
             return
-        if now is not None and now.run > self._try:
+        if self._run.erases or (now is not None and now.run > self._try and not now.run.endswith("e")):
             raise self._superseded()
         raise SnapshotConflictError(
             f"another run has replaced {self._store.name} meanwhile: what this run did is noted. {ONE_AT_A_TIME}"
@@ -436,9 +453,13 @@ class Snapshot:
     def _newer_run(self) -> SnapshotError | None:
         self._looked_at = time.monotonic()
         signs = [match for name in self._store.additions() if (match := _SIGN.fullmatch(name))]
-        if any(match[0].partition("-")[0] > self._try for match in signs if self._run.erases or not match[2]):
-            return self._superseded()
-        return None
+        if self._run.erases:
+            # Whatever has come since, a sign that took long to be put included.
+            tries = {name.partition("-")[0] for name in self._opening.known} | {self._try}
+            is_newer = any(match[0].partition("-")[0] not in tries for match in signs)
+        else:
+            is_newer = any(match[0].partition("-")[0] > self._try for match in signs if not match[2])
+        return self._superseded() if is_newer else None
 
     def _superseded(self) -> SnapshotError:
         if self._run.erases:
@@ -475,18 +496,21 @@ class Snapshot:
             **self._instance(),
         )
 
-    def replace(self, *, forgets: bool = False) -> int:
+    def replace(self, *, opted_out: int | None = None, forgets: bool = False) -> int:
         """
         Put the next generation in the snapshot's place. Nothing may be flushed meanwhile.
 
         Where nothing has changed, only what has to be remembered is put beside it.
 
+        :param opted_out: how many people have opted out; None: as many as is known.
         :param forgets: True: leave nothing behind of who was removed, even if another run might have wanted it.
         :return: how many contacts it holds.
         :raises SnapshotError: one of its subclasses, when another run works with the snapshot.
         :raises RuntimeError: when the counts do not add up, which is a bug of this provider.
         """
         self.check_alone()
+        if opted_out is not None:
+            self._remembered = replace(self._remembered, opted_out=opted_out)
         date = max(filter(None, [self._opening.date, self._run.date]), default=None)
         if not self._noted.records and not self._is_outdated and not forgets:
             self._put_head(self._opening.generation, date)
@@ -496,6 +520,8 @@ class Snapshot:
         header = msgspec.structs.replace(
             self._header(self._opening.generation + 1, date),
             included={**self._still_there(), **self._opening.included, self._try: self._part - 1},
+            run_of_tries=names_of(self._run, self._keys)[0],
+            counts=self._counts(self._noted),
         )
         spool = self._spool.records(noted.records)
         file, number = write(header, self._keys[0], map(_as_kept, merged(self._records, spool)))
@@ -515,6 +541,10 @@ class Snapshot:
         self._put_head(header.generation, date)
         self._tidy_up(forgets=forgets)
         return number
+
+    @staticmethod
+    def _counts(noted: Noted) -> dict[str, float]:
+        return {**noted.counts, "before": noted.before, "noted": noted.noted, "removed": noted.removed}
 
     def _instance(self) -> dict[str, Any]:
         return {
@@ -549,13 +579,13 @@ class Snapshot:
             run=self._try,
             date=self._date,
             sequence=self._part,
-            run_of_tries=name_of(self._run, self._keys),
+            run_of_tries=names_of(self._run, self._keys)[0],
             included={} if is_sign else self._opening.included,
             reading={} if is_sign or self._run.reading is None else self._reading,
             opted_out=0 if is_sign else self.opted_out,
             countries=[] if is_sign else sorted(self.countries),
             **self._instance(),
-            counts={**noted.counts, "before": noted.before, "noted": noted.noted, "removed": noted.removed},
+            counts=self._counts(noted),
         )
         file, _ = write(header, self._keys[0], records)
         with file:
@@ -566,11 +596,20 @@ class Snapshot:
 #: What stays as it is from one night to the next.
 _LASTING = (Mark.REMOVING, Mark.REFUSED)
 
+#: A digest that is nobody's: the list has the contact, and whatever is sent of it is something else.
+_NO_DIGEST = 0
+
 
 def _as_kept(records: Array) -> Array:
     """Return records as they stand in a snapshot: known, or not."""
-    marks = np.where(np.isin(records["mark"], CONFIRMED), Mark.KNOWN, Mark.UNKNOWN)
-    return _marked(records, np.where(np.isin(records["mark"], _LASTING), records["mark"], marks))
+    kept = records.copy()
+    # A digest under an older secret says nothing any more, but the list has the contact.
+    is_older = records["mark"] >= Mark.OLDER_SECRET
+    kept["digest"][is_older] = _NO_DIGEST
+    marks = np.where(np.isin(records["mark"], CONFIRMED) | is_older, Mark.KNOWN, Mark.UNKNOWN)
+    marks = np.where(np.isin(records["mark"], _LASTING), records["mark"], marks)
+    kept["mark"] = np.where(records["mark"] == Mark.OWN_REMOVING, Mark.REMOVING, marks)
+    return kept
 
 
 def _marked(records: Array, mark: Any) -> Array:

@@ -232,6 +232,7 @@ class ContactDeletion:
             may_be_gone=bool(self._snapshot.may_be_gone(asked.record)),
             is_doubtful=bool(self._snapshot.is_doubtful(asked.record)),
             was_refused=bool(self._snapshot.was_refused(asked.record)),
+            was_asked=bool(self._snapshot.was_asked(asked.record)),
             record=asked,
         )
 
@@ -260,9 +261,11 @@ class ContactDeletion:
             self._snapshot.note_kept(records)
 
     def _forget(self) -> None:
-        if self._snapshot is None or self.summary.validate_only or not self._snapshot.noted.records:
+        if self._snapshot is None or self.summary.validate_only:
             return
         self.summary.forgotten = self._snapshot.noted.removed
+        if not (self._snapshot.noted.records or self._snapshot.has_leftovers):
+            return
         self._snapshot.replace(forgets=True)
 
 

@@ -55,6 +55,7 @@ class Diff:
 
     :param snapshot: opened.
     :param countries: country codes in which texts of opt-outs are read.
+    :param read_in: country codes of the regions that rows have named; more come while rows are read.
     :param resend: whether contacts are sent although they are unchanged.
     :param changes: where what becomes of contacts is written; None writes it nowhere.
     """
@@ -63,6 +64,7 @@ class Diff:
         self,
         snapshot: Snapshot,
         countries: Iterable[int] = (),
+        read_in: Collection[int] = (),
         *,
         resend: bool = False,
         changes: Changes | None = None,
@@ -77,6 +79,7 @@ class Diff:
         self._elsewhere = SeenNumbers()
         self._elsewhere_apart: set[str] = set()
         self._countries = set(countries)
+        self._read_in = read_in
         #: Contacts that the snapshot does not hold, and those that it holds otherwise.
         self.new = self.changed = 0
         #: The records of all contacts to send.
@@ -122,7 +125,7 @@ class Diff:
 
     def _look_in(self, numbers: Sequence[int]) -> None:
         """Read the texts of opt-outs also in the countries that appear for the first time."""
-        codes = country_codes(numbers)
+        codes = country_codes(numbers).union(self._read_in)
         if not codes <= self._snapshot.countries:
             self._snapshot.note_countries(codes)
         new = codes - self._countries

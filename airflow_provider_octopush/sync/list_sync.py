@@ -179,9 +179,20 @@ class ListSync:
         if self._exceeded or not summary.read:
             self._snapshot.put_head()
         else:
-            summary.snapshot_after = self._snapshot.replace()
+            has_opt_outs = opt_outs is not None
+            summary.snapshot_after = self._snapshot.replace(
+                opted_out=self._opt_outs_read.readable if has_opt_outs and self._is_good(summary) else None
+            )
         summary.check()
         return summary
+
+    def _is_good(self, summary: ListSummary) -> bool:
+        """Whether the run did all that it should have."""
+        try:
+            self.check(summary)
+        except (TooManyRejectedError, ContactsKeptError):
+            return False
+        return True
 
     def check(self, summary: ListSummary) -> None:
         """
@@ -248,8 +259,10 @@ class ListSync:
         read.check_whole(self._snapshot.opted_out, self._rules.min_opted_out)
         if not self._rules.plans:
             self._snapshot.check_alone()
-            if read.readable != self._snapshot.opted_out:
-                self._snapshot.note_opted_out(read.readable)
+            # A run that does not come to its end makes no fewer enough for the next one, unless somebody said so.
+            known = read.readable if self._rules.min_opted_out else max(read.readable, self._snapshot.opted_out)
+            if known != self._snapshot.opted_out:
+                self._snapshot.note_opted_out(known)
             positions = self._opted_out()
             exceeded = self._plan(0, positions, positions[:0]).exceeded()
             if exceeded:
@@ -307,7 +320,7 @@ class ListSync:
     def _allowed_now(self, positions: Array) -> int:
         # That a removal was under way means that it was allowed.
         return len(positions) - sum(
-            int(self._snapshot.may_be_gone(part).sum()) for part in self._snapshot.records_at(positions)
+            int(self._snapshot.was_allowed(part).sum()) for part in self._snapshot.records_at(positions)
         )
 
     def _check_not_mostly_invalid(self) -> None:

@@ -48,6 +48,7 @@ class Candidate:
     :param may_be_gone: whether an earlier request to remove it was sent, or may have been, that had no answer.
     :param is_doubtful: whether nothing has ever confirmed that it is there.
     :param was_refused: whether an earlier run was refused to remove it.
+    :param was_asked: whether an earlier try of this very run was about to remove it, and had no answer.
     :param record: what the caller knows it by.
     """
 
@@ -55,6 +56,7 @@ class Candidate:
     may_be_gone: bool = False
     is_doubtful: bool = False
     was_refused: bool = False
+    was_asked: bool = False
     record: Any = None
     #: Whether a request of this run had no answer.
     is_unanswered: bool = field(default=False, init=False)
@@ -94,9 +96,9 @@ class Removal:
     :param note: called with those that are gone.
     :param restore: called with those that are not, unless a request for them had no answer.
     :param has_removed: whether an earlier try of the run has removed somebody, so that the requests are right.
-    :param believes_refusals: whether a number that may be gone is taken for gone as soon as it is refused alone.
-        Without it, some other removal of the run has to be accepted: a key without rights must not make a list
-        forgotten.
+    :param believes_refusals: whether a number that an earlier try of the run was about to remove is taken for gone as
+        soon as it is refused alone. Without it, some other removal of the run has to be accepted: a key without rights
+        must not make a list forgotten.
     """
 
     def __init__(
@@ -211,7 +213,7 @@ class Removal:
             self._in_doubt.append(candidate)
 
     def _is_evidence(self, candidate: Candidate) -> bool:
-        return self._believes_refusals and (candidate.may_be_gone or candidate.is_unanswered)
+        return self._believes_refusals and candidate.was_asked
 
     def _count_refusal(self, part: Sequence[Candidate]) -> None:
         # What is refused because it is gone says nothing about those that are there.

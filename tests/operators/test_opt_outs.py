@@ -139,6 +139,56 @@ def test_a_text_with_a_region_or_a_plus_stands_for_that_country_only(nights: Nig
     check(other.run(rows, opted_out=[{"n": "+33612345678"}], **options), opted_out=1, added=1)
 
 
+@pytest.mark.parametrize(
+    ("row", "stop", "region"),
+    [
+        ("+1 514 499 0159", "+1 514 499 0159-107", None),
+        ("+1 514 499 0159", "tel:+1-514-499-0159-107", None),
+        ("+33 6 12 34 56 78", "+33 6 12 34 56 78 12", "FR"),
+        ("+33 6 12 34 56 78", "+33 6 12 34 56 78 (5)", None),
+        ("06 12 34 56 78", "06 12 34 56 78-12", "FR"),
+        ("06 12 34 56 78", "id 12345 06 12 34 56 78", "FR"),
+        ("06 12 34 56 78", "06 12 34 56 78 2024", "FR"),
+        ("06 12 34 56 78", "1) 0612345678", "FR"),
+        ("06 12 34 56 78", "06 12 34 56 78 + 06 12 34 56 79", "FR"),
+        ("06 12 34 56 79", "06 12 34 56 78 + 06 12 34 56 79", "FR"),
+        ("0171/1234567", "0171/1234567 privat", "DE"),
+        ("0151 23456789", "0151 23456789 0152 34567890", "DE"),
+        ("0152 34567890", "0151 23456789 0152 34567890", "DE"),
+        ("+33612345678", "; ".join(f"+336123456{n}" for n in range(60, 91)), None),
+        ("+33612345678", ["+33612345678"], None),
+        ("+33612345678", {"mobile": "+33 6 12 34 56 78"}, None),
+        ("+33612345678", b"+33612345678\xa0", None),
+        ("+33612345678", "+33&nbsp;6&nbsp;12&nbsp;34&nbsp;56&nbsp;78", None),
+        ("33612345678", "-33612345678", "FR"),
+        ("33612345678", -33612345678, "FR"),
+        ("33612345678", 33612345678.5, "FR"),
+    ],
+)
+def test_an_opt_out_blocks_every_number_that_stands_in_it_and_says_that_it_is_not_just_one(
+    nights: Nights, row: str, stop: Any, region: str | None
+) -> None:
+    rows = [{"phone_number": row}]
+    stops = [{"n": stop}, {"n": "+34612345678"}]
+    nights.run([*rows, *people(1)], default_region=region)
+    summary = nights.run([*rows, *people(1)], opted_out=stops, default_region=region, max_rejected=1)
+    check(summary, opted_out=1, opted_out_invalid=1, removed=1, removed_opted_out=1)
+    assert nights.on_list == {number(1)}
+    with pytest.raises(AirflowFailException, match="1 of 2 numbers of people who opted out cannot be read"):
+        nights.run([*rows, *people(1)], opted_out=stops, default_region=region)
+    # The same text protects a contact that is on the list, and is no row of a rejects file.
+    other = Nights(nights.simulator, nights.snapshot_path.parent / "other")
+    other.run([*rows, *people(2)], default_region=region)
+    check(other.run([{"phone_number": stop}, *people(2)], default_region=region, max_rejected=1), removed=0, invalid=1)
+
+
+def test_a_number_dialled_abroad_from_the_region_of_its_row_is_blocked(nights: Nights) -> None:
+    rows = [{"phone_number": "011 44 7400 123456", "r": "US"}, *({**row, "r": None} for row in people(1))]
+    stops = [{"n": "011 44 7400 123456"}, {"n": "+15144990159"}]
+    summary = nights.run(rows, opted_out=stops, default_region="GB", columns={"region": "r"}, max_rejected=2)
+    check(summary, opted_out=1, added=1)
+
+
 def test_opt_outs_are_read_by_the_columns_of_the_rows(nights: Nights) -> None:
     columns = {"phone_number": "mobile", "region": "country"}
     rows = [{"mobile": "612345678", "country": region} for region in ("ES", "FR")]
@@ -190,6 +240,21 @@ class TestWhatTheLastRunKnew:
         nights.run(people(1, 2))
         with pytest.raises(AirflowFailException, match="failed reload"):
             nights.run(people(1, 2), opted_out=[])
+
+    def test_runs_that_fail_do_not_lower_it_step_by_step(self, nights: Nights) -> None:
+        stops = [{"n": number(n)} for n in range(1000, 1200)]
+        nights.run(people(*range(60)), opted_out=stops)
+        with pytest.raises(AirflowFailException, match="max_removed"):
+            nights.run(people(*range(20)), opted_out=stops[:184])
+        nights.simulator.fail_next(*[Fault.server_error()] * 2)
+        with pytest.raises(OctopushServerError):
+            nights.run(people(*range(61)), opted_out=stops[:184])
+        with pytest.raises(AirflowFailException, match="rows were rejected"):
+            nights.run([*people(*range(61)), {"phone_number": "x"}], opted_out=stops[:184])
+        with pytest.raises(AirflowFailException, match="169 people have opted out, and 200 had"):
+            nights.run(people(*range(61)), opted_out=stops[:169])
+        check(nights.run(people(*range(61)), opted_out=stops[:184]), kept=0)
+        check(nights.run(people(*range(61)), opted_out=stops[:169]), kept=0)
 
     def test_a_run_that_stops_does_not_lower_it(self, nights: Nights) -> None:
         stops = [{"n": number(n)} for n in range(1000, 1200)]
