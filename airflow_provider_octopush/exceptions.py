@@ -101,7 +101,11 @@ class SnapshotError(OctopushError):
 
 
 class SnapshotUnreadableError(SnapshotError):
-    """A snapshot is torn or damaged: restore it, or delete it and begin with a first run."""
+    """A snapshot is torn or damaged: restore it, or delete it and begin anew with ``resend``."""
+
+
+class SnapshotMissingError(SnapshotError):
+    """A task that has run before finds no snapshot: put it back, or say that the list begins anew."""
 
 
 class SnapshotMismatchError(SnapshotError):

@@ -115,7 +115,8 @@ class SyncListOperator(RowsOperator):
     :param min_opted_out: how many people must have opted out: a number, or a share of how many had the last time, such
         as ``"90%"``. With fewer, the task fails before anything is sent. None (default) is nine tenths; ten fewer are
         let through, unless none are left. (templated)
-    :param resend: True: send everything again, for instance after somebody has edited the list by hand. (templated)
+    :param resend: True: send everything again, for instance after somebody has edited the list by hand; and begin anew
+        where the task has run before and its snapshot is gone, which fails otherwise. (templated)
     :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused,
         unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
         else was sent, and nobody who is no longer among the rows is removed. Of the numbers of people who opted out, as
@@ -282,12 +283,30 @@ class SyncListOperator(RowsOperator):
                 rejects,
             )
             self._make_killable(sync)
+            self._check_not_lost(snapshot, context)
             summary = sync.run(partial(self._frames, context), opt_outs)
         self._tell(summary, context)
         upstream.check("what was there was sent, and nobody was removed for not being there")
         if summary.read or self.on_empty == "succeed":
             sync.check(summary)
         return summary
+
+    def _check_not_lost(self, snapshot: Snapshot, context: Context) -> None:
+        """Check that a task that has run before does not begin anew, unless somebody says that it should."""
+        from airflow_provider_octopush.exceptions import SnapshotMissingError
+        from airflow_provider_octopush.operators.earlier_runs import has_run_before
+
+        is_resend = is_true("resend", self.resend)
+        if is_resend or not snapshot.is_blank or not has_run_before(context, self.list_name):
+            return
+        message = (
+            f"a lost folder is no new beginning: this task has brought {self.list_name!r} in step before, but there is "
+            f"neither {snapshot.name} nor anything beside it. Put both back, or correct snapshot_path. If the list is "
+            "to begin anew, run once with resend=True: everything is sent, and whoever left meanwhile stays on the list"
+        )
+        if not self.validate_only:
+            raise SnapshotMissingError(f"{message}. Nothing was sent or removed")
+        self.log.warning("a run would fail: %s", message)
 
     def _check_opted_out(self, context: Context) -> None:
         """Check that no person can be missing among those who opted out."""

@@ -112,6 +112,8 @@ class Snapshot:
         base = opening.base
         #: Whether there was no snapshot.
         self.first_run = base is None
+        #: Whether nothing stands beside it either.
+        self.is_blank = opening.is_blank
         self._remembered = opening.remembered
         self._reading = dict(run.reading or ({} if base is None else base.reading))
         #: Whether phone numbers are read otherwise than when it, or what was noted beside it, was written.
