@@ -128,6 +128,10 @@ class SnapshotConflictError(SnapshotError):
     """Another run works with the same snapshot: allow one run at a time, then try again."""
 
 
+class StalePlanError(SnapshotError):
+    """The list has changed since its plan was made: make and approve a new plan."""
+
+
 class OlderRunError(SnapshotError):
     """A later run wrote the snapshot, so what this run would do is done already: there is nothing left to do."""
 

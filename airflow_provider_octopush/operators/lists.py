@@ -13,6 +13,7 @@ from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.assets.lists import DEFAULT_CONNECTION
 from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
+    as_generation,
     check_leavers,
     check_number,
     check_one_of_opt_outs,
@@ -117,6 +118,9 @@ class SyncListOperator(RowsOperator):
         let through, unless none are left. (templated)
     :param resend: True: send everything again, for instance after somebody has edited the list by hand; and begin anew
         where the task has run before and its snapshot is gone, which fails otherwise. (templated)
+    :param plan_generation: the ``generation`` in the summary of the plan that somebody approved. If the list has been
+        brought in step meanwhile, the task fails without retries before anything is sent. None (default): whatever it
+        is. (templated)
     :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused,
         unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
         else was sent, and nobody who is no longer among the rows is removed. Of the numbers of people who opted out, as
@@ -124,7 +128,8 @@ class SyncListOperator(RowsOperator):
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. Opt-outs that
         cannot be read are in a file beside it, ``rejects-opted-out.csv``. (templated)
-    :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be.
+    :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be,
+        and lists the limits that would hold a run as ``exceeded``.
     :param tag_name: tag to attach to each contact that is sent, at most 20 characters. (templated)
     :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
     :param chunk_size: contacts in a request.
@@ -149,6 +154,7 @@ class SyncListOperator(RowsOperator):
         "opted_out_conn_id",
         "opted_out_parameters",
         "resend",
+        "plan_generation",
     )
     template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance variable
         **RowsOperator.template_fields_renderers,
@@ -171,6 +177,7 @@ class SyncListOperator(RowsOperator):
         max_opted_out: int | str | None = None,
         min_opted_out: int | str | None = None,
         resend: bool | str = False,
+        plan_generation: int | str | None = None,
         tag_name: str | None = None,
         auto_remove_blacklisted_numbers: bool | None = None,
         chunk_size: int = 200,
@@ -201,6 +208,7 @@ class SyncListOperator(RowsOperator):
         self.max_opted_out = max_opted_out
         self.min_opted_out = min_opted_out
         self.resend = resend
+        self.plan_generation = plan_generation
         self.tag_name = tag_name
         self._templates["tag_name"] = tag_name
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
@@ -284,12 +292,24 @@ class SyncListOperator(RowsOperator):
             )
             self._make_killable(sync)
             self._check_not_lost(snapshot, context)
+            self._check_planned(snapshot)
             summary = sync.run(partial(self._frames, context), opt_outs)
         self._tell(summary, context)
         upstream.check("what was there was sent, and nobody was removed for not being there")
         if summary.read or self.on_empty == "succeed":
             sync.check(summary)
         return summary
+
+    def _check_planned(self, snapshot: Snapshot) -> None:
+        """Check that the list is still what the plan was made of that somebody approved."""
+        from airflow_provider_octopush.exceptions import StalePlanError
+
+        planned = as_generation("plan_generation", self.plan_generation)
+        if planned is not None and planned != snapshot.generation_before:
+            raise StalePlanError(
+                f"the plan was made of generation {planned}, the snapshot is of {snapshot.generation_before}: make and "
+                f"approve a new plan. Nothing was sent or removed ({snapshot.name})"
+            )
 
     def _check_not_lost(self, snapshot: Snapshot, context: Context) -> None:
         """Check that a task that has run before does not begin anew, unless somebody says that it should."""

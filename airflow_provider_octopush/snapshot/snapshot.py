@@ -154,6 +154,14 @@ class Snapshot:
         return self._remembered.opted_out
 
     @property
+    def generation_before(self) -> int:
+        """The generation that the run found, in the first of its tries; 0 where there was no snapshot."""
+        base = self._opening.base
+        # An earlier try may have ended after it had replaced the snapshot.
+        is_own = base is not None and base.run_of_tries == name_of(self._run, self._keys)
+        return self._opening.generation - int(is_own)
+
+    @property
     def countries(self) -> frozenset[int]:
         """Country codes of the numbers that were ever held."""
         return self._remembered.countries
@@ -481,6 +489,7 @@ class Snapshot:
         header = msgspec.structs.replace(
             self._header(self._opening.generation + 1, date),
             included={**self._still_there(), **self._opening.included, self._try: self._part - 1},
+            run_of_tries=name_of(self._run, self._keys),
         )
         spool = self._spool.records(noted.records)
         file, number = write(header, self._keys[0], map(_as_kept, merged(self._records, spool)))

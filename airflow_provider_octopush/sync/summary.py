@@ -233,6 +233,8 @@ class ListSummary(Summary):
     :param unsettled: contacts that Octopush refused to remove, and that may be gone already; a later run asks again.
     :param exceeded: the limits that held the run, or would hold it, in words.
     :param first_run: there was no snapshot, so nothing was known of the list.
+    :param generation: of the snapshot that the run found: how often it had been replaced; 0 where there was none, and
+        in the summary of several lists.
     :param snapshot_before: contacts that the snapshot held before the run.
     :param snapshot_after: contacts that it holds after it.
     """
@@ -264,6 +266,7 @@ class ListSummary(Summary):
     unsettled: int = 0
     exceeded: list[str] = field(default_factory=list)
     first_run: bool = False
+    generation: int = 0
     snapshot_before: int = 0
     snapshot_after: int = 0
 
