@@ -101,7 +101,11 @@ class SnapshotError(OctopushError):
 
 
 class SnapshotUnreadableError(SnapshotError):
-    """A snapshot is torn or damaged: restore it, or delete it and begin with a first run."""
+    """A snapshot is torn or damaged: restore it, or delete it and begin anew with ``resend``."""
+
+
+class SnapshotMissingError(SnapshotError):
+    """A task that has run before finds no snapshot: put it back, or say that the list begins anew."""
 
 
 class SnapshotMissingError(SnapshotError):
@@ -126,6 +130,10 @@ class SupersededError(SnapshotError):
 
 class SnapshotConflictError(SnapshotError):
     """Another run has replaced the snapshot, or an erasure met a run: allow one run at a time, then try again."""
+
+
+class StalePlanError(SnapshotError):
+    """The list has changed since its plan was made: make and approve a new plan."""
 
 
 class OlderRunError(SnapshotError):

@@ -2,8 +2,9 @@
 ### A plan, a person, then the sync (Airflow 3.1 and newer)
 
 What a sync would do is counted first, and nothing is sent. A person approves the counts in Airflow's UI. Then the list
-is brought in step, with `max_removed` at the larger of the plan's two numbers: who left the table, and who opted
-out. If the table has changed meanwhile so that more would leave, nothing is sent and the task fails.
+is brought in step. The run is bound by the plan, each number by its own: how many are new, are missing from the table,
+and have opted out. As tables live, a tenth more is let through, or ten. With more, nothing is sent, and the task fails.
+So it does if another run has changed the list since the plan was made.
 
 Rejected, or not answered within a day, nothing is sent, and the run is not green. Subject and body of the question are
 kept in Airflow's database and shown to everyone who may see the Dag, so they hold counts only.
@@ -32,6 +33,15 @@ AUDIENCE: dict[str, Any] = {
     "max_rejected": 0.1,
 }
 
+
+def a_little_more_than(number: str) -> str:
+    """Return a template: a number of the plan, and a tenth of it, at least 10."""
+    return (
+        "{% set plan = ti.xcom_pull(task_ids='plan') %}{% set number = " + number + " %}"
+        "{{ number + [number // 10, 10] | max }}"
+    )
+
+
 with DAG(
     dag_id="reviewed_sync",
     doc_md=__doc__,
@@ -50,6 +60,9 @@ with DAG(
 
 {{ plan.removed }} would be removed, {{ plan.removed_opted_out }} of them because they opted out, of
 {{ plan.snapshot_before }} on the list. That takes {{ plan.requests }} requests.
+{% for exceeded in plan.exceeded %}
+More than usual: {{ exceeded.split(". ")[0] }}.
+{% endfor %}
 """,
         # Rejected is a failure here: a run in which nothing was sent should not be green.
         fail_on_reject=True,
@@ -57,9 +70,10 @@ with DAG(
     )
     sync = SyncListOperator(
         task_id="sync",
-        # It holds for those who left and for those who opted out apart.
-        max_removed="{% set plan = ti.xcom_pull(task_ids='plan') %}"
-        "{{ [plan.removed - plan.removed_opted_out, plan.removed_opted_out] | max }}",
+        max_added=a_little_more_than("plan.added"),
+        max_removed=a_little_more_than("plan.removed - plan.removed_opted_out"),
+        max_opted_out=a_little_more_than("plan.removed_opted_out"),
+        plan_generation="{{ ti.xcom_pull(task_ids='plan').generation }}",
         **AUDIENCE,
     )
     plan >> approve >> sync

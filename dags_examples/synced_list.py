@@ -5,6 +5,9 @@ Each night, the list *Newsletter* becomes what the query says: new and changed c
 missing from the query are removed, and a number that has sent STOP is never added. A night without changes costs no
 request.
 
+A night on which far more would change than usual is held: somebody should look. If it is right, they trigger a run with
+`max_removed`, `max_added` or `max_opted_out` as the message says: a number such as 1204, or a share such as `5%`.
+
 Needs the connections `warehouse` (any database) and `octopush_default`, with the extra `snapshot_secret`.
 """
 
@@ -12,9 +15,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, Param
 
 from airflow_provider_octopush.operators.lists import SyncListOperator
+
+LIMITS = {
+    name: Param(None, type=["null", "integer", "string"], description="12 or 5%; empty for the default")
+    for name in ("max_removed", "max_added", "max_opted_out")
+}
 
 with DAG(
     dag_id="synced_list",
@@ -25,6 +33,7 @@ with DAG(
     catchup=False,
     # Of two runs at a time, the older one would end for nothing.
     max_active_runs=1,
+    params=LIMITS,
     default_args={"retries": 3, "retry_delay": dt.timedelta(minutes=5)},
 ) as dag:
     SyncListOperator(
@@ -37,7 +46,9 @@ with DAG(
         # The same path each night. In production a bucket: s3://aws_default@crm/octopush/newsletter.snapshot
         snapshot_path="{{ var.value.get('octopush_snapshots', '/var/lib/octopush') }}/newsletter.snapshot",
         opted_out_sql="SELECT number FROM sms_stops",
-        # With more missing contacts than this, nothing is sent, and somebody should look at the query.
-        max_removed="10%",
+        # With more than these nothing is sent or removed. Where nobody says otherwise: "None", which is the default.
+        max_removed="{{ params.max_removed }}",
+        max_added="{{ params.max_added }}",
+        max_opted_out="{{ params.max_opted_out }}",
         max_rejected=0.1,
     )

@@ -46,11 +46,12 @@ class Run:
     rendered: dict[str, Any] = field(default_factory=dict)
 
 
-def run_dag(dag: DAG, logical_date: dt.datetime | None = None) -> Run:
+def run_dag(dag: DAG, logical_date: dt.datetime | None = None, conf: dict[str, Any] | None = None) -> Run:
     """
     Run a Dag with ``dag.test()``.
 
     :param logical_date: of the run; now when None.
+    :param conf: what the run is triggered with, such as parameters of the Dag.
     """
     from airflow.models.renderedtifields import RenderedTaskInstanceFields  # noqa: TID251 - a model of the database
 
@@ -58,7 +59,7 @@ def run_dag(dag: DAG, logical_date: dt.datetime | None = None) -> Run:
     parameter = "logical_date" if "logical_date" in inspect.signature(test).parameters else "execution_date"
     with _outside_of(dag):
         _register(dag)
-        dag_run = test(**{parameter: logical_date or dt.datetime.now(dt.UTC)})
+        dag_run = test(**{parameter: logical_date or dt.datetime.now(dt.UTC)}, run_conf=conf)
     with create_session() as session:
         run = Run(str(dag_run.state))
         for ti in dag_run.get_task_instances(session=session):

@@ -13,6 +13,7 @@ from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.assets.lists import DEFAULT_CONNECTION
 from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
+    as_generation,
     check_leavers,
     check_number,
     check_one_of_opt_outs,
@@ -119,7 +120,11 @@ class SyncListOperator(RowsOperator):
     :param min_opted_out: how many readable opt-outs there must be: a number, or a share of how many there were the last
         time, such as ``"90%"``. With fewer, nothing is removed or sent, and the task fails without retries. None
         (default) is nine tenths; ten fewer are let through, unless none are left. (templated)
-    :param resend: True: send everything again, for instance after somebody has edited the list by hand. (templated)
+    :param resend: True: send everything again, for instance after somebody has edited the list by hand; and begin anew
+        where the task has run before and its snapshot is gone, which fails otherwise. (templated)
+    :param plan_generation: the ``generation`` in the summary of the plan that somebody approved. If the list has been
+        brought in step meanwhile, the task fails without retries before anything is sent. None (default): whatever it
+        is. (templated)
     :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused,
         unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
         else was sent, and no missing contact is removed; if more than half of the rows are invalid, nothing is sent. Of
@@ -159,6 +164,7 @@ class SyncListOperator(RowsOperator):
         "opted_out_parameters",
         "resend",
         "changes_path",
+        "plan_generation",
     )
     template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance variable
         **RowsOperator.template_fields_renderers,
@@ -181,6 +187,7 @@ class SyncListOperator(RowsOperator):
         max_opted_out: int | str | None = None,
         min_opted_out: int | str | None = None,
         resend: bool | str = False,
+        plan_generation: int | str | None = None,
         tag_name: str | None = None,
         auto_remove_blacklisted_numbers: bool | None = None,
         chunk_size: int = 200,
@@ -216,6 +223,7 @@ class SyncListOperator(RowsOperator):
         self.max_opted_out = max_opted_out
         self.min_opted_out = min_opted_out
         self.resend = resend
+        self.plan_generation = plan_generation
         self.tag_name = tag_name
         self._templates["tag_name"] = tag_name
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
@@ -306,6 +314,8 @@ class SyncListOperator(RowsOperator):
                 changes,
             )
             self._make_killable(sync)
+            self._check_not_lost(snapshot, context)
+            self._check_planned(snapshot)
             summary = sync.run(partial(self._frames, context), opt_outs)
             summary.changes_path = changes_path
         self._tell(summary, context)
@@ -313,6 +323,34 @@ class SyncListOperator(RowsOperator):
         if summary.read or self.on_empty == "succeed":
             sync.check(summary)
         return summary
+
+    def _check_planned(self, snapshot: Snapshot) -> None:
+        """Check that the list is still what the plan was made of that somebody approved."""
+        from airflow_provider_octopush.exceptions import StalePlanError
+
+        planned = as_generation("plan_generation", self.plan_generation)
+        if planned is not None and planned != snapshot.generation_before:
+            raise StalePlanError(
+                f"the plan was made of generation {planned}, the snapshot is of {snapshot.generation_before}: make and "
+                f"approve a new plan. Nothing was sent or removed ({snapshot.name})"
+            )
+
+    def _check_not_lost(self, snapshot: Snapshot, context: Context) -> None:
+        """Check that a task that has run before does not begin anew, unless somebody says that it should."""
+        from airflow_provider_octopush.exceptions import SnapshotMissingError
+        from airflow_provider_octopush.operators.earlier_runs import has_run_before
+
+        is_resend = is_true("resend", self.resend)
+        if is_resend or not snapshot.is_blank or not has_run_before(context, self.list_name):
+            return
+        message = (
+            f"a lost folder is no new beginning: this task has brought {self.list_name!r} in step before, but there is "
+            f"neither {snapshot.name} nor anything beside it. Put both back, or correct snapshot_path. If the list is "
+            "to begin anew, run once with resend=True: everything is sent, and whoever left meanwhile stays on the list"
+        )
+        if not self.validate_only:
+            raise SnapshotMissingError(f"{message}. Nothing was sent or removed")
+        self.log.warning("a run would fail: %s", message)
 
     def _check_opted_out(self, context: Context) -> None:
         """Check that no person can be missing among those who opted out."""

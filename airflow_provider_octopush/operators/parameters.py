@@ -247,6 +247,22 @@ def is_true(name: str, value: Any) -> bool:
     raise ValueError(f"{name} is {value!r}: write True or False")
 
 
+def as_generation(name: str, value: Any) -> int | None:
+    """
+    Read a generation of a snapshot that a person or a template wrote.
+
+    :return: None where nothing is written: None, blank text, or ``"None"``.
+    :raises TemplateError: when it is anything else but a whole number, 0 or more.
+    """
+    text = "" if value is None else str(value).strip()
+    if text in ("", "None"):
+        return None
+    if isinstance(value, int | str) and text.isascii() and text.isdecimal() and len(text) <= 15:
+        return int(text)
+    shown = repr(value) if len(text) <= 20 else f"a {type(value).__name__}"
+    raise TemplateError(f"{name} is {shown}: write the generation that the plan's summary says, such as 7")
+
+
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     if value not in choices:
         raise ValueError(f"{name} is {value!r}: write one of {', '.join(map(repr, choices))}")

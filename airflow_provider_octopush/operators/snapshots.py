@@ -58,15 +58,30 @@ def run_of(context: Context) -> str:
     return f"{dag_run_of(context)} {map_index_of(context)} {context['ti'].max_tries}"
 
 
+#: Timetables that give each run a partition; by name, as they are not there before Airflow 3.2.
+_OF_PARTITIONS = {"CronPartitionTimetable", "PartitionedAssetTimetable"}
+
+
 def date_of(context: Context) -> str | None:
     """
-    Return the date that orders the runs of a Dag: the end of the data interval, or the time after which it may run.
+    Return the date that orders the runs of a Dag: its partition's, the end of the data interval, or the time after
+    which it may run.
 
     The logical date would not do. In a Dag with data intervals, a run started by hand at noon has a later logical date
     than the scheduled run of the night after.
+
+    ``partition_date`` is where the partition begins, whoever triggered the run and whenever; Airflow 3.3 and newer put
+    it into the context. (``partition_key`` is text that need not be a date.) Beside it, no other date can be compared:
+    that of a run started by hand at noon, without a partition, is later than the partition of the night after.
+
+    :return: None where nothing orders the run, so that it is neither held back nor holds another one back.
     """
     run: Any = context.get("dag_run")
+    partition = context.get("partition_date", getattr(run, "partition_date", None))
+    if partition is None and "partition_date" in context and _is_of_partitions(context):
+        return None
     values = (
+        partition,
         context.get("data_interval_end"),
         getattr(run, "data_interval_end", None),
         getattr(run, "run_after", None),
@@ -74,3 +89,9 @@ def date_of(context: Context) -> str | None:
     )
     value = next((value for value in values if value is not None), None)
     return None if value is None else dt.datetime.fromtimestamp(value.timestamp(), dt.UTC).isoformat()
+
+
+def _is_of_partitions(context: Context) -> bool:
+    timetable = type(getattr(context.get("dag"), "timetable", None))
+    is_partitioned = getattr(timetable, "partitioned", False)
+    return bool(is_partitioned) or any(kind.__name__ in _OF_PARTITIONS for kind in timetable.__mro__)

@@ -142,7 +142,7 @@ class Opening:
             raise OlderRunError(
                 f"this run is of {run.date}, and the run of {self.date} has written {store.name} already: what this "
                 "one would do is done. If that later date was a mistake, put back the snapshot from before it, or "
-                "delete it with its additions: the next run is then a first run"
+                "delete it with its additions, and run once with resend=True: a first run"
             )
         in_order = None if was_restored else _in_order(tries, self.generation)
         own = [] if in_order is None else _last_of_run(in_order, names_of(run, keys))
@@ -151,6 +151,8 @@ class Opening:
         self.remembered = _remembered(headers, is_ordered=in_order is not None)
         #: Whether what the snapshot holds is no longer all that is known.
         self.is_outdated = self.base is None or bool(base and base.keys) or bool(tries) or was_restored
+        #: Whether there is no snapshot, and nothing beside it; a sign tells only that a run has begun.
+        self.is_blank = self.base is None and self.head is None and not tries and not was_restored
         #: Try → its last addition that is in the records.
         self.included = {one.header.run: one.header.sequence for one in tries}
         #: What the list holds.
@@ -233,7 +235,7 @@ class Opening:
             if sorted(of_run) != list(range(start, start + len(of_run))) and not is_late:
                 raise SnapshotUnreadableError(
                     f"an addition to {self._store.name} is missing: restore it, or delete the snapshot with all of its "
-                    "additions, and the next run is a first run"
+                    "additions, and run once with resend=True: a first run"
                 )
             tries.append(found)
             self._check_alone_to_erase(found.header)

@@ -119,6 +119,8 @@ class Snapshot:
         base = opening.base
         #: Whether there was no snapshot.
         self.first_run = base is None
+        #: Whether nothing stands beside it either.
+        self.is_blank = opening.is_blank
         self._remembered = opening.remembered
         self._reading = dict(run.reading or ({} if base is None else base.reading))
         differing = [reading for reading in opening.readings if reading != self._reading]
@@ -160,6 +162,14 @@ class Snapshot:
     def opted_out(self) -> int:
         """How many people had opted out, the last time that this was found to be right."""
         return self._remembered.opted_out
+
+    @property
+    def generation_before(self) -> int:
+        """The generation that the run found, in the first of its tries; 0 where there was no snapshot."""
+        base = self._opening.base
+        # An earlier try may have ended after it had replaced the snapshot.
+        is_own = base is not None and base.run_of_tries == name_of(self._run, self._keys)
+        return self._opening.generation - int(is_own)
 
     @property
     def countries(self) -> frozenset[int]:

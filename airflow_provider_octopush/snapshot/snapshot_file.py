@@ -28,7 +28,8 @@ _ALIGNED = 4096
 _HEADER_MAX_BYTES = 4 * 1024 * 1024
 _CHECKSUM_LENGTH = 64
 _RESTORE = (
-    "restore it from a backup, or delete it, and the next run is a first run, which sends everything and removes nobody"
+    "restore it from a backup, or delete it with its additions and run once with resend=True: a first run, which sends "
+    "everything and removes nobody"
 )
 
 

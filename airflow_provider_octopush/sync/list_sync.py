@@ -376,6 +376,7 @@ class ListSync:
             opted_out_invalid=self._opt_outs_read.invalid,
             opted_out_blank=self._opt_outs_read.blank,
             first_run=self._snapshot.first_run,
+            generation=self._snapshot.generation_before,
             snapshot_before=self._snapshot.noted.before,
             snapshot_after=self._snapshot.size_now,
             removed=self._snapshot.noted.removed,

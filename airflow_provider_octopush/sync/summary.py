@@ -234,6 +234,8 @@ class ListSummary(Summary):
         a killed process may still send; a later run removes them once more.
     :param exceeded: the limits that the run exceeded, or would exceed, in words.
     :param first_run: there was no snapshot, so nothing was known of the list.
+    :param generation: of the snapshot that the run found: how often it had been replaced; 0 where there was none, and
+        in the summary of several lists.
     :param snapshot_before: contacts that the snapshot held before the run.
     :param snapshot_after: contacts that it holds after it.
     :param changes_path: URI of the changes, where they were written.
@@ -266,6 +268,7 @@ class ListSummary(Summary):
     unsettled: int = 0
     exceeded: list[str] = field(default_factory=list)
     first_run: bool = False
+    generation: int = 0
     snapshot_before: int = 0
     snapshot_after: int = 0
     changes_path: str | None = None

@@ -20,7 +20,7 @@ from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests import databases
-from tests.airflow_runs import run_dag
+from tests.airflow_runs import Run, run_dag
 from tests.conftest import SetConnection
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -83,6 +83,29 @@ def test_taskflow_rows_reach_their_list(octopush: Simulator) -> None:
     assert run.state == "success"
     assert octopush.lists == {"Winners": {"+33612345678", "+34612345678"}}
     assert octopush.contacts["+33612345678"].fields == {"first_name": "Zoé", "param1": "a bicycle"}
+
+
+def test_a_night_that_a_limit_held_is_let_through_by_a_parameter_of_the_run(
+    octopush: Simulator, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_OCTOPUSH_SNAPSHOTS", str(warehouse.parent / "snapshots"))
+    dag = example("synced_list")
+    dag.task_dict["sync_newsletter"].retries = 0
+
+    def run(day: int, **conf: Any) -> Run:
+        return run_dag(dag, dt.datetime(2026, 11, day, tzinfo=dt.UTC), conf)
+
+    first = run(2).results["sync_newsletter"]
+    assert first["added"] == len(octopush.lists["Newsletter"]) > 200
+    with closing(sqlite3.connect(warehouse)) as connection, connection:
+        connection.execute("DELETE FROM customers WHERE id % 5 = 0")
+    held = run(3)
+    (exceeded,) = held.results["sync_newsletter"]["exceeded"]
+    assert held.state == "failed"
+    assert "max_removed (a tenth, at least 10) allows" in exceeded
+    assert run(4, max_removed="5%").state == "failed"
+    assert run(5, max_removed=1 + first["added"] // 2, max_added="5%").state == "success"
+    assert len(octopush.lists["Newsletter"]) < first["added"] * 0.9
 
 
 @pytest.mark.usefixtures("warehouse")

@@ -25,6 +25,7 @@ pytestmark = [
 
 ENDINGS = ("approved", "rejected", "unanswered", "changed")
 PEOPLE = 100
+JOINED = "+33612349999"
 
 
 def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
@@ -67,15 +68,26 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
         assert {name for name, numbers in simulator.lists.items() if numbers} == {"approved", "changed"}
         assert len(simulator.lists["approved"]) == PEOPLE - 1, "somebody who opted out is on the list"
 
-        leave(tmp_path / "changed.sqlite", 5)
-        trigger(running, "changed")
-        question = answer(running, "changed", None)
-        assert "5 would be removed" in question["body"]
-        assert not any(character.isdigit() and len(word) > 8 for word in question["body"].split() for character in word)
-        leave(tmp_path / "changed.sqlite", 9)
-        answer(running, "changed", "Approve")
-        wait_for(states(running, changed="failed"), "the end of the run whose table changed")
-        assert len(simulator.lists["changed"]) == PEOPLE - 1, "more left than were approved"
+        # One table changes a little between the plan and the run, and the other by more than a tenth and ten.
+        for ending, planned in (("approved", 12), ("changed", 5)):
+            leave(tmp_path / f"{ending}.sqlite", planned)
+            trigger(running, ending)
+        bodies = {ending: answer(running, ending, None)["body"] for ending in ("approved", "changed")}
+        assert "12 would be removed" in bodies["approved"]
+        assert "More than usual: 12 of 99 contacts, 12.1% are missing from the rows" in bodies["approved"]
+        assert "5 would be removed" in bodies["changed"]
+        assert "More than usual" not in bodies["changed"]
+        words = " ".join(bodies.values()).split()
+        assert not any(character.isdigit() and len(word) > 8 for word in words for character in word)
+        leave(tmp_path / "approved.sqlite", 22)
+        leave(tmp_path / "changed.sqlite", 16)
+        join(tmp_path / "changed.sqlite")
+        for ending in ("approved", "changed"):
+            answer(running, ending, "Approve")
+        wait_for(states(running, approved="success", changed="failed"), "the ends of the runs whose tables changed")
+        assert len(simulator.lists["approved"]) == PEOPLE - 1 - 22
+        assert len(simulator.lists["changed"]) == PEOPLE - 1, "more left than were approved, so nothing is sent"
+        assert JOINED not in simulator.contacts
 
 
 def make_warehouse(path: Path) -> None:
@@ -94,6 +106,12 @@ def make_warehouse(path: Path) -> None:
 def leave(path: Path, number: int) -> None:
     with sqlite3.connect(path) as warehouse:
         warehouse.execute("DELETE FROM customers WHERE id < ?", (number,))
+    warehouse.close()
+
+
+def join(path: Path) -> None:
+    with sqlite3.connect(path) as warehouse:
+        warehouse.execute("INSERT INTO customers (id, mobile) VALUES (1000, ?)", (JOINED,))
     warehouse.close()
 
 

@@ -50,7 +50,14 @@ class Nights:
         self.pushed: dict[str, Any] = {}
 
     def run(
-        self, rows: Any, *, night: int | None = None, date: str | None = None, map_index: int = -1, **options: Any
+        self,
+        rows: Any,
+        *,
+        night: int | None = None,
+        date: str | None = None,
+        map_index: int = -1,
+        more_context: dict[str, Any] | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
         """Run one night, or go on with one; return its summary."""
         self.night = self.night + 1 if night is None else night
@@ -58,7 +65,7 @@ class Nights:
         source = {} if "data_path" in options else {"data": rows}
         operator = SyncListOperator(task_id="sync", **source, **options)
         ti = TaskInstance(map_index=map_index)
-        context: Any = {"ti": ti, "run_id": f"night {self.night}"}
+        context: Any = {"ti": ti, "run_id": f"night {self.night}", **(more_context or {})}
         if date is not None:
             context["logical_date"] = dt.datetime.fromisoformat(date).replace(tzinfo=dt.UTC)
         self.pushed = {}
