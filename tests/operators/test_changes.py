@@ -119,7 +119,7 @@ class TestWhatIsRemoved:
     def test_what_octopush_refuses_is_kept(self, nights: Nights, path: Path, *, opted_out: bool) -> None:
         nights.run(people(1, 2, 3))
         nights.simulator.behaviour = Behaviour(undeletable=frozenset([number(2)]), refusal_status=409)
-        options = {"opted_out": people(2, 3)} if opted_out else {}
+        options: dict[str, Any] = {"opted_out": people(2, 3)} if opted_out else {}
         with pytest.raises(AirflowFailException, match="refused to remove 1"):
             nights.run(people(1), changes_path=str(path), **options)
         assert changes(path) == {2: "kept refused", 3: "opted_out done" if opted_out else "removed done"}
@@ -182,7 +182,8 @@ class TestAPlan:
     @pytest.mark.parametrize("limit", ["max_removed", "max_added", "max_opted_out"])
     def test_is_what_a_run_leaves_that_a_limit_holds(self, nights: Nights, path: Path, limit: str) -> None:
         nights.run(people(*range(10)))
-        rows, options = people(*range(2, 9), 20), {limit: 0, "opted_out": people(2), "changes_path": str(path)}
+        rows = people(*range(2, 9), 20)
+        options: dict[str, Any] = {limit: 0, "opted_out": people(2), "changes_path": str(path)}
         with pytest.raises(AirflowFailException, match=f"{limit}.*What it would do is in {path.as_uri()}|max_opted"):
             nights.run(rows, **options)
         if limit == "max_opted_out":
@@ -351,14 +352,14 @@ def is_sum(found: Counter[str], summary: dict[str, Any], *, is_retry: bool) -> b
     unknown = summary["unconfirmed"] + summary["other"] + summary["refused"]
     kept, is_held = of(every, "kept"), bool(summary["exceeded"]) and not summary["validate_only"]
     if summary["validate_only"]:
-        return (
+        return bool(
             of("planned done", "added") + of("planned done", "updated") == confirmed
             and of(every, *sent) == confirmed
             and of("planned", *removed) == summary["removed"]
             and of("planned", "opted_out") == summary["removed_opted_out"]
             and kept == summary["kept"]
         )
-    return (
+    return bool(
         of("done", *sent) == confirmed
         and of("refused unconfirmed", *sent) == unknown
         and of("refused", *sent) <= summary["refused"]
