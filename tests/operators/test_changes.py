@@ -359,7 +359,7 @@ def is_sum(found: Counter[str], summary: dict[str, Any], *, is_retry: bool) -> b
             and of("planned", "opted_out") == summary["removed_opted_out"]
             and kept == summary["kept"]
         )
-    return (
+    return bool(
         of("done", *sent) == confirmed
         and of("refused unconfirmed", *sent) == unknown
         and of("refused", *sent) <= summary["refused"]
