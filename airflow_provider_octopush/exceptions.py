@@ -104,7 +104,7 @@ class SnapshotUnreadableError(SnapshotError):
     """A snapshot is torn or damaged: restore it, or delete it and begin anew with ``resend``."""
 
 
-class SnapshotMissingError(SnapshotError):
+class SnapshotLostError(SnapshotError):
     """A task that has run before finds no snapshot: put it back, or say that the list begins anew."""
 
 

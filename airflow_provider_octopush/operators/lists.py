@@ -337,7 +337,7 @@ class SyncListOperator(RowsOperator):
 
     def _check_not_lost(self, snapshot: Snapshot, context: Context) -> None:
         """Check that a task that has run before does not begin anew, unless somebody says that it should."""
-        from airflow_provider_octopush.exceptions import SnapshotMissingError
+        from airflow_provider_octopush.exceptions import SnapshotLostError
         from airflow_provider_octopush.operators.earlier_runs import has_run_before
 
         is_resend = is_true("resend", self.resend)
@@ -349,7 +349,7 @@ class SyncListOperator(RowsOperator):
             "to begin anew, run once with resend=True: everything is sent, and whoever left meanwhile stays on the list"
         )
         if not self.validate_only:
-            raise SnapshotMissingError(f"{message}. Nothing was sent or removed")
+            raise SnapshotLostError(f"{message}. Nothing was sent or removed")
         self.log.warning("a run would fail: %s", message)
 
     def _check_opted_out(self, context: Context) -> None:

@@ -168,7 +168,7 @@ class Snapshot:
         """The generation that the run found, in the first of its tries; 0 where there was no snapshot."""
         base = self._opening.base
         # An earlier try may have ended after it had replaced the snapshot.
-        is_own = base is not None and base.run_of_tries == name_of(self._run, self._keys)
+        is_own = base is not None and base.run_of_tries in names_of(self._run, self._keys)
         return self._opening.generation - int(is_own)
 
     @property
