@@ -144,6 +144,8 @@ class Opening:
                 "one would do is done. If that later date was a mistake, put back the snapshot from before it, or "
                 "delete it with its additions, and run once with resend=True: a first run"
             )
+        #: Whether what happened since is not known.
+        self.was_restored = was_restored
         in_order = None if was_restored else _in_order(tries, self.generation)
         own = [] if in_order is None else _last_of_run(in_order, names_of(run, keys))
         headers = [part.header for one in (tries if in_order is None else in_order) for part in one.parts]
@@ -213,10 +215,13 @@ class Opening:
             run, _, number = name.partition("-")
             if name == TIP:
                 head = self._open_addition(name).header
-                tip = head.generation
-                if tip == self.generation:
+                base_run = "" if self.base is None else self.base.run
+                if head.beside == base_run:
                     self.head = head
                     self._dates.append(head.date)
+                elif base_run < head.run:
+                    # Not merely a process that died before it wrote the head anew.
+                    tip = max(head.generation, self.generation + 1)
             elif run == self._this_try or not number.isdecimal():
                 continue
             elif int(number) <= included.get(run, 0):

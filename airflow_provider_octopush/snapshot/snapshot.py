@@ -489,7 +489,15 @@ class Snapshot:
     def _put_head(self, generation: int, date: str | None) -> None:
         if not self._writes:
             return
-        file, _ = write(self._header(generation, date), self._keys[0], [])
+        base = self._opening.base
+        beside = "" if base is None else base.run
+        if generation != self._opening.generation:
+            beside = self._try
+        elif self._opening.was_restored:
+            # Until it is replaced, each run has to see that.
+            beside = _NOTHING_KNOWN
+        header = msgspec.structs.replace(self._header(generation, date), beside=beside)
+        file, _ = write(header, self._keys[0], [])
         with file:
             self._store.put_addition(TIP, file)
 
@@ -605,6 +613,9 @@ class Snapshot:
 
 #: What stays as it is from one night to the next.
 _LASTING = (Mark.REMOVING, Mark.REFUSED)
+
+#: What a head stands beside where the snapshot was restored, or is gone.
+_NOTHING_KNOWN = "restored"
 
 #: A digest that is nobody's: the list has the contact, and whatever is sent of it is something else.
 _NO_DIGEST = 0

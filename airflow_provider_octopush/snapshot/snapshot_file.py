@@ -63,6 +63,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param countries: country codes of the numbers that were ever held.
     :param dag_run: the same for all instances of a mapped task in one run of the Dag, and for no other run.
     :param map_index: of the instance; -1 where the task is not mapped.
+    :param beside: of a head: the try that wrote the snapshot beside which it stands.
     :param included: try → its last addition that is in these records.
     :param sequence: the number of an addition among those of its try, from 0.
     :param run_of_tries: the same for all tries of one run.
@@ -81,6 +82,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     countries: list[int] = []
     dag_run: str = ""
     map_index: int = -1
+    beside: str = ""
     included: dict[str, int] = {}
     sequence: int = 0
     run_of_tries: str = ""
