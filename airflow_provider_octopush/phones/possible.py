@@ -149,9 +149,11 @@ class PossibleNumbers:
         numbers: set[str] = set()
         elsewhere: list[str] = []
         begins = False
-        countries = self._countries if own is None else [own]
         found = runs(value)
+        codes = {country_code(one.digits) for one, _ in found if one.plus} - {""}
         is_written = own is not None or any(one.plus for one, _ in found)
+        # What stands beside a number with a plus is dialled in the same country.
+        countries = [own] if own is not None else [*map(country, codes)] if is_written else self._countries
         for one, is_first in found:
             valid = international(one.digits).valid if one.plus else set[str]()
             if not one.plus:
