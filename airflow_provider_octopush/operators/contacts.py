@@ -196,8 +196,8 @@ class DeleteContactsOperator(RowsOperator):
     ``read = removed + absent + kept + ambiguous + invalid + duplicates``.
 
     - ``removed``: Octopush accepted to remove the number.
-    - ``absent``: Octopush refused the number alone while it removed others, or after a request for it that was not
-      answered, so it is taken for not there.
+    - ``absent``: Octopush refused the number alone while it removed others, or in the retry of a task that was killed
+      after it had asked, so it is taken for not there.
     - ``kept``: Octopush refused the number without any such sign. If there is one of these, the task fails.
     - ``ambiguous``: the snapshot holds several contacts that the number may stand for. None of them is removed, and the
       task fails: write the region.

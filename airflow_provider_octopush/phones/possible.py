@@ -151,7 +151,7 @@ class PossibleNumbers:
         begins = False
         found = runs(value)
         codes = {country_code(one.digits) for one, _ in found if one.plus} - {""}
-        is_written = own is not None or any(one.plus for one, _ in found)
+        is_written = own is not None or bool(codes)
         # What stands beside a number with a plus is dialled in the same country.
         countries = [own] if own is not None else [*map(country, codes)] if is_written else self._countries
         for one, is_first in found:

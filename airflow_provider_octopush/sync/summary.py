@@ -297,8 +297,8 @@ class DeletionSummary(Summary):
     The parameters of :class:`Summary` mean the same here; ``requests`` counts those to ``contact/delete``.
 
     :param removed: rows of which Octopush accepted to remove a number.
-    :param absent: rows whose numbers it refused one by one while it removed others, or after a request for them that
-        was not answered: taken for not there.
+    :param absent: rows whose numbers it refused one by one while it removed others, or in the retry of a task that was
+        killed after it had asked: taken for not there.
     :param kept: rows with a number that Octopush refused to remove.
     :param ambiguous: rows that may stand for more than one contact of the snapshot; none of these was removed.
     :param numbers: numbers that Octopush was asked to remove; a row without a country written may stand for several.
