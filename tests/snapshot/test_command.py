@@ -122,6 +122,8 @@ def test_each_command_is_a_process(nights: Nights, write: Callable[[str], Path])
 
     # Airflow says at once that it is in its mode for tests.
     environment = {name: value for name, value in os.environ.items() if name != "AIRFLOW__CORE__UNIT_TEST_MODE"}
+    # Airflow 2 warns of itself.
+    environment["PYTHONWARNINGS"] = "ignore"
 
     def run(*arguments: object, stdin: str = "", pipe: str = "") -> Done:
         words = [sys.executable, "-m", "airflow_provider_octopush.snapshot", *map(str, arguments)]
