@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import phonenumbers
 
+from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.countries import (
     MOST_DIGITS,
     Country,
@@ -151,7 +152,8 @@ class PossibleNumbers:
         begins = False
         found = runs(value)
         codes = {country_code(one.digits) for one, _ in found if one.plus} - {""}
-        is_written = own is not None or bool(codes)
+        begins_with_plus = isinstance(value, str) and plain(value).lstrip(" ('=\"").startswith(("+", "tel:+"))
+        is_written = own is not None or begins_with_plus or bool(codes)
         # What stands beside a number with a plus is dialled in the same country.
         countries = [own] if own is not None else [*map(country, codes)] if is_written else self._countries
         for one, is_first in found:
