@@ -163,7 +163,7 @@ class PossibleNumbers:
                     valid |= known.dialled(one.digits).valid
                 if one.digits.startswith("00"):
                     valid |= written(one.digits[2:]).valid
-                elif not is_written:
+                if not is_written:
                     elsewhere.append(one.digits)
             numbers |= valid
             begins = begins or (is_first and bool(valid))
