@@ -26,7 +26,8 @@ from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
 from airflow_provider_octopush.snapshot import snapshot as snapshot_module
 from airflow_provider_octopush.storage import snapshot_path as stores
-from tests.operators.nights import LIST, Nights, Rows, check, number, people
+from tests.conftest import SetConnection
+from tests.operators.nights import LIST, SECRET, Nights, Rows, check, number, people
 
 #: Values that no field of a contact takes.
 BAD_FIELDS: list[Any] = [["gold"], {"tier": "gold"}, b"\xff\xfe", object(), float, complex(1, 2), "\ud800"]
@@ -367,6 +368,19 @@ class TestErasing:
         check(nights.erase(people(1)), removed=1, forgotten=1)
         check(nights.run(people(2, 3)), unchanged=2, removed=0)
 
+    def test_a_sign_that_was_put_late_is_found_out(self, nights: Nights) -> None:
+        nights.run(people(1, 2))
+        beside = nights.snapshot_path.with_name("customers.snapshot.additions")
+
+        def rows() -> Iterator[Rows]:
+            # Of a run that began before, and whose store took its time.
+            (beside / f"{1:016x}00000000-000000").touch()
+            yield people(1)
+
+        with pytest.raises(SnapshotConflictError, match="has begun while people were erased"):
+            nights.erase(rows())
+        assert nights.on_list == {number(1), number(2)}
+
     def test_a_run_that_begins_meanwhile_is_found_out(self, nights: Nights) -> None:
         nights.run(people(1, 2, 3))
 
@@ -592,3 +606,72 @@ def test_an_answer_that_the_api_cannot_give_removes_nobody(nights: Nights) -> No
     assert len(nights.on_list) == 3
     check(nights.run(people(1)), removed=2, kept=0)
     assert nights.on_list == {number(1)}
+
+
+class TestAfterTheLastStepsFailed:
+    """What a run does counts once, also where it fails after it has replaced the snapshot."""
+
+    def test_the_limits_of_a_retry_count_what_was_done_before(
+        self, nights: Nights, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        nights.run(people(*range(100)))
+        put = stores.LocalStore.put_addition
+
+        def lose_the_head(store: stores.LocalStore, name: str, file: IO[bytes]) -> None:
+            if name == "last":
+                raise OSError("the store is down")
+            put(store, name, file)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(stores.LocalStore, "put_addition", lose_the_head)
+            with pytest.raises(OSError, match="the store is down"):
+                nights.run(people(*range(10, 100)), max_removed=10)
+        assert len(nights.on_list) == 90
+        with pytest.raises(AirflowFailException, match=r"11 of 100 contacts.*allows 10"):
+            nights.run(people(*range(11, 100)), night=nights.night, max_removed=10)
+        summary = nights.run(people(*range(10, 100)), night=nights.night, max_removed=10)
+        check(summary, removed=10, snapshot_before=100, snapshot_after=90)
+
+    def test_an_erasure_leaves_nothing_beside_the_snapshot(
+        self, nights: Nights, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        nights.run(people(1, 2, 3))
+
+        def fail(*_: Any) -> None:
+            raise OSError("the store is down")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(stores.LocalStore, "remove_additions", fail)
+            with pytest.raises(OSError, match="the store is down"):
+                nights.erase(people(1))
+        nights.erase(people(1))
+        left = nights.snapshot_path.with_name("customers.snapshot.additions").iterdir()
+        assert [path.name for path in left] == ["last"]
+        check(nights.run(people(2, 3)), unchanged=2, removed=0)
+
+
+def test_a_new_secret_makes_nobody_doubtful(nights: Nights, connect: SetConnection) -> None:
+    nights.run(people(1, 2, 3))
+    nights.simulator.behaviour = Behaviour(undeletable=frozenset([number(2)]), refusal_status=404)
+    new = "n" * 40
+    for secrets in (SECRET, f"{new},{SECRET}", new, new):
+        connect(timeout=5, retries=1, snapshot_secret=secrets)
+        with pytest.raises(AirflowFailException, match="refused to remove 1"):
+            nights.run(people(1, 3))
+        check(nights.pushed, kept=1, unsettled=0)
+
+
+def test_a_snapshot_from_before_a_loss_is_not_the_newest(nights: Nights) -> None:
+    for n in range(3):
+        nights.run(people(*range(5 + n)))
+    old = nights.snapshot_path.read_bytes()
+    for path in [nights.snapshot_path, *nights.snapshot_path.with_name("customers.snapshot.additions").iterdir()]:
+        path.unlink()
+    nights.run(people(*range(5)))
+    nights.run(people(*range(4)))
+    nights.snapshot_path.write_bytes(old)
+    # Nobody knows what became of them since, also after a run that a limit has held.
+    with pytest.raises(AirflowFailException, match="max_added"):
+        nights.run(people(*range(7), 50), max_added=0)
+    check(nights.run(people(*range(7))), unchanged=0)
+    assert nights.on_list >= {number(n) for n in range(7)}

@@ -295,6 +295,26 @@ def test_of_two_runs_at_a_time_the_older_ends_and_nothing_it_noted_is_lost() -> 
         snapshot.replace()
 
 
+def test_what_a_run_writes_that_was_taken_over_long_ago_is_a_hint_and_no_hole() -> None:
+    store = MemoryStore()
+    write(store, {ZOE: "Zoé"})
+    suspended = open_snapshot(store, "run 2")
+    journal(suspended, [ANA])
+    for run in ("run 3", "run 4"):
+        with open_snapshot(store, run) as snapshot:
+            note(snapshot, {ZOE: run}, "updated")
+            snapshot.replace()
+    positions, found = suspended.find([ANA])
+    suspended.note(found, found["digest"], ["added"] * len(positions))
+    suspended.flush()
+    kill(suspended)
+    with open_snapshot(store, "run 5") as snapshot:
+        assert held(snapshot) == {ZOE, ANA}
+        snapshot.replace()
+    with open_snapshot(store, "run 6") as snapshot:
+        assert held(snapshot) == {ZOE, ANA}
+
+
 @pytest.mark.parametrize("seed", range(100))
 def test_whatever_two_runs_do_at_a_time_nobody_who_may_be_on_the_list_is_forgotten(seed: int) -> None:
     rng = random.Random(seed)
