@@ -76,8 +76,9 @@ def make_warehouse(folder: Path, day: dt.date) -> Path:
 
 
 def forget_snapshots(folder: Path) -> None:
-    """Forget what lists held: a new simulator holds nothing."""
+    """Forget what lists held, and that Dags have run: a new simulator holds nothing."""
     shutil.rmtree(folder / "snapshots", ignore_errors=True)
+    (folder / "home" / "airflow.db").unlink(missing_ok=True)
 
 
 def environment(folder: Path, url: str, database: Path) -> dict[str, str]:
