@@ -51,16 +51,9 @@ def test_a_killed_run_is_gone_on_with_from_what_was_noted(simulator: Simulator, 
             f"INSERT INTO {TABLE} VALUES (%s, 'Zoé')", [*((n,) for n in numbers), ("n/a",), (numbers[0],)]
         )
     simulator.reset(Behaviour(latency=LATENCY))
-    octopush = {
-        "conn_type": "octopush",
-        "host": simulator.url,
-        "login": simulator.login,
-        "password": simulator.key,
-        "extra": {"snapshot_secret": "a secret of more than 32 characters"},
-    }
     variables = {
         "AIRFLOW_CONN_WAREHOUSE": json.dumps(databases.POSTGRES),
-        "AIRFLOW_CONN_OCTOPUSH_DEFAULT": json.dumps(octopush),
+        "AIRFLOW_CONN_OCTOPUSH_DEFAULT": simulator.connection,
     }
     dag = DAG.replace("SNAPSHOT", str(tmp_path / "snapshots" / "customers.snapshot"))
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 
@@ -50,14 +49,7 @@ with DAG("stops", schedule="@once", catchup=False, start_date=days["start_date"]
 
 
 def test_nobody_is_removed_or_sent_whose_row_is_missing(simulator: Simulator, tmp_path: Path) -> None:
-    octopush = {
-        "conn_type": "octopush",
-        "host": simulator.url,
-        "login": simulator.login,
-        "password": simulator.key,
-        "extra": {"snapshot_secret": "a secret of more than 32 characters"},
-    }
-    variables = {"AIRFLOW_CONN_OCTOPUSH_DEFAULT": json.dumps(octopush)}
+    variables = {"AIRFLOW_CONN_OCTOPUSH_DEFAULT": simulator.connection}
     dags = {"missing.py": DAGS.replace("SNAPSHOTS", str(tmp_path / "snapshots"))}
     ended = (
         "SELECT dag_id, state, try_number FROM task_instance WHERE task_id = 'sync' AND state IN ('success', 'failed')"

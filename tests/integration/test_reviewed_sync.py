@@ -39,15 +39,8 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
         if ending == "unanswered":
             dag = dag.replace("dt.timedelta(days=1)", "dt.timedelta(seconds=5)")
         dags[f"{ending}.py"] = dag
-    octopush = {
-        "conn_type": "octopush",
-        "host": simulator.url,
-        "login": simulator.login,
-        "password": simulator.key,
-        "extra": {"snapshot_secret": "a secret of more than 32 characters"},
-    }
     variables = {
-        "AIRFLOW_CONN_OCTOPUSH_DEFAULT": json.dumps(octopush),
+        "AIRFLOW_CONN_OCTOPUSH_DEFAULT": simulator.connection,
         "AIRFLOW_VAR_OCTOPUSH_SNAPSHOTS": str(tmp_path / "snapshots"),
         **{
             f"AIRFLOW_CONN_{ending.upper()}": json.dumps(

@@ -13,8 +13,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.sync.summary import ListSummary, Summary
 from tests.airflow_runs import Run, TaskInstance, run_dag
-from tests.conftest import SetConnection
-from tests.operators.nights import LIST, SECRET, Nights, check, number, people
+from tests.operators.nights import LIST, Nights, check, number, people
 
 
 def begin(name: str, day: int, **options: Any) -> Run:
@@ -106,17 +105,9 @@ class TestALostFolder:
         assert run.states == {"sync[0]": "failed", "sync[1]": "success"}, "B has moved, and C is new"
 
     def test_is_not_what_another_instance_of_the_run_has_just_done_in_another_account(
-        self, nights: Nights, name: str, set_connection: SetConnection
+        self, nights: Nights, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        simulator = nights.simulator
-        set_connection(
-            "other",
-            conn_type="octopush",
-            host=simulator.url,
-            login=simulator.login,
-            password=simulator.key,
-            extra={"snapshot_secret": SECRET},
-        )
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", nights.simulator.connection)
         accounts = [
             {"octopush_conn_id": name, "snapshot_path": f"{nights.snapshot_path}-{name}"}
             for name in ("octopush_default", "other")
