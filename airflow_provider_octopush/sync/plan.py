@@ -98,7 +98,7 @@ class Plan:
     def exceeded(self) -> list[Exceeded]:
         """Return the limits that hold the run."""
         return [
-            *self._opted_out_exceeded(),
+            *self._removed("max_opted_out", self.opted_out, self.opted_out_before, self.limits.max_opted_out),
             *self._removed("max_removed", self.missing, self.missing_before, self.limits.max_removed),
             *self._added_exceeded(),
         ]
@@ -113,9 +113,6 @@ class Plan:
                 (self.missing, DELETE_MAX_NUMBERS),
             )
         )
-
-    def _opted_out_exceeded(self) -> list[Exceeded]:
-        return self._removed("max_opted_out", self.opted_out, self.opted_out_before, self.limits.max_opted_out)
 
     def _removed(self, parameter: str, number: int, before: int, limit: Limit | None) -> list[Exceeded]:
         share, least = USUAL_REMOVED
