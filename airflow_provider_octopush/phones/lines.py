@@ -27,11 +27,11 @@ class _Change(NamedTuple):
 _CHANGES = (
     # Mobiles have a 9 from abroad, and none within the country: libphonenumber 9.0 (2025), country_mobile_token(54).
     _Change("54", "", "9", "[1-8][0-9]{9}"),
-    # Mobiles had a 1 from abroad until 3 August 2019: IFT (Mexico), Plan Técnico Fundamental de Numeración, 2018.
+    # Mobiles had a 1 from abroad until 3 August 2019: IFT (Mexico), as told by Fronteras (KJZZ) on 1 August 2019.
     _Change("52", "", "1", "[2-9][0-9]{9}"),
     # Mobiles got a ninth digit from 2012 on, the last of them on 6 November 2016: Anatel (Brazil), Resolução 553/2010.
     _Change("55", "[1-9][0-9]", "9", "[6-9][0-9]{7}"),
-    # All numbers got 01 on 30 November 2024: ARCEP Bénin, national numbering plan of ten digits, 2024.
+    # All numbers got 01 on 30 November 2024: ARCEP Bénin, as told by RFI that day.
     _Change("229", "", "01", "[0-9]{8}"),
     # Numbers of seven digits are written with a zero too, from abroad as well: libphonenumber 9.0 (2025), GA. On 15
     # November 2019 the zero became 6 or 7 for mobiles, 1 for landlines: ARCEP Gabon, as told by RFI that day; which of
