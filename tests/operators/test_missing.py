@@ -590,8 +590,9 @@ def test_an_answer_that_the_api_cannot_give_removes_nobody(nights: Nights) -> No
 class TestAfterTheLastStepsFailed:
     """What a run does counts once, also where it fails after it has replaced the snapshot."""
 
+    @pytest.mark.parametrize("secrets", [SECRET, f"{'n' * 40},{SECRET}"], ids=["the-same-secret", "a-new-secret"])
     def test_the_limits_of_a_retry_count_what_was_done_before(
-        self, nights: Nights, monkeypatch: pytest.MonkeyPatch
+        self, nights: Nights, monkeypatch: pytest.MonkeyPatch, connect: SetConnection, secrets: str
     ) -> None:
         nights.run(people(*range(100)))
         put = stores.LocalStore.put_addition
@@ -606,6 +607,7 @@ class TestAfterTheLastStepsFailed:
             with pytest.raises(OSError, match="the store is down"):
                 nights.run(people(*range(10, 100)), max_removed=10)
         assert len(nights.on_list) == 90
+        connect(timeout=5, retries=1, snapshot_secret=secrets)
         with pytest.raises(AirflowFailException, match=r"11 of 100 contacts.*allows 10"):
             nights.run(people(*range(11, 100)), night=nights.night, max_removed=10)
         summary = nights.run(people(*range(10, 100)), night=nights.night, max_removed=10)
