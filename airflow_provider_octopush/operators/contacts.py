@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.delivery.delivery import Delivery
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
-    from airflow_provider_octopush.sync.checkpoint import Checkpoint
     from airflow_provider_octopush.sync.removal import Removal
     from airflow_provider_octopush.sync.summary import Summary
 
@@ -73,8 +72,6 @@ class CreateContactsOperator(RowsOperator):
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
     :param validate_only: True: do everything but send. What would have been sent counts as skipped.
-    :param durable: True: a retry of the task sends only what an earlier try has not confirmed. This needs Airflow 3.3;
-        on older versions a retry sends everything again.
     :param list_name: list to add the contacts to, at most 30 characters. (templated)
     :param tag_name: tag to attach to each contact, at most 20 characters. (templated)
     :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
@@ -97,7 +94,6 @@ class CreateContactsOperator(RowsOperator):
         do_not_overwrite: bool | None = None,
         chunk_size: int = 200,
         concurrency: int = 1,
-        durable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -111,7 +107,6 @@ class CreateContactsOperator(RowsOperator):
         self.do_not_overwrite = do_not_overwrite
         self.chunk_size = chunk_size
         self.concurrency = concurrency
-        self.durable = durable
 
     def _sync(self, context: Context) -> Summary:
         from airflow_provider_octopush.sync.sync import ContactSync
@@ -122,7 +117,6 @@ class CreateContactsOperator(RowsOperator):
         if not upstream.is_whole:
             self.log.warning("%s: what is there is sent", upstream)
         mapper = self._mapper()
-        checkpoint = self._checkpoint(context)
         with self._rejects(context, mapper.fields) as (rejects, rejects_path):
             sync = ContactSync(
                 mapper,
@@ -134,13 +128,9 @@ class CreateContactsOperator(RowsOperator):
                 tag_name=self.tag_name,
                 rejects=rejects,
                 rejects_path=rejects_path,
-                checkpoint=checkpoint,
             )
             summary = self._run(sync, context)
         self._tell(summary, context)
-        # Last: if any of the above fails, a retry has nothing to send, but still reports the whole run.
-        if checkpoint is not None:
-            checkpoint.clear()
         upstream.check_failed("what was there was sent")
         summary.check_rejected(self.max_rejected, removes_blacklisted=bool(self.auto_remove_blacklisted_numbers))
         return summary
@@ -152,38 +142,6 @@ class CreateContactsOperator(RowsOperator):
             auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,
             do_not_overwrite=self.do_not_overwrite,
         )
-
-    def _checkpoint(self, context: Context) -> Checkpoint | None:
-        from airflow_provider_octopush.storage.task_state import TaskStateStore
-        from airflow_provider_octopush.sync.checkpoint import Checkpoint
-
-        # An iterator can be read only once, and the rows may prove to be others only at their end.
-        if not self.durable or self.validate_only or isinstance(self._data, Iterator):
-            return None
-        store = TaskStateStore.of(context)
-        if store is None:
-            if context["ti"].try_number > 1:
-                self.log.info("this Airflow keeps no progress between tries (3.3 does): sending everything again")
-            return None
-        run = {
-            "data_path": self.data_path,
-            "data_options": self.data_options,
-            "sql": self.sql,
-            "parameters": self.parameters,
-            "columns": self.columns,
-            "default_region": self.default_region,
-            "phone_check": self.phone_check,
-            "without_plus": self.without_plus,
-            "list_name": self.list_name,
-            "tag_name": self.tag_name,
-            "auto_remove_blacklisted_numbers": self.auto_remove_blacklisted_numbers,
-            "do_not_overwrite": self.do_not_overwrite,
-            "base_url": self.hook.settings.base_url,
-            "login": self.hook.settings.login,
-            # Clearing a task leaves its state as it is, but raises this: to the tries so far plus the retries.
-            "max_tries": context["ti"].max_tries,
-        }
-        return Checkpoint(store, run, self.hook.settings.key.encode())
 
 
 class DeleteContactsOperator(RowsOperator):

@@ -35,7 +35,6 @@ class CsvFile:
     parameter: ClassVar[str]
 
     def __init__(self, path: Path, header: Sequence[str]) -> None:
-        self._header = header
         # A link stays a link.
         self._path = path.resolve()
         if self._path.exists() and not self._path.is_file():
@@ -47,7 +46,7 @@ class CsvFile:
         self._end = 0
         try:
             os.fchmod(file, mode)
-            self.start_over()
+            self._append([header])
         except BaseException:
             self._part.unlink()
             os.close(file)
@@ -71,12 +70,6 @@ class CsvFile:
                 raise
             # The failure that ended the run is the one to be seen.
             log.exception("the %s could not be written to %s", self.holds, self._path)
-
-    def start_over(self) -> None:
-        """Forget all rows, and begin again with the header."""
-        self._end = 0
-        self._cut()
-        self._append([self._header])
 
     def _append(self, rows: Sequence[Sequence[str]]) -> None:
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,6 @@ from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import OctopushRequestError
 from airflow_provider_octopush.phones.reader import PhoneReader
-from airflow_provider_octopush.sync.checkpoint import Checkpoint
 from airflow_provider_octopush.sync.sync import ContactSync, Frames
 from tests.delivery.apis import Items, Payloads, delivery_to
 
@@ -92,7 +92,6 @@ def sync_to(
     chunk_size: int,
     concurrency: int = 1,
     retries: int = 0,
-    checkpoint: Checkpoint | None = None,
 ) -> ContactSync:
     """Make a run that waits for nothing."""
     return ContactSync(
@@ -100,11 +99,10 @@ def sync_to(
         delivery_to(server, Backoff(retries, sleep=lambda _: None)),
         chunk_size=chunk_size,
         concurrency=concurrency,
-        checkpoint=checkpoint,
     )
 
 
-def frames_of(rows: Sequence[str]) -> Callable[[], Frames]:
+def frames_of(rows: Sequence[Any]) -> Callable[[], Frames]:
     """Return a source of rows with these numbers."""
 
     def open_frames() -> Frames:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.delivery.verdict import CONTACTS_MIN, REFUSALS_MAX, WITNESS_REFUSALS_MIN, Verdict
-from airflow_provider_octopush.exceptions import OctopushRequestError, OctopushServerError
+from airflow_provider_octopush.exceptions import OctopushRequestError
 from airflow_provider_octopush.payloads import ContactPayload
-from airflow_provider_octopush.sync.checkpoint import Checkpoint
 from airflow_provider_octopush.sync.summary import OUTCOMES, Summary
 from tests.delivery.apis import Items, Payloads
 from tests.delivery.runs import WORDINGS, Server, frames_of, numbers, sync_to
@@ -145,103 +141,6 @@ def test_refusals_in_passing_are_no_verdict(seed: int) -> None:
     assert server.stored <= set(rows) - server.bad
     assert summary.added == len(server.stored)
     assert summary.added + summary.refused == len(rows)
-
-
-class MemoryStore:
-    def __init__(self) -> None:
-        self.json: str | None = None
-
-    def get(self) -> Any:
-        return None if self.json is None else json.loads(self.json)
-
-    def set(self, value: Mapping[str, Any]) -> None:
-        self.json = json.dumps(value)
-
-    def delete(self) -> None:
-        self.json = None
-
-
-@pytest.mark.parametrize("bad_share", [0.03, 0.3, 0.9])
-@pytest.mark.parametrize("chunk_size", [1, 10, 200])
-@pytest.mark.parametrize("lives", [25, 60, 200, 10_000])
-@pytest.mark.whole_run
-def test_a_retry_does_not_judge_by_those_that_were_refused_before(
-    bad_share: float, chunk_size: int, lives: int
-) -> None:
-    """The first try goes down after so many requests, or (10,000) once all rows were sent."""
-    rows = numbers(500)
-    server = Server(random.Random(lives).sample(rows, int(bad_share * len(rows))))
-    checkpoint = Checkpoint(MemoryStore(), {}, b"secret")
-
-    def mortal(payloads: Payloads) -> Items:
-        if server.requests >= lives or (lives == 10_000 and payloads[0]["phone_number"] == "+33699999999"):
-            raise OctopushServerError("down", status_code=503)
-        return server(payloads)
-
-    last = ["+33699999999"] if lives == 10_000 else []
-    try:
-        sync_to(mortal, chunk_size=chunk_size, checkpoint=checkpoint).run(frames_of([*rows, *last]))
-    except OctopushServerError:
-        assert server.requests
-    summary = sync_to(server, chunk_size=chunk_size, checkpoint=checkpoint).run(frames_of([*rows, *last]))
-    check(summary, server, [*rows, *last])
-
-
-@pytest.mark.parametrize("count", [40, 200])
-def test_a_retry_of_nothing_but_refused_contacts_asks_who_was_accepted_before(count: int) -> None:
-    rows = numbers(300)
-    server = Server(rows[50 : 50 + count], "with an incident id")
-    checkpoint = Checkpoint(MemoryStore(), {}, b"secret")
-    sync_to(server, chunk_size=10, checkpoint=checkpoint).run(frames_of(rows))
-    again = Server(server.bad)
-    summary = sync_to(again, chunk_size=10, checkpoint=checkpoint).run(frames_of(rows))
-    assert (summary.added, summary.refused) == (300 - count, count)
-    assert len(again.stored) == 1
-
-
-def test_a_list_that_is_closed_when_the_retry_comes_stops_it_too() -> None:
-    rows = numbers(300)
-    server = Server(rows[50:250])
-    checkpoint = Checkpoint(MemoryStore(), {}, b"secret")
-    sync_to(server, chunk_size=10, checkpoint=checkpoint).run(frames_of(rows))
-    closed = Server(rows)
-    with pytest.raises(OctopushRequestError, match=EVERYTHING_REFUSED):
-        sync_to(closed, chunk_size=10, checkpoint=checkpoint).run(frames_of(rows))
-    assert closed.requests <= REFUSALS_MAX
-
-
-def test_what_was_set_aside_is_delivered_by_a_retry() -> None:
-    rows = numbers(400)
-    server = Server(rows[:100])
-    store = MemoryStore()
-
-    def down(payloads: Payloads) -> Items:
-        if server.requests == 15:
-            raise OctopushServerError("down", status_code=503)
-        return server(payloads)
-
-    first = sync_to(down, chunk_size=10, checkpoint=Checkpoint(store, {}, b"secret"))
-    with pytest.raises(OctopushServerError):
-        first.run(frames_of(rows))
-    assert first.summary.confirmed == first.summary.refused == 0
-    summary = sync_to(server, chunk_size=10, checkpoint=Checkpoint(store, {}, b"secret")).run(frames_of(rows))
-    check(summary, server, rows)
-
-
-def test_a_retry_looks_first_at_those_that_no_try_has_looked_at() -> None:
-    rows = numbers(100)
-    server = Server(rows[:65])
-    checkpoint = Checkpoint(MemoryStore(), {}, b"secret")
-
-    def down(payloads: Payloads) -> Items:
-        if server.requests == 50:
-            raise OctopushServerError("down", status_code=503)
-        return server(payloads)
-
-    with pytest.raises(OctopushServerError):
-        sync_to(down, chunk_size=1, checkpoint=checkpoint).run(frames_of(rows))
-    # 50 that were refused before, and 15 that were not: the first are no evidence, and the others are few.
-    check(sync_to(server, chunk_size=1, checkpoint=checkpoint).run(frames_of(rows)), server, rows)
 
 
 def test_what_was_set_aside_does_not_wait_for_the_last_row() -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import logging
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import airflow
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, ObjectStoragePath
 
@@ -21,9 +19,7 @@ from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import TaskInstance, run_dag
 from tests.conftest import SetConnection
-from tests.torture.runs import StateStore
 
-KEEPS_PROGRESS = tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 3)
 GOOD = [{"phone_number": f"+3361234567{n}", "first_name": f"Name{n}"} for n in range(6)]
 MIXED: list[dict[str, Any]] = [
     GOOD[0],
@@ -287,121 +283,14 @@ class TestRetriesOfTheTask:
         """Let the first chunk pass, and the second one fail as often as it is tried."""
         octopush.fail_next(None, Fault(status=503, retry_after="0"), Fault(status=503, retry_after="0"))
 
-    def tries(self, octopush: Simulator, *kwargs: dict[str, Any]) -> list[str]:
-        """Interrupt a first try, then do a second one with the same state; returns what the second one sent."""
-        store = StateStore()
-        sent = 0
-        for try_number, changed in enumerate(kwargs, 1):
-            ti = TaskInstance(try_number, changed.pop("max_tries", 1))
-            context: Any = {"ti": ti, "task_state_store": store}
-            sent = len(octopush.requests)
-            operator = CreateContactsOperator(task_id="sync", **{"data": GOOD, "chunk_size": 2, **changed})
-            if try_number == 1:
-                self.interrupt(octopush)
-                with pytest.raises(OctopushServerError):
-                    operator.execute(context)
-            else:
-                check_law(operator.execute(context))
-        return [number for request in octopush.requests[sent:] for number in request.contacts]
-
-    def test_the_second_try_goes_on_where_the_first_one_was(self, octopush: Simulator) -> None:
-        assert self.tries(octopush, {}, {}) == [row["phone_number"] for row in GOOD[2:]]
-
-    @pytest.mark.parametrize(
-        "changed",
-        [
-            {"list_name": "Other"},
-            {"tag_name": "Other"},
-            {"columns": {"param1": "first_name"}},
-            {"default_region": "FR"},
-            {"phone_check": "valid"},
-            {"without_plus": "international"},
-            {"do_not_overwrite": True},
-            {"auto_remove_blacklisted_numbers": True},
-            {"data": GOOD[::-1]},
-            {"durable": False},
-        ],
-    )
-    def test_another_run_starts_over(self, octopush: Simulator, changed: dict[str, Any]) -> None:
-        assert len(self.tries(octopush, {}, changed)) == len(GOOD)
-
-    def test_a_task_that_was_cleared_starts_over(self, octopush: Simulator) -> None:
-        # Airflow leaves the state of a cleared task, and raises max_tries to its tries so far and the retries on top.
-        assert len(self.tries(octopush, {"max_tries": 1}, {"max_tries": 3})) == len(GOOD)
-
-    def test_nothing_is_left_of_a_run_that_was_told_of(self, octopush: Simulator) -> None:
-        store = StateStore()
-        context: Any = {"ti": TaskInstance(), "task_state_store": store}
-        CreateContactsOperator(task_id="sync", data=GOOD).execute(context)
-        assert store.values == {}
-        octopush.reset(Behaviour(refused=frozenset({GOOD[0]["phone_number"]})))
-        with pytest.raises(AirflowFailException):
-            CreateContactsOperator(task_id="sync", data=GOOD).execute(context)
-        assert store.values == {}
-
-    def test_a_retry_of_a_run_that_could_not_be_told_of_sends_nothing(self, octopush: Simulator) -> None:
-        def fail(*_: Any, **__: Any) -> None:
-            raise OSError("no room")
-
-        store = StateStore()
-        ti = TaskInstance()
-        context: Any = {"ti": ti, "task_state_store": store}
-        operator = CreateContactsOperator(task_id="sync", data=GOOD)
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(ti, "xcom_push", fail)
-            with pytest.raises(OSError, match="no room"):
-                operator.execute(context)
-        requests = len(octopush.requests)
-        check_law(CreateContactsOperator(task_id="sync", data=GOOD).execute(context))
-        assert len(octopush.requests) == requests
-        assert store.values == {}
-
-    def test_a_store_that_fails_costs_repetitions_and_no_run(self, octopush: Simulator) -> None:
-        class Broken:
-            def __getattr__(self, name: str) -> Any:
-                raise ConnectionError("no answer")
-
-        context: Any = {"ti": TaskInstance(), "task_state_store": Broken()}
-        check_law(CreateContactsOperator(task_id="sync", data=GOOD, chunk_size=2).execute(context))
-        assert len(octopush.contacts) == len(GOOD)
-
-    @pytest.mark.usefixtures("octopush")
-    def test_an_airflow_that_keeps_no_progress_is_told_of_once_and_only_in_a_retry(
-        self, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-    ) -> None:
-        told = []
-        for try_number in (1, 2):
-            caplog.clear()
-            with caplog.at_level(logging.INFO):
-                execute(TaskInstance(try_number), data=GOOD)
-            # Airflow 2 hands a record to both, Airflow 3 to a stream of its own.
-            texts = (caplog.text, capfd.readouterr().out)
-            told.append(max(text.count("keeps no progress between tries") for text in texts))
-        assert told == [0, 1]
-
-    @pytest.mark.skipif(not KEEPS_PROGRESS, reason="Airflow keeps progress between tries from 3.3 on")
-    def test_a_retry_sends_only_what_was_not_confirmed(self, octopush: Simulator, tmp_path: Path) -> None:
+    def test_a_retry_sends_everything_and_counts_it_once(self, octopush: Simulator, tmp_path: Path) -> None:
         self.interrupt(octopush)
-        run = run_dag(self.dag_with("durable", rejects_path=str(tmp_path / "rejects.csv")))
-        assert run.state == "success"
-        stored = [number for request in octopush.requests if request.stored for number in request.contacts]
-        assert sorted(stored) == sorted(row["phone_number"] for row in GOOD)
-        summary = run.results["sync"]
-        check_law(summary)
-        assert (summary["read"], summary["added"], summary["chunks"], summary["requests"], summary["retries"]) == (
-            6, 6, 3, 5, 1,
-        )  # fmt: skip
-
-    @pytest.mark.parametrize("kwargs", [{"durable": False}, {}] if not KEEPS_PROGRESS else [{"durable": False}])
-    def test_without_progress_a_retry_sends_everything_and_counts_it_once(
-        self, octopush: Simulator, kwargs: dict[str, Any]
-    ) -> None:
-        self.interrupt(octopush)
-        run = run_dag(self.dag_with(f"not_durable_{len(kwargs)}", **kwargs))
+        run = run_dag(self.dag_with("retried", rejects_path=str(tmp_path / "rejects.csv")))
         assert run.state == "success"
         summary = run.results["sync"]
         check_law(summary)
         assert (summary["added"], summary["updated"]) == (4, 2)
+        assert len(octopush.contacts) == len(GOOD)
 
 
 def test_names_in_the_connection_s_error_are_those_of_the_form(set_connection: SetConnection) -> None:

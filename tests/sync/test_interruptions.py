@@ -1,4 +1,4 @@
-"""A run that is interrupted between any two of its lines, and the one that goes on from there."""
+"""A run that is interrupted between any two of its lines, and the one that comes after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import airflow_provider_octopush
 from airflow_provider_octopush.exceptions import OctopushRequestError
 from airflow_provider_octopush.sync.summary import Summary
 from tests.delivery.apis import Items, Payloads
-from tests.sync.test_checkpoint import MemoryStore, one_try, rows
+from tests.delivery.runs import frames_of, sync_to
 
 PACKAGE = str(Path(airflow_provider_octopush.__file__).parent)
 #: How many moments of a run are tried for each way of running; all there are take minutes.
@@ -65,12 +65,12 @@ class Api:
         return [{"phone_number": n, "status": s} for n, s in zip(numbers, statuses, strict=True)]
 
 
-def one_run(api: Api, store: MemoryStore, concurrency: int, interruption: Interruption) -> Summary:
-    sync = one_try(api, store, concurrency=concurrency)
+def one_run(api: Api, concurrency: int, interruption: Interruption) -> Summary:
+    sync = sync_to(api, chunk_size=4, concurrency=concurrency)
     before = sys.gettrace()
     sys.settrace(interruption.trace)
     try:
-        return sync.run(rows(VALUES))
+        return sync.run(frames_of(VALUES))
     finally:
         sys.settrace(before)
 
@@ -78,14 +78,14 @@ def one_run(api: Api, store: MemoryStore, concurrency: int, interruption: Interr
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_whenever_a_run_is_interrupted_the_next_one_completes_the_list_and_tells_the_truth(concurrency: int) -> None:
     undisturbed = Interruption(-1)
-    one_run(Api(), MemoryStore(), concurrency, undisturbed)
+    one_run(Api(), concurrency, undisturbed)
     moments = range(1, undisturbed.lines)
     for at_line in random.Random(concurrency).sample(moments, min(MOMENTS, len(moments))):
-        api, store = Api(), MemoryStore()
+        api = Api()
         try:
-            summary = one_run(api, store, concurrency, Interruption(at_line))
+            summary = one_run(api, concurrency, Interruption(at_line))
         except Signal:
-            summary = one_run(api, store, concurrency, Interruption(-1))
+            summary = one_run(api, concurrency, Interruption(-1))
         where = f"interrupted at line {at_line}"
         assert api.stored == set(GOOD) - REFUSED, where
         summary.check()

@@ -75,15 +75,6 @@ def test_a_run_that_fails_leaves_what_was_rejected_until_then(tmp_path: Path) ->
     assert [line["row"] for line in read(path)] == ["1"]
 
 
-def test_forgotten_rejections_are_not_in_it(tmp_path: Path) -> None:
-    path = tmp_path / "rejects.csv"
-    with RejectsFile(path, FIELDS) as rejects:
-        rejects.write([rejection(1, "x", None)])
-        rejects.start_over()
-        rejects.write([rejection(2, "x", None)])
-    assert [line["row"] for line in read(path)] == ["2"]
-
-
 def test_runs_at_the_same_time_do_not_mix_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "rejects.csv"
     with ExitStack() as stack:

@@ -29,29 +29,11 @@ from tests.torture.runs import LIST, make_rows
 from tests.torture.tasks import Job, Try, connection
 
 
-class FileStateStore:
-    """The state store of a task instance, in a file, so that it outlives the process."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def get(self, _: str) -> Any:
-        return json.loads(self._path.read_text()) if self._path.exists() else None
-
-    def set(self, _: str, value: Any) -> None:
-        beside = self._path.with_suffix(".new")
-        beside.write_text(json.dumps(value))
-        beside.replace(self._path)
-
-    def delete(self, _: str) -> None:
-        self._path.unlink(missing_ok=True)
-
-
 def run_task(job: dict[str, Any]) -> None:
     """Run the task; its summary is there when it has ended, and not before."""
     os.environ["AIRFLOW_CONN_OCTOPUSH_DEFAULT"] = job["connection"]
     rows = make_rows(random.Random(job["seed"]))
-    context: Any = {"ti": TaskInstance(1, max_tries=9), "task_state_store": FileStateStore(Path(job["state"]))}
+    context: Any = {"ti": TaskInstance(1, max_tries=9)}
     operator = CreateContactsOperator(
         task_id="killed",
         data=[row.values for row in rows],

@@ -10,7 +10,7 @@ import csv
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,27 +78,6 @@ class Row:
 
 
 @dataclass
-class StateStore:
-    """The state store of a task instance; a process that is dead writes nothing more."""
-
-    values: dict[str, str] = field(default_factory=dict)
-    is_dead: bool = False
-
-    def get(self, key: str) -> Any:
-        return json.loads(self.values[key]) if key in self.values else None
-
-    def set(self, key: str, value: Any) -> None:
-        if not self.is_dead:
-            self.values[key] = json.dumps(value)
-            # Airflow takes nothing that has to become another value for it, such as a tuple.
-            check(json.loads(self.values[key]) == value, "progress that Airflow would not keep")
-
-    def delete(self, key: str) -> None:
-        if not self.is_dead:
-            self.values.pop(key, None)
-
-
-@dataclass
 class Moods:
     """
     How a server changes from request to request.
@@ -126,9 +105,8 @@ class Moods:
 class MortalHook(OctopushHook):
     """Posts as the hook does, until the process is killed: before a request was sent, or after it was answered."""
 
-    def __init__(self, store: StateStore, lives: int | None, moods: Moods, *, dies_after: bool) -> None:
+    def __init__(self, lives: int | None, moods: Moods, *, dies_after: bool) -> None:
         super().__init__()
-        self._store = store
         self._moods = moods
         self._lives = lives
         self._dies_after = dies_after
@@ -138,7 +116,6 @@ class MortalHook(OctopushHook):
         if self._lives == 0:
             if self._dies_after:
                 super().post_contacts(body)
-            self._store.is_dead = True
             raise KilledError
         if self._lives is not None:
             self._lives -= 1
@@ -256,13 +233,11 @@ def torture(seed: int, simulator: Simulator, folder: Path) -> str:
         "max_rejected": rng.choice([0, 3, 0.5, 1.0, 1.0]),
         "auto_remove_blacklisted_numbers": rng.choice([None, True, False]),
         "do_not_overwrite": rng.choice([None, True, False]),
-        "durable": rng.random() < 0.8,
         # Some rows hold numbers as integers, which have no plus.
         "without_plus": "international",
         "rejects_path": str(folder / "rejects.csv"),
     }
     shuffles = rng.random() < 0.15
-    store = StateStore()
     ending = "gave up"
     summary: dict[str, Any] | None = None
     first_of_each: dict[str, dict[str, str]] = {}
@@ -273,12 +248,11 @@ def torture(seed: int, simulator: Simulator, folder: Path) -> str:
         for row in rows:
             if row.payload:
                 first_of_each.setdefault(row.payload["phone_number"], row.payload)
-        store.is_dead = False
         lives = rng.randrange(12) if rng.random() < 0.4 and try_number < 7 else None
         ti = TaskInstance(try_number, max_tries=9)
         operator = CreateContactsOperator(task_id="torture", data=_batches(rows, rng), list_name=LIST, **options)
-        operator.__dict__["hook"] = MortalHook(store, lives, moods, dies_after=rng.random() < 0.5)
-        context: Any = {"ti": ti, "task_state_store": store}
+        operator.__dict__["hook"] = MortalHook(lives, moods, dies_after=rng.random() < 0.5)
+        context: Any = {"ti": ti}
         requests_before = len(simulator.requests)
         try:
             summary = operator.execute(context)
