@@ -126,6 +126,8 @@ class ListSync:
         self._kept = _Kept()
         self._is_to_be_removed = np.zeros(snapshot.size, bool)
         self._exceeded: list[Exceeded] = []
+        #: Why a run whose rows are mostly invalid is held.
+        self._mostly_invalid: TooManyRejectedError | None = None
         self._superseded: SnapshotError | None = None
 
     @property
@@ -148,7 +150,7 @@ class ListSync:
         :return: the counts, which add up. Whether the run did all that it should have, :meth:`check` tells.
         :raises OptOutsMissingError: when there are so few opt-outs that some must be missing.
         :raises LimitExceededError: when more would be removed because they opted out than may be.
-        :raises TooManyRejectedError: when too many opt-outs cannot be read, or more than half of the rows are invalid.
+        :raises TooManyRejectedError: when too many opt-outs cannot be read.
         :raises SupersededError: when a newer run of the task has begun.
         :raises OctopushError: when the run cannot go on; what was confirmed is recorded.
         :raises KilledError: when it was told to end.
@@ -171,12 +173,13 @@ class ListSync:
             opted_out, missing = self._opted_out(), self._missing()
             plan = self._plan(to_send.count, opted_out, missing)
             self._exceeded = plan.exceeded()
+            self._mostly_invalid = self._if_mostly_invalid()
             if self._rules.plans:
                 self._changes.write_rest(begun=0)
                 return self._counted_as_planned(plan)
             summary = self._apply(to_send, opted_out, missing)
         # Not before nothing else writes beside the snapshot any more.
-        if self._exceeded or not summary.read:
+        if self._is_held or not summary.read:
             self._snapshot.put_head()
         else:
             has_opt_outs = opt_outs is not None
@@ -196,12 +199,16 @@ class ListSync:
 
     def check(self, summary: ListSummary) -> None:
         """
-        Check that the run did all that it should have.
+        Check that the run did all that it should have. A plan is for somebody to look at, and always did.
 
         :raises LimitExceededError: when a limit held it.
         :raises TooManyRejectedError: when more rows were rejected than may be.
         :raises ContactsKeptError: when contacts were kept that should have been removed.
         """
+        if self._rules.plans:
+            return
+        if self._mostly_invalid is not None:
+            raise self._mostly_invalid
         if self._exceeded:
             done = f". {summary.removed_opted_out:,} that opted out were removed before" * bool(
                 summary.removed_opted_out
@@ -323,25 +330,30 @@ class ListSync:
             int(self._snapshot.was_allowed(part).sum()) for part in self._snapshot.records_at(positions)
         )
 
-    def _check_not_mostly_invalid(self) -> None:
-        summary = self.summary
-        if summary.invalid * 2 > summary.read:
-            try:
-                self._check_rejected(summary)
-            except TooManyRejectedError as error:
-                raise TooManyRejectedError(
-                    f"{error}. More than half of the rows are invalid, so nothing was sent"
-                ) from None
+    @property
+    def _is_held(self) -> bool:
+        return bool(self._exceeded) or self._mostly_invalid is not None
+
+    def _why_held(self) -> list[str]:
+        return [str(one) for one in (*self._exceeded, self._mostly_invalid) if one is not None]
+
+    def _if_mostly_invalid(self) -> TooManyRejectedError | None:
+        if self.summary.invalid * 2 <= self.summary.read:
+            return None
+        try:
+            self._check_rejected(self.summary)
+        except TooManyRejectedError as error:
+            return TooManyRejectedError(f"{error}. More than half of the rows are invalid, so nothing was sent")
+        return None
 
     # Doing it.
 
     def _apply(self, to_send: ContactFile, opted_out: Array, missing: Array) -> ListSummary:
-        if self._exceeded:
+        if self._is_held:
             self._sync.count_unsent(to_send.count)
             self._changes.write_rest(begun=0)
-            self._kept.add(len(missing), "; ".join(map(str, self._exceeded)), fails=True)
+            self._kept.add(len(missing), "; ".join(self._why_held()), fails=True)
             return self._finished(self.summary)
-        self._check_not_mostly_invalid()
         self._snapshot.check_alone()
         self._write_journal(np.concatenate([opted_out, missing]), newly=self._diff.new)
         sent: Any = self._sync.send(to_send.contacts())
@@ -384,7 +396,7 @@ class ListSync:
             kept=kept.number,
             kept_reason="; ".join(kept.reasons) or None,
             unsettled=kept.unsettled,
-            exceeded=[str(one) for one in self._exceeded],
+            exceeded=self._why_held(),
             requests=summary.requests + self._removal.requests + int(self._earlier.get("removal_requests", 0)),
             retries=summary.retries + self._removal.retries + int(self._earlier.get("removal_retries", 0)),
         )
@@ -398,10 +410,13 @@ class ListSync:
             requests=plan.requests(self._rules.chunk_size),
         )
         planned.snapshot_after = planned.snapshot_before + plan.new - planned.removed
-        for exceeded in self._exceeded:
-            log.warning("a limit would hold a run: %s", exceeded)
-        # A plan is for somebody to look at: it fails for nothing that a run would be held for.
-        self._exceeded = []
+        if self._mostly_invalid is None:
+            try:
+                self._check_rejected(planned)
+            except TooManyRejectedError as error:
+                planned.exceeded.append(str(error))
+        for exceeded in planned.exceeded:
+            log.warning("a run would be held: %s", exceeded)
         planned.check()
         return planned
 

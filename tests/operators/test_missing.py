@@ -186,10 +186,19 @@ class TestNobodyIsLostTrackOf:
         rows = [*people(1, 2, 3), *[{"phone_number": "x"}] * 4]
         with pytest.raises(AirflowFailException, match="More than half of the rows are invalid, so nothing was sent"):
             nights.run(rows)
+        check(nights.pushed, read=7, invalid=4, unchanged=2, unsent=1, removed=0, snapshot_after=2)
+        assert [one.endswith("so nothing was sent") for one in nights.pushed["exceeded"]] == [True]
         assert nights.simulator.requests_total == before
         with pytest.raises(AirflowFailException, match="rows were rejected"):
             nights.run(rows[:-1])
         assert number(3) in nights.on_list
+
+    @pytest.mark.parametrize("invalid", [1, 4])
+    def test_a_plan_is_green_and_lists_that_too_many_rows_are_invalid(self, nights: Nights, invalid: int) -> None:
+        nights.run(people(1, 2))
+        plan = nights.run([*people(1, 2, 3), *[{"phone_number": "x"}] * invalid], validate_only=True)
+        check(plan, invalid=invalid, added=1, unchanged=2)
+        assert [f"{invalid} of {invalid + 3} rows were rejected" in one for one in plan["exceeded"]] == [True]
 
     def test_an_unchanged_night_writes_the_head_alone(self, nights: Nights) -> None:
         nights.run(people(1, 2), date="2026-11-01")
