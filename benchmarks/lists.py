@@ -13,8 +13,10 @@ import os
 import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
@@ -35,6 +38,7 @@ from airflow_provider_octopush.snapshot.opening import Run
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
 from airflow_provider_octopush.storage.snapshot_path import open_store
+from airflow_provider_octopush.sync.contact_file import ContactFile
 
 LIST = "Benchmark"
 FRAME = 1_000
@@ -77,13 +81,53 @@ def remember(path: str, number: int, reading: dict[str, Any]) -> dict[str, float
         return {"snapshot_after": snapshot.replace()}
 
 
-def night(operator: Any) -> dict[str, float]:
-    """Run an operator once, and measure it."""
+def night(operator: Any, folder: Path | None = None) -> dict[str, float]:
+    """
+    Run an operator once, and measure it.
+
+    :param folder: of its snapshot.
+    """
     context: Any = {"ti": TaskInstance(), "run_id": f"night {time.time()}"}
-    before, started = _peak_rss(), time.perf_counter()
-    summary = operator.execute(context)
+    before, began, started = _peak_rss(), time.time(), time.perf_counter()
+    with _disk_of(folder) as peak:
+        summary = operator.execute(context)
+    seconds = time.perf_counter() - started
     counts = {name: value for name, value in summary.items() if isinstance(value, int)}
-    return {"seconds": time.perf_counter() - started, "rss_before": before, "rss": _peak_rss(), **counts}
+    return {"seconds": seconds, "began": began, "rss_before": before, "rss": _peak_rss(), "disk": peak[0], **counts}
+
+
+@contextmanager
+def _disk_of(folder: Path | None) -> Iterator[list[float]]:
+    """Tell how many MB the files of a folder have at the most, snapshot and journal together."""
+    peak, is_over = [0.0], threading.Event()
+
+    def look() -> None:
+        while folder is not None and not is_over.wait(0.2):
+            sizes = 0
+            for file in folder.rglob("*"):
+                try:
+                    sizes += file.stat().st_size
+                except FileNotFoundError:
+                    # It has gone since.
+                    continue
+            peak[0] = max(peak[0], sizes / 1e6)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def plan_file(number: int) -> dict[str, float]:
+    """Write contacts to the file of what is to be sent; return its bytes for each."""
+    with closing(ContactFile(2)) as file:
+        for frame in made(0, number):
+            payloads = map(ContactPayload, frame["phone_number"], frame["first_name"], ["Fillon"] * FRAME)
+            file.write([Contact(row, int(one.phone_number), one, ()) for row, one in enumerate(payloads)])
+        return {"bytes": os.fstat(file._file.fileno()).st_size / number}
 
 
 def _peak_rss() -> float:
@@ -105,25 +149,29 @@ def main() -> None:
     parser.add_argument("--snapshot", help="a file that another process has prepared")
     parser.add_argument("--prepare", action="store_true", help="write the snapshot, and measure nothing")
     parser.add_argument("--validate", action="store_true", help="measure CreateContactsOperator(validate_only=True)")
+    parser.add_argument("--plan-file", action="store_true", help="measure the file of what is to be sent")
+    parser.add_argument("--concurrency", type=int, default=4)
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="octopush-benchmark-") as folder:
         path = options.snapshot or f"{folder}/customers.snapshot"
         common: dict[str, Any] = {"task_id": "benchmark", "list_name": LIST, "phone_check": "mobile"}
-        sync = {**common, "snapshot_path": path, "concurrency": 4, "max_removed": "100%"}
+        sync = {**common, "snapshot_path": path, "concurrency": options.concurrency, "max_removed": "100%"}
         if options.made:
             rows = made(options.left, options.rows - options.left + options.new, options.changed)
             source: dict[str, Any] = {"data": rows, "phone_check": "format"}
         else:
             source = _table(options.rows)
-        if options.validate:
+        if options.plan_file:
+            measured = plan_file(options.rows)
+        elif options.validate:
             measured = night(CreateContactsOperator(**{**common, **source}, validate_only=True))
         elif options.prepare and options.made:
             operator = SyncListOperator(**{**sync, **source})
             measured = remember(path, options.rows, operator._reading())
         else:
-            measured = night(SyncListOperator(**{**sync, **source}))
-        measured["disk"] = Path(path).stat().st_size / 1e6 if Path(path).exists() else 0.0
+            # A snapshot of its own has a folder of its own.
+            measured = night(SyncListOperator(**{**sync, **source}), Path(path).parent)
     sys.stdout.write(f"\n{msgspec.json.encode(measured).decode()}\n")
 
 

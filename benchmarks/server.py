@@ -2,7 +2,7 @@
 The API, as lean as it can be: ``contact/create`` answers in the documented shape, after a fixed time.
 
 It checks nothing and keeps nothing but counts, so that what a benchmark measures is its client. ``GET /counts`` gives
-what came in since it was last asked.
+what came in since it was last asked, and when the first and the last request did.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import gc
 import json
 import re
 import sys
+import time
 
 _PHONE_NUMBER = re.compile(rb'"phone_number"\s*:\s*"([^"]*)"')
 _CONTENT_LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
@@ -25,16 +26,20 @@ class Counts:
     def __init__(self) -> None:
         self._requests = 0
         self._contacts = 0
+        self._first = self._last = 0.0
 
     def add(self, contacts: int) -> None:
         """Count a request."""
+        self._last = time.time()
+        self._first = self._first or self._last
         self._requests += 1
         self._contacts += contacts
 
     def take(self) -> bytes:
         """Return the counts as JSON, and start from zero."""
-        counts = {"requests": self._requests, "contacts": self._contacts}
+        counts = {"requests": self._requests, "contacts": self._contacts, "first": self._first, "last": self._last}
         self._requests = self._contacts = 0
+        self._first = self._last = 0.0
         return json.dumps(counts).encode()
 
 
