@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 from airflow_provider_octopush.simulator.faults import Fault
-from airflow_provider_octopush.simulator.json_form import read_dataclass
 from airflow_provider_octopush.simulator.values import (
     Count,
     ErrorStatus,
@@ -19,6 +18,7 @@ from airflow_provider_octopush.simulator.values import (
     Status,
     SuccessStatus,
     check_values,
+    read_json,
 )
 
 
@@ -156,7 +156,9 @@ class Behaviour:
 
         :raises ValueError: when there is no such switch, or a value has the wrong type or is out of its bounds.
         """
-        return read_dataclass(cls, values)
+        if isinstance(values, Mapping) and isinstance(values.get("faults"), list):
+            values = {**values, "faults": tuple(map(Fault.from_json, values["faults"]))}
+        return read_json(cls, values)
 
     @cached_property
     def blacklisted_digits(self) -> frozenset[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from airflow_provider_octopush.simulator.json_form import read_dataclass
 from airflow_provider_octopush.simulator.values import (
     BodyText,
     HeaderText,
@@ -13,6 +12,7 @@ from airflow_provider_octopush.simulator.values import (
     SecondsFromNow,
     Status,
     check_values,
+    read_json,
 )
 
 
@@ -52,7 +52,7 @@ class Fault:
 
         :raises ValueError: when there is no such field, or a value has the wrong type or is out of its bounds.
         """
-        return read_dataclass(cls, values)
+        return read_json(cls, values)
 
     @classmethod
     def rate_limited(cls, retry_after: str | None = "0") -> Fault:

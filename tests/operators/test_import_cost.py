@@ -33,7 +33,7 @@ def imported_by(module: str) -> set[str]:
     [
         "airflow_provider_octopush.operators.contacts",
         "airflow_provider_octopush.decorators.contacts",
-        "airflow_provider_octopush.contacts.summary",
+        "airflow_provider_octopush.sync.summary",
         "airflow_provider_octopush.assets.lists",
         "airflow_provider_octopush.assets.events",
     ],

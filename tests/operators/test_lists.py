@@ -11,12 +11,11 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, task
 
 from airflow_provider_octopush.assets.lists import create_asset
-from airflow_provider_octopush.contacts.summary import merge_summaries
 from airflow_provider_octopush.exceptions import OctopushServerError
 from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
-from airflow_provider_octopush.sync.summary import ListSummary, Summary
+from airflow_provider_octopush.sync.summary import ListSummary, Summary, merge_summaries
 from tests.airflow_runs import TaskInstance, run_dag
 from tests.conftest import SetConnection
 from tests.operators.nights import LIST, SECRET, Nights, Rows, check, number, people
