@@ -20,7 +20,7 @@ from tests.delivery.runs import frames_of, sync_to
 
 PACKAGE = str(Path(airflow_provider_octopush.__file__).parent)
 #: How many moments of a run are tried for each way of running; all there are take minutes.
-MOMENTS = int(os.environ.get("INTERRUPTIONS", "60"))
+MOMENTS = int(os.environ.get("INTERRUPTIONS", "30"))
 
 GOOD = [f"+336000000{n:02}" for n in range(24)]
 REFUSED = {GOOD[5], GOOD[17]}

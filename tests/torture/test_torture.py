@@ -12,7 +12,7 @@ from airflow_provider_octopush.simulator import Simulator
 from tests.torture.runs import torture
 
 START = int(os.environ.get("TORTURE_START", "0"))
-SEEDS = int(os.environ.get("TORTURE_SEEDS", "1000"))
+SEEDS = int(os.environ.get("TORTURE_SEEDS", "200"))
 BLOCK = 100
 
 
