@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
+import psutil
 import requests
 import surroundings
 
@@ -75,26 +77,20 @@ def _is_up(airflow: str, process: subprocess.Popen[bytes]) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End Airflow with all its processes, which share its process group and outlive its first one."""
+    """End Airflow with all its processes, which outlive its first one."""
     print("Stopping Airflow …", flush=True)
-    _signal_group(process.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        # Until it is waited for, a process that has ended counts as one of its group.
-        process.poll()
-        if not _signal_group(process.pid, 0):
-            return
-        time.sleep(0.1)
-    _signal_group(process.pid, signal.SIGKILL)
-
-
-def _signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; returns whether there is one."""
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    return True
+    started = []
+    with suppress(psutil.NoSuchProcess):
+        started = psutil.Process(process.pid).children(recursive=True)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    # Some leave the group of the one that started them.
+    _, left = psutil.wait_procs(started, timeout=20)
+    for one in left:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -177,6 +177,23 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@contextmanager
+def nothing_left_of(home: Path) -> Iterator[None]:
+    """
+    End what is left of an Airflow: some of its processes leave the group of the one that started them.
+
+    :param home: its ``AIRFLOW_HOME``, or the folder of all of its homes, which no other Airflow has.
+    """
+    try:
+        yield
+    finally:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if Path(process.environ().get("AIRFLOW_HOME", "/")).is_relative_to(home):
+                    process.kill()
+                    process.wait(20)
+
+
 def processes_that_talk_to(port: int, parent: int) -> list[psutil.Process]:
     """Find the processes of tasks: those below a process that hold a connection to the simulator."""
     found = []

@@ -29,6 +29,7 @@ from tests.integration.airflow_processes import (
     ask_to_end,
     environment,
     free_port,
+    nothing_left_of,
     processes_that_talk_to,
     running,
     wait_for,
@@ -178,7 +179,7 @@ def celery_airflow(
     port = free_port()
     login, password = quote(database["user"], safe=""), quote(database["password"], safe="")
     url = f"postgresql+psycopg2://{login}:{password}@{database['host']}:{database['port']}/{database['dbname']}"
-    with ExitStack() as stack:
+    with nothing_left_of(home), ExitStack() as stack:
         shared = {
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,

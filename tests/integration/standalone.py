@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.integration.airflow_processes import Airflow, environment, free_port, running, write_dags
+from tests.integration.airflow_processes import Airflow, environment, free_port, nothing_left_of, running, write_dags
 
 
 @dataclass
@@ -34,7 +34,7 @@ def standalone(home: Path, dags: Mapping[str, str], variables: Mapping[str, str]
     write_dags(home / "dags", dags)
     port = free_port()
     settings = environment(home, home / "dags", port, variables)
-    with running(["standalone"], settings, home / "output.log") as process:
+    with nothing_left_of(home), running(["standalone"], settings, home / "output.log") as process:
         yield Standalone(home, port, f"sqlite:///file:{home}/airflow.db?mode=ro&uri=true", process)
 
 
@@ -50,7 +50,7 @@ def components(home: Path, dags: Mapping[str, str], variables: Mapping[str, str]
     write_dags(home / "dags", dags)
     port = free_port()
     settings = environment(home, home / "dags", port, variables)
-    with ExitStack() as stack:
+    with nothing_left_of(home), ExitStack() as stack:
         for component in ("api-server", "scheduler", "dag-processor"):
             stack.enter_context(running([component], settings, home / f"{component}.log"))
         yield Airflow(home, port, f"sqlite:///file:{home}/airflow.db?mode=ro&uri=true")
