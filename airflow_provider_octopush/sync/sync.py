@@ -23,7 +23,6 @@ from airflow_provider_octopush.delivery.outcomes import Delivered
 from airflow_provider_octopush.sync.checkpoint import Checkpoint, Progress
 from airflow_provider_octopush.sync.pipeline import Done, Pipeline
 from airflow_provider_octopush.sync.summary import CONFIRMED, Summary
-from airflow_provider_octopush.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +36,6 @@ log = logging.getLogger(__name__)
 Frames: TypeAlias = "Generator[pd.DataFrame, None, None]"
 
 PROGRESS_SECONDS = 10.0
-UNKNOWN_STATUSES_LOGGED = 10
 PASSED_OVER_AT_A_TIME = 10_000
 
 
@@ -304,7 +302,6 @@ class ContactSync:
         self._state = State(replace(self._nothing_yet, reasons=Counter()))
         self._seen = SeenNumbers()
         self._rejected: list[Rejection] = []
-        self._unknown_statuses: Counter[str] = Counter()
         self._set_aside: list[Chunk] = []
         self._stopped: BaseException | None = None
         self._earlier: Mapping[str, float] = self._earlier_tries
@@ -487,7 +484,6 @@ class ContactSync:
                 summary.count(outcome, number)
             if self._checkpoint is not None:
                 unconfirmed = _without_confirmed(unconfirmed, chunk, delivered)
-            self._unknown_statuses.update(delivered.unknown_statuses)
         self._set_aside += [one.job for one in done if one.result is None and one.error is None]
         settled = {id(chunk) for chunk, _ in answered}
         under_way = tuple(chunk for chunk in state.under_way if id(chunk) not in settled)
@@ -562,15 +558,11 @@ class ContactSync:
             )
 
     def _tell_unknown_statuses(self) -> None:
-        if self._unknown_statuses:
+        if self.summary.other:
             log.warning(
-                "%d contacts were answered with statuses that are not documented, so what became of them is not "
-                "known; they are counted as other: %s",
-                self._unknown_statuses.total(),
-                ", ".join(
-                    f"{shown(status)}: {number}"
-                    for status, number in self._unknown_statuses.most_common(UNKNOWN_STATUSES_LOGGED)
-                ),
+                "%d contacts were answered with a status that is not documented, so what became of them is not known; "
+                "they count as other. A status may quote a contact, so only the rejects file has it (rejects_path)",
+                self.summary.other,
             )
 
 
