@@ -1,7 +1,7 @@
 """
 What Octopush documents of its API and more than one module needs: names and limits, which cost nothing to import.
 
-Source: https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Add a contact".
+Source, if nothing else is said: https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Add a contact".
 """
 
 from __future__ import annotations
@@ -29,6 +29,36 @@ TAG_NAME_MAX_LENGTH = 20
 #: The documented values of ``status`` in the answer of ``contact/create``.
 STATUSES = ("added", "updated", "skipped")
 
+#: A return code → what it means, and what to do. These are codes of Octopush's older API. For this one no list is
+#: documented, and only some of them were seen. So they are a hint for a person, and nothing may depend on them.
+#: Source: https://octopush.com/en/sms-gateway-api-documentation/return-codes/, in our words.
+RETURN_CODES = {
+    101: "login or key is wrong; correct the connection",
+    104: "there is no credit; top up, or ask Octopush, as contacts should cost nothing",
+    105: "there is not enough credit; top up, or ask Octopush, as contacts should cost nothing",
+    108: "the login is missing; correct the connection",
+    109: "the key is missing; correct the connection",
+    110: "there is no contact in the request; report it as a bug of this provider",
+    113: "the account is not validated; log in to Octopush",
+    114: "the account is under investigation; log in to Octopush",
+    117: "there is no correct number among the contacts; look at the country codes",
+    125: "undefined error; try again later",
+    150: "no country has this prefix; take these numbers out",
+    151: "the country is not served; take these numbers out",
+    207: "the account has no access to this function; ask Octopush for the right",
+    300: "lists may not be managed by API; ask Octopush for the right",
+    301: "there are too many lists; delete one",
+    302: "the list exists already; check list_name",
+    303: "the list does not exist; check list_name",
+    304: "the list is full; use another one",
+    305: "there are too many contacts in one request; set a smaller chunk_size",
+    500: "the request cannot be processed; try again later",
+    501: "the request cannot be processed; try again later",
+}
+
+#: Octopush's codes have three digits at most. A larger number may be a part of somebody's.
+CODE_MAX = 999
+
 
 def check_names(*, list_name: str | None = None, tag_name: str | None = None) -> None:
     """
@@ -51,3 +81,18 @@ def check_names(*, list_name: str | None = None, tag_name: str | None = None) ->
             raise ValueError(f"{field} is blank: write a name, or leave {field} out")
         if len(name) > limit:
             raise ValueError(f"{field} {name!r} has {len(name)} characters, Octopush allows {limit}: shorten it")
+
+
+def describe_answer(status_code: int | None, code: int | None) -> str:
+    """
+    Say how Octopush refused a request, without a word of its own.
+
+    :param status_code: of HTTP.
+    :param code: the API's own, from 0 to 999; None when the answer had none.
+    :return: both, and what is documented of the code.
+    """
+    if code is None:
+        return f"HTTP {status_code}, without a return code"
+    meaning = RETURN_CODES.get(code)
+    documented = f"in Octopush's older API: {meaning}" if meaning else "no meaning of it is documented"
+    return f"HTTP {status_code}, code {code} ({documented})"

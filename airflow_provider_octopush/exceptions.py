@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
+#: What an error says where Octopush's own words are neither shown nor written.
+SET_REJECTS_PATH = (
+    "Octopush's own words may quote contacts, so they are not shown: set rejects_path to have them in a file"
+)
+
 
 class OctopushError(Exception):
     """
@@ -13,9 +18,9 @@ class OctopushError(Exception):
 
     :param text: what happened, to what, and the next step.
     :param status_code: the HTTP status of the answer; None when there was no answer.
-    :param code: the API's own ``code``; None when the answer had none, or one that may be something else.
-    :param message: the API's own ``message``, with only its harmless words left; None when the answer had none.
-    :param full_message: the whole message, for :meth:`take_full_message`.
+    :param code: the API's own ``code``, from 0 to 999; None when it had none, or one that may be something else.
+    :param message: the API's own ``message``, if the request held no contacts; None otherwise, or when there was none.
+    :param full_message: the API's own ``message``, if the request held contacts: for :meth:`full_message`.
     :param retry_after: seconds that the server asked to wait; None when it did not ask.
     """
 
@@ -37,16 +42,21 @@ class OctopushError(Exception):
         if full_message is not None:
             _full_messages[self] = full_message
 
-    def take_full_message(self) -> str | None:
+    def full_message(self) -> str | None:
         """
-        Give the API's own ``message`` in full, once. It is for the rejects file, which holds personal data anyway.
+        Give the API's own ``message`` about contacts. It is for the rejects file, which holds personal data anyway.
 
         The message may quote the contacts that were sent. So it is not an attribute: it does not show in a log or in a
-        tool that looks into exceptions, is not pickled, and is gone with the exception.
+        tool that looks into exceptions, is neither copied nor pickled, and is gone with the exception.
 
-        :return: text that can be stored anywhere; None when the answer had no message, or when it was taken before.
+        :return: text that can be stored anywhere, of at most 32,000 characters; None when the answer had no message, or
+            when the request held no contacts.
         """
-        return _full_messages.pop(self, None)
+        return _full_messages.get(self)
+
+    def add_to_text(self, sentence: str) -> None:
+        """Add a sentence to the text: where to look for more."""
+        self.args = (f"{self}. {sentence}",)
 
 
 _full_messages: WeakKeyDictionary[OctopushError, str] = WeakKeyDictionary()

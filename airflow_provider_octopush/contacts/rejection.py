@@ -27,7 +27,8 @@ class Rejection:
     :param reason: why, in words that hold nothing of the row itself.
     :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
     :param code: the API's own code, where the API refused the contact.
-    :param message: the API's own message in full, where the API refused the contact; it may quote the row.
+    :param message: the API's own words: its message where it refused the contact, else a status that is not documented.
+        They may quote the row, so they are for the rejects file alone.
     :param numbers: every number that the row may be about, as far as somebody asked.
     """
 

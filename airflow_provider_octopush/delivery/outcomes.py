@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from airflow_provider_octopush.api import STATUSES
+from airflow_provider_octopush.api import STATUSES, describe_answer
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.payloads import ContactItem
 
 _NOT_DIGITS = re.compile(r"\D+", re.ASCII)
+
+#: A status is a word. Of what is longer, so many characters are kept.
+_STATUS_MAX_LENGTH = 100
 
 
 @dataclass
@@ -24,14 +27,12 @@ class Delivered:
     :param confirmed: ``added``, ``updated`` or ``skipped`` → number of contacts.
     :param rejections: the contacts that were refused, that the answer does not mention, or that it mentions with a
         status that is not documented.
-    :param unknown_statuses: these statuses → number of contacts.
     :param answers: the contacts of each request that was accepted, with what the answer said of each; None is nothing.
     :param refused: the contacts of which every request was refused, so that the server has nothing of them.
     """
 
     confirmed: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
-    unknown_statuses: Counter[str] = field(default_factory=Counter)
     answers: list[tuple[Sequence[Contact], Sequence[str | None]]] = field(default_factory=list)
     refused: list[Contact] = field(default_factory=list)
 
@@ -39,7 +40,6 @@ class Delivered:
         """Count another's contacts here too."""
         self.confirmed.update(other.confirmed)
         self.rejections.extend(other.rejections)
-        self.unknown_statuses.update(other.unknown_statuses)
         self.answers.extend(other.answers)
         self.refused.extend(other.refused)
 
@@ -65,8 +65,6 @@ def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Deliv
     for status, count in Counter(statuses).items():
         if status in STATUSES:
             delivered.confirmed[status] = count
-        elif status is not None:
-            delivered.unknown_statuses[status] = count
     if delivered.confirmed.total() < len(contacts):
         delivered.rejections = [
             _not_confirmed(contact, status)
@@ -78,29 +76,21 @@ def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Deliv
 
 def refused(contact: Contact, error: OctopushError) -> Rejection:
     """
-    Say that a contact was refused, and why: in full for the rejects file, in harmless words everywhere else.
+    Say that a contact was refused, and why: in the API's own words for the rejects file, in ours everywhere else.
 
     :param contact: that was sent alone.
-    :param error: what the API said. Its full message is taken from it.
+    :param error: what the API said.
     """
-    said = [f"code {error.code}"] if error.code is not None else [f"HTTP {error.status_code}"]
-    if error.message is not None:
-        said.append(error.message)
-    return Rejection(
-        contact.row,
-        Stage.REFUSED,
-        f"refused by Octopush: {': '.join(said)}",
-        contact.values,
-        error.code,
-        error.take_full_message() or error.message,
-    )
+    reason = f"refused by Octopush: {describe_answer(error.status_code, error.code)}"
+    return Rejection(contact.row, Stage.REFUSED, reason, contact.values, error.code, error.full_message())
 
 
 def _not_confirmed(contact: Contact, status: str | None) -> Rejection:
     if status is None:
         return Rejection(contact.row, Stage.UNCONFIRMED, "not in Octopush's answer", contact.values)
-    # The status itself may quote the contact.
-    return Rejection(contact.row, Stage.OTHER, "a status that is not documented", contact.values)
+    # The status itself may quote the contact, so it is for the rejects file alone.
+    reason = "a status that is not documented"
+    return Rejection(contact.row, Stage.OTHER, reason, contact.values, None, status[:_STATUS_MAX_LENGTH])
 
 
 def _digits(number: str) -> str:

@@ -215,5 +215,5 @@ class Verdict:
             f"check list_name, tag_name and the options. {error}",
             status_code=error.status_code,
             code=error.code,
-            message=error.message,
+            full_message=error.full_message(),
         )

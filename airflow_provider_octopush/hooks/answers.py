@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_octopush.api import describe_answer
 from airflow_provider_octopush.exceptions import (
     OctopushAnswerError,
     OctopushCredentialsError,
@@ -21,10 +22,9 @@ from airflow_provider_octopush.exceptions import (
     OctopushServerError,
 )
 from airflow_provider_octopush.hooks.connection import Settings
-from airflow_provider_octopush.hooks.masking import shown_code, shown_message
+from airflow_provider_octopush.hooks.masking import shown_code, shown_words, storable
 from airflow_provider_octopush.hooks.transport import Answer
 from airflow_provider_octopush.payloads import ContactItem
-from airflow_provider_octopush.words import storable
 
 
 class _Items(msgspec.Struct):
@@ -115,18 +115,21 @@ def balance(endpoint: str, host: str, answer: Answer) -> dict[str, Any]:
     return content
 
 
-def refusal(endpoint: str, answer: Answer, body: bytes | None, settings: Settings, conn_id: str) -> OctopushError:
+def refusal(endpoint: str, answer: Answer, settings: Settings, conn_id: str, *, holds_contacts: bool) -> OctopushError:
     """
     Say what to do about an answer that is no success.
 
-    :param body: what was sent, which the answer may quote.
     :param conn_id: the connection, for the person who has to correct it.
+    :param holds_contacts: whether the request held contacts. The answer may quote them in more ways than anybody can
+        list, so none of its words is shown then.
     """
     status_code = answer.status_code
     code, full_message = _code_and_message(answer)
-    message = full_message and shown_message(full_message, body, settings.login, settings.key)
-    said = "".join([f", code {code}" if code is not None else "", f": {message}" if message is not None else ""])
-    text = f"{endpoint}: {settings.host} answered HTTP {status_code}{said}"
+    message = None
+    text = f"{endpoint}: {settings.host} answered {describe_answer(status_code, code)}"
+    if full_message is not None and not holds_contacts:
+        message, full_message = shown_words(full_message, settings.login, settings.key), None
+        text += f": {message}"
     error: type[OctopushError]
     if status_code in (401, 403):
         error = OctopushCredentialsError

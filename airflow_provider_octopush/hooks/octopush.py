@@ -228,7 +228,7 @@ class OctopushHook(BaseHook):
         :raises OctopushAnswerError: as in :meth:`delete_contacts`.
         :raises OctopushError: another of its subclasses, when Octopush did not accept the request.
         """
-        self._carry_out("POST", "contact-list/create", list_body(list_name))
+        self._carry_out("POST", "contact-list/create", list_body(list_name), holds_contacts=False)
 
     def check_balance(self) -> dict[str, Any]:
         """
@@ -240,7 +240,8 @@ class OctopushHook(BaseHook):
         return self._check_balance(math.inf)
 
     def _check_balance(self, within: float) -> dict[str, Any]:
-        return balance(_BALANCE, self.settings.host, self._call("GET", _BALANCE, within=within))
+        answer = self._call("GET", _BALANCE, within=within, holds_contacts=False)
+        return balance(_BALANCE, self.settings.host, answer)
 
     def test_connection(self) -> tuple[bool, str]:
         """
@@ -255,10 +256,12 @@ class OctopushHook(BaseHook):
         except OctopushError as error:
             # Airflow tests the connection under a made-up id, which says nothing to the person who reads this.
             return False, str(error).replace(f"connection {self.octopush_conn_id!r}", "connection")
-        return True, f"connected, balance {shown_balance(said['amount'], said['unit'])}"
+        shown = shown_balance(said["amount"], said["unit"], self.settings.login, self.settings.key)
+        return True, f"connected, balance {shown}"
 
-    def _carry_out(self, method: str, endpoint: str, body: bytes) -> None:
-        check_carried_out(endpoint, self.settings.host, self._call(method, endpoint, body))
+    def _carry_out(self, method: str, endpoint: str, body: bytes, *, holds_contacts: bool = True) -> None:
+        answer = self._call(method, endpoint, body, holds_contacts=holds_contacts)
+        check_carried_out(endpoint, self.settings.host, answer)
 
     def _call(
         self,
@@ -268,8 +271,9 @@ class OctopushHook(BaseHook):
         *,
         contacts: int = 0,
         within: float = math.inf,
+        holds_contacts: bool = True,
     ) -> Answer:
         answer = self._transport.send(method, endpoint, body, contacts=contacts, within=within)
         if not answer.is_success:
-            raise refusal(endpoint, answer, body, self.settings, self.octopush_conn_id)
+            raise refusal(endpoint, answer, self.settings, self.octopush_conn_id, holds_contacts=holds_contacts)
         return answer

@@ -70,7 +70,9 @@ class CreateContactsOperator(RowsOperator):
         unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
         else was sent. With ``auto_remove_blacklisted_numbers``, unconfirmed contacts do not count while they are few.
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
-        personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. (templated)
+        personal data, and what Octopush said of the rows; what it said of a refusal that ended the run is in a file
+        beside it, ``rejects-refusal.csv``. An instance of a mapped task adds its map index to the name:
+        ``rejects-3.csv``. (templated)
     :param validate_only: True: do everything but send. What would have been sent counts as skipped.
     :param list_name: list to add the contacts to, at most 30 characters. (templated)
     :param tag_name: tag to attach to each contact, at most 20 characters. (templated)
@@ -198,7 +200,8 @@ class DeleteContactsOperator(RowsOperator):
         ``snapshot_secret``. (templated)
     :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid. With
         more, the task fails without retries, after everything else was removed.
-    :param rejects_path: path or URI of a CSV for the rejected rows. It holds personal data. (templated)
+    :param rejects_path: path or URI of a CSV for the rejected rows. It holds personal data. What Octopush said of a
+        refusal is in a file beside it, ``rejects-refusal.csv``. (templated)
     :param validate_only: True: do everything but remove. What would have been removed counts as removed.
     :param on_empty: what the task does when there is no row at all: ``succeed``, ``skip`` or ``fail``.
     :param octopush_conn_id: connection of type ``octopush``. (templated)

@@ -131,7 +131,8 @@ class SyncListOperator(RowsOperator):
         the opt-outs, as many, or the same share, may be unreadable. With more, nothing is sent.
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
         personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. Opt-outs that
-        cannot be read are in a file beside it, ``rejects-opted-out.csv``. (templated)
+        cannot be read are in a file beside it, ``rejects-opted-out.csv``, and what Octopush said of a refusal that
+        failed the task in another, ``rejects-refusal.csv``. (templated)
     :param changes_path: path or URI of a CSV with one row for each contact that the run adds, updates or removes, or
         should have removed and did not: ``phone_number``, ``change`` (``added``, ``updated``, ``removed``,
         ``opted_out``, ``kept``), ``state`` (``planned``, ``done``, ``refused``, ``unconfirmed``), ``run`` and ``time``.

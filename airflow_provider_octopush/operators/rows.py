@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
+    from airflow_provider_octopush.exceptions import OctopushError
     from airflow_provider_octopush.hooks.octopush import OctopushHook
     from airflow_provider_octopush.operators.upstream import Wholeness
     from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
@@ -192,7 +193,8 @@ class RowsOperator(BaseOperator):
             for name, template in self._templates.items():
                 check_rendered(name, template, getattr(self, name))
             check_rendered_columns(self._columns_template, self.columns)
-            summary = self._sync(context)
+            with self._keeping_refusal(context):
+                summary = self._sync(context)
         if summary.read == 0 and self.on_empty != "succeed":
             message = f"no row was read, and on_empty={self.on_empty!r}"
             raise AirflowSkipException(message) if self.on_empty == "skip" else ValueError(message)
@@ -274,6 +276,34 @@ class RowsOperator(BaseOperator):
         from airflow_provider_octopush.phones.reader import PhoneReader
 
         return PhoneReader(self.default_region or (), self.phone_check, self.without_plus)
+
+    @contextmanager
+    def _keeping_refusal(self, context: Context) -> Iterator[None]:
+        """Let the failure that ends a run say where Octopush's own words are: in a file beside the rejected rows."""
+        from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, OctopushError
+
+        try:
+            yield
+        except OctopushError as error:
+            if error.full_message() is not None:
+                error.add_to_text(
+                    self._keep_refusal(error, self.rejects_path, context) if self.rejects_path else SET_REJECTS_PATH
+                )
+            raise
+
+    def _keep_refusal(self, error: OctopushError, rejects_path: str, context: Context) -> str:
+        from airflow_provider_octopush.storage.csv_path import of_refusal
+        from airflow_provider_octopush.sync.rejects import RefusalFile
+
+        try:
+            with self._csv_at(of_refusal(rejects_path), context, RefusalFile) as (file, uri):
+                if file is not None:
+                    file.write(error)
+        except Exception:
+            # The failure that ended the run is the one to be seen.
+            self.log.exception("what Octopush said could not be written beside rejects_path")
+            return "Octopush's own words could not be written beside rejects_path: the log says why"
+        return f"Octopush's own words may quote contacts, so they are in {uri}"
 
     def _rejects(
         self, context: Context, fields: Sequence[str]

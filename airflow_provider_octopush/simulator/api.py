@@ -92,7 +92,7 @@ class Api:
             or (behaviour.credentials_last is not None and request_number > behaviour.credentials_last)
         ):
             refusal = Fault(status=behaviour.credentials_status, body=behaviour.credentials_body)
-            return _error(entry, refusal, behaviour.credentials_status, 100, "Login or key is wrong.")
+            return _error(entry, refusal, behaviour.credentials_status, 101, "Login or key is wrong.")
         try:
             status, answer = self._carry_out(request, entry, body, behaviour, state)
         except RefusedError as error:
@@ -112,14 +112,14 @@ class Api:
         self, request: web.Request, entry: Request, body: Any, behaviour: Behaviour, state: State
     ) -> tuple[int, dict[str, Any]]:
         if behaviour.max_body_bytes is not None and len(entry.content) > behaviour.max_body_bytes:
-            raise RefusedError(413, 108, f"At most {behaviour.max_body_bytes} bytes at once.")
+            raise RefusedError(413, 305, f"At most {behaviour.max_body_bytes} bytes at once.")
         endpoint = (request.method, entry.path)
         if endpoint == ("POST", "contact/create"):
             contacts = read_contacts_request(body, behaviour)
             with self._lock:
                 list_name = contacts.list_name
                 if list_name and behaviour.unknown_lists == "refuse" and not state.store.has_list(list_name):
-                    raise RefusedError(400, 106, "The list does not exist.")
+                    raise RefusedError(400, 303, "The list does not exist.")
                 items = state.store.create_contacts(contacts, behaviour)
                 entry.stored = True
             return behaviour.success_status, {"items": items}

@@ -116,7 +116,7 @@ class Behaviour:
     refused: Set[str] = frozenset()
     refused_fields: Mapping[str, str] = field(default_factory=dict)
     refusal_status: ErrorStatus = 400
-    refusal_code: int = 101
+    refusal_code: int = 117
     refusal_message: str = "A contact is not valid."
     repair: bool = True
     forbidden_in_names: str = ""

@@ -59,13 +59,13 @@ def read_contacts_request(body: Any, behaviour: Behaviour) -> ContactsRequest:
     """
     contacts = body.get("contacts") if isinstance(body, dict) else None
     if not isinstance(contacts, list) or not contacts:
-        raise RefusedError(400, 103, "contacts is missing.")
+        raise RefusedError(400, 110, "contacts is missing.")
     if len(contacts) > behaviour.max_contacts:
-        raise RefusedError(behaviour.too_many_status, 102, f"At most {behaviour.max_contacts} contacts at once.")
+        raise RefusedError(behaviour.too_many_status, 305, f"At most {behaviour.max_contacts} contacts at once.")
     if not behaviour.repair and (
         body.keys() - _PARAMETERS or any(not isinstance(body.get(flag, False), bool) for flag in _FLAGS)
     ):
-        raise RefusedError(400, 105, "A parameter is not valid.")
+        raise RefusedError(400, 100, "A parameter is not valid.")
     return ContactsRequest(
         list_name=_read_name(body, "list_name", _LIST_NAME_LENGTH, behaviour),
         tag_name=_read_name(body, "tag_name", _TAG_NAME_LENGTH, behaviour),
@@ -84,14 +84,14 @@ def read_delete_request(body: Any, behaviour: Behaviour) -> DeleteRequest:
     """
     numbers = body.get("phone_numbers") if isinstance(body, dict) else None
     if not isinstance(numbers, list) or not numbers:
-        raise RefusedError(400, 103, "phone_numbers is missing.")
+        raise RefusedError(400, 110, "phone_numbers is missing.")
     if len(numbers) > behaviour.max_numbers:
         status = behaviour.too_many_numbers_status
-        raise RefusedError(status, 102, f"At most {behaviour.max_numbers} numbers at once.")
+        raise RefusedError(status, 305, f"At most {behaviour.max_numbers} numbers at once.")
     if not behaviour.repair and (
         body.keys() - _DELETE_PARAMETERS or any(not isinstance(number, str) for number in numbers)
     ):
-        raise RefusedError(400, 105, "A parameter is not valid.")
+        raise RefusedError(400, 100, "A parameter is not valid.")
     digits = [digits_of(str(number)) for number in numbers]
     for number, sent in zip(digits, numbers, strict=True):
         if not number or number in behaviour.undeletable_digits or number in behaviour.refused_digits:
@@ -108,7 +108,7 @@ def read_list_name(body: Any, behaviour: Behaviour) -> str:
     """
     name = _read_name(body, "list_name", _LIST_NAME_LENGTH, behaviour) if isinstance(body, dict) else None
     if not name:
-        raise RefusedError(400, 104, "list_name is missing.")
+        raise RefusedError(400, 100, "list_name is missing.")
     return name
 
 
@@ -125,12 +125,12 @@ def _read_name(body: Mapping[str, Any], name: str, length: int, behaviour: Behav
         return value[:length] or None
     if isinstance(value, str) and 0 < len(value) <= length and not set(value) & set(behaviour.forbidden_in_names):
         return value
-    raise RefusedError(400, 105, f"{name} is not valid.")
+    raise RefusedError(400, 100, f"{name} is not valid.")
 
 
 def _read_contact(contact: Any, behaviour: Behaviour) -> ContactRecord:
     if not isinstance(contact, dict):
-        raise RefusedError(400, 105, "A contact is not an object.")
+        raise RefusedError(400, 100, "A contact is not an object.")
     number = contact.pop("phone_number", None)
     sent = number if isinstance(number, str) else "" if number is None else str(number)
     digits = sent[1:] if sent[:1] == "+" else sent

@@ -75,7 +75,7 @@ class Store:
         list_name = request.list_name
         if list_name is not None and list_name not in self._lists:
             if behaviour.missing_list_status >= 300:
-                raise RefusedError(behaviour.missing_list_status, 106, "The list does not exist.")
+                raise RefusedError(behaviour.missing_list_status, 303, "The list does not exist.")
             return
         held: Container[str] = self._fields if list_name is None else self._lists[list_name]
         there = {digits for digits in request.numbers if digits in held}
@@ -85,7 +85,7 @@ class Store:
             for digits in there:
                 self._delete(digits, list_name)
         if refuses:
-            raise RefusedError(behaviour.missing_status, 109, "A contact does not exist.")
+            raise RefusedError(behaviour.missing_status, 117, "A contact does not exist.")
 
     def _delete(self, digits: str, list_name: str | None) -> None:
         lists, tags = self._memberships[digits]

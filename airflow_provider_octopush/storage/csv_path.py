@@ -52,6 +52,14 @@ def of_opt_outs(path: str) -> str:
     return _with_suffix(path, "opted-out")
 
 
+def of_refusal(path: str) -> str:
+    """
+    Return the path, beside the rejected rows, of what Octopush said of the refusal that ended a run: ``rejects.csv``
+    gives ``rejects-refusal.csv``.
+    """
+    return _with_suffix(path, "refusal")
+
+
 def _with_suffix(path: str, suffix: object) -> str:
     folder, slash, name = path.rpartition("/")
     # What begins with a dot is a name, and no suffix.

@@ -19,7 +19,7 @@ from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.delivery.delivery import StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError
 from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
-from airflow_provider_octopush.sync.removal import Candidate, Removal
+from airflow_provider_octopush.sync.removal import Candidate, Removal, Removed
 from airflow_provider_octopush.sync.summary import DeletionSummary
 from airflow_provider_octopush.sync.sync import Frames, KilledError
 
@@ -92,7 +92,7 @@ class ContactDeletion:
             believes_refusals=True,
         )
         self._outcomes: list[_Outcome] = []
-        self._said: str | None = None
+        self._refusal = Removed()
         self.summary = summary
 
     def kill(self) -> None:
@@ -148,8 +148,9 @@ class ContactDeletion:
         if self.summary.kept:
             raise ContactsKeptError(
                 f"Octopush refused to remove {self.summary.kept:,} of {self.summary.read:,} contacts, and nothing "
-                f"shows that they are gone already ({self._said}): check that the list is there under this name, or "
-                "look for them in Octopush's own pages. All others are gone"
+                f"shows that they are gone already ({self._refusal.said}): check that the list is there under this "
+                "name, or look for them in Octopush's own pages. All others are gone",
+                full_message=self._refusal.full_message,
             )
 
     def _remove(self, open_frames: Callable[[], Frames]) -> None:
@@ -167,7 +168,7 @@ class ContactDeletion:
                 raise KilledError("told to end while contacts were removed: run the task again") from None
         for candidate in (*removed.kept, *removed.unsettled):
             self._count(candidate, _Outcome.KEPT)
-        self._said = removed.said
+        self._refusal = removed
         counts = Counter(self._outcomes)
         summary.removed, summary.absent, summary.kept = (
             counts[outcome] for outcome in (_Outcome.REMOVED, _Outcome.ABSENT, _Outcome.KEPT)

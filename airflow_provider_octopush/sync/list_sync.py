@@ -219,7 +219,8 @@ class ListSync:
         if self._kept.fails:
             raise ContactsKeptError(
                 f"{summary.kept:,} contacts should have been removed from {summary.list_name!r} and were not: "
-                f"{summary.kept_reason}. Everything else is done and noted"
+                f"{summary.kept_reason}. Everything else is done and noted",
+                full_message=self._kept.full_message,
             )
 
     @contextmanager
@@ -451,6 +452,7 @@ class ListSync:
             self._kept.unsettled += len(removed.unsettled)
         if removed.kept:
             self._kept.add(len(removed.kept), _refused(len(removed.kept), removed.said))
+            self._kept.full_message = self._kept.full_message or removed.full_message
 
     def _candidates(self, positions: Array, change: Change) -> Iterator[Candidate]:
         # First those that are there: one of them that is removed tells that the requests are right.
@@ -546,13 +548,15 @@ class _Kept:
     """
     Contacts that are kept although they should be removed: how many, why, and whether that is a failure.
 
-    ``unsettled`` counts those of which it is not known whether they are gone.
+    ``unsettled`` counts those of which it is not known whether they are gone. ``full_message`` is what Octopush said
+    when it refused to remove some, in its own words.
     """
 
     number: int = 0
     reasons: list[str] = field(default_factory=list)
     fails: bool = False
     unsettled: int = 0
+    full_message: str | None = None
 
     def add(self, number: int, reason: str, *, fails: bool = True) -> None:
         if number:

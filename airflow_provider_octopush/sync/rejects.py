@@ -7,6 +7,7 @@ from pathlib import Path
 
 from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, defuse
 from airflow_provider_octopush.contacts.rejection import Rejection
+from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.sync.csv_file import CsvFile
 from airflow_provider_octopush.values import to_text
 
@@ -16,7 +17,8 @@ class RejectsFile(CsvFile):
     A CSV file of rejected rows.
 
     Columns: ``row`` (number in the input, from 1), the contact's fields as they were read, ``stage`` (where the row's
-    way ended), ``reason``, and ``code`` and ``message`` of the API. A value that has no text form is an empty cell.
+    way ended), ``reason``, and ``code`` and ``message`` of the API; a status that is not documented is such a message.
+    A value that has no text form is an empty cell.
 
     :param path: as for :class:`~airflow_provider_octopush.sync.csv_file.CsvFile`.
     :param fields: names of the values of each rejection.
@@ -36,6 +38,31 @@ class RejectsFile(CsvFile):
         :raises OSError: when there is no room; the file then ends where it ended before.
         """
         self._append([_cells(rejection) for rejection in rejections])
+
+
+class RefusalFile(CsvFile):
+    """
+    A CSV file of the refusal that ended a run: no row is to blame for it, so it is not among the rejected rows.
+
+    Columns: ``error``, and the API's own ``message``, which may quote contacts.
+
+    :param path: as for :class:`~airflow_provider_octopush.sync.csv_file.CsvFile`.
+    :raises OSError: when the file cannot be written, or is no ordinary file.
+    """
+
+    holds = "refusal that ended the run"
+    parameter = "rejects_path"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, ("error", "message"))
+
+    def write(self, error: OctopushError) -> None:
+        """
+        Append a refusal.
+
+        :raises OSError: when there is no room.
+        """
+        self._append([[defuse(str(error)), defuse(error.full_message() or "")]])
 
 
 def _cells(rejection: Rejection) -> list[str]:

@@ -77,12 +77,14 @@ class Removed:
     :param kept: those that are there, as far as is known, and were refused.
     :param unsettled: those that may be gone, or were never confirmed, and were refused: nothing shows which it is.
     :param said: how the first of all of them was refused; None when none was.
+    :param full_message: what Octopush said of that one in its own words, which may quote contacts.
     :param presumed: how many of those that are gone were refused alone.
     """
 
     kept: list[Candidate] = field(default_factory=list)
     unsettled: list[Candidate] = field(default_factory=list)
     said: str | None = None
+    full_message: str | None = None
     presumed: int = 0
 
 
@@ -186,7 +188,8 @@ class Removal:
                 if error.status_code not in _CONTENT_REFUSED:
                     self._put_back([part, *waiting])
                     raise
-                self._removed.said = self._removed.said or str(error)
+                if self._removed.said is None:
+                    self._removed.said, self._removed.full_message = str(error), error.full_message()
                 if len(part) > 1:
                     self._count_refusal(part)
                     middle = len(part) // 2

@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any, ClassVar
 
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
-from airflow_provider_octopush.exceptions import TooManyRejectedError
+from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyRejectedError
 from airflow_provider_octopush.sync.limits import allowed
 
 #: Every row read ends in exactly one of these.
@@ -21,7 +21,7 @@ CONFIRMED = ("added", "updated", "skipped")
 #: What the summary of several parts adds up, beside the outcomes.
 _ADDED_UP = ("read", *OUTCOMES, "chunks", "requests", "retries")
 
-#: The API's messages are its own; should each be different, XCom must not grow with the table.
+#: A server may give each refusal a code of its own; XCom must not grow with the table.
 REASONS_MAX = 50
 OTHER_REASONS = "other reasons"
 
@@ -136,7 +136,11 @@ class Summary:
         if unconfirmed:
             too_many = ", too many to be all blacklisted" if removes_blacklisted else ""
             reasons.append(f"{unconfirmed:,} × not in Octopush's answer{too_many}")
-        where = f". The rejected rows are in {self.rejects_path}" if self.rejects_path else ""
+        where = ""
+        if self.rejects_path:
+            where = f". The rejected rows are in {self.rejects_path}"
+        elif self.refused or self.other:
+            where = f". {SET_REJECTS_PATH}"
         raise TooManyRejectedError(
             f"{rejected:,} of {self.read:,} rows were rejected, max_rejected={max_rejected} allows "
             f"{allowed(max_rejected, self.read):,}: {'; '.join(reasons)}{where}"

@@ -20,7 +20,6 @@ from airflow_provider_octopush.delivery.delivery import Delivery, Parcel, Stoppe
 from airflow_provider_octopush.delivery.outcomes import Delivered
 from airflow_provider_octopush.sync.pipeline import Done, Pipeline
 from airflow_provider_octopush.sync.summary import Summary
-from airflow_provider_octopush.words import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +33,6 @@ log = logging.getLogger(__name__)
 Frames: TypeAlias = "Generator[pd.DataFrame, None, None]"
 
 PROGRESS_SECONDS = 10.0
-UNKNOWN_STATUSES_LOGGED = 10
 
 
 class Rejects(Protocol):
@@ -140,7 +138,6 @@ class ContactSync:
         self._begun = 0
         self._seen = SeenNumbers()
         self._rejected: list[Rejection] = []
-        self._unknown_statuses: Counter[str] = Counter()
         self._set_aside: list[Chunk] = []
         self._stopped: BaseException | None = None
         self._started = self._progress_told = time.monotonic()
@@ -345,7 +342,6 @@ class ContactSync:
             summary.chunks += 1
             for outcome, number in delivered.confirmed.items():
                 summary.count(outcome, number)
-            self._unknown_statuses.update(delivered.unknown_statuses)
         self._set_aside += [one.job for one in done if one.result is None and one.error is None]
         self._summary = summary
         self._flush_rejected()
@@ -406,15 +402,11 @@ class ContactSync:
             )
 
     def _tell_unknown_statuses(self) -> None:
-        if self._unknown_statuses:
+        if self.summary.other:
             log.warning(
-                "%d contacts were answered with statuses that are not documented, so what became of them is not "
-                "known; they are counted as other: %s",
-                self._unknown_statuses.total(),
-                ", ".join(
-                    f"{shown(status)}: {number}"
-                    for status, number in self._unknown_statuses.most_common(UNKNOWN_STATUSES_LOGGED)
-                ),
+                "%d contacts were answered with a status that is not documented, so what became of them is not known; "
+                "they count as other. A status may quote a contact, so only the rejects file has it (rejects_path)",
+                self.summary.other,
             )
 
 

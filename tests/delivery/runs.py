@@ -74,7 +74,7 @@ class Server:
             if self.is_closed or self.refuses(sent):
                 self.refused_in_a_row += 1
                 code, message = WORDINGS[self.wording](self.requests, sent[0])
-                raise OctopushRequestError("refused", status_code=self.status_code, code=code, message=message)
+                raise OctopushRequestError("refused", status_code=self.status_code, code=code, full_message=message)
             self.refused_in_a_row = 0
             self.stored.update(sent)
         return [{"phone_number": number, "status": "added"} for number in sent]

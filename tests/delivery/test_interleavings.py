@@ -65,7 +65,7 @@ def wait_until_quiet(server: Server, at_least: int = 0) -> None:
 
 
 def refusal() -> OctopushRequestError:
-    return OctopushRequestError("refused", status_code=400, code=101, message="in passing")
+    return OctopushRequestError("refused", status_code=400, code=101, full_message="in passing")
 
 
 @pytest.mark.parametrize("concurrency", [2, 4, 16])

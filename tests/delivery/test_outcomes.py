@@ -31,20 +31,26 @@ def test_every_contact_gets_the_status_of_its_number_whatever_the_order_of_the_a
     rng.shuffle(items)
     delivered = answered(contacts(8), items)
     assert delivered.confirmed == {"added": 1, "updated": 1, "skipped": 1}
-    assert delivered.unknown_statuses == {"error": 2, "": 1, "ADDED": 1}
     expected = [
-        (row, Stage.UNCONFIRMED if status is None else Stage.OTHER, ("as it was", row))
+        (row, Stage.UNCONFIRMED if status is None else Stage.OTHER, ("as it was", row), status)
         for row, status in enumerate(statuses, 1)
         if status not in ("added", "updated", "skipped")
     ]
-    assert [(r.row, r.stage, r.values) for r in delivered.rejections] == expected
+    assert [(r.row, r.stage, r.values, r.message) for r in delivered.rejections] == expected
 
 
 @pytest.mark.parametrize("status", ["+33600000000", "Zoé", "error"])
-def test_a_status_that_is_not_documented_may_quote_the_contact_so_no_reason_does(status: str) -> None:
+def test_a_status_that_is_not_documented_may_quote_the_contact_so_it_is_for_the_rejects_file_alone(
+    status: str,
+) -> None:
     (rejection,) = answered(contacts(1), [ContactItem(NUMBERS[0], status)]).rejections
     assert (rejection.stage, rejection.reason) == (Stage.OTHER, "a status that is not documented")
-    assert (rejection.code, rejection.message) == (None, None)
+    assert (rejection.code, rejection.message) == (None, status)
+
+
+def test_of_a_status_that_is_no_word_the_beginning_is_kept() -> None:
+    (rejection,) = answered(contacts(1), [ContactItem(NUMBERS[0], "x" * 1_000_000)]).rejections
+    assert rejection.message == "x" * 100
 
 
 @pytest.mark.parametrize("written", ["336 00 00 00 00", "+33600000000", "33-600000000", "(33)600000000"])
@@ -71,25 +77,23 @@ def test_numbers_that_were_not_sent_are_left_aside() -> None:
 
 
 def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
-    error = OctopushRequestError("refused", status_code=400, code=101, message="bad number")
+    error = OctopushRequestError("refused", status_code=400, code=117, full_message="+33600000000 is bad")
     rejection = refused(contacts(1)[0], error)
     assert (rejection.row, rejection.stage, rejection.values) == (1, Stage.REFUSED, ("as it was", 1))
-    assert (rejection.code, rejection.message) == (101, "bad number")
-    assert rejection.reason == "refused by Octopush: code 101: bad number"
-
-
-def test_the_full_message_is_for_the_rejects_file_alone() -> None:
-    error = OctopushRequestError("refused", status_code=400, message="*** is bad", full_message="Zoé is bad")
-    rejection = refused(contacts(1)[0], error)
-    assert (rejection.message, rejection.reason) == ("Zoé is bad", "refused by Octopush: HTTP 400: *** is bad")
-    assert error.take_full_message() is None
+    assert (rejection.code, rejection.message) == (117, "+33600000000 is bad")
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(None, "refused by Octopush: HTTP 422"), (0, "refused by Octopush: code 0")]
+    ("code", "reason"),
+    [
+        (None, "HTTP 422, without a return code"),
+        (0, "HTTP 422, code 0 (no meaning of it is documented)"),
+        (304, "HTTP 422, code 304 (in Octopush's older API: the list is full; use another one)"),
+    ],
 )
-def test_a_refusal_without_words_names_what_there_is(code: int | None, reason: str) -> None:
-    assert refused(contacts(1)[0], OctopushRequestError("refused", status_code=422, code=code)).reason == reason
+def test_the_reason_is_what_is_known_of_the_code_and_no_word_of_the_api(code: int | None, reason: str) -> None:
+    error = OctopushRequestError("refused", status_code=422, code=code, full_message="Zoé is bad")
+    assert refused(contacts(1)[0], error).reason == f"refused by Octopush: {reason}"
 
 
 def test_what_became_of_several_requests_is_added_up() -> None:
@@ -97,4 +101,4 @@ def test_what_became_of_several_requests_is_added_up() -> None:
     for status in ("added", "added", "error"):
         whole.add(answered(contacts(1), [ContactItem(NUMBERS[0], status)]))
     whole.add(answered(contacts(1), [ContactItem(NUMBERS[0], "error")]))
-    assert (whole.confirmed, whole.unknown_statuses, len(whole.rejections)) == ({"added": 2}, {"error": 2}, 2)
+    assert (whole.confirmed, len(whole.rejections)) == ({"added": 2}, 2)

@@ -163,7 +163,7 @@ CONTACTS = [Contact(row, row, ContactPayload(number), ()) for row, number in enu
 
 
 def refusal(text: str = "no") -> OctopushRequestError:
-    return OctopushRequestError(text, status_code=422, code=7, message=text)
+    return OctopushRequestError(text, status_code=422, code=7, full_message=text)
 
 
 def begin(verdict: Verdict) -> int:
@@ -267,7 +267,7 @@ def test_the_verdict_falls_with_the_60th_refusal_and_says_what_was_said_last() -
         "Octopush refuses every request alike, down to single contacts, so it is not the contacts: "
         "check list_name, tag_name and the options. list not found"
     )
-    assert (caught.value.status_code, caught.value.code, caught.value.message) == (422, 7, "list not found")
+    assert (caught.value.status_code, caught.value.code, caught.value.full_message()) == (422, 7, "list not found")
 
 
 def test_rows_that_end_after_20_contacts_were_refused_alone_are_enough_for_a_verdict() -> None:

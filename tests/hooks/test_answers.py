@@ -150,7 +150,7 @@ def test_a_refusal_that_nobody_can_read_is_a_refusal(serve: Serve, hook: Octopus
     serve(say(content, "400 Bad Request"))
     with pytest.raises(OctopushRequestError) as caught:
         post(hook)
-    assert (caught.value.code, caught.value.message) == (None, None)
+    assert (caught.value.code, caught.value.full_message()) == (None, None)
 
 
 @pytest.mark.parametrize("is_escaped", [True, False])
@@ -165,7 +165,7 @@ def test_what_a_server_says_can_be_stored_anywhere(
     serve(refuse(f"No: {text}"))
     with pytest.raises(OctopushRequestError) as caught:
         post(OctopushHook())
-    message = caught.value.take_full_message()
+    message = caught.value.full_message()
     assert message is not None
     assert message.startswith("No: ")
     for stored in (read.status, json.dumps(raw, ensure_ascii=False), message, str(caught.value)):

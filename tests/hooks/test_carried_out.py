@@ -92,7 +92,7 @@ def attempt(request: str, hook: OctopushHook) -> OctopushError | None:
 def check_is_no_answer(error: OctopushError | None, body: bytes) -> None:
     assert type(error) is OctopushAnswerError, body
     assert error.status_code == 200
-    assert (error.code, error.message, error.take_full_message()) == (None, None, None)
+    assert (error.code, error.message, error.full_message()) == (None, None, None)
     assert error.__context__ is error.__cause__ is None
     for word in (*PERSONAL.split(), "html", "Sign in"):
         assert word not in f"{error}{error!r}{vars(error)}"

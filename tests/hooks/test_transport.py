@@ -376,7 +376,7 @@ def test_the_status_says_what_to_do_even_if_the_rest_cannot_be_read(
         503: OctopushServerError,
     }
     assert type(caught.value) is kinds[int(status[:3])]
-    assert (caught.value.message, caught.value.retry_after) == (None, 7.0)
+    assert (caught.value.full_message(), caught.value.retry_after) == (None, 7.0)
 
 
 @pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints", "199 Anything"])

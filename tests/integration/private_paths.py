@@ -15,6 +15,7 @@ PATHS: dict[str, tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]] = 
     "everything_refused": ({}, {"refused_fields": {"param1": "Goldfinger"}, "refusal_message": LEAKY}, []),
     "unmentioned": ({}, {"unmentioned": ["+33698765432"]}, []),
     "unknown_status": ({"max_rejected": 1.0}, {"statuses": {"+33698765432": "bad: +33698765432 Balthazar"}}, []),
+    "a_name_as_status": ({"max_rejected": 1.0}, {"statuses": {"+33698765432": "Balthazar"}}, []),
     "wrong_key": ({"octopush_conn_id": "octopush_wrong"}, {}, []),
     "no_key": ({"octopush_conn_id": "octopush_empty"}, {}, []),
     "rate_limited": ({}, {}, [{"status": 429, "retry_after": "0"}] * 4),

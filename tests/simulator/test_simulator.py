@@ -308,7 +308,7 @@ class TestWhatIsNotDocumented:
             refusal_message="{phone_number} {last_name} is bad",
         )
         answer = client.post(ONE, {"phone_number": TWO, "last_name": "Roe"})
-        assert (answer.status_code, answer.json()) == (400, {"code": 101, "message": f"{TWO} Roe is bad"})
+        assert (answer.status_code, answer.json()) == (400, {"code": 117, "message": f"{TWO} Roe is bad"})
         assert client.post({"phone_number": THREE, "first_name": "Bad"}).status_code == 400
         assert simulator.contacts == {}
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
-from airflow_provider_octopush.exceptions import TooManyRejectedError
+from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyRejectedError
 from airflow_provider_octopush.sync.summary import (
     OUTCOMES,
     REASONS_MAX,
@@ -147,7 +147,7 @@ def test_an_undocumented_status_is_named_among_the_reasons_and_told_from_a_missi
         Summary(read=1_004, added=1_000, other=3, unconfirmed=1).check_rejected(0)
     assert str(caught.value) == (
         "4 of 1,004 rows were rejected, max_rejected=0 allows 0: 3 × a status that is not documented; "
-        "1 × not in Octopush's answer"
+        f"1 × not in Octopush's answer. {SET_REJECTS_PATH}"
     )
 
 
