@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import FrameLocator, Page, expect
 
+from airflow_provider_octopush.sync.summary import DeletionSummary, ListSummary, Summary
 from tests.integration.browser import browser
 
 if tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 1):
@@ -94,6 +95,24 @@ def table(shown: FrameLocator) -> list[dict[str, str]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
+@contextmanager
+def opened_all(page: Page, airflow: FakeAirflow) -> Iterator[FrameLocator]:
+    """Open "All syncs" as Airflow shows it; gives the frame when every task's newest run is read."""
+    with serving(airflow):
+        page.goto(f"{airflow.url}/plugin/octopush")
+        shown = page.frame_locator("iframe")
+        expect(shown.get_by_text("These are all that you may see.")).to_be_visible()
+        tasks = sum(map(len, airflow.dags.values()))
+        expect(shown.locator("table.syncs tbody td")).to_have_count(5 * tasks)
+        yield shown
+
+
+def warnings(shown: FrameLocator, row: int = 0) -> list[str]:
+    """Read what somebody has to look at, of a run or of a task."""
+    rows = shown.locator("tbody.run, table.syncs tbody tr")
+    return rows.nth(row).locator(".warning").all_text_contents()
+
+
 def widths(shown: FrameLocator, run: int) -> dict[str, float]:
     """Measure the segments of a run's bar, in pixels."""
     segments = shown.locator("tbody.run").nth(run).locator(".segment")
@@ -115,6 +134,18 @@ NIGHTS: list[dict[str, Any]] = [
     {"added": 210, "updated": 0, "unchanged": 0, "opted_out": 0, "invalid": 30, "removed": 0, "removed_opted_out": 0,
      "kept": 0, "kept_reason": None, "first_run": True, "snapshot_before": 0, "snapshot_after": 210},
 ]  # fmt: skip
+
+MISSING = "90 of 210 contacts, 42.9% are missing from the rows; max_removed (a tenth, at least 10) allows 21"
+NEW = "400 contacts would be added to a list of 210; max_added (50%) allows 105"
+#: Held by both limits; and the plan of such a run.
+HELD: dict[str, Any] = {
+    "list_name": "Customers", "unchanged": 120, "unsent": 400, "kept": 90, "kept_reason": f"{MISSING}; {NEW}",
+    "exceeded": [MISSING, NEW], "snapshot_before": 210, "snapshot_after": 210,
+}  # fmt: skip
+PLAN: dict[str, Any] = {
+    "list_name": "Customers", "added": 400, "unchanged": 120, "removed": 90, "exceeded": [MISSING, NEW],
+    "validate_only": True, "snapshot_before": 210, "snapshot_after": 520,
+}  # fmt: skip
 
 
 def test_each_run_has_a_bar_in_proportion_and_its_numbers_as_text(page: Page) -> None:
@@ -139,12 +170,99 @@ def test_each_run_has_a_bar_in_proportion_and_its_numbers_as_text(page: Page) ->
         ).to_be_visible()
 
 
-def test_who_sees_no_colours_tells_the_segments_apart(page: Page) -> None:
-    with opened(page, of_sync(*(summary(**night) for night in NIGHTS))) as shown:
+KINDS = [Summary, ListSummary, DeletionSummary]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_outcome_of_a_row_has_a_segment_and_a_number(page: Page, kind: type[Summary]) -> None:
+    counted: dict[str, Any] = {name: 100 + index for index, name in enumerate(kind.outcomes)}
+    whole = kind(**counted, read=sum(counted.values()))
+    whole.check()
+    with opened(page, of_sync(whole.as_xcom())) as shown:
+        (row,) = table(shown)
+        assert {name: row[name.replace("_", " ")] for name in counted} == {n: str(c) for n, c in counted.items()}
+        assert widths(shown, 0).keys() == counted.keys()
+    with opened_all(page, of_sync(whole.as_xcom())) as shown:
+        for name, number in counted.items():
+            expect(shown.locator("table.syncs tbody tr")).to_contain_text(f"{name.replace('_', ' ')} {number}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_sees_no_colours_tells_the_segments_apart(page: Page, kind: type[Summary]) -> None:
+    counted: dict[str, Any] = dict.fromkeys(kind.outcomes, 1)
+    with opened(page, of_sync(kind(**counted, read=len(counted)).as_xcom())) as shown:
         looks = shown.locator(".legend .sample").evaluate_all(
             "samples => samples.map(s => { const c = getComputedStyle(s); return c.backgroundImage + c.border })"
         )
-        assert len(looks) == len(set(looks)) > 5
+        assert len(looks) == len(set(looks)) >= len(counted)
+
+
+def test_a_run_that_limits_held_names_each_once_and_what_was_not_sent(page: Page) -> None:
+    words = [f"Held by a limit: {MISSING}", f"Held by a limit: {NEW}"]
+    kept = "90 contacts should have been removed, and were not"
+    held = [Instance(summary(**HELD), "failed")]
+    with opened(page, of_sync(held, summary(**NIGHTS[0]))) as shown:
+        assert warnings(shown) == [*words, kept]
+        assert warnings(shown, 1) == []
+        newest, before = table(shown)
+        assert (newest["unsent"], newest["read"], before["unsent"]) == ("400", "520", "–")
+        assert widths(shown, 0)["unsent"] == pytest.approx(400 / 120 * widths(shown, 0)["unchanged"], abs=2.5)
+    with opened_all(page, of_sync(held, summary(**NIGHTS[0]))) as shown:
+        assert warnings(shown) == [*words, kept]
+        expect(shown.locator("table.syncs tbody tr")).to_contain_text("unchanged 120, unsent 400")
+
+
+def test_a_limit_holds_a_run_from_which_nobody_is_missing(page: Page) -> None:
+    held = summary(**{**HELD, "exceeded": [NEW], "kept": 0, "kept_reason": None})
+    with opened(page, of_sync([Instance(held, "failed")])) as shown:
+        assert warnings(shown) == [f"Held by a limit: {NEW}"]
+
+
+def test_why_else_contacts_were_kept_stands_beside_the_limits(page: Page) -> None:
+    held = summary(**{**HELD, "kept": 91, "kept_reason": f"refused; {MISSING}; {NEW}"})
+    with opened(page, of_sync([Instance(held, "failed")])) as shown:
+        assert warnings(shown)[2:] == ["91 contacts should have been removed, and were not: refused"]
+
+
+def test_a_plan_says_what_would_hold_a_run_and_is_not_taken_for_one(page: Page) -> None:
+    words = [f"A run would be held by a limit: {MISSING}", f"A run would be held by a limit: {NEW}"]
+    kept = {**PLAN, "removed": 0, "kept": 1, "kept_reason": "the rows are not whole", "exceeded": []}
+    would_keep = ["1 contact should be removed, and would be kept: the rows are not whole"]
+    with opened(page, of_sync(summary(**PLAN), summary(**kept))) as shown:
+        assert (warnings(shown), warnings(shown, 1)) == (words, would_keep)
+    for plan, expected in ((PLAN, words), (kept, would_keep)):
+        with opened_all(page, of_sync(summary(**plan))) as shown:
+            row = shown.locator("table.syncs tbody tr")
+            expect(row).to_contain_text("validated only, nothing was sent added 400, unchanged 120")
+            assert warnings(shown) == expected
+            # Red is for what went wrong.
+            expect(row.locator(".bad")).to_have_count(0)
+
+
+def test_what_a_part_planned_hides_nothing_that_another_did(page: Page) -> None:
+    parts = [Instance(summary(**PLAN), "success", 0), Instance(summary(**HELD), "failed", 1)]
+    with opened(page, of_sync(parts)) as shown:
+        assert [words.split(":")[0] for words in warnings(shown)] == [
+            *["A run would be held by a limit"] * 2,
+            *["Held by a limit"] * 2,
+            "90 contacts should have been removed, and were not",
+        ]
+        expect(shown.locator(".warning.bad")).to_have_count(5)
+
+
+def test_a_mapped_task_says_which_list_is_held_and_not_more_than_a_person_reads(page: Page) -> None:
+    def part(number: int, exceeded: list[str]) -> Instance:
+        held = {**HELD, "list_name": f"List {number}", "exceeded": exceeded, "kept_reason": "; ".join(exceeded)}
+        return Instance(summary(**held), "failed", number)
+
+    with opened(page, of_sync([part(0, [MISSING]), part(1, []), part(2, [NEW])])) as shown:
+        assert warnings(shown)[:2] == [
+            f"Held by a limit, list List 0: {MISSING}",
+            f"Held by a limit, list List 2: {NEW}",
+        ]
+    with opened(page, of_sync([part(number, [MISSING]) for number in range(40)])) as shown:
+        assert len(warnings(shown)) == 7
+        assert warnings(shown)[5:] == ["and by 35 more", "3,600 contacts should have been removed, and were not"]
 
 
 def test_a_name_in_the_legend_takes_its_bars_away_but_no_number(page: Page) -> None:
@@ -263,7 +381,8 @@ def test_what_comes_from_a_run_is_text_and_never_markup(page: Page) -> None:
     runs = [
         Run(
             [Instance(summary(added=2, invalid=1, kept=1, kept_reason=hostile, list_name=hostile, tag_name=hostile,
-                              rejects_path=hostile, reasons={hostile: 1}), hostile)],
+                              rejects_path=hostile, changes_path=hostile, exceeded=[f"{hostile}!", hostile],
+                              validate_only=number % 2 == 1, reasons={hostile: 1}), hostile)],
             f"{without_slashes(hostile)}{number}",
             START,
         )
@@ -276,14 +395,19 @@ def test_what_comes_from_a_run_is_text_and_never_markup(page: Page) -> None:
             expect(shown.get_by_role("heading", level=1)).to_have_text(f"{hostile} in {hostile}")
             assert len(table(shown)) == len(HOSTILE)
             assert shown.locator("#reasons tbody th").all_text_contents() == HOSTILE
+            for number, sentence in enumerate(HOSTILE):
+                held = "A run would be held by a limit" if number % 2 else "Held by a limit"
+                assert warnings(shown, number)[:2] == [f"{held}: {sentence}!", f"{held}: {sentence}"]
             assert shown.locator("body").locator("img, script, b, [onerror], [onload]").count() == 0
             addresses = shown.locator("a").evaluate_all("links => links.map((link) => link.href)")
             assert [address for address in addresses if not address.startswith(f"{airflow.url}/")] == []
-    with serving(airflow):
-        page.goto(f"{airflow.url}/plugin/octopush")
-        shown = page.frame_locator("iframe")
-        expect(shown.get_by_text("These are all that you may see.")).to_be_visible()
-        assert sorted(shown.locator("table.lines tbody th").all_text_contents()) == sorted(airflow.dags)
+    for newest, hostile in enumerate(HOSTILE):
+        airflow.dags = {name: {name: [runs[newest]]} for name in names}
+        with opened_all(page, airflow) as shown:
+            assert sorted(shown.locator("table.lines tbody th").all_text_contents()) == sorted(airflow.dags)
+            for row in range(len(names)):
+                assert [sentence.split(": ", 1)[1] for sentence in warnings(shown, row)[:2]] == [f"{hostile}!", hostile]
+            assert shown.locator("body").locator("img, script, b, [onerror], [onload]").count() == 0
 
 
 @pytest.mark.parametrize("dag_id", [".", ".."])
@@ -299,7 +423,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-KEYS = st.sampled_from([*summary(**NIGHTS[0]), "kept_reason", "unknown"])
+KEYS = st.sampled_from([*ListSummary().as_xcom(), "unknown"])
 XCOMS = JSON | st.dictionaries(KEYS, JSON).map(lambda values: {**summary(**NIGHTS[0]), **values}) | JSON.map(json.dumps)
 
 
@@ -445,13 +569,45 @@ def test_it_is_light_or_dark_as_airflow_is(page: Page, theme: str, is_dark: bool
         assert (shown.locator("body").evaluate(brightness) > 384) is not is_dark
 
 
+FITS = "one => one.scrollWidth <= one.clientWidth"
+
+
 def test_a_narrow_screen_has_every_number_without_scrolling_sideways(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 700})
     with opened(page, of_sync(*(summary(**night) for night in NIGHTS))) as shown:
-        assert shown.locator("html").evaluate("h => h.scrollWidth <= h.clientWidth")
+        assert shown.locator("html").evaluate(FITS)
         expect(shown.locator("tr.numbers td").first).to_be_visible()
         label = "c => getComputedStyle(c, '::before').content"
         assert shown.locator("tr.numbers td").first.evaluate(label).startswith('"read')
+
+
+@pytest.mark.parametrize(("width", "name"), [(390, "d" * 200), (1280, "daily")])
+def test_what_held_a_run_is_read_without_scrolling_sideways(page: Page, width: int, name: str) -> None:
+    page.set_viewport_size({"width": width, "height": 700})
+    held = {**HELD, "exceeded": [MISSING, "x" * 2000], "kept_reason": "y" * 2000}
+    runs = history([Instance(summary(**held), "failed")], summary(**PLAN))
+    airflow = FakeAirflow({"customers": {"sync": runs}, name: {name: runs}})
+    with opened(page, airflow) as shown:
+        assert shown.locator("html").evaluate(FITS)
+        expect(shown.locator(".warning")).to_have_count(5)
+    with opened_all(page, airflow) as shown:
+        assert shown.locator("html").evaluate(FITS)
+        assert shown.locator("table.syncs").evaluate(FITS)
+        row = shown.get_by_role("row").filter(has=shown.get_by_role("rowheader", name="customers"))
+        expect(row.get_by_role("cell").last).to_contain_text(f"Held by a limit: {MISSING}")
+
+
+def test_who_has_no_mouse_reaches_the_run_that_was_held(page: Page) -> None:
+    airflow = of_sync([Instance(summary(**HELD), "failed")])
+    with opened_all(page, airflow) as shown:
+        links = shown.locator("table.syncs tbody a")
+        links.nth(0).focus()
+        page.keyboard.press("Tab")
+        expect(links.nth(1)).to_be_focused()
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Enter")
+        shown = page.frame_locator("iframe")
+        expect(shown.get_by_role("cell").filter(has_text=f"Held by a limit: {MISSING}")).to_be_visible()
 
 
 def test_all_syncs_are_found_and_nothing_else(page: Page) -> None:

@@ -202,6 +202,8 @@ def test_an_example_dag_runs_on_a_connection_made_in_the_form(
     page.set_viewport_size({"width": 1600, "height": 600})
     # The grid beside the table learns of the end later.
     page.reload(wait_until="networkidle")
+    expect(page.get_by_text("Success", exact=True)).to_have_count(4)
+    expect(page.locator("[data-task-id=sync] [data-testid=task-state-badge] svg")).to_be_visible()
     shoot(page, "run")
     page.set_viewport_size({"width": 1280, "height": 800})
 
@@ -216,6 +218,8 @@ def test_an_example_dag_runs_on_a_connection_made_in_the_form(
     page.get_by_role("button", name="Expand all extra JSON").click()
     value = page.get_by_role("row").filter(has_text="return_value").filter(has_text='"duplicates"')
     stored = counts(r'"(\w+)":\s+(\d+)', value)
+    # The editor shows the text first, and its colours later.
+    expect(value.locator("span[class^=mtk]:not(.mtk1)").first).to_be_visible()
     shoot(page, "xcom")
 
     assert stored["read"] == sum(stored[name] for name in OUTCOMES) > 0

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import airflow
 import pytest
 import requests
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from airflow_provider_octopush.simulator import Simulator
 from tests.integration.airflow_processes import Airflow, environment, wait_for
@@ -34,13 +34,25 @@ pytestmark = [
 ]
 
 #: The people of each night, by the numbers that they begin and end with, and how many rows are no number.
-NIGHTS = [{"from": 0, "to": 20, "unreadable": 3}, {"from": 0, "to": 20, "unreadable": 3}, {"from": 4, "to": 28}]
-#: What the page says of them, the newest first: some left and some are new, nothing changed, the first night.
-READ = [
-    {"read": 24, "added": 8, "updated": 0, "unchanged": 16, "removed": 4, "opted out": 0, "invalid": 0, "list": 24},
-    {"read": 23, "added": 0, "updated": 0, "unchanged": 20, "removed": 0, "opted out": 0, "invalid": 3, "list": 20},
-    {"read": 23, "added": 20, "updated": 0, "unchanged": 0, "removed": 0, "opted out": 0, "invalid": 3, "list": 20},
+NIGHTS = [
+    {"from": 0, "to": 20, "unreadable": 3},
+    {"from": 0, "to": 20, "unreadable": 3},
+    {"from": 4, "to": 28},
+    {"from": 20, "to": 40},
 ]
+#: What the page says of them, the newest first: a limit held, some left and some are new, nothing changed, the first
+#: night.
+READ = [
+    {"read": 20, "added": 0, "unchanged": 8, "removed": 0, "unsent": 12, "opted out": 0, "invalid": 0, "list": 24},
+    {"read": 24, "added": 8, "unchanged": 16, "removed": 4, "unsent": 0, "opted out": 0, "invalid": 0, "list": 24},
+    {"read": 23, "added": 0, "unchanged": 20, "removed": 0, "unsent": 0, "opted out": 0, "invalid": 3, "list": 20},
+    {"read": 23, "added": 20, "unchanged": 0, "removed": 0, "unsent": 0, "opted out": 0, "invalid": 3, "list": 20},
+]
+#: What held the newest one, and would hold another like it.
+LIMIT = (
+    "16 of 24 contacts, 66.7% are missing from the rows; max_removed (a tenth, at least 10) allows 10. "
+    "Check the query; if it is right, trigger a run with max_removed=16"
+)
 
 DAGS = """
 import datetime as dt
@@ -50,14 +62,31 @@ from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
+
+def customers(dag_run):
+    numbers = [f"+336123{number:05}" for number in range(dag_run.conf["from"], dag_run.conf["to"])]
+    return [{"phone_number": number} for number in [*numbers, *["n/a"] * dag_run.conf.get("unreadable", 0)]]
+
+
+CUSTOMERS = {
+    "list_name": "Customers", "snapshot_path": "{{ var.value.snapshots }}/customers", "max_rejected": 0.2,
+}
+
 with DAG("customers", schedule=None, start_date=START, max_active_runs=1):
 
-    @task.octopush_list(list_name="Customers", snapshot_path="{{ var.value.snapshots }}/customers", max_rejected=0.2)
+    @task.octopush_list(**CUSTOMERS)
     def sync(*, dag_run):
-        numbers = [f"+336123{number:05}" for number in range(dag_run.conf["from"], dag_run.conf["to"])]
-        return [{"phone_number": number} for number in [*numbers, *["n/a"] * dag_run.conf.get("unreadable", 0)]]
+        return customers(dag_run)
 
     sync()
+
+with DAG("preview", schedule=None, start_date=START):
+
+    @task.octopush_list(**CUSTOMERS, validate_only=True)
+    def plan(*, dag_run):
+        return customers(dag_run)
+
+    plan()
 
 with DAG("newsletter", schedule=None, start_date=START, max_active_runs=1):
 
@@ -135,11 +164,13 @@ def ui(tmp_path_factory: pytest.TempPathFactory, running_simulator: Simulator) -
     subprocess.run([sys.executable, "-c", PEOPLE], env=settings, check=True, capture_output=True)
     with components(home, {"dags.py": DAGS}, variables) as running:
         wait_for(running.is_open, "Airflow's start")
-        wait_for(lambda: len(running.query("SELECT dag_id FROM serialized_dag")) == 4, "the parsing of the Dags")
+        wait_for(lambda: len(running.query("SELECT dag_id FROM serialized_dag")) == 5, "the parsing of the Dags")
         admin = Api(running, "admin")
         for conf in NIGHTS:
             admin.ask("dags/customers/dagRuns", {"logical_date": None, "conf": conf})
-        wait_for(lambda: states(running) == ["success"] * len(NIGHTS), "the end of the runs")
+        wait_for(lambda: sorted(states(running)) == ["failed", *["success"] * 3], "the end of the runs")
+        admin.ask("dags/preview/dagRuns", {"logical_date": None, "conf": NIGHTS[-1]})
+        wait_for(lambda: states(running, "preview") == ["success"], "the end of the plan")
         yield running
         sys.stdout.write(f"{states(running)}\n{running.output()[-5000:]}")
 
@@ -195,6 +226,15 @@ def frame(page: Page) -> FrameLocator:
     return page.frame_locator("iframe[title=Octopush]")
 
 
+def all_syncs(page: Page) -> Locator:
+    """Wait until Airflow's menu is there and the newest run of each task is read; gives the tasks."""
+    expect(page.get_by_role("button", name="Browse")).to_be_visible()
+    shown = frame(page)
+    expect(shown.get_by_text("These are all that you may see.")).to_be_visible()
+    expect(shown.locator("table.syncs tbody td")).to_have_count(4 * 5)
+    return shown.locator("table.syncs tbody tr")
+
+
 def numbers(table: FrameLocator | Page) -> list[dict[str, str]]:
     """Read the rows of numbers as a person does who cannot see the bars: by the names of the columns."""
     names = [name.strip() for name in table.locator("table.runs thead th").all_inner_texts()][1:]
@@ -222,8 +262,15 @@ def test_the_link_of_a_task_leads_to_its_history(page: Page, ui: Airflow) -> Non
     expect(shown.locator("tr.numbers")).to_have_count(len(NIGHTS))
     rows = numbers(shown)
     assert [counts(row) for row in rows] == READ
-    assert [row["requests"] for row in rows] == ["2", "0", "1"]
-    expect(shown.locator(".segment")).to_have_count(3 + 2 + 2)
+    assert [row["requests"] for row in rows] == ["0", "2", "0", "1"]
+    expect(shown.locator(".segment")).to_have_count(2 + 3 + 2 + 2)
+    held = shown.locator("tbody.run").first
+    expect(held).to_contain_text("failed")
+    assert held.locator(".warning").all_inner_texts() == [
+        f"Held by a limit: {LIMIT}",
+        "16 contacts should have been removed, and were not",
+    ]
+    expect(shown.locator(".warning")).to_have_count(2)
     expect(shown.get_by_text("first run")).to_have_count(1)
     expect(shown.get_by_role("img", name="20 after the oldest of these runs, 24 after the newest")).to_be_visible()
     expect(shown.get_by_text("List Customers")).to_be_visible()
@@ -246,18 +293,26 @@ def test_airflow_s_menu_leads_to_all_syncs_that_a_person_may_see(page: Page, ui:
     log_in(page, ui, "admin")
     page.get_by_role("button", name="Browse").click()
     page.get_by_role("menuitem", name="Octopush").click()
-    shown = frame(page)
-    expect(shown.get_by_text("These are all that you may see.")).to_be_visible()
-    tasks = shown.locator("table.lines tbody tr")
+    tasks = all_syncs(page)
     assert [row.split("\t")[:2] for row in tasks.all_inner_texts()] == [
         ["customers", "sync"],
         ["newsletter", "subscribers"],
         ["partners", "upload"],
+        ["preview", "plan"],
     ]
-    expect(tasks.first).to_contain_text("added 8, unchanged 16, removed 4")
-    expect(tasks.last).to_contain_text("has not run yet")
-    shown.get_by_role("link", name="sync", exact=True).click()
-    expect(frame(page).get_by_role("heading", name="sync in customers")).to_be_visible()
+    expect(tasks.first).to_contain_text("unchanged 8, unsent 12")
+    expect(tasks.first).to_contain_text(f"Held by a limit: {LIMIT}")
+    expect(tasks.nth(2)).to_contain_text("has not run yet")
+    expect(tasks.last).to_contain_text("validated only, nothing was sent added 12, unchanged 8, removed 16")
+    expect(tasks.last).to_contain_text(f"A run would be held by a limit: {LIMIT}")
+    page.set_viewport_size({"width": 390, "height": 800})
+    for element in (frame(page).locator("html"), frame(page).locator("table.syncs")):
+        assert element.evaluate("one => one.scrollWidth <= one.clientWidth")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    frame(page).get_by_role("link", name="plan", exact=True).click()
+    expect(frame(page).get_by_role("heading", name="plan in preview")).to_be_visible()
+    expect(frame(page).locator("tbody.run")).to_contain_text(f"A run would be held by a limit: {LIMIT}")
+    expect(frame(page).get_by_text("Size of the list")).to_have_count(0)
 
 
 def test_a_person_without_access_to_the_dag_sees_no_count_of_it(page: Page, ui: Airflow) -> None:
@@ -307,7 +362,7 @@ def test_only_our_operators_have_the_link(ui: Airflow) -> None:
 
 @pytest.mark.skipif("SCREENSHOTS" not in os.environ, reason="it makes the picture of some weeks for the docs")
 def test_some_weeks_in_a_picture(page: Page, ui: Airflow, shoot: Shoot) -> None:
-    # A list that grows, some people who leave each night, and one night with far too few rows: the brake.
+    # A list that grows, some people who leave each night, and one night with far too few rows: a limit.
     admin = Api(ui, "admin")
     for night in range(9):
         at = f"2026-11-{16 + night}T02:00:00Z"
@@ -317,11 +372,13 @@ def test_some_weeks_in_a_picture(page: Page, ui: Airflow, shoot: Shoot) -> None:
     wait_for(lambda: set(states(ui, "newsletter")) <= {"success", "failed"}, "the end of the runs", seconds=600)
     assert states(ui, "newsletter").count("failed") == 1
     log_in(page, ui, "admin")
-    page.set_viewport_size({"width": 1280, "height": 1100})
+    page.set_viewport_size({"width": 1280, "height": 1240})
     page.goto(f"{ui.url}/plugin/octopush?dag_id=newsletter&task_id=subscribers")
-    expect(frame(page).get_by_text("should have been removed, and were not")).to_be_visible()
+    expect(page.get_by_role("button", name="Browse")).to_be_visible()
+    expect(frame(page).locator("tr.numbers")).to_have_count(9)
+    expect(frame(page).get_by_text(re.compile("Held by a limit: .* are missing from the rows"))).to_be_visible()
     shoot(page, "history")
-    page.set_viewport_size({"width": 1280, "height": 250})
+    page.set_viewport_size({"width": 1280, "height": 420})
     page.goto(f"{ui.url}/plugin/octopush")
-    expect(frame(page).get_by_text("These are all that you may see.")).to_be_visible()
+    all_syncs(page)
     shoot(page, "syncs")

@@ -9,21 +9,23 @@ const INSTANCES = 600;
 const DAGS = 100;
 const AT_ONCE = 6;
 const REASONS = 50;
+const LIMITS = 5;
 const LINK_KEY = "_link_SyncHistoryLink";
 const SUMMARY_KEY = "return_value";
 
 /** What a row ends in, in the order of the bar, to the right of the line and to its left. */
 const OUTCOMES = [
-  "added", "updated", "unchanged", "skipped", "opted_out", "invalid", "refused", "unconfirmed", "duplicates", "other",
+  "added", "updated", "unchanged", "unsent", "skipped", "opted_out", "invalid", "refused", "unconfirmed", "duplicates",
+  "other",
 ];
 const LEFT = ["removed"];
 /** The same of a task that only removes. */
-const OUTCOMES_OF_DELETION = ["absent", "kept", "invalid", "duplicates"];
+const OUTCOMES_OF_DELETION = ["absent", "kept", "ambiguous", "invalid", "duplicates"];
 /** Shown where there are any. */
-const RARE = new Set(["skipped", "other"]);
+const RARE = new Set(["unsent", "skipped", "other"]);
 const ADDED_UP = [
-  "read", ...OUTCOMES, "removed", "removed_opted_out", "absent", "kept", "forgotten", "snapshot_before", "snapshot_after",
-  "requests", "retries",
+  "read", ...OUTCOMES, ...LEFT, ...OUTCOMES_OF_DELETION, "removed_opted_out", "forgotten", "snapshot_before",
+  "snapshot_after", "requests", "retries",
 ];
 /** Of the states of mapped instances, the run shows the first of these. */
 const STATES = [
@@ -169,6 +171,17 @@ function asSummary(value) {
   return read !== null && typeof read === "object" && isCount(read.read) ? read : null;
 }
 
+/** The limits that held a run, or would hold what it planned, in the words of the task. */
+const limitsOf = ({ exceeded }) =>
+  Array.isArray(exceeded) ? exceeded.filter((sentence) => typeof sentence === "string") : [];
+
+/** Why contacts were kept; the limits stand at the end of that, and are said anyway. */
+function keptReasonOf(part) {
+  const reason = typeof part.kept_reason === "string" ? part.kept_reason : "";
+  const limits = limitsOf(part).join("; ");
+  return reason.endsWith(limits) ? reason.slice(0, reason.length - limits.length).replace(/; $/, "") : reason;
+}
+
 /** One summary of those of all mapped instances. What no part has stays away: it is not zero. */
 function addUp({ parts, instances }) {
   if (!parts.length) return null;
@@ -187,9 +200,15 @@ function addUp({ parts, instances }) {
   whole.list_name = shared("list_name");
   whole.lists = new Set(parts.map((part) => part.list_name).filter((name) => typeof name === "string"));
   whole.tag_name = shared("tag_name");
-  whole.kept_reasons = new Set(parts.map((part) => part.kept_reason).filter((reason) => typeof reason === "string"));
+  whole.kept_reasons = new Set(parts.map(keptReasonOf).filter(Boolean));
+  whole.held = parts.flatMap((part) => {
+    const held = part.validate_only === true ? "A run would be held by a limit" : "Held by a limit";
+    const list = whole.lists.size > 1 && typeof part.list_name === "string" ? `, list ${part.list_name}` : "";
+    return limitsOf(part).map((sentence) => `${held}${list}: ${sentence}`);
+  });
   whole.first_run = parts.some((part) => part.first_run === true);
   whole.validate_only = parts.some((part) => part.validate_only === true);
+  whole.isPlan = parts.every((part) => part.validate_only === true);
   const durations = parts.map((part) => part.duration_seconds).filter(isTime);
   if (durations.length) whole.duration_seconds = Math.max(...durations);
   for (const { reasons } of parts) {
@@ -349,6 +368,9 @@ function scaleOf(summaries, hidden) {
   };
 }
 
+const badgeOf = (words) => element("span", { class: "badge" }, words);
+const PLANNED = "validated only, nothing was sent";
+
 function headOf(dagId, run) {
   const state = stateOf(run.instances);
   const parts = run.instances.length;
@@ -359,10 +381,10 @@ function headOf(dagId, run) {
   head.append(element("span", { class: isBad ? "bad" : "quiet" }, parts > 1 ? `${words}: ${inState} of ${parts}` : words));
   const badges = [];
   const { summary } = run;
-  if (summary?.validate_only) badges.push("validated only, nothing was sent");
+  if (summary?.validate_only) badges.push(PLANNED);
   if (summary?.first_run) badges.push("first run");
   if (summary && run.parts.length < parts) badges.push(`${run.parts.length} of ${parts} parts counted`);
-  for (const badge of badges) head.append(element("br"), element("span", { class: "badge" }, badge));
+  for (const badge of badges) head.append(element("br"), badgeOf(badge));
   return head;
 }
 
@@ -382,12 +404,17 @@ function numbersOf(summary, columns) {
   );
 }
 
-function brakeOf(summary) {
-  if (!summary.kept) return null;
-  const [contacts, were] = summary.kept === 1 ? ["contact", "was"] : ["contacts", "were"];
-  const what = `${number(summary.kept)} ${contacts} should have been removed, and ${were} not`;
-  const why = [...summary.kept_reasons].join("; ");
-  return element("div", { class: "bad" }, what, why ? `: ${why}` : "");
+/** What somebody has to look at: the limits that held the run, or would hold one, and contacts that were kept. */
+function warningsOf({ held, kept, kept_reasons: reasons, isPlan }) {
+  const words = held.slice(0, LIMITS);
+  if (held.length > LIMITS) words.push(`and by ${number(held.length - LIMITS)} more`);
+  if (kept) {
+    const contacts = `${number(kept)} ${kept === 1 ? "contact" : "contacts"}`;
+    const were = `should have been removed, and ${kept === 1 ? "was" : "were"} not`;
+    const why = reasons.size ? `: ${[...reasons].join("; ")}` : "";
+    words.push(`${contacts} ${isPlan ? "should be removed, and would be kept" : were}${why}`);
+  }
+  return words.map((one) => element("div", { class: isPlan ? "warning" : "warning bad" }, one));
 }
 
 function bodyOf(dagId, run, columns, scale, hidden) {
@@ -407,8 +434,7 @@ function bodyOf(dagId, run, columns, scale, hidden) {
   const shown = linkToRun(dagId, run.id, bar(summary, scale, hidden));
   shown.setAttribute("aria-hidden", "true");
   shown.setAttribute("tabindex", "-1");
-  const brake = brakeOf(summary);
-  wide.append(shown, ...(brake ? [brake] : []));
+  wide.append(shown, ...warningsOf(summary));
   return element("tbody", { class: "run" }, first, numbersOf(summary, columns));
 }
 
@@ -588,14 +614,16 @@ async function showHistory(page, dagId, taskId) {
 async function showAll(page) {
   document.title = "Octopush";
   const rows = element("tbody");
+  const heads = ["Dag", "task", "newest run", "state", "list", "what became of the rows"];
+  const cellOf = (cell, index) => element("td", { "data-label": heads[index] }, cell);
   const table = element(
     "table",
-    { class: "lines", hidden: "" },
+    { class: "lines syncs", hidden: "" },
     element("caption", {}, "Tasks that bring contacts to Octopush, or remove them, and their newest run."),
     element(
       "thead",
       {},
-      element("tr", {}, ["Dag", "task", "newest run", "state", "list", "what became of the rows"].map((name) => element("th", { scope: "col" }, name))),
+      element("tr", {}, heads.map((name) => element("th", { scope: "col" }, name))),
     ),
     rows,
   );
@@ -611,7 +639,7 @@ async function showAll(page) {
       const { row, dagId, taskId } = waiting.shift();
       reading += 1;
       newestRun(dagId, taskId).then((cells) => {
-        row.append(...cells.map((cell) => element("td", {}, cell)));
+        row.append(...cells.map((cell, index) => cellOf(cell, index + 2)));
         reading -= 1;
         readOn();
       });
@@ -633,7 +661,7 @@ async function showAll(page) {
       "tr",
       { id: key },
       element("th", { scope: "row" }, dagId),
-      element("td", {}, linkToHistory(dagId, taskId, taskId)),
+      cellOf(linkToHistory(dagId, taskId, taskId), 1),
     );
     // Sorted, whenever it is found.
     const after = [...known.keys()].filter((other) => other > key).sort()[0];
@@ -716,7 +744,7 @@ async function newestRun(dagId, taskId) {
       linkToRun(dagId, run.id, moment(run.at)),
       element("span", { class: state === "failed" ? "bad" : "" }, state ? label(state) : "not started"),
       summary?.list_name ?? "",
-      element("span", {}, words, summary?.kept ? element("span", { class: "bad" }, `; ${number(summary.kept)} should have been removed, and were not`) : null),
+      [...(summary?.validate_only ? [badgeOf(PLANNED), " "] : []), words, ...(summary ? warningsOf(summary) : [])],
     ];
   } catch (error) {
     return ["", element("span", { class: "bad" }, error.message), "", ""];
