@@ -44,12 +44,14 @@ class CreateContactsOperator(RowsOperator):
         a list of dicts or of other rows with named fields, or what a mapped task returned (lists of rows or
         DataFrames). Set exactly one of ``data``, ``data_path`` and ``sql``.
     :param data_columns: names for the values of rows in ``data`` that are tuples or lists, as ``get_records`` and
-        ``SQLExecuteQueryOperator`` give them.
+        ``SQLExecuteQueryOperator`` give them; or for the columns of CSV files without a row of names.
     :param data_path: a file, a folder or a glob, on any path of Airflow's object storage. The suffix says whether it is
         CSV, JSON lines or Parquet (``.csv``, ``.jsonl``, ``.ndjson``, ``.json``, ``.parquet``; all but the last also
         with ``.gz``). (templated)
-    :param data_options: passed to the reader of ``data_path`` as they are; for CSV, those of ``pandas.read_csv``, such
-        as ``{"sep": ";", "encoding": "cp1252"}``. (templated)
+    :param data_options: how the files at ``data_path`` are written. For CSV: ``delimiter``, ``quotechar``,
+        ``escapechar``, ``skipinitialspace`` and ``quoting`` of Python's ``csv``, ``encoding``, and ``null``, the text
+        that means NULL, such as ``{"delimiter": ";", "encoding": "cp1252"}``. For JSON lines, options of
+        ``io.TextIOWrapper``; for Parquet, of ``ParquetFile.iter_batches``. (templated)
     :param sql: one query, or the path of a ``.sql`` file. (templated)
     :param sql_conn_id: connection to run the query on, with any hook of Airflow that speaks DB-API. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
@@ -178,10 +180,10 @@ class DeleteContactsOperator(RowsOperator):
 
     :param data: rows from upstream, as for ``CreateContactsOperator``. Set exactly one of ``data``, ``data_path`` and
         ``sql``.
-    :param data_columns: names for the values of rows in ``data`` that are tuples or lists.
+    :param data_columns: names for values that have none, as for ``CreateContactsOperator``.
     :param data_path: a file, a folder or a glob of CSV, JSON lines or Parquet, as for ``CreateContactsOperator``.
         (templated)
-    :param data_options: passed to the reader of ``data_path``. (templated)
+    :param data_options: how the files at ``data_path`` are written, as for ``CreateContactsOperator``. (templated)
     :param sql: one query, or the path of a ``.sql`` file. (templated)
     :param sql_conn_id: connection to run the query on. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)

@@ -80,10 +80,10 @@ class SyncListOperator(RowsOperator):
 
     :param data: rows from upstream, as for ``CreateContactsOperator``. Set exactly one of ``data``, ``data_path`` and
         ``sql``.
-    :param data_columns: names for the values of rows in ``data`` that are tuples or lists.
+    :param data_columns: names for values that have none, as for ``CreateContactsOperator``.
     :param data_path: a file, a folder or a glob of CSV, JSON lines or Parquet, as for ``CreateContactsOperator``.
         (templated)
-    :param data_options: passed to the reader of ``data_path``. (templated)
+    :param data_options: how the files at ``data_path`` are written, as for ``CreateContactsOperator``. (templated)
     :param sql: one query, or the path of a ``.sql`` file. Of two rows with the same number, the first one counts, so
         ORDER BY something that does not change. (templated)
     :param sql_conn_id: connection to run the query on, with any hook of Airflow that speaks DB-API. (templated)

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from airflow_provider_octopush.contacts.fields import check_fields
 from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
 from airflow_provider_octopush.sources.advice import instead_of_text
+from airflow_provider_octopush.sources.csv_options import CSV_SUFFIXES, check_csv_option_names, read_csv_options
 
 OnEmpty = Literal["succeed", "skip", "fail"]
 
@@ -45,7 +46,7 @@ def check_source_options(source: str, options: Mapping[str, Any]) -> None:
 
 def check_data_columns(data_columns: Any) -> None:
     """
-    Check names for the columns of ``data``.
+    Check names for the columns of ``data``, or of a CSV.
 
     :raises ValueError: when they are not a list of different names.
     """
@@ -61,6 +62,27 @@ def check_data_columns(data_columns: Any) -> None:
         raise ValueError(
             f"data_columns is {data_columns!r}: write a list of different names, such as ['phone_number', 'first_name']"
         )
+
+
+def check_data_options(data_path: Any, data_options: Any) -> None:
+    """
+    Check the options of CSV files, as far as they are known before templates are rendered.
+
+    :raises ValueError: when ``data_path`` ends as the name of a CSV does, and there is no such option, or its value
+        cannot be meant. Where one of the values comes from a template, only their names are looked at.
+    """
+    is_csv = isinstance(data_path, str) and data_path.lower().endswith(CSV_SUFFIXES)
+    if is_csv and isinstance(data_options, Mapping):
+        if any(map(_comes_later, data_options.values())):
+            check_csv_option_names(data_options)
+        else:
+            read_csv_options(data_options)
+
+
+def _comes_later(value: Any) -> bool:
+    if isinstance(value, str):
+        return any(sign in value for sign in ("{{", "{%", "{#"))
+    return hasattr(value, "resolve")
 
 
 def check_number(name: str, number: Any, usual: int) -> None:

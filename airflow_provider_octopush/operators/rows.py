@@ -22,6 +22,7 @@ from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
     check_columns,
     check_data_columns,
+    check_data_options,
     check_max_rejected,
     check_on_empty,
     check_one_source,
@@ -118,13 +119,13 @@ class RowsOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_one_source(data=data, data_path=data_path, sql=sql)
-        if data is None:
-            check_source_options("data", {"data_columns": data_columns})
         if data_path is not None:
             check_path("data_path", data_path)
+            check_data_options(data_path, data_options)
         else:
             check_source_options("data_path", {"data_options": data_options})
         if sql is not None:
+            check_source_options("data=… or data_path", {"data_columns": data_columns})
             check_sql("sql", sql)
             if sql_conn_id is None:
                 raise ValueError("sql needs a connection to run on: write sql_conn_id=…")
@@ -242,7 +243,8 @@ class RowsOperator(BaseOperator):
             from airflow_provider_octopush.sources.files import File, read_files
             from airflow_provider_octopush.storage.data_path import find_files
 
-            return read_files((File(*file) for file in find_files(self.data_path)), self.data_options)
+            files = (File(*file) for file in find_files(self.data_path))
+            return read_files(files, self.data_options, columns=self.data_columns)
         from airflow_provider_octopush.operators.sources import upstream_frames
 
         return upstream_frames(self._data, self.data_columns, context)

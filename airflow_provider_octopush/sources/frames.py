@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 
-def frame_of(names: Iterable[str], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+def frame_of(names: Iterable[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """
     Lay out rows, without a look at their values: pandas, given the rows, would look at each of them.
 

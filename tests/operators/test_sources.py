@@ -126,11 +126,11 @@ class TestRowsOfFiles:
         CreateContactsOperator(
             task_id="sync",
             data_path=f"{tmp_path}/customers-{{{{ params.n }}}}.csv",
-            data_options={"sep": "{{ params.sep }}", "encoding": "latin-1"},
+            data_options={"delimiter": "{{ params.delimiter }}", "encoding": "latin-1"},
             columns={"phone_number": "mobile", "first_name": "name"},
             default_region="FR",
             list_name="Customers",
-            params={"n": 7, "sep": ";"},
+            params={"n": 7, "delimiter": ";"},
         )
         run = run_dag(dag)
         assert (run.state, run.results["sync"]["added"]) == ("success", 1)
@@ -147,12 +147,39 @@ class TestRowsOfFiles:
             assert execute(data_path=f"{tmp_path}/{path}", list_name="L")["read"] == 2
         assert octopush.lists == {"L": {MOBILE, OTHER}}
 
-    def test_rejects_are_replayed_as_they_were(self, octopush: Simulator, tmp_path: Path) -> None:
+    def test_files_without_names_get_them_from_data_columns(self, octopush: Simulator, tmp_path: Path) -> None:
+        for number, row in enumerate(ROWS):
+            folder = tmp_path / f"country={number}"
+            folder.mkdir()
+            (folder / "000.csv").write_text(f"{row['phone_number']}|{row['first_name']}|\\N\n")
+        summary = execute(
+            data_path=f"{tmp_path}/",
+            data_columns=["phone_number", "first_name", "last_name"],
+            data_options={"delimiter": "|", "null": "\\N"},
+            columns={"param1": "country"},
+        )
+        assert summary["added"] == 2
+        fields = octopush.contacts[MOBILE].fields
+        assert (fields["first_name"], fields["param1"], fields.get("last_name")) == ("Zoé", "0", None)
+
+    @pytest.mark.parametrize(
+        "first_name", ['=1+1 "Zoé"\n', "'t Hart", "'=x", "+33", "-", "@home", "x;=1", "\r\n", ' "', ",", "007", " a "]
+    )
+    def test_rejects_are_replayed_as_they_were(self, octopush: Simulator, tmp_path: Path, first_name: str) -> None:
         rejects = tmp_path / "rejects.csv"
-        rows = [{"phone_number": "0612345678", "first_name": '=1+1 "Zoé"\n'}, *ROWS[1:]]
+        rows = [{"phone_number": "0612345678", "first_name": first_name}, *ROWS[1:]]
         assert execute(data=rows, max_rejected=1, rejects_path=str(rejects))["invalid"] == 1
         assert execute(data_path=str(rejects), default_region="FR")["added"] == 1
-        assert octopush.contacts[MOBILE].fields["first_name"] == '=1+1 "Zoé"\n'
+        expected = None if first_name.isspace() else first_name
+        assert octopush.contacts[MOBILE].fields.get("first_name") == expected
+
+    @pytest.mark.usefixtures("octopush")
+    def test_rejects_that_may_not_be_sent_are_rejected_again(self, tmp_path: Path) -> None:
+        rejects = tmp_path / "rejects.csv"
+        rows = [{"phone_number": MOBILE, "first_name": "Zo\0é"}, {"phone_number": OTHER, "first_name": "\x1a"}]
+        for source in ({"data": rows}, {"data_path": str(rejects)}):
+            summary = execute(**source, max_rejected=2, rejects_path=str(rejects))
+            assert (summary["read"], summary["invalid"]) == (2, 2)
 
     def test_any_path_of_airflows_object_storage(self, object_store: Any, octopush: Simulator) -> None:
         for name, row in zip("ab", ROWS, strict=True):
@@ -221,9 +248,37 @@ class TestRowsOfFiles:
     @pytest.mark.usefixtures("octopush")
     def test_options_that_are_no_dict_are_final(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("phone_number\n")
-        options: Any = "sep=;"
+        options: Any = "delimiter=;"
         with pytest.raises(AirflowFailException, match="data_options is a str: write a dict"):
             execute(data_path=str(tmp_path), data_options=options)
+
+    @pytest.mark.parametrize("options", [{"sep": ";"}, {"delimiter": ";;"}])
+    def test_options_that_show_only_when_the_task_runs_are_final(
+        self, octopush: Simulator, tmp_path: Path, options: dict[str, Any]
+    ) -> None:
+        (tmp_path / "a.csv").write_text(f"phone_number\n{MOBILE}\n")
+        with pytest.raises(AirflowFailException, match=r"^data_options has .*: write '?(delimiter|one character)"):
+            execute(data_path=str(tmp_path), data_options=options)
+        assert octopush.requests == []
+
+    def test_options_may_come_from_upstream(self, dag: DAG, octopush: Simulator, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text(f"phone_number;x\n{MOBILE};\n")
+
+        @task
+        def delimiter() -> str:
+            return ";"
+
+        CreateContactsOperator(
+            task_id="sync", data_path=f"{tmp_path}/a.csv", data_options={"delimiter": delimiter()}, list_name="L"
+        )
+        assert run_dag(dag).state == "success"
+        assert octopush.lists == {"L": {MOBILE}}
+
+    @pytest.mark.usefixtures("octopush")
+    def test_a_row_of_another_width_is_final_and_shows_nothing_of_it(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text(f"phone_number,first_name\n{MOBILE},Zoe\n{OTHER}\n")
+        with pytest.raises(AirflowFailException, match=r"/a\.csv, line 3: a row of 1 cells, and the first row has 2$"):
+            execute(data_path=str(tmp_path))
 
     @pytest.fixture
     def object_store(self) -> Iterator[Any]:
@@ -308,7 +363,18 @@ class TestParameters:
             ({"data": [], "data_path": "x"}, "rows come from exactly one place"),
             ({"data_path": "x", "sql": "SELECT 1", "sql_conn_id": "x"}, "rows come from exactly one place"),
             ({"data": [], "data_options": {}}, r"data_options is for rows from data_path=…"),
-            ({"data_path": "x", "data_columns": ["a"]}, r"data_columns is for rows from data=…"),
+            (
+                {"sql": "SELECT 1", "sql_conn_id": "x", "data_columns": ["a"]},
+                r"data_columns is for rows from data=… or data_path=…",
+            ),
+            ({"data_path": "x/*.csv", "data_options": {"sep": ";"}}, "data_options has 'sep': write 'delimiter'"),
+            ({"data_path": "a.CSV.gz", "data_options": {"header": None}}, "data_options has 'header', .* there are "),
+            (
+                {"data_path": "{{ ds }}.csv", "data_options": {"delimiter": "{{ ds }}", "sep": ";"}},
+                "data_options has 'sep': write 'delimiter'",
+            ),
+            ({"data_path": "a.csv", "data_options": {"delimiter": ";;"}}, "for 'delimiter': write one character"),
+            ({"data_path": "a.csv", "data_columns": ["a", "a"]}, "write a list of different names"),
             ({"data": [], "data_columns": "phone_number"}, "data_columns is 'phone_number': write a list"),
             ({"data": [], "data_columns": []}, r"data_columns is \[\]: write a list"),
             ({"data": [], "data_columns": ["a", "a"]}, "write a list of different names"),

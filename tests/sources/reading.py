@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from airflow_provider_octopush.sources.files import File, read_files
 from airflow_provider_octopush.sources.sql import read_sql
 from tests.databases import POSTGRES_ARGUMENTS
 
@@ -63,6 +65,22 @@ def read(hook: Any, sql: str, parameters: Any = None, **kwargs: Any) -> tuple[li
     return names, rows
 
 
+def read_file(
+    name: str, content: bytes, batch_size: int = 1_000, data_columns: Sequence[str] | None = None, **options: Any
+) -> tuple[list[str], list[list[Any]]]:
+    """The columns, and the rows of all frames together, of a file."""
+    names: list[str] = []
+    rows: list[list[Any]] = []
+    file = File(name, lambda: io.BytesIO(content))
+    for frame in read_files([file], options, columns=data_columns, batch_size=batch_size):
+        assert set(frame.dtypes) <= {np.dtype(object)}
+        assert frame.index.tolist() == list(range(len(frame)))
+        assert len(frame) <= batch_size
+        names = list(frame.columns)
+        rows.extend(frame.to_numpy().tolist())
+    return names, rows
+
+
 def everything_in(error: BaseException) -> str:
     """All that can be found in an exception: what it says, holds, and comes from."""
     found: list[str] = []
@@ -96,6 +114,7 @@ import importlib, json, sys
 
 module, arguments, sql, how_many, setup = json.loads(sys.argv[1])
 exec(setup)
+from airflow_provider_octopush.sources.files import File, read_files
 from airflow_provider_octopush.sources.sql import read_sql
 
 class Hook:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
 import io
 import json
@@ -14,35 +13,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
 from airflow_provider_octopush.sources.files import File, read_files
-from airflow_provider_octopush.values import fold_name, to_text
+from airflow_provider_octopush.values import fold_name
 from tests.databases import require_package
 from tests.sources.reading import MOBILE, everything_in, growth_of_memory_of
+from tests.sources.reading import read_file as read
 
 Rows = list[dict[str, Any]]
 
-
-def file(name: str, content: bytes) -> File:
-    return File(name, lambda: io.BytesIO(content))
-
-
-def read(name: str, content: bytes, batch_size: int = 1_000, **options: Any) -> tuple[list[str], list[list[Any]]]:
-    names: list[str] = []
-    rows: list[list[Any]] = []
-    for frame in read_files([file(name, content)], options, batch_size=batch_size):
-        assert set(frame.dtypes) <= {np.dtype(object)}
-        assert frame.index.tolist() == list(range(len(frame)))
-        assert len(frame) <= batch_size
-        names = list(frame.columns)
-        rows.extend(frame.to_numpy().tolist())
-    return names, rows
+CELL = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=8)
 
 
 def parquet(columns: dict[str, list[Any]], **options: Any) -> bytes:
@@ -50,296 +34,6 @@ def parquet(columns: dict[str, list[Any]], **options: Any) -> bytes:
     buffer = io.BytesIO()
     require_package("pyarrow.parquet").write_table(pyarrow.table(columns), buffer, **options)
     return buffer.getvalue()
-
-
-# CSV
-
-
-def test_cells_of_a_csv_are_text_and_nothing_else() -> None:
-    content = 'phone,name,tier\n0612345678,Zoé,NA\n33612345678.0,nan,\n1e5,"O\'Brien, Zoë\nx",null\n'.encode()
-    assert read("a.csv", content) == (
-        ["phone", "name", "tier"],
-        [["0612345678", "Zoé", "NA"], ["33612345678.0", "nan", ""], ["1e5", "O'Brien, Zoë\nx", "null"]],
-    )
-
-
-def test_a_byte_order_mark_does_no_harm() -> None:
-    for names in (b"phone,name", b'"phone","name"'):
-        assert read("a.csv", b"\xef\xbb\xbf" + names + b"\n1,2\n") == (["phone", "name"], [["1", "2"]])
-
-
-def test_columns_of_the_same_name_keep_it() -> None:
-    assert read("a.csv", b"phone,phone,\n1,2,3\n") == (["phone", "phone", ""], [["1", "2", "3"]])
-
-
-@pytest.mark.parametrize("row", [b"1", b"1,2,3"])
-@pytest.mark.parametrize("before", [0, 5])
-@pytest.mark.parametrize("behind", [0, 5])
-def test_rows_that_are_longer_or_shorter_than_the_names_are_an_error(row: bytes, before: int, behind: int) -> None:
-    content = b"phone,name\n" + b"1,b\n" * before + row + b"\n" + b"1,b\n" * behind
-    with pytest.raises(
-        FilesError, match=rf"^a\.csv cannot be read .* line {before + 2}: a row of [13] cells, and the first row has 2$"
-    ):
-        read("a.csv", content)
-
-
-def test_a_csv_that_ends_within_its_last_cell_looks_whole_unless_it_is_compressed() -> None:
-    content = b"name,phone\nAna,0612345678\n"
-    assert read("a.csv", content[:-4])[1] == [["Ana", "0612345"]]
-    with pytest.raises(RowsNotReadError, match="ends in the middle"):
-        read("a.csv.gz", gzip.compress(content)[:-4])
-
-
-def test_rows_are_looked_at_also_where_a_delimiter_is_none() -> None:
-    with pytest.raises(FilesError, match="line 2: a row of 1 cells, and the first row has 2"):
-        read("a.csv", b"phone,name\n1\n", delimiter=None)
-
-
-def test_cells_are_text_also_where_the_type_of_another_column_is_given() -> None:
-    content = b"phone,zip,age\n+33612345678,007,7\n"
-    assert read("a.csv", content, dtype={"zip": "str"})[1] == [["+33612345678", "007", "7"]]
-    assert read("a.csv", content, dtype={"age": "int64"})[1] == [["+33612345678", "007", 7]]
-
-
-@pytest.mark.parametrize("names", [["phone", "tier"], ["phone", "tier", "name", "more"]])
-def test_as_many_names_as_cells_are_given_or_none(names: list[str]) -> None:
-    with pytest.raises(FilesError, match=r"the first row has 3 cells, and names in data_options are [24]"):
-        read("a.csv", "Zoé,0612345678,x\n".encode(), names=names, header=None)
-    assert read("a.csv", b"1,2,3\n", names=["a", "b", "c"], header=None) == (["a", "b", "c"], [["1", "2", "3"]])
-    assert read("a.csv", b"1,2,3\n", names=["a", "b"], usecols=[0, 1], header=None)[0] == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        '1,"Zoé\n2,Bob\n3,"Ana\n4,Ann\n',
-        '1,"Zoé" \n',
-        '1,"Zoé"Martin\n',
-        '1,Zoé "Zo"\n',
-        '1, "Zoé"\n',
-    ],
-)
-def test_a_quote_out_of_place_is_an_error_and_swallows_no_row(content: str) -> None:
-    with pytest.raises(FilesError, match=r"^a\.csv cannot be read .* line [2-4]: .*'quoting': 3") as error:
-        read("a.csv", f"phone,name\n{content}".encode())
-    assert "Zoé" not in everything_in(error.value)
-
-
-def test_where_quotes_are_text_they_are_read_as_such() -> None:
-    assert read("a.csv", b'phone,name\n1,"Zoe\n2,5" x\n', quoting=csv.QUOTE_NONE)[1] == [["1", '"Zoe'], ["2", '5" x']]
-    assert read("a.csv", b'phone,name\n1, "Zoe, x"\n', skipinitialspace=True)[1] == [["1", "Zoe, x"]]
-
-
-def test_an_empty_line_is_a_row_where_there_is_one_column() -> None:
-    assert read("a.csv", b"phone\n1\n\n  \r\n2\n\n")[1] == [["1"], [""], [""], ["2"], [""]]
-    assert read("a.csv", b"phone,name\n1,2\n\n3,4\n\n")[1] == [["1", "2"], ["3", "4"]]
-
-
-@pytest.mark.parametrize("batch_size", [1, 1_000])
-def test_as_many_rows_are_read_as_are_asked_for(batch_size: int) -> None:
-    for rows in (1, 2):
-        assert (
-            read("a.csv", b"phone,name\n1,2\n3,4\n5,6\n", batch_size, nrows=rows)[1] == [["1", "2"], ["3", "4"]][:rows]
-        )
-
-
-@pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
-def test_another_separator_names_the_option(separator: str, word: str) -> None:
-    content = separator.join(["phone", "name\n1", "Zoé\n"]).encode()
-    with pytest.raises(FilesError, match=rf"one column, and {word} in its name: write data_options=.'sep': ") as error:
-        read("a.csv", content)
-    assert "Zoé" not in everything_in(error.value)
-    assert read("a.csv", content, sep=separator) == (["phone", "name"], [["1", "Zoé"]])
-
-
-def test_one_column_is_a_csv() -> None:
-    assert read("a.csv", b"phone\n0612345678\n") == (["phone"], [["0612345678"]])
-
-
-def test_another_encoding_names_the_option() -> None:
-    content = "phone,name\n1,Zoé Martin\n".encode("latin-1")
-    with pytest.raises(
-        FilesError, match=r"a\.csv is not in the encoding .* write data_options=\{'encoding': …\}"
-    ) as error:
-        read("a.csv", content)
-    assert "Martin" not in everything_in(error.value)
-    assert read("a.csv", content, encoding="latin-1")[1] == [["1", "Zoé Martin"]]
-
-
-def test_an_encoding_that_is_wrong_only_at_the_end_is_an_error_too() -> None:
-    content = b"phone\n" + b"0612345678\n" * 200_000 + "Zoé\n".encode("latin-1")
-    with pytest.raises(FilesError, match="encoding"):
-        read("a.csv", content)
-
-
-def test_options_go_to_the_reader_as_they_are() -> None:
-    content = b"# made by hand\n0612345678;Zoe\n"
-    assert read("a.csv", content, sep=";", comment="#", header=None, names=["phone", "name"]) == (
-        ["phone", "name"],
-        [["0612345678", "Zoe"]],
-    )
-    assert read("a.csv", b"phone,name\n0612,Zoe\n", usecols=["name"]) == (["name"], [["Zoe"]])
-    assert read("a.csv", b"phone,name\n'06,12',Zoe\n", quotechar="'")[1] == [["06,12", "Zoe"]]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"separator": ";"}, "separator"),
-        ({"encoding": "klingon"}, "klingon"),
-        ({"dtype": {"name": "int"}}, "its words are left out"),
-        ({"chunksize": 5}, "data_options has 'chunksize': leave it out"),
-        ({"compression": "zip"}, "data_options has 'compression': leave it out, a file that is compressed is a .gz"),
-        ({"iterator": True}, "data_options has 'iterator': leave it out"),
-        ({"dialect": "excel-tab"}, "data_options has 'dialect': leave it out, say one by one what differs"),
-        ({"index_col": False}, "data_options has 'index_col': leave it out, each column stays one"),
-    ],
-)
-def test_options_that_the_reader_does_not_take_are_an_error(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(FilesError, match=message) as error:
-        read("a.csv", "phone,name\n1,Zoé\n".encode(), **options)
-    assert "Zoé" not in everything_in(error.value)
-
-
-@pytest.mark.parametrize("kind", [None, "category", pd.CategoricalDtype(["1"]), {"phone": "category"}, {"phone": None}])
-def test_no_type_and_categories_leave_cells_as_they_are(kind: Any) -> None:
-    assert read("a.csv", b"phone,n\n0612345678,007\n", dtype=kind)[1] == [["0612345678", "007"]]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"dtype": {"name": "int64"}},
-        {"converters": {"phone": {}.__getitem__}},
-        {"converters": {"phone": lambda cell: [][int(cell)]}},
-        {"converters": {"phone": lambda cell: cell + int(cell)}},
-        {"converters": {"phone": lambda cell: getattr(cell, cell)}},
-    ],
-    ids=["no integer", "KeyError", "IndexError", "TypeError", "AttributeError"],
-)
-def test_what_a_type_or_a_converter_says_of_a_cell_is_not_told(options: dict[str, Any]) -> None:
-    with pytest.raises(FilesError, match=r"cannot be read with these data_options: [A-Za-z]+; its words") as error:
-        read("a.csv", b"phone,name\n33612345678,Anna\n", **options)
-    assert "33612345678" not in everything_in(error.value)
-    assert "Anna" not in everything_in(error.value)
-
-
-@pytest.mark.parametrize("kind", ["int8", "int32", "uint32", "Int32", "UInt16", np.int16, "int64"])
-def test_an_integer_is_the_number_that_is_in_the_cell_however_narrow_its_type(kind: Any) -> None:
-    assert read("a.csv", b"phone,n\n33612345678,007\n", dtype={"phone": kind})[1] == [[33612345678, "007"]]
-    with pytest.raises(FilesError, match="cannot be read with these data_options") as error:
-        read("a.csv", b"phone,n\n336123456780000000000,007\n", dtype={"phone": kind})
-    assert "336123456780000000000" not in everything_in(error.value)
-
-
-@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf"])
-def test_an_empty_file_has_no_rows(content: bytes) -> None:
-    assert list(read_files([file("a.csv", content)])) == []
-
-
-@pytest.mark.parametrize("batch_size", [1, 2])
-def test_a_csv_of_names_only_keeps_them(batch_size: int) -> None:
-    (frame,) = read_files([file("a.csv", b"phone,name\n")], batch_size=batch_size)
-    assert (list(frame.columns), frame.shape) == (["phone", "name"], (0, 2))
-
-
-CELL = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=8)
-
-
-@given(
-    names=st.lists(CELL.filter(str.strip), min_size=2, max_size=4),
-    rows=st.lists(st.lists(CELL, min_size=4, max_size=4), max_size=6),
-    batch_size=st.integers(1, 4),
-)
-def test_whatever_text_is_written_to_a_csv_is_read_of_it(
-    names: list[str], rows: list[list[str]], batch_size: int
-) -> None:
-    cut = [row[: len(names)] for row in rows]
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([names, *cut])
-    out = read("a.csv", text.getvalue().encode(), batch_size=batch_size)
-    assert out == (names, cut)
-
-
-@pytest.mark.parametrize("end", ["\x1a", "\x1a\x1a\x1a", "\x1a\r\n", "\x1a\x00\x00", "\x1a\r\n\r\n\x1a"])
-@pytest.mark.parametrize("line_end", ["", "\n", "\r\n"])
-@pytest.mark.parametrize("names", ["phone,name", "phone", '"phone","name"'])
-@pytest.mark.parametrize("options", [{}, {"comment": "#"}], ids=["plain", "left to pandas"])
-def test_a_sign_of_doss_for_the_end_is_no_row(names: str, line_end: str, end: str, options: dict[str, Any]) -> None:
-    rows = [[f"{i}"] * (names.count(",") + 1) for i in range(3)]
-    text = "\r\n".join([names, *map(",".join, rows)]) + line_end
-    assert read("a.csv", f"{text}{end}".encode(), **options)[1] == rows
-    assert read("a.csv.gz", gzip.compress(f"{text}{end}".encode()), 2, **options)[1] == rows
-
-
-def test_the_sign_is_a_character_where_more_follows() -> None:
-    assert read("a.csv", b"phone\n1\x1a\n\x1a\n\n2\n")[1] == [["1\x1a"], ["\x1a"], [""], ["2"]]
-    assert read("a.csv", b'phone,name\n1,"x\x1a\n\n"\n2,y\x1az\n')[1] == [["1", "x\x1a\n\n"], ["2", "y\x1az"]]
-    assert read("a.csv", b"phone\n\x1a") == (["phone"], [])
-    assert list(read_files([file("a.csv", b"\x1a")])) == []
-
-
-@given(st.lists(st.text(st.sampled_from("a\x1a\n \x00"), max_size=4), max_size=6))
-def test_nothing_before_the_end_is_taken_for_it(cells: list[str]) -> None:
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(
-        [["a", "b"], *([cell, "."] for cell in cells)]
-    )
-    rows = [[cell.replace("\x00", "\x01"), "."] for cell in cells]
-    for end in ("", "\x1a", "\x1a\x00\x1a\n"):
-        assert read("a.csv", f"{text.getvalue()}{end}".encode())[1] == rows
-
-
-def test_a_nul_cuts_no_cell_and_makes_it_no_text() -> None:
-    ways: list[dict[str, Any]] = [{}, {"comment": "#"}]
-    for options in ways:
-        (row,) = read("a.csv", "phone,name\n1,Zo\x00é\n".encode(), **options)[1]
-        assert row == ["1", "Zo\x01é"]
-        with pytest.raises(ValueError, match="control characters"):
-            to_text(row[1])
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_an_encoding_of_two_bytes_names_the_option(encoding: str) -> None:
-    content = "phone,name\n1,Zoé\n".encode(encoding)
-    with pytest.raises(FilesError, match="is not in the encoding it is read in: write data_options="):
-        read("a.csv", content)
-    assert read("a.csv", content, encoding=encoding) == (["phone", "name"], [["1", "Zoé"]])
-
-
-@pytest.mark.parametrize("separator", [";", ",", "\t", "|", "^"])
-@pytest.mark.parametrize(
-    "line", ["sep={}\r\n", "sep={}\n", '"sep={}"\r\n', "SEP={}\r\n", "\ufeffsep={}\r\n", "sep={}\r"]
-)
-def test_excels_line_with_the_separator_is_no_row(line: str, separator: str) -> None:
-    text = line.format(separator) + separator.join(["phone", "name\r\n1", 'Zoé"s\r\n'.replace('"', "")])
-    ways: list[dict[str, Any]] = [{}, {"sep": separator}, {"delimiter": separator}, {"header": 0}]
-    for options in ways:
-        assert read("a.csv", text.encode(), **options) == (["phone", "name"], [["1", "Zoés"]])
-    assert read("a.csv.gz", gzip.compress(text.lstrip("\ufeff").encode("utf-16")), encoding="utf-16")[1] == [
-        ["1", "Zoés"]
-    ]
-    with pytest.raises(FilesError, match=r"line 3: a row of 1 cells, and the first row has 2"):
-        read(
-            "a.csv",
-            line.format(separator).replace("\r\n", "\n").replace("\r", "\n").encode() + f"a{separator}b\n1\n".encode(),
-        )
-
-
-def test_excels_line_and_the_options_have_to_agree() -> None:
-    with pytest.raises(FilesError, match=r"a line for Excel, sep=;, and data_options say ',': leave the separator out"):
-        read("a.csv", b"sep=;\nphone;name\n1;2\n", sep=",")
-
-
-def test_who_says_which_lines_are_rows_has_it_that_way() -> None:
-    content = b"sep=;\nphone;name\n1;2\n"
-    for options in ({"skiprows": 1}, {"header": 1}):
-        assert read("a.csv", content, sep=";", **options) == (["phone", "name"], [["1", "2"]])
-
-
-@pytest.mark.parametrize("first", ["sep", "sep=", "sep=;;", "sep=;name", "sep=ab", "separator"])
-def test_what_is_no_such_line_is_a_row(first: str) -> None:
-    assert read("a.csv", f"{first}\n1\n".encode(), sep="|") == ([first], [["1"]])
 
 
 # JSON lines
@@ -425,6 +119,19 @@ def test_a_parquet_file_that_is_damaged_is_named() -> None:
     content[200:2_000] = bytes(byte ^ 0x5A for byte in content[200:2_000])
     with pytest.raises(RowsNotReadError, match=r"^a\.parquet is damaged, or still being written"):
         read("a.parquet", bytes(content))
+
+
+def test_data_columns_are_for_files_that_have_no_names() -> None:
+    for name, content in (("a.jsonl", b'{"phone": 1}'), ("a.parquet", parquet({"phone": [1]}))):
+        with pytest.raises(FilesError, match=rf"^{name} is no CSV, and has names .*: leave data_columns out$"):
+            read(name, content, data_columns=["phone"])
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+@pytest.mark.parametrize("options", ["delimiter=;", [";"], 7])
+def test_options_are_a_dict(name: str, options: Any) -> None:
+    with pytest.raises(FilesError, match=r"^data_options is a (str|list|int): write a dict"):
+        list(read_files([File(name, io.BytesIO)], options))
 
 
 # Any file

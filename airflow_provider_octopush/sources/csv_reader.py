@@ -1,0 +1,166 @@
+"""Lines of a CSV → its rows, as DataFrames: each cell is the text that is written there."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from airflow_provider_octopush.sources.csv_options import CsvOptions, read_csv_options
+from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError
+from airflow_provider_octopush.sources.frames import frame_of
+from airflow_provider_octopush.sources.text_lines import lines_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What a file for Excel may begin with.
+_SEPARATOR_LINE = re.compile(r'("?)sep=(.)\1(?:\r\n?|\n)?', re.IGNORECASE)
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_LIMIT = threading.Lock()
+
+
+def read_csv(
+    opened: BinaryIO, name: str, options: Mapping[str, Any], columns: Sequence[str] | None, batch_size: int
+) -> Iterator[pd.DataFrame]:
+    """
+    Give the rows of a CSV.
+
+    A blank line is no row; in a file of one column it is a row without a value.
+
+    :param opened: the file, at its beginning. It is closed in the end.
+    :param name: of the file, for the message of an error.
+    :param options: as :func:`~airflow_provider_octopush.sources.csv_options.read_csv_options` takes them.
+    :param columns: names of the columns; None when the first row has them.
+    :param batch_size: rows in a frame, at most. Of the file, no more than these is held, and one row, however long.
+    :return: frames of dtype object, with text in them, and None for NULL. Without rows, one frame with the columns;
+        nothing when there are no columns either.
+    :raises FilesError: when a row has another number of cells than the first one or than ``columns``, a quote is out of
+        place, or the encoding is another one. The message says where, and nothing of what is there.
+    :raises RowsNotReadError: when the file ends within a row.
+    """
+    chosen = read_csv_options(options)
+    lines = lines_of(opened, name, encoding=chosen.encoding, newline="")
+    first = next(lines, "")
+    separator = _SEPARATOR_LINE.fullmatch(first)
+    if separator is not None:
+        chosen = _with_separator(separator[2], options, name)
+    elif first:
+        lines = chain([first], lines)
+    width = None if columns is None else len(columns)
+    rows = _rows(lines, chosen.dialect, name, width, lines_before=int(separator is not None))
+    names = columns
+    if names is None:
+        with _cells_of_any_size():
+            names = next(rows, None)
+        if names is None:
+            return
+        if separator is None and "delimiter" not in options:
+            _check_delimiter(names, name)
+    batch: list[list[Any]] | None = None
+    while batch is None or len(batch) == batch_size:
+        is_first = batch is None
+        with _cells_of_any_size():
+            batch = list(islice(rows, batch_size))
+        if batch or is_first:
+            if (null := chosen.null) is not None:
+                batch = [[None if cell == null else cell for cell in row] for row in batch]
+            yield frame_of(names, batch)
+
+
+@contextmanager
+def _cells_of_any_size() -> Iterator[None]:
+    """Lift the limit that the csv module sets to a cell, and put it back: it is the limit of the whole process."""
+    with _LIMIT:
+        limit = csv.field_size_limit(sys.maxsize)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(limit)
+
+
+def _with_separator(separator: str, options: Mapping[str, Any], name: str) -> CsvOptions:
+    given = options.get("delimiter", separator)
+    if given != separator:
+        raise FilesError(
+            f"{name} begins with a line for Excel, sep={separator}, and data_options say {given!r}: leave the "
+            "delimiter out of data_options, or correct one of the two"
+        )
+    return read_csv_options({**options, "delimiter": separator})
+
+
+def _check_delimiter(names: Sequence[str], file: str) -> None:
+    for separator, word in _SEPARATORS.items():
+        if len(names) == 1 and separator in names[0]:
+            raise FilesError(
+                f"{file} has one column, and {word} in its name: write data_options={{'delimiter': {separator!r}}}"
+            )
+
+
+def _rows(
+    lines: Iterable[str], dialect: Mapping[str, Any], name: str, width: int | None, lines_before: int
+) -> Iterator[list[str]]:
+    """Give rows, each of which is looked at: csv takes any number of cells for a row, and most quotes for text."""
+    quote, regular = dialect["quotechar"], _regular_row(dialect)
+    of_others = "the first row has" if width is None else "data_columns names"
+    of_row: list[str] = []
+    reader = csv.reader(_noted(lines, of_row), strict=True, **dialect)
+    line, failure = 0, None
+
+    def where() -> str:
+        return f"{name}, line {lines_before + line + 1}"
+
+    try:
+        for cells in reader:
+            if cells:
+                width = width or len(cells)
+                if len(cells) < width and not of_row[-1].endswith(("\n", "\r")):
+                    raise RowsNotReadError(f"{where()}: the file ends within this row: {_STILL_WRITTEN}")
+                if len(cells) != width:
+                    raise FilesError(f"{where()}: a row of {len(cells)} cells, and {of_others} {width}")
+                if quote is not None and quote in "".join(cells) and not regular.fullmatch("".join(of_row)):
+                    # It may be the end of a cell, the quotes in which are escaped in a way that nobody told of.
+                    raise FilesError(f"{where()}: there is a quote inside a cell that is not quoted: {_ADVICE}")
+                yield cells
+            elif width == 1:
+                yield [""]
+            of_row.clear()
+            line = reader.line_num
+    except csv.Error as error:
+        said = str(error)  # which is about signs, never about what is in a cell
+        failure = (
+            RowsNotReadError(f"{where()}: the file ends within the quotes of this row: {_STILL_WRITTEN}")
+            if said == "unexpected end of data"
+            else FilesError(f"{where()}: {said}: {_ADVICE}")
+        )
+    if failure is not None:
+        raise failure
+
+
+def _noted(lines: Iterable[str], of_row: list[str]) -> Iterator[str]:
+    for line in lines:
+        of_row.append(line)
+        yield line
+
+
+_STILL_WRITTEN = "is it still being written?"
+_ADVICE = (
+    "a cell with a quote in it is in quotes, and the quote is written twice, or behind an 'escapechar'; where quotes "
+    "are text, write data_options={'quoting': 3}"
+)
+
+
+def _regular_row(dialect: Mapping[str, Any]) -> re.Pattern[str]:
+    """Make a pattern of rows in which quotes stand around cells, or are doubled in there, or escaped."""
+    signs = (dialect["quotechar"] or '"', dialect["delimiter"], dialect["escapechar"] or "")
+    quote, delimiter, escape = map(re.escape, signs)
+    escaped = f"|{escape}." if escape else ""
+    quoted = f"{quote}(?:[^{quote}{escape}]|{quote}{quote}{escaped})*+{quote}"
+    plain = f"(?:[^{quote}{delimiter}{escape}]{escaped})*+"
+    cell = f"{' *+' if dialect['skipinitialspace'] else ''}(?:{quoted}|{plain})"
+    return re.compile(f"{cell}(?:{delimiter}{cell})*+(?:\r\n?|\n)?", re.DOTALL)
