@@ -249,6 +249,14 @@ def test_odbc_changes_nothing(odbc: Any, postgres_table: str, monkeypatch: pytes
     assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == []
 
 
+def test_odbc_does_not_leave_the_rows_of_a_second_query_unread_in_silence(
+    odbc: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
+    with pytest.raises(NotAQueryError, match="gives the rows of several queries"):
+        read(odbc, "SELECT 1 AS a; SELECT 2 AS a")
+
+
 def test_odbc_is_read_only_also_where_it_commits_by_itself(postgres_table: str, airflow_hook: AirflowHook) -> None:
     require_odbc()
     hook = airflow_hook(

@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from airflow_provider_octopush.sources import statements
-from airflow_provider_octopush.sources.statements import Lexis
-
 #: Makes of a driver's value what the database means by it.
 Converter = Callable[[Any], Any]
 Converters = Mapping[int, Converter]
@@ -40,10 +37,6 @@ def _nothing(*_: Any) -> None:
     return None
 
 
-def _no_more(_: Any) -> tuple[Lexis, ...]:
-    return ()
-
-
 def no_converters(_: Any) -> Converters:
     """Leave all values as they are."""
     return {}
@@ -56,8 +49,6 @@ class Driver:
 
     :param parameters: the styles in which it takes a query's parameters.
     :param halves_percents: beside parameters, ``%%`` is a ``%``.
-    :param lexes: how its database may read a statement.
-    :param session_lexes: of a connection: in which other ways its session may read a statement.
     :param open_cursor: opens a cursor that streams, if there is one, where nothing can be changed, if there is such a
         thing.
     :param converters: of an executed cursor: position of a column → what its values need.
@@ -72,8 +63,6 @@ class Driver:
 
     parameters: tuple[str, ...] = ()
     halves_percents: bool = True
-    lexes: tuple[Lexis, ...] = statements.UNKNOWN
-    session_lexes: Callable[[Any], tuple[Lexis, ...]] = _no_more
     open_cursor: Callable[[Any, Opening], Any] = plain_cursor
     converters: Callable[[Any], Converters] = no_converters
     column_in_error: Callable[[Any, Sequence[Any], Exception], int | None] = _nothing

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_octopush.sources import statements
 from airflow_provider_octopush.sources.drivers.driver import (
     Converters,
     Driver,
@@ -17,7 +16,6 @@ from airflow_provider_octopush.sources.drivers.driver import (
     number_of_bits,
     unquoted,
 )
-from airflow_provider_octopush.sources.statements import Lexis
 
 #: A session, since TRUNCATE and DROP leave a read-only transaction, and are carried out.
 READ_ONLY_SESSION = "SET SESSION TRANSACTION READ ONLY"
@@ -56,20 +54,6 @@ def _opens(cursor_class: str | None) -> Callable[[Any, Opening], Any]:
         return cursor
 
     return open_cursor
-
-
-def _session_lexes(conn: Any) -> tuple[Lexis, ...]:
-    """Tell what backslashes and double quotes mean in this session, as the server says."""
-    mode = None
-    with suppress(Exception):
-        cursor = conn.cursor()
-        cursor.execute("SELECT @@SESSION.sql_mode")
-        (row,) = cursor.fetchall()
-        (mode,) = row.values() if isinstance(row, Mapping) else row
-        cursor.close()
-    modes = mode.split(",") if isinstance(mode, str) else ("NO_BACKSLASH_ESCAPES", "ANSI_QUOTES")
-    without_escapes = statements.MYSQL_WITHOUT_ESCAPES if "NO_BACKSLASH_ESCAPES" in modes else ()
-    return (*without_escapes, *(statements.MYSQL_WITH_QUOTED_NAMES if "ANSI_QUOTES" in modes else ()))
 
 
 def _mysqlclient_cursor(conn: Any, opening: Opening) -> Any:
@@ -119,16 +103,12 @@ def _flags(cursor: Any) -> Sequence[int]:
 
 MYSQLCLIENT = Driver(
     parameters=_PARAMETERS,
-    lexes=statements.MYSQL,
-    session_lexes=_session_lexes,
     open_cursor=_mysqlclient_cursor,
     converters=_converters,
     reads_on_when_closed=True,
 )
 PYMYSQL = Driver(
     parameters=_PARAMETERS,
-    lexes=statements.MYSQL,
-    session_lexes=_session_lexes,
     open_cursor=_opens("pymysql.cursors.SSCursor"),
     converters=_converters,
     reads_on_when_closed=True,
@@ -137,8 +117,6 @@ PYMYSQL = Driver(
 CONNECTOR = Driver(
     parameters=_PARAMETERS,
     halves_percents=False,
-    lexes=statements.MYSQL,
-    session_lexes=_session_lexes,
     open_cursor=_opens(None),
     converters=_converters,
     reads_on_when_closed=True,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-from airflow_provider_octopush.sources import statements
 from airflow_provider_octopush.sources.drivers.driver import (
     Converter,
     Driver,
@@ -18,7 +16,6 @@ from airflow_provider_octopush.sources.drivers.driver import (
     unpadded,
     unquoted,
 )
-from airflow_provider_octopush.sources.statements import Lexis
 
 #: PostgreSQL's and Oracle's.
 READ_ONLY_TRANSACTION = "SET TRANSACTION READ ONLY"
@@ -27,15 +24,6 @@ READ_ONLY_TRANSACTION = "SET TRANSACTION READ ONLY"
 _TYPES: Mapping[Any, Converter] = {700: narrow, 1042: unpadded, 4000: unquoted}  # float4, bpchar, Redshift's super
 _TIMES = (1083, 1266)  # time, timetz
 _DATES_AND_TIMES = (*_TIMES, 1082, 1114, 1184, 1186)  # date, timestamp, timestamptz, interval
-
-
-def _session_lexes(conn: Any) -> tuple[Lexis, ...]:
-    """Tell whether a backslash may escape a quote, by what the server reports; Redshift's driver cannot be asked."""
-    setting = None
-    with suppress(Exception):
-        status = getattr(conn, "get_parameter_status", None) or conn.info.parameter_status
-        setting = status("standard_conforming_strings")
-    return () if setting == "on" else statements.POSTGRESQL_WITH_ESCAPES
 
 
 def _begin(conn: Any, opening: Opening) -> None:
@@ -147,8 +135,6 @@ def _redshift_cursor(conn: Any, opening: Opening) -> Any:
 
 PSYCOPG = Driver(
     parameters=("%s", "%(name)s"),
-    lexes=statements.POSTGRESQL,
-    session_lexes=_session_lexes,
     open_cursor=_psycopg_cursor,
     converters=by_type(_TYPES),
     column_in_error=_psycopg_column_in_error,
@@ -156,8 +142,6 @@ PSYCOPG = Driver(
 )
 PSYCOPG2 = Driver(
     parameters=("%s", "%(name)s"),
-    lexes=statements.POSTGRESQL,
-    session_lexes=_session_lexes,
     open_cursor=_psycopg2_cursor,
     converters=by_type(_TYPES),
     declares=True,
@@ -165,8 +149,6 @@ PSYCOPG2 = Driver(
 )
 REDSHIFT = Driver(
     parameters=("%s",),
-    lexes=statements.POSTGRESQL,
-    session_lexes=_session_lexes,
     open_cursor=_redshift_cursor,
     converters=by_type(_TYPES),
     declares=True,

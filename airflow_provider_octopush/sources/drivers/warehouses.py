@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_octopush.sources import statements
 from airflow_provider_octopush.sources.drivers.driver import (
     Driver,
     Opening,
@@ -74,7 +73,6 @@ def _bigquery_bytes(value: Any) -> Any:
 
 SQLITE = Driver(
     parameters=("?", ":name"),
-    lexes=statements.SQLITE,
     open_cursor=_sqlite_cursor,
     column_in_error=_sqlite_column_in_error,
     compiles="EXPLAIN ",
