@@ -6,9 +6,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_octopush.sources.database_errors import code_of, explain
-from airflow_provider_octopush.sources.drivers.driver import Converters, Driver, Opening
-from airflow_provider_octopush.sources.drivers.table import driver_of
+from airflow_provider_octopush.sources.databases.driver import Converters, Driver, Opening
+from airflow_provider_octopush.sources.databases.explain import code_of, explain
+from airflow_provider_octopush.sources.databases.table import driver_of
 from airflow_provider_octopush.sources.errors import HookError, NotAQueryError, ParametersError, UnreadableValueError
 from airflow_provider_octopush.sources.frames import frame_of
 from airflow_provider_octopush.sources.parameters import has_other_percents, styles_of_parameters
@@ -115,6 +115,9 @@ def _connect(hook: DbApiHook) -> Any:
     return conn
 
 
+#: What a driver says that knows no second result; with a SQLSTATE by SQL's, an ODBC driver's and its manager's.
+_ONE_RESULT = (None, "SQLSTATE 0A000", "SQLSTATE HYC00", "SQLSTATE IM001")
+
 _SEVERAL = "sql gives the rows of several queries, of which only one can be read: write one SELECT, with UNION ALL"
 
 
@@ -178,7 +181,7 @@ class _Query:
     def _percent(self, sql: str, error: Exception) -> ParametersError | None:
         """Say what is wrong where a driver, not a server, stumbles over a % that is no parameter."""
         styles = self._driver.parameters or styles_of_parameters(sql)
-        is_drivers = code_of(error) in (None, "-1")  # the latter is MySQL Connector's
+        is_drivers = code_of(error, self._driver) in (None, "-1")  # the latter is MySQL Connector's
         if not is_drivers or not any("%" in style for style in styles) or not has_other_percents(sql):
             return None
         return ParametersError(
@@ -211,19 +214,20 @@ class _Query:
             while failure is None and nextset is not None and nextset():
                 failure = NotAQueryError(_SEVERAL) if self._cursor.description else None
         except Exception as error:  # noqa: BLE001 - drivers share no base class
-            # What a database says of its next query has a code; a driver that knows only one says that without.
-            if type(error).__name__ != "NotSupportedError" and code_of(error) is not None:
+            # What a database says of its next query has a code; a driver that knows only one says that without, or so.
+            knows_one = type(error).__name__ == "NotSupportedError" or code_of(error, self._driver) in _ONE_RESULT
+            if not knows_one or isinstance(error, OSError):
                 failure = self._explain(error, "rows were read", reading=True)
         if failure is not None:
             raise failure
 
     def _explain(self, error: Exception, doing: str, **known: bool) -> Exception:
-        return explain(error, doing, ended=bool(getattr(self._conn, "closed", False)), **known)
+        return explain(error, self._driver, doing, ended=bool(getattr(self._conn, "closed", False)), **known)
 
     def _unreadable(self, error: Exception) -> UnreadableValueError | None:
         position = self._driver.column_in_error(self._cursor, self.columns, error)
         # What a driver cannot make a Python object of it says in Python's words, or in PEP 249's without the server's.
-        nobodys = type(error).__name__ == "DataError" and code_of(error) is None
+        nobodys = type(error).__name__ == "DataError" and code_of(error, self._driver) is None
         if position is None and not nobodys and not isinstance(error, ValueError | ArithmeticError | RecursionError):
             return None
         columns = [

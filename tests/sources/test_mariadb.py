@@ -150,7 +150,7 @@ def test_where_the_server_is_not_mariadb_text_in_a_binary_collation_keeps_its_qu
 ) -> None:
     statement(connect_mariadb, f"ALTER TABLE {mariadb_table} ADD j LONGTEXT COLLATE utf8mb4_bin")
     statement(connect_mariadb, f"INSERT INTO {mariadb_table} VALUES (1, '\"Bob\"')")
-    monkeypatch.setattr("airflow_provider_octopush.sources.drivers.mysql._is_mariadb", lambda _: False)
+    monkeypatch.setattr("airflow_provider_octopush.sources.databases.mysql._is_mariadb", lambda _: False)
     assert read(mariadb, f"SELECT j FROM {mariadb_table}")[1] == [['"Bob"']]
 
 

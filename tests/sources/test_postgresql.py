@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from airflow_provider_octopush.sources.drivers import postgresql, table
+from airflow_provider_octopush.sources.databases import redshift, table
 from airflow_provider_octopush.sources.errors import (
     ConnectionLostError,
     NotAQueryError,
@@ -373,7 +373,7 @@ def test_parameters_in_another_style_get_postgresqls(postgres: Any) -> None:
 def test_what_redshifts_driver_is_sent_reads_a_result_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     # Redshift speaks PostgreSQL's language here; its driver has no server-side cursors, and keeps a result as a whole.
     require_postgres()
-    monkeypatch.setitem(table.DRIVERS, "psycopg2", postgresql.REDSHIFT)
+    monkeypatch.setitem(table.DRIVERS, "psycopg2", redshift.REDSHIFT)
     hook = postgres_by_driver("psycopg2")
     sql = "SELECT i, 'ab'::char(5) AS c FROM generate_series(1, 25) i WHERE i > %s"
     frames = list(read_sql(hook, sql, [0], batch_size=10))

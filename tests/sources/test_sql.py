@@ -227,6 +227,10 @@ def test_rows_of_any_form_are_read(row: Any) -> None:
     assert read(DriverHook(lambda: RecordingConnection([[row], []])), "SELECT")[1] == [[1, "a"]]
 
 
+class DriversError(Exception):
+    """What a driver raises."""
+
+
 class SeveralResults(RecordingConnection):
     """A connection whose driver has ``nextset``, as PEP 249 describes it."""
 
@@ -260,17 +264,18 @@ def test_rows_of_a_second_query_are_not_left_unread_in_silence() -> None:
 
 
 def test_what_a_database_says_of_a_second_query_is_not_passed_over() -> None:
-    hook = DriverHook(lambda: SeveralResults(RuntimeError("42S02", "no table Martin")))
-    with pytest.raises(QueryRefusedError, match=r"RuntimeError \(SQLSTATE 42S02\); its words are left out"):
-        read(hook, "SELECT")
+    for error, said in ((DriversError("42S02", "no table Martin"), "42S02"), (ConnectionResetError(), "Connection")):
+        with pytest.raises(RowsNotReadError, match=rf"{said}.*; its words are left out") as raised:
+            read(DriverHook(partial(SeveralResults, error)), "SELECT")
+        assert "Martin" not in everything_in(raised.value)
 
 
 def test_results_without_rows_and_drivers_that_know_one_result_are_no_matter() -> None:
     class NotSupportedError(Exception):
         pass
 
-    ends = [(None, None), (), (NotSupportedError("0A000", "one only"),), (NotImplementedError(),), (TypeError("no"),)]
-    for results in ends:
+    unsupported = [NotSupportedError("no"), NotSupportedError("S1000"), DriversError("IM001"), NotImplementedError()]
+    for results in ((), (None, None), *((error,) for error in unsupported)):
         assert read(DriverHook(partial(SeveralResults, *results)), "SELECT")[1] == [[1, "a"]]
 
 
@@ -323,6 +328,18 @@ def test_a_value_without_a_python_object_names_the_columns_it_may_be_in(error: A
     ) as raised:
         read(hook, "SELECT 1")
     assert "Zo" not in everything_in(raised.value)
+
+
+@pytest.mark.parametrize("value", [33612345678, "PARIS"])
+def test_a_value_that_an_error_of_pythons_holds_is_no_code(value: object) -> None:
+    class Connection(RecordingConnection):
+        def _call(self, name: str) -> None:
+            if name == "fetchmany":
+                raise KeyError(value)
+
+    with pytest.raises(RowsNotReadError, match="KeyError; its words are left out") as error:
+        read(DriverHook(lambda: Connection([])), "SELECT 1")
+    assert str(value) not in everything_in(error.value)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_octopush.sources.drivers.driver import (
+from airflow_provider_octopush.sources.databases.codes import states
+from airflow_provider_octopush.sources.databases.driver import (
     Converters,
     Driver,
     Opening,
@@ -26,7 +27,19 @@ NET_WRITE_TIMEOUT = 86_400
 #: MYSQL_OPTION_MULTI_STATEMENTS_OFF of the C API.
 _ONE_STATEMENT = 1
 
-# As the protocol numbers them.
+_STATES = {
+    "08006": {1053, 1927, 2002, 2003, 2006, 2013, 2055, 4031},
+    "25006": {1792},
+    "28000": {1044, 1045, 1698},
+    "3D000": {1046, 1049},
+    "40001": {1205, 1213},
+    "42000": {1052, 1054, 1055, 1056, 1060, 1064, 1066, 1109, 1111, 1140, 1142, 1143, 1146, 1149, 1221, 1222, 1227}
+    | {1235, 1241, 1248, 1305, 1318, 1356, 1370, 1630},
+    "53000": {1021, 1037, 1038, 1040, 1041, 1114, 1203, 1226},
+    "57014": {1317, 1907, 1969, 3024},
+}
+
+# As the protocol numbers types.
 _FLOAT = 4
 _BIT = 16
 _JSON = 245
@@ -106,12 +119,14 @@ MYSQLCLIENT = Driver(
     open_cursor=_mysqlclient_cursor,
     converters=_converters,
     reads_on_when_closed=True,
+    state=states(_STATES),
 )
 PYMYSQL = Driver(
     parameters=_PARAMETERS,
     open_cursor=_opens("pymysql.cursors.SSCursor"),
     converters=_converters,
     reads_on_when_closed=True,
+    state=states(_STATES),
     forget_unread_rows=_forget_unread_rows,
 )
 CONNECTOR = Driver(
@@ -120,4 +135,5 @@ CONNECTOR = Driver(
     open_cursor=_opens(None),
     converters=_converters,
     reads_on_when_closed=True,
+    state=states(_STATES),
 )

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from airflow_provider_octopush.sources.drivers.driver import Converter, Converters, Driver, Opening, unpadded
+from airflow_provider_octopush.sources.databases.codes import as_sqlstate
+from airflow_provider_octopush.sources.databases.driver import Converter, Converters, Driver, Opening, unpadded
 
 # Numbers of java.sql.Types: CHAR and NCHAR; dates and times.
 _CHARS = (1, -15)
@@ -86,4 +87,12 @@ def _converters(cursor: Any) -> Converters:
     }
 
 
-JDBC = Driver(parameters=("?",), open_cursor=_cursor, converters=_converters)
+def _sqlstate(error: Exception) -> str | None:
+    # Java's own exception, or JayDeBeApi's around it.
+    for java in (error, *error.args[:1]):
+        if hasattr(java, "getSQLState"):
+            return as_sqlstate(str(java.getSQLState()))
+    return None
+
+
+JDBC = Driver(parameters=("?",), open_cursor=_cursor, converters=_converters, sqlstate=_sqlstate)

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from airflow_provider_octopush.sources.databases import codes
+from airflow_provider_octopush.sources.databases.codes import Code
+
 #: Makes of a driver's value what the database means by it.
 Converter = Callable[[Any], Any]
 Converters = Mapping[int, Converter]
@@ -59,6 +62,9 @@ class Driver:
     :param columns_come_with_rows: the cursor knows its columns only once it has fetched rows.
     :param reads_on_when_closed: closing the cursor reads all rows that are left, so the connection is closed alone.
     :param forget_unread_rows: what has to happen to the cursor then.
+    :param sqlstate: of what it raised: the SQLSTATE, where it tells one.
+    :param code: of what it raised: the database's own code.
+    :param state: such a code → the SQLSTATE that stands for it.
     """
 
     parameters: tuple[str, ...] = ()
@@ -71,6 +77,9 @@ class Driver:
     columns_come_with_rows: bool = False
     reads_on_when_closed: bool = False
     forget_unread_rows: Callable[[Any], None] = _nothing
+    sqlstate: Callable[[Exception], str | None] = codes.sqlstate
+    code: Callable[[Exception], Code | None] = codes.code
+    state: Callable[[Code], str | None] = codes.no_state
 
 
 def ask(conn: Any, statement: str) -> None:
@@ -128,3 +137,9 @@ def by_type(
 def type_name(code: Any) -> str:
     """Return the name of a type that drivers write in words: ``char`` of Trino's ``char(5)``."""
     return str(code).partition("(")[0].lower()
+
+
+#: What DuckDB and Databricks call FLOAT is Trino's REAL.
+USUAL_CONVERTERS = by_type(
+    {"char": unpadded, "json": unquoted, "variant": unquoted, "float": narrow, "real": narrow}, type_name
+)
