@@ -134,6 +134,8 @@ class _Query:
         self.columns: Sequence[Any] = ()
 
     def execute(self, sql: str, parameters: Parameters) -> None:
+        if self._driver.has_several(self._cursor, sql):
+            raise NotAQueryError(_SEVERAL)
         if self._driver.compiles:
             self._run(f"{self._driver.compiles}{sql}", parameters, about_statement=True)
         self._run(sql, parameters)

@@ -40,6 +40,10 @@ def _nothing(*_: Any) -> None:
     return None
 
 
+def _is_one(*_: Any) -> bool:
+    return False
+
+
 def no_converters(_: Any) -> Converters:
     """Leave all values as they are."""
     return {}
@@ -57,6 +61,8 @@ class Driver:
     :param converters: of an executed cursor: position of a column → what its values need.
     :param column_in_error: of a cursor, its columns and its error: which column the driver could not read, from 0 on;
         None when nobody can tell, or it is another error.
+    :param has_several: of a cursor and a statement: whether the database takes it for several, where it would run them
+        and show the rows of one.
     :param compiles: what in front of a statement makes the database look at it, and at no row.
     :param declares: the cursor is declared in SQL, which takes fewer kinds of statements.
     :param columns_come_with_rows: the cursor knows its columns only once it has fetched rows.
@@ -72,6 +78,7 @@ class Driver:
     open_cursor: Callable[[Any, Opening], Any] = plain_cursor
     converters: Callable[[Any], Converters] = no_converters
     column_in_error: Callable[[Any, Sequence[Any], Exception], int | None] = _nothing
+    has_several: Callable[[Any, str], bool] = _is_one
     compiles: str | None = None
     declares: bool = False
     columns_come_with_rows: bool = False

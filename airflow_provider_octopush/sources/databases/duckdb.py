@@ -33,10 +33,17 @@ def _cursor(conn: Any, opening: Opening) -> Any:
     return cursor
 
 
+def _has_several(cursor: Any, sql: str) -> bool:
+    with suppress(Exception):  # what is wrong with it shows when it runs
+        return len(cursor.extract_statements(sql)) > 1
+    return False
+
+
 DUCKDB = Driver(
     parameters=("?", "$name", "$1"),
     open_cursor=_cursor,
     converters=USUAL_CONVERTERS,
+    has_several=_has_several,
     code=_code,
     state=states(_STATES),
 )
