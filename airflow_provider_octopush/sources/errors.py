@@ -8,7 +8,7 @@ class UnusableSourceError(Exception):
 
 
 class NotAQueryError(UnusableSourceError, ValueError):
-    """The statement is not a query, or changes data: write one SELECT."""
+    """The statement is not one query, or gives the rows of none or of several: write one SELECT."""
 
 
 class ParametersError(UnusableSourceError, ValueError):

@@ -6,19 +6,13 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_octopush.sources.database_errors import code_of, explain
-from airflow_provider_octopush.sources.drivers.driver import Converters, Driver, Opening
-from airflow_provider_octopush.sources.drivers.table import driver_of
+from airflow_provider_octopush.sources.databases.driver import Converters, Driver, Opening
+from airflow_provider_octopush.sources.databases.explain import code_of, explain
+from airflow_provider_octopush.sources.databases.table import driver_of
 from airflow_provider_octopush.sources.errors import HookError, NotAQueryError, ParametersError, UnreadableValueError
 from airflow_provider_octopush.sources.frames import frame_of
-from airflow_provider_octopush.sources.statements import (
-    DECLARED,
-    QUERIES,
-    check_query,
-    has_other_percents,
-    styles_of_parameters,
-    without_byte_order_mark,
-)
+from airflow_provider_octopush.sources.parameters import has_other_percents, styles_of_parameters
+from airflow_provider_octopush.sources.queries import DECLARED, QUERIES, check_query, without_byte_order_mark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +43,10 @@ def read_sql(
     names. The connection opens with the first frame asked for and closes with the last one, or when the generator is
     closed.
 
-    The statement is one query, or calls a procedure; what changes data is refused before it runs. A query runs in a
-    read-only session or transaction where the database has one and the driver is known; nothing is ever committed. What
-    a procedure does, and a function on a database without read-only transactions, is its own affair.
+    The statement is one query, or calls a procedure; any other is refused before there is a connection. A query runs in
+    a read-only session or transaction where the database has one and the driver is known; nothing is ever committed.
+    What a procedure does, and a write behind WITH or in a function where nothing is read-only, is the database's
+    affair.
 
     Rows come through server-side cursors, or whatever else keeps a driver from holding all of them, where it is known.
     Of any other driver, what its ``fetchmany`` keeps in memory is its own affair.
@@ -70,7 +65,8 @@ def read_sql(
     :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
         takes some milliseconds.
     :return: frames of dtype object; one without rows, but with the columns, when the query finds nothing.
-    :raises NotAQueryError: when the statement is none, or changes data.
+    :raises NotAQueryError: when the statement is none, or gives the rows of several queries: after the last row of the
+        first one.
     :raises ParametersError: when the statement writes its parameters as the driver does not take them.
     :raises HookError: when the hook's connections do not follow PEP 249.
     :raises RowsNotReadError: when the database fails; its subclasses say how.
@@ -79,11 +75,11 @@ def read_sql(
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
     sql = without_byte_order_mark(sql)
+    kind = check_query(sql)
     conn = _connect(hook)
     with ExitStack() as stack:
         stack.callback(_quietly, conn, "close")
         package, driver = driver_of(conn)
-        kind = check_query(sql, (*driver.lexes, *driver.session_lexes(conn)))
         if driver.declares and kind not in DECLARED:
             raise NotAQueryError(f"sql begins with {kind}, for which no cursor can be declared: write one SELECT")
         cursor = driver.open_cursor(conn, Opening(batch_size, kind in QUERIES))
@@ -101,6 +97,7 @@ def read_sql(
         yield _frame(names, rows, converters)
         while rows := query.fetch(batch_size):
             yield _frame(names, rows, converters)
+        query.finish()
 
 
 def _connect(hook: DbApiHook) -> Any:
@@ -118,6 +115,12 @@ def _connect(hook: DbApiHook) -> Any:
     return conn
 
 
+#: What a driver says that knows no second result; with a SQLSTATE by SQL's, an ODBC driver's and its manager's.
+_ONE_RESULT = (None, "SQLSTATE 0A000", "SQLSTATE HYC00", "SQLSTATE IM001")
+
+_SEVERAL = "sql gives the rows of several queries, of which only one can be read: write one SELECT, with UNION ALL"
+
+
 class _Query:
     """A query under way; what a driver raises becomes an exception that holds no value of a row."""
 
@@ -131,11 +134,17 @@ class _Query:
         self.columns: Sequence[Any] = ()
 
     def execute(self, sql: str, parameters: Parameters) -> None:
+        if self._driver.has_several(self._cursor, sql):
+            raise NotAQueryError(_SEVERAL)
         if self._driver.compiles:
             self._run(f"{self._driver.compiles}{sql}", parameters, about_statement=True)
         self._run(sql, parameters)
         self.columns = self._cursor.description or ()
-        if not self.columns and not self._driver.columns_come_with_rows:
+        if self._driver.columns_come_with_rows:
+            # Declaring a cursor gives none: these are of what ran behind it.
+            if self.columns:
+                raise NotAQueryError(_SEVERAL)
+        elif not self.columns:
             raise NotAQueryError("sql is a statement that gives no rows to read: write one SELECT")
 
     def _run(self, sql: str, parameters: Parameters, *, about_statement: bool = False) -> None:
@@ -174,7 +183,7 @@ class _Query:
     def _percent(self, sql: str, error: Exception) -> ParametersError | None:
         """Say what is wrong where a driver, not a server, stumbles over a % that is no parameter."""
         styles = self._driver.parameters or styles_of_parameters(sql)
-        is_drivers = code_of(error) in (None, "-1")  # the latter is MySQL Connector's
+        is_drivers = code_of(error, self._driver) in (None, "-1")  # the latter is MySQL Connector's
         if not is_drivers or not any("%" in style for style in styles) or not has_other_percents(sql):
             return None
         return ParametersError(
@@ -194,13 +203,33 @@ class _Query:
         self.columns = self._cursor.description
         return rows
 
+    def finish(self) -> None:
+        """
+        Make sure that the rows read are all that there are.
+
+        :raises NotAQueryError: when the statement gives the rows of more queries than one: SQL Server needs no
+            semicolon between two, and a procedure may have several.
+        """
+        failure: Exception | None = None
+        nextset = getattr(self._cursor, "nextset", None)
+        try:
+            while failure is None and nextset is not None and nextset():
+                failure = NotAQueryError(_SEVERAL) if self._cursor.description else None
+        except Exception as error:  # noqa: BLE001 - drivers share no base class
+            # What a database says of its next query has a code; a driver that knows only one says that without, or so.
+            knows_one = type(error).__name__ == "NotSupportedError" or code_of(error, self._driver) in _ONE_RESULT
+            if not knows_one or isinstance(error, OSError):
+                failure = self._explain(error, "rows were read", reading=True)
+        if failure is not None:
+            raise failure
+
     def _explain(self, error: Exception, doing: str, **known: bool) -> Exception:
-        return explain(error, doing, ended=bool(getattr(self._conn, "closed", False)), **known)
+        return explain(error, self._driver, doing, ended=bool(getattr(self._conn, "closed", False)), **known)
 
     def _unreadable(self, error: Exception) -> UnreadableValueError | None:
         position = self._driver.column_in_error(self._cursor, self.columns, error)
         # What a driver cannot make a Python object of it says in Python's words, or in PEP 249's without the server's.
-        nobodys = type(error).__name__ == "DataError" and code_of(error) is None
+        nobodys = type(error).__name__ == "DataError" and code_of(error, self._driver) is None
         if position is None and not nobodys and not isinstance(error, ValueError | ArithmeticError | RecursionError):
             return None
         columns = [

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 #: They come when a task runs.
-HEAVY = {"msgspec", "numpy", "pandas", "phonenumbers", "pyroaring", "requests"}
+HEAVY = {"msgspec", "numpy", "pandas", "phonenumbers", "pyroaring", "requests", "sqlparse"}
 
 _PROGRAM = """
 import importlib, sys

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from airflow_provider_octopush.sources.drivers import postgresql, table
+from airflow_provider_octopush.sources.databases import redshift, table
 from airflow_provider_octopush.sources.errors import (
     ConnectionLostError,
     NotAQueryError,
@@ -164,31 +164,18 @@ def test_postgresql_is_read_in_bounded_memory(name: str) -> None:
         "SELECT id INTO {}_copy FROM {}",
     ],
 )
-def test_postgresql_is_sent_nothing_that_changes_data(postgres: Any, postgres_table: str, sql: str) -> None:
+def test_nothing_in_postgresql_is_changed(postgres: Any, postgres_table: str, sql: str) -> None:
     statement(connect_postgres, f"INSERT INTO {postgres_table} VALUES (1)")
-    with pytest.raises(NotAQueryError, match="write one SELECT"):
+    with pytest.raises((NotAQueryError, RowsNotReadError)):
         next(read_sql(postgres, sql.replace("{}", postgres_table)))
     assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == [(1,)]
 
 
-@pytest.mark.parametrize("name", ["psycopg2", "psycopg"])
-@pytest.mark.parametrize(
-    "sql",
-    [
-        r"SELECT 'it\'s'; COMMIT; DELETE FROM {}; --'",
-        r"""SELECT 'a\'', "b\" FROM (SELECT 1 AS "b\") x; COMMIT; DELETE FROM {}; --""",
-        r"SELECT 'a\\'; COMMIT; DELETE FROM {}; --'",
-    ],
-)
-def test_postgresql_whose_strings_have_escapes_is_sent_nothing_that_changes_data(
-    postgres_table: str, name: str, sql: str
-) -> None:
-    statement(connect_postgres, f"INSERT INTO {postgres_table} VALUES (1)")
-    hook = postgres_by_driver(name, options="-c standard_conforming_strings=off")
-    assert read(hook, r"SELECT 'it\'s'")[1] == [["it's"]]
-    with pytest.raises(NotAQueryError, match="write one SELECT"):
-        next(read_sql(hook, sql.replace("{}", postgres_table)))
-    assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == [(1,)]
+def test_a_second_query_that_nobody_saw_does_not_leave_rows_unread_in_silence(postgres: Any) -> None:
+    # To sqlparse a backslash hides the quote, and with it the semicolon; to PostgreSQL it does not.
+    for sql in (r"SELECT 'a\'; SELECT 'b'", r"SELECT 'a\'; SELECT 'b' WHERE false"):
+        with pytest.raises((NotAQueryError, QueryRefusedError), match=r"rows of several queries|multiple commands"):
+            next(read_sql(postgres, sql))
 
 
 def test_postgresql_itself_is_asked_to_change_nothing(postgres: Any, postgres_table: str) -> None:
@@ -386,7 +373,7 @@ def test_parameters_in_another_style_get_postgresqls(postgres: Any) -> None:
 def test_what_redshifts_driver_is_sent_reads_a_result_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     # Redshift speaks PostgreSQL's language here; its driver has no server-side cursors, and keeps a result as a whole.
     require_postgres()
-    monkeypatch.setitem(table.DRIVERS, "psycopg2", postgresql.REDSHIFT)
+    monkeypatch.setitem(table.DRIVERS, "psycopg2", redshift.REDSHIFT)
     hook = postgres_by_driver("psycopg2")
     sql = "SELECT i, 'ab'::char(5) AS c FROM generate_series(1, 25) i WHERE i > %s"
     frames = list(read_sql(hook, sql, [0], batch_size=10))

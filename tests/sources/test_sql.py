@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,29 +107,21 @@ def test_a_statement_without_rows_is_an_error_that_asks_for_a_select(sqlite: Any
         next(read_sql(sqlite, sql))
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "INSERT INTO t VALUES (1)",
-        "INSERT INTO t VALUES (1) RETURNING i",
-        "WITH x AS (SELECT 2) UPDATE t SET i = 2 RETURNING i",
-        "WITH x AS (SELECT 2) DELETE FROM t",
-        "SELECT i FROM t; DELETE FROM t",
-    ],
-)
-def test_a_statement_that_changes_data_does_not_run(sqlite: Any, sql: str) -> None:
-    sqlite.run(["CREATE TABLE t (i)", "INSERT INTO t VALUES (0)"])
+@pytest.mark.parametrize("sql", ["INSERT INTO t VALUES (1) RETURNING i", "SELECT i FROM t; DELETE FROM t", ""])
+def test_what_is_not_one_query_is_refused_without_a_connection(sql: str) -> None:
+    hook = DriverHook(lambda: pytest.fail("connected"))
     with pytest.raises(NotAQueryError, match="write one SELECT"):
-        next(read_sql(sqlite, sql))
-    assert read(sqlite, "SELECT * FROM t")[1] == [[0]]
+        next(read_sql(hook, sql))
 
 
-def test_sqlite_itself_is_asked_to_change_nothing(sqlite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "sql", ["WITH x AS (SELECT 2) DELETE FROM t", "WITH x AS (SELECT 2) UPDATE t SET i = 2 RETURNING i"]
+)
+def test_sqlite_itself_is_asked_to_change_nothing(sqlite: Any, sql: str) -> None:
     sqlite.run(["CREATE TABLE t (i)", "INSERT INTO t VALUES (0)"])
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
     # Python opens no transaction for it: without the database's own refusal it would stay.
     with pytest.raises(QueryRefusedError, match="readonly"):
-        next(read_sql(sqlite, "WITH x AS (SELECT 2) DELETE FROM t"))
+        next(read_sql(sqlite, sql))
     assert read(sqlite, "SELECT * FROM t")[1] == [[0]]
 
 
@@ -234,6 +227,58 @@ def test_rows_of_any_form_are_read(row: Any) -> None:
     assert read(DriverHook(lambda: RecordingConnection([[row], []])), "SELECT")[1] == [[1, "a"]]
 
 
+class DriversError(Exception):
+    """What a driver raises."""
+
+
+class SeveralResults(RecordingConnection):
+    """A connection whose driver has ``nextset``, as PEP 249 describes it."""
+
+    def __init__(self, *results: Any) -> None:
+        super().__init__([[(1, "a")], []])
+        self.results = [*results]
+
+    def cursor(self) -> Any:
+        cursor = super().cursor()
+
+        def nextset() -> bool | None:
+            if not self.results:
+                return None
+            result = self.results.pop(0)
+            if isinstance(result, Exception):
+                raise result
+            cursor.description = result
+            return True
+
+        cursor.nextset = nextset
+        return cursor
+
+
+def test_rows_of_a_second_query_are_not_left_unread_in_silence() -> None:
+    # SQL Server takes two without a semicolon between them.
+    hook = DriverHook(lambda: SeveralResults(None, (("phone", None),)))
+    frames = read_sql(hook, "SELECT phone, name FROM a SELECT phone FROM b")
+    assert len(next(frames)) == 1
+    with pytest.raises(NotAQueryError, match=r"gives the rows of several queries, .* with UNION ALL"):
+        next(frames)
+
+
+def test_what_a_database_says_of_a_second_query_is_not_passed_over() -> None:
+    for error, said in ((DriversError("42S02", "no table Martin"), "42S02"), (ConnectionResetError(), "Connection")):
+        with pytest.raises(RowsNotReadError, match=rf"{said}.*; its words are left out") as raised:
+            read(DriverHook(partial(SeveralResults, error)), "SELECT")
+        assert "Martin" not in everything_in(raised.value)
+
+
+def test_results_without_rows_and_drivers_that_know_one_result_are_no_matter() -> None:
+    class NotSupportedError(Exception):
+        pass
+
+    unsupported = [NotSupportedError("no"), NotSupportedError("S1000"), DriversError("IM001"), NotImplementedError()]
+    for results in ((), (None, None), *((error,) for error in unsupported)):
+        assert read(DriverHook(partial(SeveralResults, *results)), "SELECT")[1] == [[1, "a"]]
+
+
 def test_neither_statement_nor_parameters_nor_rows_are_logged(sqlite: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         read(sqlite, "SELECT 'secret' || ? AS a", ("parameter",))
@@ -283,6 +328,18 @@ def test_a_value_without_a_python_object_names_the_columns_it_may_be_in(error: A
     ) as raised:
         read(hook, "SELECT 1")
     assert "Zo" not in everything_in(raised.value)
+
+
+@pytest.mark.parametrize("value", [33612345678, "PARIS"])
+def test_a_value_that_an_error_of_pythons_holds_is_no_code(value: object) -> None:
+    class Connection(RecordingConnection):
+        def _call(self, name: str) -> None:
+            if name == "fetchmany":
+                raise KeyError(value)
+
+    with pytest.raises(RowsNotReadError, match="KeyError; its words are left out") as error:
+        read(DriverHook(lambda: Connection([])), "SELECT 1")
+    assert str(value) not in everything_in(error.value)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_octopush.sources import statements
-from airflow_provider_octopush.sources.drivers.driver import (
+from airflow_provider_octopush.sources.databases.codes import states
+from airflow_provider_octopush.sources.databases.driver import (
     Converters,
     Driver,
     Opening,
@@ -17,7 +17,6 @@ from airflow_provider_octopush.sources.drivers.driver import (
     number_of_bits,
     unquoted,
 )
-from airflow_provider_octopush.sources.statements import Lexis
 
 #: A session, since TRUNCATE and DROP leave a read-only transaction, and are carried out.
 READ_ONLY_SESSION = "SET SESSION TRANSACTION READ ONLY"
@@ -28,7 +27,19 @@ NET_WRITE_TIMEOUT = 86_400
 #: MYSQL_OPTION_MULTI_STATEMENTS_OFF of the C API.
 _ONE_STATEMENT = 1
 
-# As the protocol numbers them.
+_STATES = {
+    "08006": {1053, 1927, 2002, 2003, 2006, 2013, 2055, 4031},
+    "25006": {1792},
+    "28000": {1044, 1045, 1698},
+    "3D000": {1046, 1049},
+    "40001": {1205, 1213},
+    "42000": {1052, 1054, 1055, 1056, 1060, 1064, 1066, 1109, 1111, 1140, 1142, 1143, 1146, 1149, 1221, 1222, 1227}
+    | {1235, 1241, 1248, 1305, 1318, 1356, 1370, 1630},
+    "53000": {1021, 1037, 1038, 1040, 1041, 1114, 1203, 1226},
+    "57014": {1317, 1907, 1969, 3024},
+}
+
+# As the protocol numbers types.
 _FLOAT = 4
 _BIT = 16
 _JSON = 245
@@ -56,20 +67,6 @@ def _opens(cursor_class: str | None) -> Callable[[Any, Opening], Any]:
         return cursor
 
     return open_cursor
-
-
-def _session_lexes(conn: Any) -> tuple[Lexis, ...]:
-    """Tell what backslashes and double quotes mean in this session, as the server says."""
-    mode = None
-    with suppress(Exception):
-        cursor = conn.cursor()
-        cursor.execute("SELECT @@SESSION.sql_mode")
-        (row,) = cursor.fetchall()
-        (mode,) = row.values() if isinstance(row, Mapping) else row
-        cursor.close()
-    modes = mode.split(",") if isinstance(mode, str) else ("NO_BACKSLASH_ESCAPES", "ANSI_QUOTES")
-    without_escapes = statements.MYSQL_WITHOUT_ESCAPES if "NO_BACKSLASH_ESCAPES" in modes else ()
-    return (*without_escapes, *(statements.MYSQL_WITH_QUOTED_NAMES if "ANSI_QUOTES" in modes else ()))
 
 
 def _mysqlclient_cursor(conn: Any, opening: Opening) -> Any:
@@ -119,27 +116,24 @@ def _flags(cursor: Any) -> Sequence[int]:
 
 MYSQLCLIENT = Driver(
     parameters=_PARAMETERS,
-    lexes=statements.MYSQL,
-    session_lexes=_session_lexes,
     open_cursor=_mysqlclient_cursor,
     converters=_converters,
     reads_on_when_closed=True,
+    state=states(_STATES),
 )
 PYMYSQL = Driver(
     parameters=_PARAMETERS,
-    lexes=statements.MYSQL,
-    session_lexes=_session_lexes,
     open_cursor=_opens("pymysql.cursors.SSCursor"),
     converters=_converters,
     reads_on_when_closed=True,
+    state=states(_STATES),
     forget_unread_rows=_forget_unread_rows,
 )
 CONNECTOR = Driver(
     parameters=_PARAMETERS,
     halves_percents=False,
-    lexes=statements.MYSQL,
-    session_lexes=_session_lexes,
     open_cursor=_opens(None),
     converters=_converters,
     reads_on_when_closed=True,
+    state=states(_STATES),
 )

@@ -1,14 +1,12 @@
-"""PostgreSQL and what speaks its protocol: psycopg, psycopg2, Redshift's driver."""
+"""PostgreSQL and what speaks its protocol: psycopg, psycopg2."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-from airflow_provider_octopush.sources import statements
-from airflow_provider_octopush.sources.drivers.driver import (
+from airflow_provider_octopush.sources.databases.driver import (
     Converter,
     Driver,
     Opening,
@@ -18,27 +16,16 @@ from airflow_provider_octopush.sources.drivers.driver import (
     unpadded,
     unquoted,
 )
-from airflow_provider_octopush.sources.statements import Lexis
 
-#: PostgreSQL's and Oracle's.
 READ_ONLY_TRANSACTION = "SET TRANSACTION READ ONLY"
 
 # Numbers of types, from PostgreSQL's catalogue and Redshift's driver.
-_TYPES: Mapping[Any, Converter] = {700: narrow, 1042: unpadded, 4000: unquoted}  # float4, bpchar, Redshift's super
+TYPES: Mapping[Any, Converter] = {700: narrow, 1042: unpadded, 4000: unquoted}  # float4, bpchar, Redshift's super
 _TIMES = (1083, 1266)  # time, timetz
 _DATES_AND_TIMES = (*_TIMES, 1082, 1114, 1184, 1186)  # date, timestamp, timestamptz, interval
 
 
-def _session_lexes(conn: Any) -> tuple[Lexis, ...]:
-    """Tell whether a backslash may escape a quote, by what the server reports; Redshift's driver cannot be asked."""
-    setting = None
-    with suppress(Exception):
-        status = getattr(conn, "get_parameter_status", None) or conn.info.parameter_status
-        setting = status("standard_conforming_strings")
-    return () if setting == "on" else statements.POSTGRESQL_WITH_ESCAPES
-
-
-def _begin(conn: Any, opening: Opening) -> None:
+def begin(conn: Any, opening: Opening) -> None:
     # A server-side cursor lives as long as its transaction; with autocommit that is no longer than its declaration.
     if conn.autocommit:
         conn.autocommit = False
@@ -47,7 +34,7 @@ def _begin(conn: Any, opening: Opening) -> None:
 
 
 def _psycopg_cursor(conn: Any, opening: Opening) -> Any:
-    _begin(conn, opening)
+    begin(conn, opening)
     cursor = conn.cursor(name="rows", row_factory=importlib.import_module("psycopg.rows").tuple_row)
     for oid in _DATES_AND_TIMES:
         cursor.adapters.register_loader(oid, _or_text(cursor.adapters, oid))
@@ -91,7 +78,7 @@ def _psycopg_column_in_error(cursor: Any, _: Sequence[Any], error: Exception) ->
 
 
 def _psycopg2_cursor(conn: Any, opening: Opening) -> Any:
-    _begin(conn, opening)
+    begin(conn, opening)
     extensions = importlib.import_module("psycopg2.extensions")
     cursor = conn.cursor(name="rows", cursor_factory=extensions.cursor)
     for oid in _DATES_AND_TIMES:
@@ -116,59 +103,17 @@ def _psycopg2_or_text(usual: Any, oid: int) -> Callable[[Any, Any], Any]:
     return cast
 
 
-class _DeclaredCursor:
-    """
-    A server-side cursor for a driver that has none, in SQL.
-
-    :param cursor: of the driver, in a transaction.
-    """
-
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
-        self.close = cursor.close
-
-    @property
-    def description(self) -> Any:
-        return self._cursor.description
-
-    def execute(self, sql: str, *parameters: Any) -> None:
-        self._cursor.execute(f"DECLARE rows CURSOR FOR {sql}", *parameters)
-
-    def fetchmany(self, size: int) -> Sequence[Any]:
-        self._cursor.execute(f"FETCH FORWARD {int(size)} FROM rows")
-        rows: Sequence[Any] = self._cursor.fetchall()
-        return rows
-
-
-def _redshift_cursor(conn: Any, opening: Opening) -> Any:
-    _begin(conn, opening)
-    return _DeclaredCursor(conn.cursor())
-
-
 PSYCOPG = Driver(
     parameters=("%s", "%(name)s"),
-    lexes=statements.POSTGRESQL,
-    session_lexes=_session_lexes,
     open_cursor=_psycopg_cursor,
-    converters=by_type(_TYPES),
+    converters=by_type(TYPES),
     column_in_error=_psycopg_column_in_error,
     declares=True,
 )
 PSYCOPG2 = Driver(
     parameters=("%s", "%(name)s"),
-    lexes=statements.POSTGRESQL,
-    session_lexes=_session_lexes,
     open_cursor=_psycopg2_cursor,
-    converters=by_type(_TYPES),
-    declares=True,
-    columns_come_with_rows=True,
-)
-REDSHIFT = Driver(
-    parameters=("%s",),
-    lexes=statements.POSTGRESQL,
-    session_lexes=_session_lexes,
-    open_cursor=_redshift_cursor,
-    converters=by_type(_TYPES),
+    converters=by_type(TYPES),
     declares=True,
     columns_come_with_rows=True,
 )

@@ -6,30 +6,45 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_octopush.sources.drivers import jdbc, mysql, odbc, postgresql, warehouses
-from airflow_provider_octopush.sources.drivers.driver import Driver
+from airflow_provider_octopush.sources.databases import (
+    bigquery,
+    clickhouse,
+    databricks,
+    duckdb,
+    jdbc,
+    mysql,
+    odbc,
+    oracle,
+    postgresql,
+    redshift,
+    snowflake,
+    sql_server,
+    sqlite,
+    trino,
+)
+from airflow_provider_octopush.sources.databases.driver import Driver
 
 #: The package or module that a connection's class is defined in → what the driver needs.
 DRIVERS: dict[str, Driver] = {
     "psycopg": postgresql.PSYCOPG,
     "psycopg2": postgresql.PSYCOPG2,
-    "redshift_connector": postgresql.REDSHIFT,
+    "redshift_connector": redshift.REDSHIFT,
     "MySQLdb": mysql.MYSQLCLIENT,
     "pymysql": mysql.PYMYSQL,
     "mysql.connector": mysql.CONNECTOR,
     "pyodbc": odbc.ODBC,
     "jaydebeapi": jdbc.JDBC,
-    "sqlite3": warehouses.SQLITE,
-    "duckdb": warehouses.DUCKDB,
-    "_duckdb": warehouses.DUCKDB,
-    "clickhouse_driver": warehouses.CLICKHOUSE,
-    "oracledb": warehouses.ORACLE,
-    "snowflake": warehouses.SNOWFLAKE,
-    "fakesnow": warehouses.SNOWFLAKE,
-    "airflow.providers.google": warehouses.BIGQUERY,
-    "databricks": warehouses.DATABRICKS,
-    "trino": warehouses.TRINO,
-    "pymssql": warehouses.SQL_SERVER,
+    "sqlite3": sqlite.SQLITE,
+    "duckdb": duckdb.DUCKDB,
+    "_duckdb": duckdb.DUCKDB,
+    "clickhouse_driver": clickhouse.CLICKHOUSE,
+    "oracledb": oracle.ORACLE,
+    "snowflake": snowflake.SNOWFLAKE,
+    "fakesnow": snowflake.SNOWFLAKE,
+    "airflow.providers.google": bigquery.BIGQUERY,
+    "databricks": databricks.DATABRICKS,
+    "trino": trino.TRINO,
+    "pymssql": sql_server.SQL_SERVER,
 }
 
 #: What PEP 249 calls ``paramstyle`` → how a statement then writes its parameters.

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from airflow_provider_octopush.sources import statements
-from airflow_provider_octopush.sources.statements import Lexis
+from airflow_provider_octopush.sources.databases import codes
+from airflow_provider_octopush.sources.databases.codes import Code
 
 #: Makes of a driver's value what the database means by it.
 Converter = Callable[[Any], Any]
@@ -40,8 +40,8 @@ def _nothing(*_: Any) -> None:
     return None
 
 
-def _no_more(_: Any) -> tuple[Lexis, ...]:
-    return ()
+def _is_one(*_: Any) -> bool:
+    return False
 
 
 def no_converters(_: Any) -> Converters:
@@ -56,32 +56,37 @@ class Driver:
 
     :param parameters: the styles in which it takes a query's parameters.
     :param halves_percents: beside parameters, ``%%`` is a ``%``.
-    :param lexes: how its database may read a statement.
-    :param session_lexes: of a connection: in which other ways its session may read a statement.
     :param open_cursor: opens a cursor that streams, if there is one, where nothing can be changed, if there is such a
         thing.
     :param converters: of an executed cursor: position of a column → what its values need.
     :param column_in_error: of a cursor, its columns and its error: which column the driver could not read, from 0 on;
         None when nobody can tell, or it is another error.
+    :param has_several: of a cursor and a statement: whether the database takes it for several, where it would run them
+        and show the rows of one.
     :param compiles: what in front of a statement makes the database look at it, and at no row.
     :param declares: the cursor is declared in SQL, which takes fewer kinds of statements.
     :param columns_come_with_rows: the cursor knows its columns only once it has fetched rows.
     :param reads_on_when_closed: closing the cursor reads all rows that are left, so the connection is closed alone.
     :param forget_unread_rows: what has to happen to the cursor then.
+    :param sqlstate: of what it raised: the SQLSTATE, where it tells one.
+    :param code: of what it raised: the database's own code.
+    :param state: such a code → the SQLSTATE that stands for it.
     """
 
     parameters: tuple[str, ...] = ()
     halves_percents: bool = True
-    lexes: tuple[Lexis, ...] = statements.UNKNOWN
-    session_lexes: Callable[[Any], tuple[Lexis, ...]] = _no_more
     open_cursor: Callable[[Any, Opening], Any] = plain_cursor
     converters: Callable[[Any], Converters] = no_converters
     column_in_error: Callable[[Any, Sequence[Any], Exception], int | None] = _nothing
+    has_several: Callable[[Any, str], bool] = _is_one
     compiles: str | None = None
     declares: bool = False
     columns_come_with_rows: bool = False
     reads_on_when_closed: bool = False
     forget_unread_rows: Callable[[Any], None] = _nothing
+    sqlstate: Callable[[Exception], str | None] = codes.sqlstate
+    code: Callable[[Exception], Code | None] = codes.code
+    state: Callable[[Code], str | None] = codes.no_state
 
 
 def ask(conn: Any, statement: str) -> None:
@@ -139,3 +144,9 @@ def by_type(
 def type_name(code: Any) -> str:
     """Return the name of a type that drivers write in words: ``char`` of Trino's ``char(5)``."""
     return str(code).partition("(")[0].lower()
+
+
+#: What DuckDB and Databricks call FLOAT is Trino's REAL.
+USUAL_CONVERTERS = by_type(
+    {"char": unpadded, "json": unquoted, "variant": unquoted, "float": narrow, "real": narrow}, type_name
+)

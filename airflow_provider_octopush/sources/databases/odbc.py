@@ -6,12 +6,12 @@ import importlib
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_octopush.sources.drivers import mysql, postgresql
-from airflow_provider_octopush.sources.drivers.driver import Converter, Converters, Driver, Opening, ask, narrow
+from airflow_provider_octopush.sources.databases import mysql, oracle, postgresql
+from airflow_provider_octopush.sources.databases.driver import Converter, Converters, Driver, Opening, ask, narrow
 
 _READ_ONLY = {
     "PostgreSQL": postgresql.READ_ONLY_TRANSACTION,
-    "Oracle": postgresql.READ_ONLY_TRANSACTION,
+    "Oracle": oracle.READ_ONLY_TRANSACTION,
     "MySQL": mysql.READ_ONLY_SESSION,
     "MariaDB": mysql.READ_ONLY_SESSION,
 }

@@ -1,0 +1,98 @@
+"""Any database with a JDBC driver, through JayDeBeApi."""
+
+from __future__ import annotations
+
+import decimal
+import importlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from airflow_provider_octopush.sources.databases.codes import as_sqlstate
+from airflow_provider_octopush.sources.databases.driver import Converter, Converters, Driver, Opening, unpadded
+
+# Numbers of java.sql.Types: CHAR and NCHAR; dates and times.
+_CHARS = (1, -15)
+_DATES_AND_TIMES = (91, 92, 93, 2013, 2014)
+
+
+def _text(rows: Any, column: int) -> Any:
+    value = rows.getString(column)
+    return None if value is None else str(value)
+
+
+def _decimal(value: Any) -> decimal.Decimal:
+    return decimal.Decimal(str(value))
+
+
+#: The class of a Java object → what makes Python's value of it. Of any other, the row is invalid, and says to CAST.
+_CONVERTERS: Mapping[str, Converter] = {
+    "java.lang.String": str,
+    "java.lang.Boolean": bool,
+    **dict.fromkeys(("java.lang.Byte", "java.lang.Short", "java.lang.Integer", "java.lang.Long"), int),
+    "java.lang.Float": np.float32,  # has no more digits than that, whatever the column is called
+    "java.lang.Double": float,
+    "java.math.BigDecimal": _decimal,
+    "byte[]": bytes,
+}
+
+
+def _value(value: Any) -> Any:
+    convert = _CONVERTERS.get(type(value).__name__)
+    return value if convert is None else convert(value)
+
+
+def _type(columns: Any, column: int) -> str:
+    return "char" if columns.getColumnType(column) in _CHARS else str(columns.getColumnTypeName(column))
+
+
+def _cursor(conn: Any, opening: Opening) -> Any:
+    # A driver without transactions may refuse either. PostgreSQL's streams in a transaction only.
+    with suppress(Exception):
+        conn.jconn.setAutoCommit(False)
+    with suppress(Exception):
+        conn.jconn.setReadOnly(opening.read_only)
+    base: Any = importlib.import_module("jaydebeapi").Cursor
+
+    class Cursor(base):  # type: ignore[misc] # of a package that may not be there
+        """JayDeBeApi's, which asks for all rows at once, and calls columns as their table does, not as the query."""
+
+        def _set_stmt_parms(self, statement: Any, parameters: Sequence[Any]) -> None:
+            with suppress(Exception):  # a driver may know no such thing
+                statement.setFetchSize(opening.batch_size)
+            super()._set_stmt_parms(statement, parameters)
+
+        @property
+        def description(self) -> Sequence[tuple[str, str]] | None:
+            columns = self._meta
+            if columns is None:
+                return None
+            positions = range(1, columns.getColumnCount() + 1)
+            return [(str(columns.getColumnLabel(i)), _type(columns, i)) for i in positions]
+
+        def nextset(self) -> bool:
+            return bool(self._prep.getMoreResults())
+
+    # Its converters make another number of a large one, and misplace the fraction of a second.
+    return Cursor(conn, dict.fromkeys(_DATES_AND_TIMES, _text))
+
+
+def _converters(cursor: Any) -> Converters:
+    types = [column[1] for column in cursor.description]
+    return {
+        position: (lambda value: unpadded(_value(value))) if kind == "char" else _value
+        for position, kind in enumerate(types)
+    }
+
+
+def _sqlstate(error: Exception) -> str | None:
+    # Java's own exception, or JayDeBeApi's around it.
+    for java in (error, *error.args[:1]):
+        if hasattr(java, "getSQLState"):
+            return as_sqlstate(str(java.getSQLState()))
+    return None
+
+
+JDBC = Driver(parameters=("?",), open_cursor=_cursor, converters=_converters, sqlstate=_sqlstate)

@@ -1,0 +1,7 @@
+"""Trino, by its own client."""
+
+from __future__ import annotations
+
+from airflow_provider_octopush.sources.databases.driver import USUAL_CONVERTERS, Driver
+
+TRINO = Driver(parameters=("?",), converters=USUAL_CONVERTERS)

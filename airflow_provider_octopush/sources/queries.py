@@ -1,0 +1,81 @@
+"""What is run: one statement that is a query, or that calls a procedure."""
+
+from __future__ import annotations
+
+import re
+
+from sqlparse import tokens
+from sqlparse.lexer import tokenize
+
+from airflow_provider_octopush.sources.errors import NotAQueryError
+
+#: What PostgreSQL declares a cursor for.
+DECLARED = ("SELECT", "WITH", "VALUES", "TABLE")
+#: What a query begins with; FROM in DuckDB and BigQuery.
+QUERIES = (*DECLARED, "FROM", "SHOW")
+_PROCEDURES = ("CALL", "EXEC", "EXECUTE")
+#: What may stand before either; ODBC and JDBC write ``{? = call p()}``.
+_BRACKETS = ("(", "{", "?", "=")
+_ADVICE = "write one SELECT"
+_LETTERS = re.compile(r"[^\W\d]{1,30}")
+
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def check_query(sql: str) -> str:
+    """
+    Check that there is one statement, and that it is a query or calls a procedure.
+
+    This keeps mistakes out, not enemies: a write behind WITH, and whatever a function or a procedure does, is the
+    database's affair.
+
+    Statements end where sqlparse finds a semicolon outside of texts and comments. Its own ``split`` is made for
+    scripts: it takes a comment behind the last semicolon for a statement, and after a column called ``begin`` it finds
+    no end.
+
+    :param sql: what would be run.
+    :return: the word that it begins with: one of :data:`QUERIES`, or CALL, EXEC or EXECUTE for a procedure.
+    :raises NotAQueryError: when it is no statement, several, or one of another kind.
+    """
+    if not isinstance(sql, str):
+        raise NotAQueryError(f"sql is a {type(sql).__name__}, not text: {_ADVICE}")
+    statements: list[tuple[int, list[str]]] = []
+    line, is_new = 1, True
+    for kind, value in tokenize(sql):  # type: ignore[no-untyped-call] # sqlparse leaves out some of its types
+        if value == _BYTE_ORDER_MARK:
+            raise NotAQueryError(
+                "sql has a byte order mark (U+FEFF) in it, as editors put one before a file: save the file without it"
+            )
+        if kind is tokens.Punctuation and value == ";":
+            is_new = True
+        elif kind not in tokens.Whitespace and kind not in tokens.Comment:
+            if is_new:
+                statements.append((line, []))
+                is_new = False
+            statements[-1][1].append(value)
+        line += value.count("\n")
+    if not statements:
+        found = "empty, but for comments or semicolons" if sql.strip() else "empty"
+        raise NotAQueryError(f"sql is {found}: {_ADVICE}")
+    if len(statements) > 1:
+        raise NotAQueryError(
+            f"sql has {len(statements)} statements, and the second one begins in line {statements[1][0]}: {_ADVICE}"
+        )
+    return _check_kind(statements[0][1])
+
+
+def _check_kind(words: list[str]) -> str:
+    first = next((word for word in words if word not in _BRACKETS), words[0])
+    kind = first.upper()
+    if kind not in (*QUERIES, *_PROCEDURES):
+        # What is no word may be a value.
+        found = _LETTERS.match(kind)
+        raise NotAQueryError(
+            f"sql begins with {found[0] if found else repr(first[:1])}, which is not a query: {_ADVICE}"
+        )
+    return kind
+
+
+def without_byte_order_mark(sql: str) -> str:
+    """Take off the byte order mark that some editors put before a file."""
+    return re.sub(rf"\A[\s{_BYTE_ORDER_MARK}]*{_BYTE_ORDER_MARK}", "", sql) if isinstance(sql, str) else sql
