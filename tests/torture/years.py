@@ -176,6 +176,8 @@ class Year:
         #: People who are on the list without the snapshot having to know, and why that is nobody's fault.
         self.excused: dict[str, str] = {}
         self.endings: Counter[str] = Counter()
+        #: Of tries in other processes: each has a file of its own to say how it ended.
+        self._jobs = count()
         #: Snapshots of earlier nights.
         self.generations: list[bytes] = []
         #: Whether a run has ended well, and nothing has gone wrong since.
@@ -357,7 +359,7 @@ class Year:
             return ended
 
     def _make_elsewhere(self, one: Try) -> Ended:
-        rng, number = self.rng, len(list(self.folder.iterdir()))
+        rng, number = self.rng, next(self._jobs)
         assert self.forker is not None
         job = Job(
             one,
