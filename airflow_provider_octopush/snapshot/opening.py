@@ -15,15 +15,22 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from airflow_provider_octopush.exceptions import (
     OlderRunError,
     SnapshotConflictError,
     SnapshotMismatchError,
     SnapshotUnreadableError,
 )
-from airflow_provider_octopush.snapshot.records import CONFIRMED, Array, Mark, Records, Spool, copied, merged
+from airflow_provider_octopush.snapshot.marks import (
+    CONFIRMED,
+    OF_ANOTHER_RUN,
+    OF_THIS_RUN,
+    OUT_OF_ORDER,
+    OUTDATED,
+    Mark,
+    are,
+)
+from airflow_provider_octopush.snapshot.records import Array, Records, Spool, copied, merged
 from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
 from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Opened, open_file
 from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, TIP, Store
@@ -294,38 +301,33 @@ class Opening:
                 old = base.records
             elif base is not None:
                 for block in base.records.blocks():
-                    later.append(self._of_today(block, base.keys, is_certain=not was_restored))
+                    later.append(self._of_today(block, base.keys, OUTDATED if was_restored else None))
             for one in tries if in_order is None else in_order:
+                marks = OUT_OF_ORDER if in_order is None else OF_THIS_RUN if one in own else OF_ANOTHER_RUN
                 for block in (block for part in one.parts for block in part.records.blocks()):
-                    today = self._of_today(block, one.parts[0].keys, is_certain=in_order is not None)
-                    if one not in own:
-                        today["mark"][np.isin(today["mark"], CONFIRMED)] = Mark.KNOWN
-                    else:
-                        today["mark"][today["mark"] == Mark.REMOVING] = Mark.OWN_REMOVING
-                    today["mark"][today["mark"] == Mark.UNKNOWN] = Mark.TAKEN_OVER
-                    later.append(today)
+                    later.append(self._of_today(block, one.parts[0].keys, marks))
             for block in merged(old, later.records()):
                 file.write(block.tobytes())
                 number += len(block)
         file.flush()
         return Records(file, 0, number)
 
-    def _of_today(self, records: Array, keys: int, *, is_certain: bool) -> Array:
-        """Return records as the newest secret seals them, and with no more certainty than there is."""
+    def _of_today(self, records: Array, keys: int, marks: Array | None) -> Array:
+        """
+        Return records as the newest secret seals them, and with no more certainty than there is.
+
+        :param marks: what is made of each mark; None: all stay.
+        """
         today = records.copy()
         if keys:
             try:
                 today = self._keys[0].seal(self._keys[keys].open(records))
             except NotSealedError:
                 raise SnapshotUnreadableError(f"{self._store.name} holds what cannot be opened") from None
-            for name in ("digest", "mark"):
-                today[name] = records[name]
-        confirmed = np.isin(today["mark"], CONFIRMED)
-        if not is_certain:
-            today["mark"][today["mark"] == Mark.REMOVED] = Mark.DOUBTED
-            today["mark"][confirmed] = Mark.UNKNOWN
-        elif keys:
-            today["mark"][confirmed] = Mark.OLDER_SECRET + keys
+            today["digest"] = records["digest"]
+        today["mark"] = records["mark"] if marks is None else marks[records["mark"]]
+        if keys:
+            today["mark"][are(today, CONFIRMED)] = Mark.OLDER_SECRET + keys
         return today
 
 

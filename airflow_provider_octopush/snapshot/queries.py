@@ -14,8 +14,9 @@ import numpy as np
 
 from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotMissingError, SnapshotUnreadableError
 from airflow_provider_octopush.phones.possible import PossibleNumbers
+from airflow_provider_octopush.snapshot.marks import DOUBTFUL, MAY_BE_GONE
 from airflow_provider_octopush.snapshot.opening import Opening, Run
-from airflow_provider_octopush.snapshot.records import Array, Mark
+from airflow_provider_octopush.snapshot.records import Array
 from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
 from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
 from airflow_provider_octopush.snapshot.store import Store
@@ -158,9 +159,9 @@ def contacts(opening: Opening, keys: Keys, name: str) -> Iterator[list[tuple[str
 
 def state_of(mark: int) -> State:
     """Return what a record's mark says; a contact whose removal was refused is there."""
-    if mark == Mark.REMOVING:
+    if mark in MAY_BE_GONE:
         return State.MAY_BE_GONE
-    return State.MAY_BE_THERE if mark in (Mark.UNKNOWN, Mark.TAKEN_OVER) else State.HAS
+    return State.MAY_BE_THERE if mark in DOUBTFUL else State.HAS
 
 
 def _states(block: Array) -> list[State]:

@@ -22,11 +22,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from airflow_provider_octopush.snapshot.marks import Mark
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -42,39 +43,6 @@ _PARTITION = 262_144
 
 #: Records that share a place in the index.
 _PLACE = 16
-
-
-class Mark(IntEnum):
-    """What is known of a record."""
-
-    #: The list has the contact as its digest says.
-    KNOWN = 0
-    #: The list may have the contact, nobody knows how.
-    UNKNOWN = 1
-    #: Confirmed in the run that goes on, with this status.
-    ADDED = 2
-    UPDATED = 3
-    SKIPPED = 4
-    #: The same contact, with its digest under another secret.
-    REKEYED = 5
-    #: A request to remove it had no answer yet: the list may have the contact still.
-    REMOVING = 6
-    #: Removed from the list.
-    REMOVED = 7
-    #: Removed, but nobody knows whether before or after it was added elsewhere.
-    DOUBTED = 8
-    #: The list has the contact as its digest says, and a request to remove it was refused.
-    REFUSED = 9
-    #: The list may have the contact, by a request of another process that may still arrive.
-    TAKEN_OVER = 10
-    #: An earlier try of this very run was about to remove it, and had no answer.
-    OWN_REMOVING = 11
-    #: And above: known, with the digest under an older secret, whose place in the connection is added to this.
-    OLDER_SECRET = 16
-
-
-#: What says how the list has a contact, with a digest under the newest secret.
-CONFIRMED = (Mark.KNOWN, Mark.ADDED, Mark.UPDATED, Mark.SKIPPED, Mark.REKEYED, Mark.REFUSED)
 
 
 class ShortFileError(EOFError):
@@ -280,18 +248,10 @@ class _Reader:
 
 
 def _last_of_each(records: Array) -> Array:
-    if not len(records):
-        return records
     records = records[np.lexsort((records["low"], records["high"]))]
-    high, low = records["high"], records["low"]
-    is_first = np.ones(len(records), bool)
-    is_first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-    first = np.flatnonzero(is_first)
-    last: Array = records[np.append(first[1:], len(records)) - 1]
-    is_there = (records["mark"] != Mark.REMOVED) & (records["mark"] != Mark.DOUBTED)
-    in_doubt = last["mark"] == Mark.DOUBTED
-    last["mark"][in_doubt] = np.where(np.logical_or.reduceat(is_there, first)[in_doubt], Mark.UNKNOWN, Mark.REMOVED)
-    there: Array = last[last["mark"] != Mark.REMOVED]
+    is_last = np.ones(len(records), bool)
+    is_last[:-1] = (records["high"][1:] != records["high"][:-1]) | (records["low"][1:] != records["low"][:-1])
+    there: Array = records[is_last & (records["mark"] != Mark.REMOVED)]
     return there
 
 

@@ -33,8 +33,9 @@ from airflow_provider_octopush.exceptions import (
     SnapshotUnreadableError,
     SupersededError,
 )
+from airflow_provider_octopush.snapshot.marks import CONFIRMED, KEPT, OF_OLDER_SECRET, STATUSES, Mark, are
 from airflow_provider_octopush.snapshot.opening import Noted, Opening, Run, names_of
-from airflow_provider_octopush.snapshot.records import CONFIRMED, Array, Mark, Records, Spool, merged
+from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
 from airflow_provider_octopush.snapshot.snapshot_file import (
     Header,
@@ -61,9 +62,6 @@ LOOKED_AFTER = 30.0
 
 #: The sign of a run is a name that rises with time. Who erases has one of another kind, which ends no run.
 _SIGN = re.compile(r"([0-9a-f]{16})[0-9a-f]{8}(e?)-[0-9]+")
-
-_STATUS_MARKS = {"added": Mark.ADDED, "updated": Mark.UPDATED, "skipped": Mark.SKIPPED}
-_STATUSES = {int(mark): status for status, mark in _STATUS_MARKS.items()}
 
 
 class Snapshot:
@@ -220,51 +218,13 @@ class Snapshot:
         :return: for each, whether it is the same; and its digest.
         """
         digests = self._digesters[0].digests(payloads)
-        same = np.isin(found["mark"], CONFIRMED) & (found["digest"] == digests)
+        same = are(found, CONFIRMED) & (found["digest"] == digests)
         for keys in range(1, len(self._keys)):
             older = np.flatnonzero(found["mark"] == Mark.OLDER_SECRET + keys)
             if len(older):
                 then = self._digesters[keys].digests([payloads[position] for position in older.tolist()])
                 same[older] = found["digest"][older] == then
         return same, digests
-
-    def is_of_older_secret(self, found: Array) -> Array:
-        """Tell of which records the digest is to be written anew."""
-        older: Array = found["mark"] >= Mark.OLDER_SECRET
-        return older
-
-    def was_refused(self, found: Array) -> Array:
-        """Tell of which records a request to remove them was refused."""
-        refused: Array = found["mark"] == Mark.REFUSED
-        return refused
-
-    def is_gone_for_good(self, found: Array) -> bool:
-        """Tell of a record that was removed whether no request of another process may add it again."""
-        return bool(found["mark"] != Mark.TAKEN_OVER)
-
-    def is_doubtful(self, found: Array) -> Array:
-        """Tell of which records nobody knows whether the list has them."""
-        unknown: Array = np.isin(found["mark"], (Mark.UNKNOWN, Mark.TAKEN_OVER))
-        return unknown
-
-    def may_be_gone(self, found: Array) -> Array:
-        """Tell of which records a removal was begun whose end nobody knows."""
-        begun: Array = np.isin(found["mark"], (Mark.REMOVING, Mark.OWN_REMOVING))
-        return begun
-
-    def was_allowed(self, found: Array) -> Array:
-        """Tell of which records an earlier run was about to remove them, so that no limit counts them again."""
-        allowed: Array = found["mark"] == Mark.REMOVING
-        return allowed
-
-    def was_asked(self, found: Array) -> Array:
-        """Tell of which records an earlier try of this very run was about to remove them, and had no answer."""
-        asked: Array = found["mark"] == Mark.OWN_REMOVING
-        return asked
-
-    def statuses(self, found: Array) -> list[str | None]:
-        """Tell with which status records were confirmed by an earlier try of this run; None where they were not."""
-        return [_STATUSES.get(mark) for mark in found["mark"].tolist()]
 
     def records_at(self, positions: Array) -> Iterator[Array]:
         """
@@ -317,17 +277,18 @@ class Snapshot:
         """
         self._note(_marked(records, Mark.UNKNOWN), noted=self._noted.noted + newly)
 
-    def note(self, found: Array, digests: Array, statuses: Sequence[str]) -> None:
+    def note(self, found: Array, digests: Array, statuses: Sequence[str | None]) -> None:
         """
-        Note contacts that Octopush confirmed.
+        Note contacts as the list has them.
 
         :param found: their records.
-        :param digests: of what was sent.
-        :param statuses: for each ``added``, ``updated`` or ``skipped``.
+        :param digests: of what it has.
+        :param statuses: ``added``, ``updated`` or ``skipped``, as Octopush confirmed it; None: it has that since an
+            earlier run.
         """
         records = found.copy()
         records["digest"] = digests
-        records["mark"] = [_STATUS_MARKS[status] for status in statuses]
+        records["mark"] = [Mark.KNOWN if status is None else STATUSES[status] for status in statuses]
         self._note(records)
 
     def note_as_before(self, records: Array, is_there: Array) -> None:
@@ -340,13 +301,6 @@ class Snapshot:
         as_before = records.copy()
         as_before["mark"][~is_there] = Mark.REMOVED
         self._note(as_before, noted=self._noted.noted - int((~is_there).sum()))
-
-    def note_digests(self, found: Array, digests: Array) -> None:
-        """Note digests under the newest secret, of contacts that are unchanged."""
-        records = found.copy()
-        records["digest"] = digests
-        records["mark"] = Mark.REKEYED
-        self._note(records)
 
     def note_opted_out(self, number: int) -> None:
         """
@@ -611,9 +565,6 @@ class Snapshot:
         self._part += 1
 
 
-#: What stays as it is from one night to the next.
-_LASTING = (Mark.REMOVING, Mark.REFUSED)
-
 #: What a head stands beside where the snapshot was restored, or is gone.
 _NOTHING_KNOWN = "restored"
 
@@ -625,11 +576,8 @@ def _as_kept(records: Array) -> Array:
     """Return records as they stand in a snapshot: known, or not."""
     kept = records.copy()
     # A digest under an older secret says nothing any more, but the list has the contact.
-    is_older = records["mark"] >= Mark.OLDER_SECRET
-    kept["digest"][is_older] = _NO_DIGEST
-    marks = np.where(np.isin(records["mark"], CONFIRMED) | is_older, Mark.KNOWN, Mark.UNKNOWN)
-    marks = np.where(np.isin(records["mark"], _LASTING), records["mark"], marks)
-    kept["mark"] = np.where(records["mark"] == Mark.OWN_REMOVING, Mark.REMOVING, marks)
+    kept["digest"][are(records, OF_OLDER_SECRET)] = _NO_DIGEST
+    kept["mark"] = KEPT[records["mark"]]
     return kept
 
 

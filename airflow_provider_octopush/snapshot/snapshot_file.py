@@ -22,7 +22,7 @@ from airflow_provider_octopush.exceptions import (
 from airflow_provider_octopush.snapshot.records import RECORD, Array, Records
 from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
 
-FORMAT = 2
+FORMAT = 3
 
 _ALIGNED = 4096
 _HEADER_MAX_BYTES = 4 * 1024 * 1024

@@ -22,7 +22,7 @@ from airflow_provider_octopush.snapshot.__main__ import main
 from airflow_provider_octopush.snapshot.queries import looking_into
 from airflow_provider_octopush.snapshot.recovery import recover
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
-from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
 from airflow_provider_octopush.storage.snapshot_path import open_store
 from tests.conftest import SetConnection
 from tests.operators.nights import LIST, SECRET, Nights, check, number, people
@@ -159,7 +159,7 @@ def test_show_says_in_words_what_a_snapshot_says_of_itself(nights: Nights, comma
     assert (done.code, done.errors) == (0, "")
     lines = done.output.splitlines()
     for line in (
-        "format: 2",
+        f"format: {FORMAT}",
         "generation: 1",
         "date of the run: 2026-11-20T00:00:00+00:00",
         f"list: {LIST}",

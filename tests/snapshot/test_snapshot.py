@@ -21,9 +21,10 @@ from airflow_provider_octopush.exceptions import (
 )
 from airflow_provider_octopush.snapshot import records as records_module
 from airflow_provider_octopush.snapshot import snapshot as snapshot_module
+from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, OF_OLDER_SECRET, are, statuses_of
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
-from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
 from tests.snapshot.snapshots import KEYS, MemoryStore, forget, held, journal, note, open_snapshot, payloads, same
 
 ZOE, ANA, BEN = 33612345678, 33612345679, 33612345680
@@ -110,7 +111,7 @@ def test_what_was_noted_before_a_kill_is_known_to_the_next_try() -> None:
 
     with open_snapshot(store, "run 2") as retry:
         assert held(retry) == {ZOE, ANA}
-        assert retry.statuses(retry.find([ZOE, ANA, BEN])[1]) == ["updated", "added", None]
+        assert statuses_of(retry.find([ZOE, ANA, BEN])[1]) == ["updated", "added", None]
         assert (retry.noted.before, retry.noted.noted, retry.noted.counts) == (1, 1, {"requests": 2})
         note(retry, {BEN: "Ben"})
         assert retry.replace() == 3
@@ -126,7 +127,7 @@ def test_another_run_goes_on_from_there_as_well() -> None:
         assert snapshot.first_run, "there is still no snapshot"
         assert snapshot.noted.before == 1
         assert same(snapshot, {ANA: "Ana"}) == [True]
-        assert snapshot.statuses(snapshot.find([ANA])[1]) == [None]
+        assert statuses_of(snapshot.find([ANA])[1]) == [None]
         snapshot.replace()
     write(store, {}, "run 3")
     assert len(store.parts) == 1, "the next run has not removed what it had included"
@@ -214,7 +215,7 @@ def test_a_snapshot_of_something_else_is_refused(identity: Identity, named: str)
         open_snapshot(store, "run 2", identity=identity)
 
 
-@pytest.mark.parametrize("other", [1, 3])
+@pytest.mark.parametrize("other", [FORMAT - 1, FORMAT + 1])
 def test_another_format_is_refused_before_anything_else_is_looked_at(other: int) -> None:
     store = MemoryStore()
     store.snapshot = json.dumps({"format": other, "nobody": "knows"}).encode() + b"\nmore"
@@ -237,9 +238,9 @@ def test_a_new_secret_before_the_old_one_changes_nothing_but_the_snapshot() -> N
         assert held(snapshot) == {ANA, BEN, ZOE}
         assert same(snapshot, {ANA: "Ana", BEN: "Bea"}) == [True, False]
         _, found = snapshot.find([ANA])
-        assert snapshot.is_of_older_secret(found).all()
+        assert are(found, OF_OLDER_SECRET).all()
         _, digests = snapshot.compare(payloads({ANA: "Ana"}), found)
-        snapshot.note_digests(found, digests)
+        snapshot.note(found, digests, [None])
         assert snapshot.replace() == 3
     with open_snapshot(store, "run 3", keys=[new]) as snapshot:
         assert same(snapshot, {ANA: "Ana"}) == [True]
@@ -400,7 +401,7 @@ def test_a_removal_whose_end_nobody_knows_is_told_the_next_night() -> None:
     kill(killed)
     with open_snapshot(store, "run 3") as snapshot:
         _, found = snapshot.find([ANA, ZOE])
-        assert snapshot.may_be_gone(found).tolist() == [False, True]
+        assert are(found, MAY_BE_GONE).tolist() == [False, True]
         assert same(snapshot, {ZOE: "Zoé"}) == [False], "she may be gone, so she is sent again"
 
 
