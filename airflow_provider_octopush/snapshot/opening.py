@@ -9,11 +9,10 @@ removed if they are no longer among the rows.
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 from airflow_provider_octopush.exceptions import (
     OlderRunError,
@@ -30,7 +29,7 @@ from airflow_provider_octopush.snapshot.marks import (
     Mark,
     are,
 )
-from airflow_provider_octopush.snapshot.records import Array, Records, Spool, copied, merged
+from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
 from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Opened, open_file
 from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, TIP, Store
@@ -133,7 +132,7 @@ class Opening:
         #: Whether there are additions of runs that may still go on.
         self.others_were_there = False
         #: The records of all additions, so that none of these stays open.
-        self._copies = _temporary(resources)
+        self._copies = _spool(resources)
         names = store.additions()
         base = self._fetch()
         #: The header of the snapshot; None when there is none.
@@ -165,7 +164,7 @@ class Opening:
         #: Try → its last addition that is in the records.
         self.included = {one.header.run: one.header.sequence for one in tries}
         #: What the list holds.
-        self.records = Records(_temporary(resources), 0, 0) if base is None else base.records
+        self.records = _spool(resources).records() if base is None else base.records
         if (base is not None and base.keys) or tries or was_restored:
             self.records = self._put_together(base, in_order, tries, own, was_restored=was_restored)
         #: What earlier tries of this run have noted.
@@ -281,7 +280,7 @@ class Opening:
         with file:
             opened = open_file(file, self._keys, f"an addition to {self._store.name}")
             self._check_origin(opened)
-            return opened._replace(records=copied(opened.records, self._copies))
+            return opened._replace(records=self._copies.extend(opened.records.blocks()))
 
     def _put_together(
         self,
@@ -293,9 +292,7 @@ class Opening:
         was_restored: bool,
     ) -> Records:
         """Return what the list holds by the snapshot and its additions, as the newest secret seals it."""
-        old = Records(_temporary(self._resources), 0, 0)
-        file = _temporary(self._resources)
-        number = 0
+        old = _spool(self._resources).records()
         with closing(Spool()) as later:
             if base is not None and not base.keys and not was_restored:
                 old = base.records
@@ -306,11 +303,7 @@ class Opening:
                 marks = OUT_OF_ORDER if in_order is None else OF_THIS_RUN if one in own else OF_ANOTHER_RUN
                 for block in (block for part in one.parts for block in part.records.blocks()):
                     later.append(self._of_today(block, one.parts[0].keys, marks))
-            for block in merged(old, later.records()):
-                file.write(block.tobytes())
-                number += len(block)
-        file.flush()
-        return Records(file, 0, number)
+            return _spool(self._resources).extend(merged(old, later.records()))
 
     def _of_today(self, records: Array, keys: int, marks: Array | None) -> Array:
         """
@@ -372,6 +365,5 @@ def _last_of_run(tries: Sequence[_Try], names: Sequence[str]) -> list[_Try]:
     return own
 
 
-def _temporary(resources: ExitStack) -> BinaryIO:
-    file: BinaryIO = resources.enter_context(tempfile.TemporaryFile(prefix="octopush-"))  # noqa: SIM115 - it is one
-    return file
+def _spool(resources: ExitStack) -> Spool:
+    return resources.enter_context(closing(Spool()))

@@ -377,7 +377,7 @@ class Snapshot:
         with self._flushing:
             noted = self._noted
             if self._writes and noted.records and noted is not self._flushed:
-                self._put_addition(noted, self._spool.records(noted.records).blocks(self._flushed.records))
+                self._put_addition(noted, self._spool.records(self._flushed.records, noted.records).blocks())
             self._flushed = noted
             self._flushed_at = time.monotonic()
 
@@ -495,7 +495,7 @@ class Snapshot:
             run_of_tries=names_of(self._run, self._keys)[0],
             counts=self._counts(self._noted),
         )
-        spool = self._spool.records(noted.records)
+        spool = self._spool.records(0, noted.records)
         file, number = write(header, self._keys[0], map(_as_kept, merged(self._records, spool)))
         with file:
             if number != noted.before + noted.noted - noted.removed:

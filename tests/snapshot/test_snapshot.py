@@ -66,7 +66,7 @@ def test_a_snapshot_is_a_dictionary_that_only_grows_on_disk(nights: list[dict[in
     # Small blocks, so that all that is done by the block is done many times.
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(records_module, "BLOCK", 7)
-        monkeypatch.setattr(records_module, "_PARTITION", 10)
+        monkeypatch.setattr(records_module, "_TOGETHER", 10)
         monkeypatch.setattr(records_module, "_PLACE", 2)
         store, model = MemoryStore(), dict[int, str]()
         for night, changes in enumerate(nights):
