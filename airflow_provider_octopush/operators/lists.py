@@ -339,6 +339,7 @@ class SyncListOperator(RowsOperator):
         """Check that a task that has run before does not begin anew, unless somebody says that it should."""
         from airflow_provider_octopush.exceptions import SnapshotLostError
         from airflow_provider_octopush.operators.earlier_runs import has_run_before
+        from airflow_provider_octopush.snapshot.store import FIRST_RUN
 
         is_resend = is_true("resend", self.resend)
         if is_resend or not snapshot.is_blank or not has_run_before(context, self.list_name):
@@ -346,7 +347,7 @@ class SyncListOperator(RowsOperator):
         message = (
             f"a lost folder is no new beginning: this task has brought {self.list_name!r} in step before, but there is "
             f"neither {snapshot.name} nor anything beside it. Put both back, or correct snapshot_path. If the list is "
-            "to begin anew, run once with resend=True: everything is sent, and whoever left meanwhile stays on the list"
+            f"to begin anew, {FIRST_RUN}: whoever left meanwhile stays on the list"
         )
         if not self.validate_only:
             raise SnapshotLostError(f"{message}. Nothing was sent or removed")

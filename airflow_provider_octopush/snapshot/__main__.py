@@ -117,7 +117,7 @@ def _export(_: argparse.Namespace, store: Store, keys: Sequence[Keys], account: 
 
     with looking_into(store, keys, account) as opening:
         output.write("phone_number,mark\n")
-        every = contacts(opening, keys[0], store.name)
+        every = contacts(opening, keys[0])
         output.writelines("".join([f"{number},{state}\n" for number, state in together]) for together in every)
     return 0
 

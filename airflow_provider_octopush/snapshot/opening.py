@@ -30,9 +30,9 @@ from airflow_provider_octopush.snapshot.marks import (
     are,
 )
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
-from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
+from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Opened, open_file
-from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, TIP, Store
+from airflow_provider_octopush.snapshot.store import BEGIN_ANEW, ONE_AT_A_TIME, RESTORE, TIP, Store
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class Opening:
             raise OlderRunError(
                 f"this run is of {run.date}, and the run of {self.date} has written {store.name} already: what this "
                 "one would do is done. If that later date was a mistake, put back the snapshot from before it, or "
-                "delete it with its additions, and run once with resend=True: a first run"
+                f"{BEGIN_ANEW}"
             )
         #: Whether what happened since is not known.
         self.was_restored = was_restored
@@ -245,8 +245,7 @@ class Opening:
             is_late = all(part.header.generation < self.generation for part in found.parts)
             if sorted(of_run) != list(range(start, start + len(of_run))) and not is_late:
                 raise SnapshotUnreadableError(
-                    f"an addition to {self._store.name} is missing: restore it, or delete the snapshot with all of its "
-                    "additions, and run once with resend=True: a first run"
+                    f"{self._store.name} is not whole, as one of its additions is missing: {RESTORE}"
                 )
             tries.append(found)
             self._check_alone_to_erase(found.header)
@@ -313,10 +312,7 @@ class Opening:
         """
         today = records.copy()
         if keys:
-            try:
-                today = self._keys[0].seal(self._keys[keys].open(records))
-            except NotSealedError:
-                raise SnapshotUnreadableError(f"{self._store.name} holds what cannot be opened") from None
+            today = self._keys[0].seal(self._keys[keys].open(records))
             today["digest"] = records["digest"]
         today["mark"] = records["mark"] if marks is None else marks[records["mark"]]
         if keys:

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotMissingError, SnapshotUnreadableError
+from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotMissingError
 from airflow_provider_octopush.phones.possible import PossibleNumbers
 from airflow_provider_octopush.snapshot.marks import DOUBTFUL, MAY_BE_GONE
 from airflow_provider_octopush.snapshot.opening import Opening, Run
 from airflow_provider_octopush.snapshot.records import Array
-from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
+from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
 from airflow_provider_octopush.snapshot.store import Store
 
@@ -141,20 +141,15 @@ def looked_up(opening: Opening, keys: Keys, lines: Iterable[str]) -> Iterator[Fo
             yield Found(line, text, min(of_each, key=_SUREST_FIRST.index, default=None))
 
 
-def contacts(opening: Opening, keys: Keys, name: str) -> Iterator[list[tuple[str, State]]]:
+def contacts(opening: Opening, keys: Keys) -> Iterator[list[tuple[str, State]]]:
     """
     Give all contacts, some ten thousand at a time: the number, and what is known of it.
 
     :param keys: of the newest secret.
-    :param name: what the snapshot is called, for error messages.
     :raises SnapshotUnreadableError: when a number cannot be opened.
     """
     for block in opening.records.blocks():
-        try:
-            numbers = keys.open(block)
-        except NotSealedError:
-            raise SnapshotUnreadableError(f"{name} holds what cannot be opened") from None
-        yield [(f"+{number}", state) for number, state in zip(numbers, _states(block), strict=True)]
+        yield [(f"+{number}", state) for number, state in zip(keys.open(block), _states(block), strict=True)]
 
 
 def state_of(mark: int) -> State:

@@ -30,13 +30,12 @@ import numpy as np
 from airflow_provider_octopush.exceptions import (
     SnapshotConflictError,
     SnapshotError,
-    SnapshotUnreadableError,
     SupersededError,
 )
 from airflow_provider_octopush.snapshot.marks import CONFIRMED, KEPT, OF_OLDER_SECRET, STATUSES, Mark, are
 from airflow_provider_octopush.snapshot.opening import Noted, Opening, Run, names_of
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
-from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
+from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot_file import (
     Header,
     Identity,
@@ -97,7 +96,6 @@ class Snapshot:
         self._flushing = threading.Lock()
         self._flushed = Noted()
         self._flushed_at = time.monotonic()
-        self._digesters = [one.digester(run.meaning) for one in keys]
         self._resources = ExitStack()
         try:
             self._spool = self._resources.enter_context(closing(Spool()))
@@ -217,12 +215,13 @@ class Snapshot:
         :param found: their records.
         :return: for each, whether it is the same; and its digest.
         """
-        digests = self._digesters[0].digests(payloads)
+        digests = self._keys[0].digests(payloads, self._run.meaning)
         same = are(found, CONFIRMED) & (found["digest"] == digests)
         for keys in range(1, len(self._keys)):
             older = np.flatnonzero(found["mark"] == Mark.OLDER_SECRET + keys)
             if len(older):
-                then = self._digesters[keys].digests([payloads[position] for position in older.tolist()])
+                of_older = [payloads[position] for position in older.tolist()]
+                then = self._keys[keys].digests(of_older, self._run.meaning)
                 same[older] = found["digest"][older] == then
         return same, digests
 
@@ -241,10 +240,7 @@ class Snapshot:
 
         :raises SnapshotUnreadableError: when one cannot be opened.
         """
-        try:
-            return self._keys[0].open(records)
-        except NotSealedError:
-            raise SnapshotUnreadableError(f"{self._store.name} holds what cannot be opened") from None
+        return self._keys[0].open(records)
 
     # What is noted.
 

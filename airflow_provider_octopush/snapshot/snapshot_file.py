@@ -20,17 +20,14 @@ from airflow_provider_octopush.exceptions import (
     SnapshotUnreadableError,
 )
 from airflow_provider_octopush.snapshot.records import RECORD, Array, Records
-from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
+from airflow_provider_octopush.snapshot.sealing import Keys
+from airflow_provider_octopush.snapshot.store import BEGIN_ANEW, RESTORE
 
 FORMAT = 3
 
 _ALIGNED = 4096
 _HEADER_MAX_BYTES = 4 * 1024 * 1024
 _CHECKSUM_LENGTH = 64
-_RESTORE = (
-    "restore it from a backup, or delete it with its additions and run once with resend=True: a first run, which sends "
-    "everything and removes nobody"
-)
 
 
 class Identity(NamedTuple):
@@ -168,7 +165,7 @@ def read_header(content: bytes, what: str) -> tuple[Header, bytes, str, int]:
     try:
         found = msgspec.json.decode(line, type=_Format).format
         if found != FORMAT:
-            todo = "install the version that wrote it, or a newer one" if found > FORMAT else _RESTORE
+            todo = "install the version that wrote it, or a newer one" if found > FORMAT else RESTORE
             raise SnapshotFormatError(
                 f"{what} has the format {found}, this version of airflow-provider-octopush knows {FORMAT}: {todo}"
             )
@@ -176,7 +173,7 @@ def read_header(content: bytes, what: str) -> tuple[Header, bytes, str, int]:
         checksum, offset = second.decode("ascii").split()
         return header, line, checksum, int(offset)
     except (msgspec.MsgspecError, ValueError):
-        raise SnapshotUnreadableError(f"{what} is torn or is not a snapshot: {_RESTORE}") from None
+        raise SnapshotUnreadableError(f"{what} is torn or is not a snapshot: {RESTORE}") from None
 
 
 def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
@@ -194,12 +191,12 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     expected = keys[place].checksum()
     size = os.fstat(file.fileno()).st_size
     if header.records < 0 or size != offset + header.records * RECORD.itemsize:
-        raise SnapshotUnreadableError(f"{what} is torn: {_RESTORE}")
+        raise SnapshotUnreadableError(f"{what} is torn: {RESTORE}")
     for block in records.blocks():
         expected.update(block.tobytes())
     expected.update(line)
     if expected.hexdigest() != checksum:
-        raise SnapshotUnreadableError(f"{what} is damaged, its checksum is wrong: {_RESTORE}")
+        raise SnapshotUnreadableError(f"{what} is damaged, its checksum is wrong: {RESTORE}")
     return Opened(header, _identity(header, keys[place], what), records, place)
 
 
@@ -220,8 +217,8 @@ def _place_of(header: Header, keys: Sequence[Keys], what: str) -> int:
     if place is None:
         raise SnapshotSecretError(
             f"{what} was written with another snapshot_secret than the connection has: put that one back, behind a "
-            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, delete "
-            "the snapshot with all of its additions"
+            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, "
+            f"{BEGIN_ANEW}"
         )
     return place
 
@@ -229,8 +226,8 @@ def _place_of(header: Header, keys: Sequence[Keys], what: str) -> int:
 def _identity(header: Header, keys: Keys, what: str) -> Identity:
     try:
         return msgspec.json.decode(keys.open_text(header.identity), type=Identity)
-    except (NotSealedError, msgspec.MsgspecError):
-        raise SnapshotUnreadableError(f"{what} is damaged: {_RESTORE}") from None
+    except msgspec.MsgspecError:
+        raise SnapshotUnreadableError(f"{what} is damaged: {RESTORE}") from None
 
 
 def beginning(file: BinaryIO) -> bytes:
