@@ -423,9 +423,9 @@ class SyncListOperator(RowsOperator):
             run_of,
             task_of,
         )
-        from airflow_provider_octopush.snapshot.opening import Run
-        from airflow_provider_octopush.snapshot.snapshot import Snapshot
+        from airflow_provider_octopush.snapshot.opening import open_snapshot
         from airflow_provider_octopush.snapshot.snapshot_file import Identity
+        from airflow_provider_octopush.snapshot.tries import Run
         from airflow_provider_octopush.storage.snapshot_path import open_store
 
         settings = self.hook.settings
@@ -442,7 +442,7 @@ class SyncListOperator(RowsOperator):
         writer = None if self.validate_only else task_of(context)
         identity = Identity(account_of(settings), self.list_name, writer)
         keys = keys_of(settings, self.octopush_conn_id)
-        return Snapshot(open_store(self.snapshot_path), keys, identity, run, writes=not self.validate_only)
+        return open_snapshot(open_store(self.snapshot_path), keys, identity, run, writes=not self.validate_only)
 
     def _reading(self) -> dict[str, Any]:
         """Return all that decides which number a value is read as."""

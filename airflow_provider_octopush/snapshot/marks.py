@@ -67,6 +67,8 @@ def _table(changes: Mapping[int, int]) -> _Array:
     return table
 
 
+AS_THEY_ARE = _table({})
+
 #: What is made of marks that an earlier try of this run has noted; that another run has noted; and where nobody knows
 #: in which order runs have noted them.
 OF_THIS_RUN = _table({Mark.UNKNOWN: Mark.TAKEN_OVER, Mark.REMOVING: Mark.OWN_REMOVING})

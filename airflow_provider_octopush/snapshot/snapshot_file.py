@@ -44,6 +44,30 @@ class Identity(NamedTuple):
     writer: str | None
 
 
+class Noted(msgspec.Struct, frozen=True):
+    """
+    What a run has noted. One takes the place of another at once, so that a signal finds either of them and nothing in
+    between.
+
+    :param records: how many records were noted by this try.
+    :param before: contacts that the list held before the run.
+    :param noted: of the contacts that were sent, or are about to be, those that it did not hold.
+    :param removed: contacts that were removed.
+    :param counts: what else is counted, for the summary of the next try.
+    """
+
+    records: int = 0
+    before: int = 0
+    noted: int = 0
+    removed: int = 0
+    counts: dict[str, float] = {}
+
+    @property
+    def after(self) -> int:
+        """How many contacts the list holds by it."""
+        return self.before + self.noted - self.removed
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True):
     """
     What stands before the records.
@@ -56,7 +80,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param date: of the run, as Airflow dates it; ISO 8601 in UTC, None where it has none.
     :param records: how many there are; -1 in the first header of a file that is being written.
     :param opted_out: how many people had opted out, the last time that this was found to be right.
-    :param reading: how phone numbers were read; empty in what erases somebody, and where nobody knows (``adopt``).
+    :param reading: how phone numbers were read; empty where nobody knows (``adopt``).
     :param countries: country codes of the numbers that were ever held.
     :param dag_run: the same for all instances of a mapped task in one run of the Dag, and for no other run.
     :param map_index: of the instance; -1 where the task is not mapped.
@@ -64,15 +88,15 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param included: try → its last addition that is in these records.
     :param sequence: the number of an addition among those of its try, from 0.
     :param run_of_tries: the same for all tries of one run.
-    :param counts: what the run has counted, for the summary of its next try.
+    :param noted: what the run had noted by then.
     """
 
     format: int = FORMAT
     secret: str
-    identity: str
-    generation: int
+    identity: str = ""
+    generation: int = 0
     run: str
-    date: str | None
+    date: str | None = None
     records: int = -1
     opted_out: int = 0
     reading: dict[str, Any] = {}
@@ -83,7 +107,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     included: dict[str, int] = {}
     sequence: int = 0
     run_of_tries: str = ""
-    counts: dict[str, float] = {}
+    noted: Noted = Noted()
 
 
 class _Format(msgspec.Struct):
@@ -106,17 +130,6 @@ class Opened(NamedTuple):
     keys: int
 
 
-def seal_identity(identity: Identity, keys: Keys) -> str:
-    """
-    Return what stands in the header for an identity.
-
-    :raises RuntimeError: when a part of it is not known: whatever is written so, no later run could open.
-    """
-    if None in (identity.account, identity.writer):
-        raise RuntimeError("the identity of a snapshot is not whole: please report this as a bug")
-    return keys.seal_text(msgspec.json.encode(identity))
-
-
 def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes], int]:
     """
     Write a file, beside all others.
@@ -126,7 +139,10 @@ def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes
     :param blocks: the records, in their order.
     :return: a temporary file, with a name as long as it is open, and how many records it holds.
     :raises OSError: when there is no room.
+    :raises RuntimeError: when the header does not say what the file is about, so that no later run could open it.
     """
+    if not header.identity:
+        raise RuntimeError("a file of a snapshot does not say what it is about: please report this as a bug")
     # Room for the number of records, which shows only at the end.
     room = len(_first_lines(header, "", 0)) + _CHECKSUM_LENGTH + len(str(2**63))
     offset = -(-room // _ALIGNED) * _ALIGNED
@@ -185,8 +201,14 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     :param what: the file, for error messages.
     :raises SnapshotError: one of its subclasses, when it is not.
     """
-    header, line, checksum, offset = read_header(beginning(file), what)
-    place = _place_of(header, keys, what)
+    header, line, checksum, offset = read_header(_beginning(file), what)
+    place = next((place for place, one in enumerate(keys) if one.name == header.secret), None)
+    if place is None:
+        raise SnapshotSecretError(
+            f"{what} was written with another snapshot_secret than the connection has: put that one back, behind a "
+            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, "
+            f"{BEGIN_ANEW}"
+        )
     records = Records(file, offset, header.records)
     expected = keys[place].checksum()
     size = os.fstat(file.fileno()).st_size
@@ -197,41 +219,11 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     expected.update(line)
     if expected.hexdigest() != checksum:
         raise SnapshotUnreadableError(f"{what} is damaged, its checksum is wrong: {RESTORE}")
-    return Opened(header, _identity(header, keys[place], what), records, place)
+    identity = msgspec.json.decode(keys[place].open_text(header.identity), type=Identity)
+    return Opened(header, identity, records, place)
 
 
-def read_identity(content: bytes, keys: Sequence[Keys], what: str) -> Identity:
-    """
-    Read from the beginning of a file, unchecked, what the file is about.
-
-    :param keys: of all secrets.
-    :param what: the file, for error messages.
-    :raises SnapshotError: one of its subclasses, when that cannot be read.
-    """
-    header, *_ = read_header(content, what)
-    return _identity(header, keys[_place_of(header, keys, what)], what)
-
-
-def _place_of(header: Header, keys: Sequence[Keys], what: str) -> int:
-    place = next((place for place, one in enumerate(keys) if one.name == header.secret), None)
-    if place is None:
-        raise SnapshotSecretError(
-            f"{what} was written with another snapshot_secret than the connection has: put that one back, behind a "
-            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, "
-            f"{BEGIN_ANEW}"
-        )
-    return place
-
-
-def _identity(header: Header, keys: Keys, what: str) -> Identity:
-    try:
-        return msgspec.json.decode(keys.open_text(header.identity), type=Identity)
-    except msgspec.MsgspecError:
-        raise SnapshotUnreadableError(f"{what} is damaged: {RESTORE}") from None
-
-
-def beginning(file: BinaryIO) -> bytes:
-    """Return what holds the header of a file."""
+def _beginning(file: BinaryIO) -> bytes:
     content = b""
     while content.count(b"\n") < 2 and len(content) < _HEADER_MAX_BYTES:
         more = os.pread(file.fileno(), _ALIGNED, len(content))

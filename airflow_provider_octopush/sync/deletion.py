@@ -265,7 +265,7 @@ class ContactDeletion:
         if self._snapshot is None or self.summary.validate_only:
             return
         self.summary.forgotten = self._snapshot.noted.removed
-        if not (self._snapshot.noted.records or self._snapshot.has_leftovers):
+        if not (self._snapshot.noted.records or self._snapshot.others):
             return
         self._snapshot.replace(forgets=True)
 

@@ -391,7 +391,7 @@ class ListSync:
             first_run=self._snapshot.first_run,
             generation=self._snapshot.generation_before,
             snapshot_before=self._snapshot.noted.before,
-            snapshot_after=self._snapshot.size_now,
+            snapshot_after=self._snapshot.noted.after,
             removed=self._snapshot.noted.removed,
             removed_opted_out=self._removed_opted_out,
             kept=kept.number,
@@ -483,7 +483,7 @@ class ListSync:
 
     def _note_removed(self, candidates: Sequence[Candidate]) -> None:
         # Who another process may still send may be there again.
-        is_gone = [candidate.record.record["mark"] != Mark.TAKEN_OVER for candidate in candidates]
+        is_gone = [bool(candidate.record.record["mark"] != Mark.TAKEN_OVER) for candidate in candidates]
         self._removed_opted_out += sum(
             candidate.record.change is Change.OPTED_OUT
             for candidate, gone in zip(candidates, is_gone, strict=True)

@@ -25,7 +25,7 @@ from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, OF_OLDER_SECRE
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
-from tests.snapshot.snapshots import KEYS, MemoryStore, forget, held, journal, note, open_snapshot, payloads, same
+from tests.snapshot.snapshots import KEYS, MemoryStore, forget, held, journal, kill, note, open_snapshot, payloads, same
 
 ZOE, ANA, BEN = 33612345678, 33612345679, 33612345680
 NUMBERS = st.integers(1, 10**20)
@@ -39,11 +39,6 @@ def write(store: MemoryStore, people: dict[int, str], run: str = "run 1", **opti
 
 class KilledError(BaseException):
     pass
-
-
-def kill(snapshot: Snapshot) -> None:
-    """Let a process end without a word: its files go, what it has put in the store stays."""
-    snapshot._resources.close()
 
 
 def test_what_was_noted_is_there_the_next_night() -> None:
