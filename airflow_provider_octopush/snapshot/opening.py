@@ -165,7 +165,7 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
             is_outdated=base is None or records is not base.records or last.reading != reading or reads_otherwise,
             reads_otherwise=reads_otherwise,
             generation_before=generation - is_replaced,
-            size_for_limits=noted.before if base is None or is_replaced else min(noted.before, last.records),
+            size_for_limits=noted.before if base is None or is_replaced else min(noted.before, base.records.count),
             spool=reader.spool(),
             resources=resources.pop_all(),
         )

@@ -366,7 +366,7 @@ class Snapshot(Held):
     def _now(self) -> str:
         """Return which try has written the snapshot that is there now."""
         content = self.store.fetch_beginning()
-        return "" if content is None else read_header(content, self.name)[0].run
+        return "" if content is None else read_header(content, self.name).run
 
     def _superseded(self) -> SnapshotError:
         if self.run.erases:

@@ -1,8 +1,8 @@
 """
-A file of a snapshot: a header in JSON, which a person can read, a checksum, and the records.
+A file of a snapshot: a line of JSON, which a person can read, a line with a checksum, and the records.
 
-``head -1`` shows the header. Whoever has no secret learns from it when which run wrote how many records, and how phone
-numbers were read; of which account, list and task it is, is sealed.
+``head -1`` shows the first. Whoever has no secret learns from the file when which run wrote how many records, and how
+phone numbers were read; of which account, list and task it is, is sealed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ from airflow_provider_octopush.exceptions import (
 )
 from airflow_provider_octopush.snapshot.records import RECORD, Array, Records
 from airflow_provider_octopush.snapshot.sealing import Keys
-from airflow_provider_octopush.snapshot.store import BEGIN_ANEW, RESTORE
+from airflow_provider_octopush.snapshot.store import BEGIN_ANEW, BEGINNING, RESTORE
 
 FORMAT = 3
 
-_ALIGNED = 4096
-_HEADER_MAX_BYTES = 4 * 1024 * 1024
 _CHECKSUM_LENGTH = 64
 
 
@@ -78,7 +76,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param generation: how often the snapshot was replaced; that of an addition is the one which it adds to.
     :param run: tells the try that wrote it from all others; these names rise with time.
     :param date: of the run, as Airflow dates it; ISO 8601 in UTC, None where it has none.
-    :param records: how many there are; -1 in the first header of a file that is being written.
     :param opted_out: how many people had opted out, the last time that this was found to be right.
     :param reading: how phone numbers were read; empty where nobody knows (``adopt``).
     :param countries: country codes of the numbers that were ever held.
@@ -97,7 +94,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     run: str
     date: str | None = None
-    records: int = -1
     opted_out: int = 0
     reading: dict[str, Any] = {}
     countries: list[int] = []
@@ -134,32 +130,28 @@ def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes
     """
     Write a file, beside all others.
 
-    :param header: without the number of records.
+    :param header: what it says of itself.
     :param keys: that the records were sealed with.
     :param blocks: the records, in their order.
     :return: a temporary file, with a name as long as it is open, and how many records it holds.
     :raises OSError: when there is no room.
-    :raises RuntimeError: when the header does not say what the file is about, so that no later run could open it.
+    :raises RuntimeError: when no later run could open it, as it does not say what it is about, or says too much.
     """
-    if not header.identity:
-        raise RuntimeError("a file of a snapshot does not say what it is about: please report this as a bug")
-    # Room for the number of records, which shows only at the end.
-    room = len(_first_lines(header, "", 0)) + _CHECKSUM_LENGTH + len(str(2**63))
-    offset = -(-room // _ALIGNED) * _ALIGNED
+    line = msgspec.json.encode(header) + b"\n"
+    if not header.identity or len(line) + _CHECKSUM_LENGTH >= BEGINNING:
+        raise RuntimeError("a file of a snapshot would not open again: please report this as a bug")
     file = tempfile.NamedTemporaryFile(prefix="octopush-snapshot-")  # noqa: SIM115 - the caller closes it
     try:
-        file.seek(offset)
-        checksum = keys.checksum()
-        number = 0
+        checksum, number = keys.checksum(), 0
+        checksum.update(line)
+        file.write(line + b" " * _CHECKSUM_LENGTH + b"\n")
         for block in blocks:
             content = block.tobytes()
             checksum.update(content)
             file.write(content)
             number += len(block)
-        header = msgspec.structs.replace(header, records=number)
-        checksum.update(msgspec.json.encode(header))
-        file.seek(0)
-        file.write(_first_lines(header, checksum.hexdigest(), offset))
+        file.seek(len(line))
+        file.write(checksum.hexdigest().encode())
         file.flush()
     except BaseException:
         file.close()
@@ -167,17 +159,16 @@ def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes
     return file, number
 
 
-def read_header(content: bytes, what: str) -> tuple[Header, bytes, str, int]:
+def read_header(content: bytes, what: str) -> Header:
     """
-    Read the beginning of a file, unchecked.
+    Read the header of a file, unchecked.
 
+    :param content: the beginning of the file.
     :param what: the file, for error messages.
-    :return: the header, its own bytes, the checksum, and where the records begin.
     :raises SnapshotFormatError: when the format is another one.
     :raises SnapshotUnreadableError: when there is no header.
     """
-    line, _, rest = content.partition(b"\n")
-    second, _, _ = rest.partition(b"\n")
+    line, _, _ = content.partition(b"\n")
     try:
         found = msgspec.json.decode(line, type=_Format).format
         if found != FORMAT:
@@ -185,9 +176,7 @@ def read_header(content: bytes, what: str) -> tuple[Header, bytes, str, int]:
             raise SnapshotFormatError(
                 f"{what} has the format {found}, this version of airflow-provider-octopush knows {FORMAT}: {todo}"
             )
-        header = msgspec.json.decode(line, type=Header)
-        checksum, offset = second.decode("ascii").split()
-        return header, line, checksum, int(offset)
+        return msgspec.json.decode(line, type=Header)
     except (msgspec.MsgspecError, ValueError):
         raise SnapshotUnreadableError(f"{what} is torn or is not a snapshot: {RESTORE}") from None
 
@@ -201,7 +190,8 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     :param what: the file, for error messages.
     :raises SnapshotError: one of its subclasses, when it is not.
     """
-    header, line, checksum, offset = read_header(_beginning(file), what)
+    beginning = os.pread(file.fileno(), BEGINNING, 0)
+    header = read_header(beginning, what)
     place = next((place for place, one in enumerate(keys) if one.name == header.secret), None)
     if place is None:
         raise SnapshotSecretError(
@@ -209,30 +199,16 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
             "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, "
             f"{BEGIN_ANEW}"
         )
-    records = Records(file, offset, header.records)
-    expected = keys[place].checksum()
-    size = os.fstat(file.fileno()).st_size
-    if header.records < 0 or size != offset + header.records * RECORD.itemsize:
-        raise SnapshotUnreadableError(f"{what} is torn: {RESTORE}")
+    line, _, following = beginning.partition(b"\n")
+    second, _, _ = following.partition(b"\n")
+    offset = len(line) + len(second) + 2
+    count, rest = divmod(os.fstat(file.fileno()).st_size - offset, RECORD.itemsize)
+    records = Records(file, offset, count)
+    checksum = keys[place].checksum()
+    checksum.update(line + b"\n")
     for block in records.blocks():
-        expected.update(block.tobytes())
-    expected.update(line)
-    if expected.hexdigest() != checksum:
-        raise SnapshotUnreadableError(f"{what} is damaged, its checksum is wrong: {RESTORE}")
+        checksum.update(block.tobytes())
+    if rest or checksum.hexdigest().encode() != second:
+        raise SnapshotUnreadableError(f"{what} is torn or damaged: {RESTORE}")
     identity = msgspec.json.decode(keys[place].open_text(header.identity), type=Identity)
     return Opened(header, identity, records, place)
-
-
-def _beginning(file: BinaryIO) -> bytes:
-    content = b""
-    while content.count(b"\n") < 2 and len(content) < _HEADER_MAX_BYTES:
-        more = os.pread(file.fileno(), _ALIGNED, len(content))
-        if not more:
-            break
-        content += more
-    return content
-
-
-def _first_lines(header: Header, checksum: str, offset: int) -> bytes:
-    lines = msgspec.json.encode(header) + f"\n{checksum} {offset}\n".encode()
-    return lines + b" " * (offset - len(lines) - 1) + b"\n" if offset else lines

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import IO, BinaryIO, Protocol
 
+#: Bytes that hold the header of a file.
+BEGINNING = 256 * 1024
+
 #: The addition that says which generation was the last one, and what was remembered since.
 TIP = "last"
 
