@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from airflow_provider_octopush.snapshot.marks import CONFIRMED, Mark, are
+from airflow_provider_octopush.snapshot.marks import CONFIRMED, are
 from airflow_provider_octopush.snapshot.records import Array, Records
 from airflow_provider_octopush.snapshot.sealing import Keys
 
@@ -55,12 +53,7 @@ class Held:
         :return: for each, whether it is the same; and its digest.
         """
         digests = self.keys[0].digests(payloads, self.meaning)
-        same = are(found, CONFIRMED) & (found["digest"] == digests)
-        for place, keys in enumerate(self.keys[1:], 1):
-            older = np.flatnonzero(found["mark"] == Mark.OLDER_SECRET + place)
-            then = keys.digests([payloads[position] for position in older.tolist()], self.meaning)
-            same[older] = found["digest"][older] == then
-        return same, digests
+        return are(found, CONFIRMED) & (found["digest"] == digests), digests
 
     def records_at(self, positions: Array) -> Iterator[Array]:
         """

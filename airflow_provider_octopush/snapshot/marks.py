@@ -34,16 +34,13 @@ class Mark(IntEnum):
     TAKEN_OVER = 8
     #: Removed from the list.
     REMOVED = 9
-    #: And above: known, with the digest under an older secret, whose place in the connection is added to this.
-    OLDER_SECRET = 16
 
 
 STATUSES = {"added": Mark.ADDED, "updated": Mark.UPDATED, "skipped": Mark.SKIPPED}
 _NAMES = {int(mark): status for status, mark in STATUSES.items()}
 
-#: The list has the contact as a digest under the newest secret says; or under an older one.
+#: The list has the contact as its digest says.
 CONFIRMED = (Mark.KNOWN, *STATUSES.values(), Mark.REFUSED)
-OF_OLDER_SECRET = range(Mark.OLDER_SECRET, 256)
 
 #: Nobody knows whether the list has the contact; a removal was begun whose end nobody knows.
 DOUBTFUL = (Mark.UNKNOWN, Mark.TAKEN_OVER)
@@ -73,7 +70,7 @@ AS_THEY_ARE = _table({})
 #: in which order runs have noted them.
 OF_THIS_RUN = _table({Mark.UNKNOWN: Mark.TAKEN_OVER, Mark.REMOVING: Mark.OWN_REMOVING})
 OF_ANOTHER_RUN = _table({Mark.UNKNOWN: Mark.TAKEN_OVER, **dict.fromkeys(STATUSES.values(), Mark.KNOWN)})
-OUT_OF_ORDER = _table(dict.fromkeys((*CONFIRMED, *OF_OLDER_SECRET, Mark.UNKNOWN, Mark.REMOVED), Mark.TAKEN_OVER))
+OUT_OF_ORDER = _table(dict.fromkeys((*CONFIRMED, Mark.UNKNOWN, Mark.REMOVED), Mark.TAKEN_OVER))
 
 #: What is made of marks in a snapshot, where nobody knows what happened since it was written.
 OUTDATED = _table(dict.fromkeys(CONFIRMED, Mark.UNKNOWN))
@@ -81,7 +78,7 @@ OUTDATED = _table(dict.fromkeys(CONFIRMED, Mark.UNKNOWN))
 #: What stands for marks in the next snapshot.
 KEPT = _table(
     {
-        **dict.fromkeys((*STATUSES.values(), *OF_OLDER_SECRET), Mark.KNOWN),
+        **dict.fromkeys(STATUSES.values(), Mark.KNOWN),
         Mark.OWN_REMOVING: Mark.REMOVING,
         Mark.TAKEN_OVER: Mark.UNKNOWN,
     }

@@ -21,16 +21,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotMismatchError,
     SnapshotUnreadableError,
 )
-from airflow_provider_octopush.snapshot.marks import (
-    AS_THEY_ARE,
-    CONFIRMED,
-    OF_ANOTHER_RUN,
-    OF_THIS_RUN,
-    OUT_OF_ORDER,
-    OUTDATED,
-    Mark,
-    are,
-)
+from airflow_provider_octopush.snapshot.marks import AS_THEY_ARE, OF_ANOTHER_RUN, OF_THIS_RUN, OUT_OF_ORDER, OUTDATED
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
@@ -251,14 +242,13 @@ class _Reader:
         return opened
 
     def _of_today(self, records: Array, keys: int, marks: Array) -> Array:
-        """Return records as the newest secret seals them, with what is made of their marks."""
-        today = records.copy()
-        if keys:
-            today = self._keys[0].seal(self._keys[keys].open(records))
-            today["digest"] = records["digest"]
+        """
+        Return records as the newest secret seals them, with what is made of their marks.
+
+        A digest under an older secret says nothing any more. None is nobody's: what is sent is something else.
+        """
+        today = self._keys[0].seal(self._keys[keys].open(records)) if keys else records.copy()
         today["mark"] = marks[records["mark"]]
-        if keys:
-            today["mark"][are(today, CONFIRMED)] = Mark.OLDER_SECRET + keys
         return today
 
 

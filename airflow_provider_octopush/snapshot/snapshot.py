@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotError, SupersededError
 from airflow_provider_octopush.snapshot.held import Held
-from airflow_provider_octopush.snapshot.marks import KEPT, OF_OLDER_SECRET, STATUSES, Mark, are
+from airflow_provider_octopush.snapshot.marks import KEPT, STATUSES, Mark
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, read_header, write
 from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, Store
@@ -46,9 +46,6 @@ NOTED_AFTER = 30.0
 
 #: Seconds between two looks whether a newer run has begun.
 LOOKED_AFTER = 30.0
-
-#: A digest that is nobody's: the list has the contact, and whatever is sent of it is something else.
-_NO_DIGEST = 0
 
 
 @dataclass(eq=False, kw_only=True)
@@ -159,16 +156,15 @@ class Snapshot(Held):
         """
         self._note([_marked(records, Mark.UNKNOWN)], noted=self.noted.noted + newly)
 
-    def note(self, found: Array, digests: Array, statuses: Sequence[str | None]) -> None:
+    def note(self, found: Array, digests: Array, statuses: Sequence[str]) -> None:
         """
-        Note contacts as the list has them.
+        Note contacts that Octopush confirmed.
 
         :param found: their records.
-        :param digests: of what it has.
-        :param statuses: ``added``, ``updated`` or ``skipped``, as Octopush confirmed it; None: it has that since an
-            earlier run.
+        :param digests: of what was sent.
+        :param statuses: for each ``added``, ``updated`` or ``skipped``.
         """
-        records = _marked(found, [Mark.KNOWN if status is None else STATUSES[status] for status in statuses])
+        records = _marked(found, [STATUSES[status] for status in statuses])
         records["digest"] = digests
         self._note([records])
 
@@ -310,7 +306,7 @@ class Snapshot(Held):
             noted=noted,
         )
         blocks = merged(self.records, self.spool.records(0, noted.records))
-        file, number = write(header, self.keys[0], map(_as_kept, blocks))
+        file, number = write(header, self.keys[0], (_marked(block, KEPT[block["mark"]]) for block in blocks))
         with file:
             if number != noted.after:
                 raise RuntimeError(
@@ -383,14 +379,6 @@ class Snapshot(Held):
         return SnapshotConflictError(
             f"another run has replaced {self.name} meanwhile: what this run did is noted. {ONE_AT_A_TIME}"
         )
-
-
-def _as_kept(records: Array) -> Array:
-    """Return records as they stand in a snapshot."""
-    kept = _marked(records, KEPT[records["mark"]])
-    # A digest under an older secret says nothing any more, but the list has the contact.
-    kept["digest"][are(records, OF_OLDER_SECRET)] = _NO_DIGEST
-    return kept
 
 
 def _marked(records: Array, mark: Any) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.phones.possible import country_codes, numbers_in
-from airflow_provider_octopush.snapshot.marks import OF_OLDER_SECRET, are, statuses_of
+from airflow_provider_octopush.snapshot.marks import statuses_of
 from airflow_provider_octopush.snapshot.records import Array, Spool
 from airflow_provider_octopush.sync.changes import Changes, ChangeState
 
@@ -162,8 +162,6 @@ class Diff:
         if statuses:
             before = zip(contacts, statuses_of(found), strict=True)
             self._changes.write_sent_before(list(compress(before, is_same.tolist())))
-        older = is_same & are(found, OF_OLDER_SECRET)
-        self._snapshot.note(found[older], digests[older], [None] * int(older.sum()))
         records = found[~is_same]
         records["digest"] = digests[~is_same]
         self.to_send.append(records)
