@@ -81,19 +81,14 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
             )
         others = {name: of_try for name, of_try in additions_of(names).items() if name != own.name}
         unfinished = {name: max(of_try) for name, of_try in others.items() if max(of_try) > last.included.get(name, -1)}
-        if run.erases:
-            lasts = [reader.addition(others[name][number]).header for name, number in unfinished.items()]
-            if any(one.run_of_tries not in names_of_run for one in lasts):
-                raise SnapshotConflictError(
-                    f"a run that writes {store.name} is under way or was killed, and would bring back who is erased "
-                    "now: let it end, or run it again, first. Nobody was removed"
-                )
+        found = [reader.additions(others[name], last, name) for name in sorted(unfinished)]
+        if run.erases and any(one[-1].header.run_of_tries not in names_of_run for one in found):
+            raise SnapshotConflictError(
+                f"a run that writes {store.name} is under way or was killed, and would bring back who is erased now: "
+                "let it end, or run it again, first. Nobody was removed"
+            )
         # Those that have put more than a sign, in the order of time.
-        tries = [
-            reader.noted(others[name], last.included.get(name, 0), last.generation)
-            for name in sorted(unfinished)
-            if unfinished[name]
-        ]
+        tries = [one for one in found if one[-1].header.sequence]
         headers = [last, *(part.header for one in tries for part in one)]
         date = max((one.date for one in (*headers, nothing if was_restored else head) if one.date), default=None)
         if date is not None and run.date is not None and date > run.date:
@@ -192,13 +187,14 @@ class _Reader:
             opened = self._open(file, f"an addition to {self._store.name}")
             return opened._replace(records=self._copies.extend(opened.records.blocks()))
 
-    def noted(self, names: Mapping[int, str], included: int, generation: int) -> list[Opened]:
-        """Open what a try has noted that is not in the snapshot."""
-        numbers = sorted(number for number in names if number > included)
+    def additions(self, names: Mapping[int, str], last: Header, name: str) -> list[Opened]:
+        """Open the additions of a try that are not in the last snapshot."""
+        start = last.included.get(name, -1) + 1
+        numbers = sorted(number for number in names if number >= start)
         found = [self.addition(names[number]) for number in numbers]
         # What a run writes that was taken over long ago is no more than a hint.
-        is_late = all(part.header.generation < generation for part in found)
-        if numbers != [*range(included + 1, included + 1 + len(numbers))] and not is_late:
+        is_late = all(part.header.generation < last.generation for part in found)
+        if numbers != [*range(start, start + len(numbers))] and not is_late:
             raise SnapshotUnreadableError(
                 f"{self._store.name} is not whole, as one of its additions is missing: {RESTORE}"
             )
