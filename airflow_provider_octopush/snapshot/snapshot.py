@@ -39,13 +39,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What was confirmed is noted when it is by this part more than what was noted, and after so many seconds: dozens of
-#: times in the longest run. It only saves work: what may be on the list is in the journal.
-GROWN_BY = 0.1
-NOTED_AFTER = 30.0
-
 #: Seconds between two looks whether a newer run has begun.
 LOOKED_AFTER = 30.0
+
+#: Then, what was confirmed is noted when it is by this part more than what was noted: dozens of times in the longest
+#: run. It only saves work: what may be on the list is in the journal.
+GROWN_BY = 0.1
 
 
 @dataclass(eq=False, kw_only=True)
@@ -95,7 +94,6 @@ class Snapshot(Held):
     _looked_at: float = field(default_factory=lambda: time.monotonic(), init=False)
     _flushing: threading.Lock = field(default_factory=threading.Lock, init=False)
     _flushed: Noted = field(default=Noted(), init=False)
-    _flushed_at: float = field(default_factory=lambda: time.monotonic(), init=False)
 
     def __enter__(self) -> Snapshot:
         return self
@@ -231,22 +229,15 @@ class Snapshot(Held):
 
     # What outlives this process.
 
-    def flush_if_due(self) -> None:
-        """
-        Put what was noted where it outlives this process, when it is much and long enough after the last time.
-
-        A store that fails costs a repetition at most if the process dies as well, so it does not end the run.
-        """
-        grown = self.noted.records - self._flushed.records
-        if grown > GROWN_BY * self._flushed.records and time.monotonic() - self._flushed_at >= NOTED_AFTER:
-            self.flush_quietly()
-
     def flush_quietly(self) -> None:
-        """Put what was noted where it outlives this process; a store that fails is told of in the log."""
+        """
+        Put what was noted where it outlives this process; a store that fails is told of in the log.
+
+        That costs a repetition at most if the process dies as well, so it does not end the run.
+        """
         try:
             self.flush()
         except Exception as error:  # noqa: BLE001 - whatever the store raises
-            self._flushed_at = time.monotonic()
             log.warning("what was confirmed could not be noted beside %s: %s", self.name, type(error).__name__)
 
     def flush(self) -> None:
@@ -257,7 +248,6 @@ class Snapshot(Held):
                 records = self.spool.records(self._flushed.records, noted.records)
                 self.own.put(replace(self.header, date=self._date, noted=noted), records.blocks())
             self._flushed = noted
-            self._flushed_at = time.monotonic()
 
     def put_head(self) -> None:
         """Put what has to be remembered beside the snapshot, which stays as it is, with its date."""
@@ -339,9 +329,18 @@ class Snapshot(Held):
         if now != ("" if self.base is None else self.base.run):
             raise self._superseded() if self.run.erases or self._is_newer(now) else self._replaced()
 
-    def newer_run_if_due(self) -> SnapshotError | None:
-        """Look, now and then, whether a newer run has begun; a store that fails is asked again later."""
+    def look_if_due(self) -> SnapshotError | None:
+        """
+        Now and then, put what was confirmed where it outlives this process, and look whether a newer run has begun.
+
+        :return: what says that one has. A store that fails is asked again later.
+        """
         if time.monotonic() - self._looked_at < LOOKED_AFTER:
+            return None
+        self._looked_at = time.monotonic()
+        if self.noted.records > (1 + GROWN_BY) * self._flushed.records:
+            self.flush_quietly()
+        if not self.own.writes:
             return None
         try:
             return self._newer_run()
@@ -350,7 +349,6 @@ class Snapshot(Held):
             return None
 
     def _newer_run(self) -> SnapshotError | None:
-        self._looked_at = time.monotonic()
         now = additions_of(self.store.additions()).keys() - {self.own.name}
         # To an erasure: whatever has come since, a sign that took long to be put included.
         is_newer = now - self.others.keys() if self.run.erases else any(map(self._is_newer, now))

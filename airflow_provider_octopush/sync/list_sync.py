@@ -254,11 +254,10 @@ class ListSync:
             raise
 
     def _look(self) -> None:
-        self._snapshot.flush_if_due()
-        if self._superseded is None and not self._rules.plans:
-            self._superseded = self._snapshot.newer_run_if_due()
-            if self._superseded is not None:
-                self.kill()
+        superseded = self._snapshot.look_if_due()
+        if superseded is not None and self._superseded is None:
+            self._superseded = superseded
+            self.kill()
 
     # Who has opted out: the first step, which nothing that is wrong with the rows touches.
 

@@ -134,17 +134,17 @@ def test_what_was_confirmed_is_noted_within_half_a_minute(monkeypatch: pytest.Mo
     store = MemoryStore()
     with open_snapshot(store) as snapshot:
         note(snapshot, {ANA: "Ana"})
-        snapshot.flush_if_due()
+        snapshot.look_if_due()
         assert len(store.parts) == 1
         now[0] += 30
-        snapshot.flush_if_due()
+        snapshot.look_if_due()
         assert len(store.parts) == 2
 
 
 def test_a_store_that_fails_meanwhile_costs_nothing_when_it_is_back_at_the_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0)
+    monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0)
     store = MemoryStore()
 
     def fail(_: str) -> None:
@@ -153,7 +153,7 @@ def test_a_store_that_fails_meanwhile_costs_nothing_when_it_is_back_at_the_end(
     with open_snapshot(store) as snapshot:
         note(snapshot, {ANA: "Ana"})
         store.before = fail
-        snapshot.flush_if_due()
+        snapshot.look_if_due()
         assert "could not be noted" in caplog.text
         store.before = lambda _: None
         note(snapshot, {BEN: "Ben"})
