@@ -34,9 +34,9 @@ from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.operators.snapshots import account_of, keys_of
 from airflow_provider_octopush.payloads import ContactPayload
-from airflow_provider_octopush.snapshot.opening import Run
-from airflow_provider_octopush.snapshot.snapshot import Snapshot
+from airflow_provider_octopush.snapshot.opening import open_snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.tries import Run
 from airflow_provider_octopush.storage.snapshot_path import open_store
 from airflow_provider_octopush.sync.contact_file import ContactFile
 
@@ -71,7 +71,7 @@ def remember(path: str, number: int, reading: dict[str, Any]) -> dict[str, float
     meaning = msgspec.json.encode({"tag_name": None})
     identity = Identity(account_of(settings), LIST, "benchmark.benchmark")
     run = Run("first run", reading=reading, meaning=meaning)
-    with Snapshot(open_store(path), keys_of(settings, ""), identity, run) as snapshot:
+    with open_snapshot(open_store(path), keys_of(settings, ""), identity, run) as snapshot:
         for frame in made(0, number):
             payloads = list(map(ContactPayload, frame["phone_number"], frame["first_name"]))
             positions, found = snapshot.find([int(payload.phone_number) for payload in payloads])

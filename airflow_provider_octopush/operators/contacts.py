@@ -272,9 +272,9 @@ class DeleteContactsOperator(RowsOperator):
             yield None
             return
         from airflow_provider_octopush.operators.snapshots import account_of, keys_of, run_of
-        from airflow_provider_octopush.snapshot.opening import Run
-        from airflow_provider_octopush.snapshot.snapshot import Snapshot
+        from airflow_provider_octopush.snapshot.opening import open_snapshot
         from airflow_provider_octopush.snapshot.snapshot_file import Identity
+        from airflow_provider_octopush.snapshot.tries import Run
         from airflow_provider_octopush.storage.snapshot_path import open_store
 
         settings = self.hook.settings
@@ -282,5 +282,6 @@ class DeleteContactsOperator(RowsOperator):
         identity = Identity(account_of(settings), self.list_name, None)
         run = Run(f"erase {run_of(context)}", erases=not self.validate_only)
         keys = keys_of(settings, self.octopush_conn_id)
-        with Snapshot(open_store(self.snapshot_path), keys, identity, run, writes=not self.validate_only) as snapshot:
+        store = open_store(self.snapshot_path)
+        with open_snapshot(store, keys, identity, run, writes=not self.validate_only) as snapshot:
             yield snapshot

@@ -340,6 +340,7 @@ class SyncListOperator(RowsOperator):
         """Check that a task that has run before does not begin anew, unless somebody says that it should."""
         from airflow_provider_octopush.exceptions import SnapshotLostError
         from airflow_provider_octopush.operators.earlier_runs import has_run_before
+        from airflow_provider_octopush.snapshot.store import FIRST_RUN
 
         is_resend = is_true("resend", self.resend)
         if is_resend or not snapshot.is_blank or not has_run_before(context, self.list_name):
@@ -347,7 +348,7 @@ class SyncListOperator(RowsOperator):
         message = (
             f"a lost folder is no new beginning: this task has brought {self.list_name!r} in step before, but there is "
             f"neither {snapshot.name} nor anything beside it. Put both back, or correct snapshot_path. If the list is "
-            "to begin anew, run once with resend=True: everything is sent, and whoever left meanwhile stays on the list"
+            f"to begin anew, {FIRST_RUN}: whoever left meanwhile stays on the list"
         )
         if not self.validate_only:
             raise SnapshotLostError(f"{message}. Nothing was sent or removed")
@@ -423,9 +424,9 @@ class SyncListOperator(RowsOperator):
             run_of,
             task_of,
         )
-        from airflow_provider_octopush.snapshot.opening import Run
-        from airflow_provider_octopush.snapshot.snapshot import Snapshot
+        from airflow_provider_octopush.snapshot.opening import open_snapshot
         from airflow_provider_octopush.snapshot.snapshot_file import Identity
+        from airflow_provider_octopush.snapshot.tries import Run
         from airflow_provider_octopush.storage.snapshot_path import open_store
 
         settings = self.hook.settings
@@ -442,7 +443,7 @@ class SyncListOperator(RowsOperator):
         writer = None if self.validate_only else task_of(context)
         identity = Identity(account_of(settings), self.list_name, writer)
         keys = keys_of(settings, self.octopush_conn_id)
-        return Snapshot(open_store(self.snapshot_path), keys, identity, run, writes=not self.validate_only)
+        return open_snapshot(open_store(self.snapshot_path), keys, identity, run, writes=not self.validate_only)
 
     def _reading(self) -> dict[str, Any]:
         """Return all that decides which number a value is read as."""

@@ -11,19 +11,23 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
+from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.exceptions import OctopushError
-
-if TYPE_CHECKING:
-    from airflow_provider_octopush.snapshot.sealing import Keys
-    from airflow_provider_octopush.snapshot.store import Store
+from airflow_provider_octopush.snapshot.adoption import adopt
+from airflow_provider_octopush.snapshot.queries import State, described, exported, look_into, looked_up
+from airflow_provider_octopush.snapshot.recovery import recover
+from airflow_provider_octopush.snapshot.sealing import Keys
+from airflow_provider_octopush.snapshot.snapshot import Snapshot
+from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.store import Store
 
 #: Not all were found; something is wrong; what a shell says of a process whose reader has gone, or that Ctrl-C ended.
 _NOT_ALL, _WRONG, _NO_READER, _INTERRUPTED = 1, 2, 141, 130
 
 
-class _WrongError(Exception):
+class _WrongError(OctopushError):
     """Something is wrong that the message says in a sentence, with what to do."""
 
 
@@ -34,12 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: the command line; None takes the process's own.
     :return: the exit code: 0 when all is well, 1 when ``find`` did not find all numbers, 2 when something is wrong.
     """
-    try:
-        options = _parser().parse_args(arguments)
-    except _WrongError as error:
-        return _complain(str(error))
     output = sys.stdout
     try:
+        options = _parser().parse_args(arguments)
         with _quiet():
             code = _run(options, output)
             output.flush()
@@ -49,17 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _NO_READER
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except (OctopushError, _WrongError) as error:
+    except OctopushError as error:
         return _complain(str(error))
     except OSError as error:
         return _complain(
             f"{options.path} or a file beside it cannot be read or written ({error.strerror or type(error).__name__}): "
             "look at the path, at who may read and write there, and at how much room there is"
         )
-    except Exception as error:  # noqa: BLE001 - whatever a store raises; its text may quote anything
+    except Exception as error:  # noqa: BLE001 - whatever Airflow or a store raises; its text may quote anything
         return _complain(
-            f"{options.command} failed with {type(error).__name__}: look at --path and at the connection in it; if "
-            "both are right, report it"
+            f"{options.command} failed with {type(error).__name__}: look at --path and at the connections in it and "
+            "behind --conn-id; if all are right, report it"
         )
     return code
 
@@ -78,87 +79,47 @@ def _quiet() -> Iterator[None]:
 
 def _run(options: argparse.Namespace, output: TextIO) -> int:
     store, keys, account = _opened(options)
-    command: Any = _COMMANDS[options.command]
-    code: int = command(options, store, keys, account, output)
-    return code
+    if options.command == "adopt":
+        try:
+            check_names(list_name=options.list_name)
+        except ValueError as error:
+            raise _WrongError(str(error)) from None
+        identity = Identity(account, options.list_name, f"{options.dag_id}.{options.task_id}")
+        adopted = adopt(store, keys, identity, options.file)
+        output.write(
+            f"{adopted:,} contacts may be on the list {options.list_name!r}: the next run updates or removes them\n"
+        )
+        return 0
+    if options.command == "recover":
+        number = recover(store, keys, account)
+        if number is None:
+            output.write("no run has left anything beside the snapshot: there is nothing to do\n")
+        else:
+            output.write(f"what was left beside the snapshot is in it now: {number:,} contacts\n")
+        return 0
+    with look_into(store, keys, account) as snapshot:
+        if options.command == "find":
+            return _find(snapshot, output)
+        output.writelines(described(snapshot) if options.command == "show" else exported(snapshot))
+        return 0
 
 
-def _show(_: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
-    from airflow_provider_octopush.snapshot.queries import described, looking_into
-
-    with looking_into(store, keys, account) as opening:
-        output.writelines(f"{line}\n" for line in described(opening, store.name))
-    return 0
-
-
-def _find(_: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
-    from airflow_provider_octopush.snapshot.queries import State, looked_up, looking_into
-
+def _find(snapshot: Snapshot, output: TextIO) -> int:
     if isinstance(sys.stdin, io.TextIOWrapper):
         # What is not UTF-8 is no number, and an error of the codec would quote it.
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-    asked, code = 0, 0
-    with looking_into(store, keys, account) as opening:
-        for found in looked_up(opening, keys[0], sys.stdin):
-            asked += 1
-            if found.state is None:
-                code = _complain(f"line {found.line} is no number with a plus: write one number a line, like +336…")
-                continue
-            output.write(f"{found.text}\t{found.state}\n")
-            if found.state not in (State.HAS, State.MAY_BE_THERE):
-                code = max(code, _NOT_ALL)
+    asked, code = False, 0
+    for found in looked_up(snapshot, sys.stdin):
+        asked = True
+        if found.state is None:
+            code = _complain(f"line {found.line} is no number with a plus: write one number a line, like +336…")
+            continue
+        output.write(f"{found.text}\t{found.state}\n")
+        if found.state not in (State.HAS, State.MAY_BE_THERE):
+            code = max(code, _NOT_ALL)
     if not asked:
         raise _WrongError("there is no number on standard input: write one a line, with a plus")
     return code
-
-
-def _export(_: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
-    from airflow_provider_octopush.snapshot.queries import contacts, looking_into
-
-    with looking_into(store, keys, account) as opening:
-        output.write("phone_number,mark\n")
-        every = contacts(opening, keys[0], store.name)
-        output.writelines("".join([f"{number},{state}\n" for number, state in together]) for together in every)
-    return 0
-
-
-def _adopt(options: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
-    from airflow_provider_octopush.api import check_names
-    from airflow_provider_octopush.snapshot.adoption import PeopleError, adopt
-    from airflow_provider_octopush.snapshot.snapshot_file import Identity
-
-    try:
-        check_names(list_name=options.list_name)
-    except ValueError as error:
-        raise _WrongError(str(error)) from None
-    identity = Identity(account, options.list_name, f"{options.dag_id}.{options.task_id}")
-    try:
-        with options.file.open("rb"):
-            pass
-    except OSError as error:
-        raise _WrongError(f"{options.file} cannot be read ({error.strerror}): nothing was written") from None
-    try:
-        number = adopt(store, keys, identity, options.file)
-    except PeopleError as error:
-        raise _WrongError(str(error)) from None
-    output.write(
-        f"{number:,} contacts may be on the list {options.list_name!r}: the next run updates or removes them\n"
-    )
-    return 0
-
-
-def _recover(_: argparse.Namespace, store: Store, keys: Sequence[Keys], account: str, output: TextIO) -> int:
-    from airflow_provider_octopush.snapshot.recovery import recover
-
-    number = recover(store, keys, account)
-    if number is None:
-        output.write("no run has left anything beside the snapshot: there is nothing to do\n")
-    else:
-        output.write(f"what was left beside the snapshot is in it now: {number:,} contacts\n")
-    return 0
-
-
-_COMMANDS = {"show": _show, "find": _find, "export": _export, "adopt": _adopt, "recover": _recover}
 
 
 def _opened(options: argparse.Namespace) -> tuple[Store, Sequence[Keys], str]:
@@ -171,26 +132,12 @@ def _opened(options: argparse.Namespace) -> tuple[Store, Sequence[Keys], str]:
 
     try:
         settings = OctopushHook(options.conn_id).settings
-    except OctopushError:
-        raise
     except AirflowNotFoundException:
         raise _WrongError(
             f"Airflow has no connection {options.conn_id!r}: write another one behind --conn-id, or run this where the "
             "task runs"
         ) from None
-    except Exception as error:  # noqa: BLE001 - whatever a secrets backend raises; its text may quote anything
-        raise _WrongError(
-            f"the connection {options.conn_id!r} cannot be read ({type(error).__name__}): look at it in Airflow"
-        ) from None
-    keys = keys_of(settings, options.conn_id)
-    try:
-        store = open_store(options.path)
-    except Exception as error:  # noqa: BLE001 - whatever Airflow's object storage raises
-        raise _WrongError(
-            f"{options.path!r} leads nowhere ({type(error).__name__}): write the task's snapshot_path, and install "
-            "what it needs to be read"
-        ) from None
-    return store, keys, account_of(settings)
+    return open_store(options.path), keys_of(settings, options.conn_id), account_of(settings)
 
 
 def _complain(sentence: str) -> int:

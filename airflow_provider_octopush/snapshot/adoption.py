@@ -10,15 +10,15 @@ from itertools import islice
 from pathlib import Path
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
-from airflow_provider_octopush.exceptions import SnapshotConflictError, SupersededError
+from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotError
 from airflow_provider_octopush.phones.possible import country_codes
 from airflow_provider_octopush.phones.reader import PhoneReader
-from airflow_provider_octopush.snapshot.opening import Run
+from airflow_provider_octopush.snapshot.opening import open_snapshot
 from airflow_provider_octopush.snapshot.records import Spool
 from airflow_provider_octopush.snapshot.sealing import Keys
-from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
 from airflow_provider_octopush.snapshot.store import Store
+from airflow_provider_octopush.snapshot.tries import Run
 
 COLUMN = "phone_number"
 
@@ -27,7 +27,7 @@ _TOGETHER = 10_000
 _NAMED = 20
 
 
-class PeopleError(ValueError):
+class PeopleError(SnapshotError):
     """The file of people cannot be taken as it is: correct it. Nothing was written."""
 
 
@@ -40,34 +40,21 @@ def adopt(store: Store, keys: Sequence[Keys], identity: Identity, path: Path) ->
     :param path: of a CSV in UTF-8, with commas and a column ``phone_number``: numbers with a plus. The same number
         twice is one.
     :return: how many people it holds.
-    :raises PeopleError: when a row is anything else; the message names lines, and no values.
-    :raises SnapshotConflictError: when something stands there already, or a run has begun.
-    :raises OSError: when the file cannot be read.
+    :raises PeopleError: when it is anything else; the message names lines, and no values.
+    :raises SnapshotError: another of its subclasses, when something stands there already, or a run begins meanwhile.
     """
-    if store.fetch_beginning() is not None or store.additions():
-        raise _taken(store)
     with closing(Spool()) as people:
         countries = _read(path, keys[0], people)
-        try:
-            with Snapshot(store, keys, identity, Run(f"adopt {secrets.token_hex(8)}")) as snapshot:
-                if not snapshot.first_run or snapshot.size:
-                    raise _taken(store)
-                snapshot.note_countries(countries)
-                for block in people.records().blocks():
-                    snapshot.note_about_to_send(block, len(block))
-                return snapshot.replace()
-        except SupersededError:
-            raise SnapshotConflictError(
-                f"a run that writes {store.name} has begun meanwhile, so nothing was written: adopt before the first "
-                "run"
-            ) from None
-
-
-def _taken(store: Store) -> SnapshotConflictError:
-    return SnapshotConflictError(
-        f"there is something at {store.name} or in the folder of its additions already, so nothing was written: adopt "
-        "before the first run, or delete both first, which forgets whom they hold"
-    )
+        with open_snapshot(store, keys, identity, Run(f"adopt {secrets.token_hex(8)}")) as snapshot:
+            if not snapshot.is_blank or snapshot.unfinished:
+                raise SnapshotConflictError(
+                    f"there is something at {store.name} or in the folder of its additions already, so nothing was "
+                    "written: adopt before the first run, or delete both first, which forgets whom they hold"
+                )
+            snapshot.note_countries(countries)
+            for block in people.records().blocks():
+                snapshot.note_about_to_send(block, len(block))
+            return snapshot.replace()
 
 
 def _read(path: Path, keys: Keys, people: Spool) -> set[int]:
@@ -78,10 +65,10 @@ def _read(path: Path, keys: Keys, people: Spool) -> set[int]:
     values = _values(path)
     while together := list(islice(values, _TOGETHER)):
         read = reader.read_all([text if text[:1] == "+" else "" for _, text in together], [None] * len(together))
-        numbers = [int(number) for number in read if type(number) is str]
         bad = [line for (line, _), number in zip(together, read, strict=True) if type(number) is not str]
         wrong += len(bad)
         lines += bad[: _NAMED - len(lines)]
+        numbers = [int(number) for number in read if type(number) is str]
         countries |= country_codes(numbers)
         new = seen.add_all(numbers)
         people.append(keys.seal([number for number, is_new in zip(numbers, new, strict=True) if is_new]))
@@ -98,21 +85,20 @@ def _read(path: Path, keys: Keys, people: Spool) -> set[int]:
 
 def _values(path: Path) -> Iterator[tuple[int, str]]:
     """Give the line and the value of each row."""
-    # What is not UTF-8 is no number, and an error of the codec would quote it.
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        rows = csv.reader(file, strict=True)
-        try:
-            header = [name.strip() for name in next(rows, [])]
-            if header.count(COLUMN) != 1:
+    try:
+        # What is not UTF-8 is no number, and an error of the codec would quote it.
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            rows = csv.DictReader(file, restval="", strict=True)
+            if list(rows.fieldnames or ()).count(COLUMN) != 1:
                 raise PeopleError(
                     f"the first line of {path} does not name one column {COLUMN}: write a CSV in UTF-8, with commas"
                 )
-            place = header.index(COLUMN)
             for row in rows:
-                if row:
-                    yield rows.line_num, row[place].strip() if len(row) > place else ""
-        except csv.Error:
-            raise PeopleError(
-                f"{path} is no CSV from line {rows.line_num} on: look for a quote that is not closed. Nothing was "
-                "written"
-            ) from None
+                yield rows.line_num, row[COLUMN].strip()
+    except OSError as error:
+        raise PeopleError(f"{path} cannot be read ({error.strerror}): nothing was written") from None
+    except csv.Error:
+        raise PeopleError(
+            f"{path} is no CSV from line {rows.reader.line_num} on: look for a quote that is not closed. Nothing was "
+            "written"
+        ) from None

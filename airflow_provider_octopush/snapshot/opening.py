@@ -9,13 +9,11 @@ removed if they are no longer among the rows.
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-import numpy as np
+import msgspec
 
 from airflow_provider_octopush.exceptions import (
     OlderRunError,
@@ -23,178 +21,210 @@ from airflow_provider_octopush.exceptions import (
     SnapshotMismatchError,
     SnapshotUnreadableError,
 )
-from airflow_provider_octopush.snapshot.records import CONFIRMED, Array, Mark, Records, Spool, copied, merged
-from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
-from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Opened, open_file
-from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, TIP, Store
+from airflow_provider_octopush.snapshot.marks import AS_THEY_ARE, OF_ANOTHER_RUN, OF_THIS_RUN, OUT_OF_ORDER, OUTDATED
+from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
+from airflow_provider_octopush.snapshot.sealing import Keys
+from airflow_provider_octopush.snapshot.snapshot import Snapshot
+from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, Opened, open_file
+from airflow_provider_octopush.snapshot.store import BEGIN_ANEW, ONE_AT_A_TIME, RESTORE, TIP, Store
+from airflow_provider_octopush.snapshot.tries import Run, Try, additions_of
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Run:
+def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: Run, *, writes: bool = True) -> Snapshot:
     """
-    A run, as far as the snapshot minds it.
+    Open a snapshot with all that runs have noted beside it, and put a sign there that a run has begun.
 
-    :param tries: the same for all tries of the run, and for no other.
-    :param date: ISO 8601 in UTC; a snapshot of a later run is left alone. None: whatever the snapshot is of.
-    :param reading: how phone numbers are read; JSON. None: as it says there.
-    :param meaning: what, beside a contact's fields, decides what they mean to Octopush.
-    :param dag_run: the same for all instances of a mapped task in one run of the Dag; empty where there is none.
-    :param map_index: of the instance; -1 where the task is not mapped.
-    :param erases: whether it erases people, so that nothing of them may be left anywhere.
-    """
-
-    tries: str
-    date: str | None = None
-    reading: Mapping[str, Any] | None = None
-    meaning: bytes = b""
-    dag_run: str = ""
-    map_index: int = -1
-    erases: bool = False
-
-
-@dataclass(frozen=True)
-class Noted:
-    """
-    What a run has noted. One takes the place of another at once, so that a signal finds either of them and nothing in
-    between.
-
-    :param records: how many records of the spool hold.
-    :param before: contacts that the list held before the run.
-    :param noted: of the contacts that were sent, or are about to be, those that it did not hold.
-    :param removed: contacts that were removed.
-    :param counts: what else is counted, for the summary of the next try.
-    """
-
-    records: int = 0
-    before: int = 0
-    noted: int = 0
-    removed: int = 0
-    counts: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """
-    What holds for the next run too, though this one should fail.
-
-    :param opted_out: how many people had opted out, the last time that this was found to be right.
-    :param countries: country codes of the numbers that were ever held.
-    """
-
-    opted_out: int = 0
-    countries: frozenset[int] = frozenset()
-
-
-@dataclass
-class _Try:
-    """The additions of one try."""
-
-    parts: list[Opened]
-
-    @property
-    def header(self) -> Header:
-        return self.parts[-1].header
-
-
-class Opening:
-    """
-    The snapshot and its additions, read once.
-
-    :param store: where they are kept.
-    :param keys: of all secrets; records come as the first one seals them.
-    :param identity: what they have to be about; what is None there is taken from them.
+    :param store: where it is kept.
+    :param keys: of all secrets; the first one writes.
+    :param identity: what it has to be about; what is None there is taken from the snapshot.
     :param run: that goes on.
-    :param this_try: the name of its try, whose additions do not count.
-    :param resources: what gives back the files.
-    :raises SnapshotError: one of its subclasses, when they cannot be relied on.
+    :param writes: False leaves the store as it is.
+    :raises SnapshotError: one of its subclasses, when it cannot be relied on.
     """
+    names_of_run = run.names(keys)
+    with ExitStack() as resources:
+        own = Try(store, keys[0], erases=run.erases, writes=writes)
+        resources.callback(own.close)
+        header = Header(
+            secret=keys[0].name,
+            run=own.name,
+            run_of_tries=names_of_run[0],
+            dag_run=keys[0].digest_text(run.dag_run.encode()) if run.dag_run else "",
+            map_index=run.map_index,
+        )
+        if None not in identity:
+            # First of all, so that of two runs at least one sees the other.
+            header = _about(identity, header, keys[0])
+            own.put(header)
 
-    def __init__(
-        self, store: Store, keys: Sequence[Keys], identity: Identity, run: Run, this_try: str, resources: ExitStack
-    ) -> None:
+        # The additions come before the snapshot: what is tidied away meanwhile is in it.
+        names = store.additions()
+        reader = _Reader(store, keys, identity, run, resources)
+        base = reader.snapshot()
+        nothing = Header(secret="", run="")
+        last = nothing if base is None else base.header
+        head = reader.addition(TIP).header if TIP in names else nothing
+        if head.run <= last.run:
+            # The snapshot says all that it says.
+            head = nothing
+        was_restored = head is not nothing and head.beside != last.run
+        generation = max(head.generation, last.generation + was_restored)
+        if was_restored:
+            log.warning(
+                "%s is of generation %d, but the last one was %d: it was restored or is gone, so what happened since "
+                "is not known, and everything is sent again",
+                store.name,
+                last.generation,
+                generation,
+            )
+        others = {name: of_try for name, of_try in additions_of(names).items() if name != own.name}
+        unfinished = {name: max(of_try) for name, of_try in others.items() if max(of_try) > last.included.get(name, -1)}
+        found = [reader.additions(others[name], last, name) for name in sorted(unfinished)]
+        if run.erases and any(one[-1].header.run_of_tries not in names_of_run for one in found):
+            raise SnapshotConflictError(
+                f"a run that writes {store.name} is under way or was killed, and would bring back who is erased now: "
+                "let it end, or run it again, first. Nobody was removed"
+            )
+        # Those that have put more than a sign, in the order of time.
+        tries = [one for one in found if one[-1].header.sequence]
+        headers = [last, *(part.header for one in tries for part in one)]
+        date = max((one.date for one in (*headers, nothing if was_restored else head) if one.date), default=None)
+        if date is not None and run.date is not None and date > run.date:
+            raise OlderRunError(
+                f"this run is of {run.date}, and the run of {date} has written {store.name} already: what this one "
+                "would do is done. If that later date was a mistake, put back the snapshot from before it, or "
+                f"{BEGIN_ANEW}"
+            )
+
+        is_in_order = not was_restored and _follow_each_other(tries, generation)
+        of_this_run = _last_of_run(tries, names_of_run) if is_in_order else []
+        layers = [(base, OUTDATED if was_restored else AS_THEY_ARE)] if base is not None else []
+        for one in tries:
+            marks = OUT_OF_ORDER if not is_in_order else OF_THIS_RUN if one in of_this_run else OF_ANOTHER_RUN
+            layers += [(part, marks) for part in one]
+        records = reader.put_together(layers)
+        records.index()
+
+        # An earlier try of this run may have come to its end, but for the last steps.
+        is_replaced = last.run_of_tries in names_of_run
+        noted = Noted(before=records.count)
+        if of_this_run:
+            noted = of_this_run[-1][-1].header.noted
+            log.info("an earlier try of this run has noted what it did: going on from there")
+        elif is_replaced and not tries:
+            noted = last.noted
+
+        readings = [one.reading for one in headers if one.reading]
+        reading = _reading_of_all(readings) if run.reading is None else dict(run.reading)
+        reads_otherwise = any(one != reading for one in readings)
+        headers.append(head)
+        newest = max(headers, key=lambda one: (one.run, one.sequence))
+        header = msgspec.structs.replace(
+            header,
+            generation=generation,
+            date=date,
+            opted_out=newest.opted_out if is_in_order else max(one.opted_out for one in headers),
+            reading=reading,
+            countries=sorted({code for one in headers for code in one.countries}),
+            beside=last.run if head is nothing else head.beside,
+            included={name: number for name, number in unfinished.items() if number},
+        )
+        if None in identity and None not in reader.identity:
+            header = _about(reader.identity, header, keys[0])
+            own.put(header)
+        return Snapshot(
+            store=store,
+            keys=keys,
+            meaning=run.meaning,
+            run=run,
+            own=own,
+            identity=reader.identity,
+            base=None if base is None else last,
+            header=header,
+            others=others,
+            unfinished=unfinished,
+            records=records,
+            noted=msgspec.structs.replace(noted, records=0),
+            is_blank=base is None and head is nothing and not tries,
+            is_outdated=base is None or records is not base.records or last.reading != reading or reads_otherwise,
+            reads_otherwise=reads_otherwise,
+            generation_before=generation - is_replaced,
+            size_for_limits=noted.before if base is None or is_replaced else min(noted.before, base.records.count),
+            spool=reader.spool(),
+            resources=resources.pop_all(),
+        )
+
+
+class _Reader:
+    """Reads what stands where a snapshot is kept: all of it has to be about one account, list and task."""
+
+    def __init__(self, store: Store, keys: Sequence[Keys], identity: Identity, run: Run, resources: ExitStack) -> None:
         self._store = store
         self._keys = keys
-        self._run = run
-        self._this_try = this_try
-        self._resources = resources
         self.identity = identity
-        #: The additions that were there; those of them that are not needed once the snapshot is replaced.
-        self.known: set[str] = set()
-        self.stale: list[str] = []
-        #: Whether there are additions of runs that may still go on.
-        self.others_were_there = False
-        #: The records of all additions, so that none of these stays open.
-        self._copies = _temporary(resources)
-        names = store.additions()
-        base = self._fetch()
-        #: The header of the snapshot; None when there is none.
-        self.base = None if base is None else base.header
-        self.generation = 0 if base is None else base.header.generation
-        #: What was remembered since the snapshot was written; None when nothing was.
-        self.head: Header | None = None
-        self._dates = [] if base is None else [base.header.date]
-        #: How phone numbers were read by the runs that wrote it.
-        self.readings = [] if base is None else [base.header.reading]
-        tries, was_restored = self._read_additions(names, {} if base is None else base.header.included)
-        if self.date is not None and run.date is not None and self.date > run.date:
-            raise OlderRunError(
-                f"this run is of {run.date}, and the run of {self.date} has written {store.name} already: what this "
-                "one would do is done. If that later date was a mistake, put back the snapshot from before it, or "
-                "delete it with its additions, and run once with resend=True: a first run"
-            )
-        #: Whether what happened since is not known.
-        self.was_restored = was_restored
-        in_order = None if was_restored else _in_order(tries, self.generation)
-        own = [] if in_order is None else _last_of_run(in_order, names_of(run, keys))
-        headers = [part.header for one in (tries if in_order is None else in_order) for part in one.parts]
-        headers += [header for header in (self.base, self.head) if header is not None]
-        self.remembered = _remembered(headers, is_ordered=in_order is not None)
-        #: Whether what the snapshot holds is no longer all that is known.
-        self.is_outdated = self.base is None or bool(base and base.keys) or bool(tries) or was_restored
-        #: Whether there is no snapshot, and nothing beside it; a sign tells only that a run has begun.
-        self.is_blank = self.base is None and self.head is None and not tries and not was_restored
-        #: Try → its last addition that is in the records.
-        self.included = {one.header.run: one.header.sequence for one in tries}
-        #: What the list holds.
-        self.records = Records(_temporary(resources), 0, 0) if base is None else base.records
-        if (base is not None and base.keys) or tries or was_restored:
-            self.records = self._put_together(base, in_order, tries, own, was_restored=was_restored)
-        #: What earlier tries of this run have noted.
-        self.noted = Noted(before=self.records.count)
-        if own:
-            self.noted = _noted_by(own[-1].header)
-            log.info("an earlier try of this run has noted what it did: going on from there")
-        elif self.base is not None and not tries and self.base.run_of_tries in names_of(run, keys):
-            # It has come to its end, but for the last steps.
-            self.noted = _noted_by(self.base)
-        self.records.index()
+        self._run = run
+        self._resources = resources
+        # So that no addition stays open.
+        self._copies = self.spool()
 
-    @property
-    def date(self) -> str | None:
-        """The date of the newest run that is in it."""
-        return max(filter(None, self._dates), default=None)
+    def spool(self) -> Spool:
+        return self._resources.enter_context(closing(Spool()))
 
-    def _fetch(self) -> Opened | None:
+    def snapshot(self) -> Opened | None:
         file = self._store.fetch()
         if file is None:
             return None
         self._resources.callback(file.close)
-        opened = open_file(file, self._keys, self._store.name)
-        self._check_origin(opened)
-        return opened
+        return self._open(file, self._store.name)
 
-    def _check_origin(self, opened: Opened) -> None:
+    def addition(self, name: str) -> Opened:
+        file = self._store.fetch_addition(name)
+        if file is None:
+            raise SnapshotConflictError(f"another run has just ended that writes {self._store.name}: {ONE_AT_A_TIME}")
+        with file:
+            opened = self._open(file, f"an addition to {self._store.name}")
+            return opened._replace(records=self._copies.extend(opened.records.blocks()))
+
+    def additions(self, names: Mapping[int, str], last: Header, name: str) -> list[Opened]:
+        """Open the additions of a try that are not in the last snapshot."""
+        start = last.included.get(name, -1) + 1
+        numbers = sorted(number for number in names if number >= start)
+        found = [self.addition(names[number]) for number in numbers]
+        # What a run writes that was taken over long ago is no more than a hint.
+        is_late = all(part.header.generation < last.generation for part in found)
+        if numbers != [*range(start, start + len(numbers))] and not is_late:
+            raise SnapshotUnreadableError(
+                f"{self._store.name} is not whole, as one of its additions is missing: {RESTORE}"
+            )
+        return found
+
+    def put_together(self, layers: Sequence[tuple[Opened, Array]]) -> Records:
+        """Return what holds of records that were noted one after the other, each with what is made of their marks."""
+        old = self.spool().records()
+        if layers and layers[0][1] is AS_THEY_ARE and not layers[0][0].keys:
+            # The snapshot, which is sorted.
+            (opened, _), *layers = layers
+            old = opened.records
+        if not layers:
+            return old
+        with closing(Spool()) as later:
+            for opened, marks in layers:
+                later.extend(self._of_today(block, opened.keys, marks) for block in opened.records.blocks())
+            return self.spool().extend(merged(old, later.records()))
+
+    def _open(self, file: BinaryIO, what: str) -> Opened:
+        opened = open_file(file, self._keys, what)
         found, wanted, header = opened.identity, self.identity, opened.header
-        for what, one, other in (
+        for is_of, one, other in (
             ("another Octopush account", found.account, wanted.account),
             (f"the list {found.list_name!r}, not of {wanted.list_name!r}", found.list_name, wanted.list_name),
             (f"the task {found.writer}, not of {wanted.writer}", found.writer, wanted.writer),
         ):
             if one != other and other is not None:
                 raise SnapshotMismatchError(
-                    f"{self._store.name} is the snapshot of {what}: give each list and each task a snapshot_path of "
+                    f"{self._store.name} is the snapshot of {is_of}: give each list and each task a snapshot_path of "
                     "its own"
                 )
         is_same_run = header.dag_run in [one.digest_text(self._run.dag_run.encode()) for one in self._keys]
@@ -205,171 +235,43 @@ class Opening:
                 "list and a snapshot_path of its own"
             )
         self.identity = found
+        return opened
 
-    def _read_additions(self, names: Sequence[str], included: Mapping[str, int]) -> tuple[list[_Try], bool]:
-        """Return the tries whose additions are not in the snapshot, and whether it was a later one that is gone."""
-        parts: dict[str, dict[int, str]] = {}
-        tip = self.generation
-        for name in names:
-            self.known.add(name)
-            run, _, number = name.partition("-")
-            if name == TIP:
-                head = self._open_addition(name).header
-                base_run = "" if self.base is None else self.base.run
-                if head.beside == base_run:
-                    self.head = head
-                    self._dates.append(head.date)
-                elif base_run < head.run:
-                    # Not merely a process that died before it wrote the head anew.
-                    tip = max(head.generation, self.generation + 1)
-            elif run == self._this_try or not number.isdecimal():
-                continue
-            elif int(number) <= included.get(run, 0):
-                if run not in included:
-                    self.others_were_there = True
-                    self._check_alone_to_erase(self._open_addition(name).header)
-                self.stale.append(name)
-            else:
-                parts.setdefault(run, {})[int(number)] = name
-        tries = []
-        for run, of_run in parts.items():
-            start = included.get(run, 0) + 1
-            found = _Try([self._open_addition(of_run[number]) for number in sorted(of_run)])
-            # What a run writes that was taken over long ago is no more than a hint.
-            is_late = all(part.header.generation < self.generation for part in found.parts)
-            if sorted(of_run) != list(range(start, start + len(of_run))) and not is_late:
-                raise SnapshotUnreadableError(
-                    f"an addition to {self._store.name} is missing: restore it, or delete the snapshot with all of its "
-                    "additions, and run once with resend=True: a first run"
-                )
-            tries.append(found)
-            self._check_alone_to_erase(found.header)
-            self.stale.extend(of_run.values())
-            self.others_were_there = True
-        was_restored = tip > self.generation
-        if was_restored:
-            log.warning(
-                "%s is of generation %d, but the last one was %d: it was restored or is gone, so what happened since "
-                "is not known, and everything is sent again",
-                self._store.name,
-                self.generation,
-                tip,
-            )
-            self.generation = tip
-        self._dates += [one.header.date for one in tries]
-        self.readings += [part.header.reading for one in tries for part in one.parts if part.header.reading]
-        return tries, was_restored
+    def _of_today(self, records: Array, keys: int, marks: Array) -> Array:
+        """
+        Return records as the newest secret seals them, with what is made of their marks.
 
-    def _check_alone_to_erase(self, header: Header) -> None:
-        if self._run.erases and header.run_of_tries not in names_of(self._run, self._keys):
-            raise SnapshotConflictError(
-                f"a run that writes {self._store.name} is under way or was killed, and would bring back who is erased "
-                "now: let it end, or run it again, first. Nobody was removed"
-            )
-
-    def _open_addition(self, name: str) -> Opened:
-        file = self._store.fetch_addition(name)
-        if file is None:
-            raise SnapshotConflictError(f"another run has just ended that writes {self._store.name}: {ONE_AT_A_TIME}")
-        with file:
-            opened = open_file(file, self._keys, f"an addition to {self._store.name}")
-            self._check_origin(opened)
-            return opened._replace(records=copied(opened.records, self._copies))
-
-    def _put_together(
-        self,
-        base: Opened | None,
-        in_order: Sequence[_Try] | None,
-        tries: Sequence[_Try],
-        own: Sequence[_Try],
-        *,
-        was_restored: bool,
-    ) -> Records:
-        """Return what the list holds by the snapshot and its additions, as the newest secret seals it."""
-        old = Records(_temporary(self._resources), 0, 0)
-        file = _temporary(self._resources)
-        number = 0
-        with closing(Spool()) as later:
-            if base is not None and not base.keys and not was_restored:
-                old = base.records
-            elif base is not None:
-                for block in base.records.blocks():
-                    later.append(self._of_today(block, base.keys, is_certain=not was_restored))
-            for one in tries if in_order is None else in_order:
-                for block in (block for part in one.parts for block in part.records.blocks()):
-                    today = self._of_today(block, one.parts[0].keys, is_certain=in_order is not None)
-                    if one not in own:
-                        today["mark"][np.isin(today["mark"], CONFIRMED)] = Mark.KNOWN
-                    else:
-                        today["mark"][today["mark"] == Mark.REMOVING] = Mark.OWN_REMOVING
-                    today["mark"][today["mark"] == Mark.UNKNOWN] = Mark.TAKEN_OVER
-                    later.append(today)
-            for block in merged(old, later.records()):
-                file.write(block.tobytes())
-                number += len(block)
-        file.flush()
-        return Records(file, 0, number)
-
-    def _of_today(self, records: Array, keys: int, *, is_certain: bool) -> Array:
-        """Return records as the newest secret seals them, and with no more certainty than there is."""
-        today = records.copy()
-        if keys:
-            try:
-                today = self._keys[0].seal(self._keys[keys].open(records))
-            except NotSealedError:
-                raise SnapshotUnreadableError(f"{self._store.name} holds what cannot be opened") from None
-            for name in ("digest", "mark"):
-                today[name] = records[name]
-        confirmed = np.isin(today["mark"], CONFIRMED)
-        if not is_certain:
-            today["mark"][today["mark"] == Mark.REMOVED] = Mark.DOUBTED
-            today["mark"][confirmed] = Mark.UNKNOWN
-        elif keys:
-            today["mark"][confirmed] = Mark.OLDER_SECRET + keys
+        A digest under an older secret says nothing any more. None is nobody's: what is sent is something else.
+        """
+        today = self._keys[0].seal(self._keys[keys].open(records)) if keys else records.copy()
+        today["mark"] = marks[records["mark"]]
         return today
 
 
-def names_of(run: Run, keys: Sequence[Keys]) -> list[str]:
-    """Return what may stand in a header for all tries of a run: what each secret makes of it, the newest first."""
-    return [one.digest_text(run.tries.encode()) for one in keys]
+def _about(identity: Identity, header: Header, keys: Keys) -> Header:
+    return msgspec.structs.replace(header, identity=keys.seal_text(msgspec.json.encode(identity)))
 
 
-def _noted_by(header: Header) -> Noted:
-    counts = dict(header.counts)
-    before, noted, removed = (int(counts.pop(name)) for name in ("before", "noted", "removed"))
-    return Noted(0, before, noted, removed, counts)
-
-
-def _remembered(headers: Sequence[Header], *, is_ordered: bool) -> Remembered:
-    # The names of tries rise with time.
-    counts = [header.opted_out for header in sorted(headers, key=lambda header: (header.run, header.sequence))]
-    return Remembered(
-        opted_out=(counts[-1] if is_ordered else max(counts)) if counts else 0,
-        countries=frozenset(code for header in headers for code in header.countries),
-    )
-
-
-def _in_order(tries: Sequence[_Try], generation: int) -> list[_Try] | None:
-    """Put tries in the order in which they followed each other; None when they did not."""
-    ordered = sorted(tries, key=lambda one: len(one.header.included))
+def _follow_each_other(tries: Sequence[Sequence[Opened]], generation: int) -> bool:
+    """Tell of tries whether each goes on from the snapshot and from all those before it."""
     before: dict[str, int] = {}
-    for one in ordered:
-        if one.header.generation != generation or one.header.included != before:
-            return None
-        before[one.header.run] = one.header.sequence
-    return ordered
+    for one in tries:
+        header = one[-1].header
+        if header.generation != generation or header.included != before:
+            return False
+        before[header.run] = header.sequence
+    return True
 
 
-def _last_of_run(tries: Sequence[_Try], names: Sequence[str]) -> list[_Try]:
+def _last_of_run(tries: Sequence[Sequence[Opened]], names: Sequence[str]) -> Sequence[Sequence[Opened]]:
     """Return the tries of a run, unless another run came after them."""
-    own: list[_Try] = []
-    for one in reversed(tries):
-        if one.header.run_of_tries not in names:
-            break
-        own.insert(0, one)
-    return own
+    others = [place for place, one in enumerate(tries, 1) if one[-1].header.run_of_tries not in names]
+    return tries[max(others, default=0) :]
 
 
-def _temporary(resources: ExitStack) -> BinaryIO:
-    file: BinaryIO = resources.enter_context(tempfile.TemporaryFile(prefix="octopush-"))  # noqa: SIM115 - it is one
-    return file
+def _reading_of_all(readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return how numbers were read; where that was not the same each time, something that is like no run's reading."""
+    different = [reading for place, reading in enumerate(readings) if reading not in readings[:place]]
+    if len(different) > 1:
+        return {"in several ways": different}
+    return dict(different[0]) if different else {}

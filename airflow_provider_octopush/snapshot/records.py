@@ -21,12 +21,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from enum import IntEnum
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import pairwise
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from airflow_provider_octopush.snapshot.marks import Mark
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -38,43 +41,10 @@ RECORD = np.dtype([*SEALED.descr, ("digest", "<u8"), ("mark", "u1")])
 BLOCK = 65_536
 
 #: Records sorted at a time.
-_PARTITION = 262_144
+_TOGETHER = 262_144
 
 #: Records that share a place in the index.
 _PLACE = 16
-
-
-class Mark(IntEnum):
-    """What is known of a record."""
-
-    #: The list has the contact as its digest says.
-    KNOWN = 0
-    #: The list may have the contact, nobody knows how.
-    UNKNOWN = 1
-    #: Confirmed in the run that goes on, with this status.
-    ADDED = 2
-    UPDATED = 3
-    SKIPPED = 4
-    #: The same contact, with its digest under another secret.
-    REKEYED = 5
-    #: A request to remove it had no answer yet: the list may have the contact still.
-    REMOVING = 6
-    #: Removed from the list.
-    REMOVED = 7
-    #: Removed, but nobody knows whether before or after it was added elsewhere.
-    DOUBTED = 8
-    #: The list has the contact as its digest says, and a request to remove it was refused.
-    REFUSED = 9
-    #: The list may have the contact, by a request of another process that may still arrive.
-    TAKEN_OVER = 10
-    #: An earlier try of this very run was about to remove it, and had no answer.
-    OWN_REMOVING = 11
-    #: And above: known, with the digest under an older secret, whose place in the connection is added to this.
-    OLDER_SECRET = 16
-
-
-#: What says how the list has a contact, with a digest under the newest secret.
-CONFIRMED = (Mark.KNOWN, Mark.ADDED, Mark.UPDATED, Mark.SKIPPED, Mark.REKEYED, Mark.REFUSED)
 
 
 class ShortFileError(EOFError):
@@ -94,15 +64,11 @@ class Records:
         self._file = file
         self._offset = offset
         self.count = count
-        self._shift, self._starts = _no_index()
+        self._bits, self._starts = 0, np.zeros(2, np.uint32)
 
-    def blocks(self, first: int = 0) -> Iterator[Array]:
-        """
-        Give the records in their order, some ten thousand at a time.
-
-        :param first: the position of the first one.
-        """
-        for start in range(first, self.count, BLOCK):
+    def blocks(self) -> Iterator[Array]:
+        """Give the records in their order, some ten thousand at a time."""
+        for start in range(0, self.count, BLOCK):
             yield self.read(start, min(BLOCK, self.count - start))
 
     def read(self, start: int, number: int) -> Array:
@@ -123,13 +89,22 @@ class Records:
 
     def index(self) -> None:
         """Make records findable; reads all of them."""
-        bits = _bits(self.count, _PLACE)
-        counts = np.zeros(2**bits + 1, np.int64)
+        self._bits = _bits(self.count, _PLACE)
+        self._starts = self.starts(self._bits)
+
+    def starts(self, bits: int) -> Array:
+        """
+        Return from which position on sorted records begin with 0, with 1, and so on; and the position behind them all.
+
+        :param bits: how long these beginnings are.
+        """
+        counts = np.zeros(2**bits + 1, np.uint32)
         for block in self.blocks():
             places = _places(block["high"], bits)
-            first, last = int(places[0]), int(places[-1])
-            counts[first + 1 : last + 2] += np.bincount(places - first, minlength=last - first + 1)
-        self._shift, self._starts = bits, np.cumsum(counts).astype(np.uint32)
+            first = int(places[0])
+            found = np.bincount(places - first)
+            counts[first + 1 : first + 1 + len(found)] += found.astype(np.uint32)
+        return np.cumsum(counts, dtype=np.uint32)
 
     def find(self, wanted: Array) -> tuple[Array, Array]:
         """
@@ -143,7 +118,7 @@ class Records:
         if not self.count or not len(wanted):
             return positions, found
         high, low = wanted["high"].copy(), wanted["low"].copy()
-        places = _places(high, self._shift)
+        places = _places(high, self._bits)
         starts = self._starts[places].astype(np.int64)
         sizes = self._starts[places + 1] - starts
         total = int(sizes.sum())
@@ -180,6 +155,18 @@ class Spool:
         """
         self._end = self.write(records, self._end)
 
+    def extend(self, blocks: Iterable[Array]) -> Records:
+        """
+        Write blocks of records behind all others.
+
+        :return: all that was written.
+        :raises OSError: when there is no room.
+        """
+        start = self._end
+        for block in blocks:
+            self.append(block)
+        return self.records(start)
+
     def write(self, records: Array, position: int) -> int:
         """
         Write records from a position on.
@@ -187,31 +174,20 @@ class Spool:
         :return: the position behind them.
         :raises OSError: when there is no room.
         """
-        _write(self._file, records.tobytes(), position * RECORD.itemsize)
+        rest, place = memoryview(records.tobytes()), position * RECORD.itemsize
+        while rest:
+            written = os.pwrite(self._file.fileno(), rest, place)
+            rest, place = rest[written:], place + written
         return position + len(records)
 
-    def records(self, number: int | None = None) -> Records:
+    def records(self, start: int = 0, end: int | None = None) -> Records:
         """
         Return the records in the order in which they were noted.
 
-        :param number: how many of them; None: all that were appended.
+        :param start: the position of the first one.
+        :param end: the position behind the last one; None: all that were appended.
         """
-        return Records(self._file, 0, self._end if number is None else number)
-
-
-def copied(records: Records, file: BinaryIO) -> Records:
-    """
-    Copy records behind all that a file holds.
-
-    :param file: that is written by nobody else.
-    :raises OSError: when there is no room.
-    """
-    offset = os.fstat(file.fileno()).st_size
-    end = offset
-    for block in records.blocks():
-        _write(file, block.tobytes(), end)
-        end += block.nbytes
-    return Records(file, offset, records.count)
+        return Records(self._file, start * RECORD.itemsize, (self._end if end is None else end) - start)
 
 
 def merged(old: Records, later: Records) -> Iterator[Array]:
@@ -221,77 +197,28 @@ def merged(old: Records, later: Records) -> Iterator[Array]:
     :param old: sorted.
     :param later: noted after these, in whatever order.
     """
-    bits = _bits(old.count + later.count, _PARTITION)
-    reader = _Reader(old)
-    for place, part in enumerate(_partitions(later, bits)):
-        yield _last_of_each(np.concatenate([reader.below(place + 1, bits), part]))
+    bits = _bits(old.count + later.count, _TOGETHER)
+    with closing(Spool()) as spool:
+        runs = [old, *_sorted_runs(later, spool)]
+        starts = np.array([run.starts(bits) for run in runs]).T.tolist()
+        for first, end in pairwise(starts):
+            yield _last_of_each(
+                np.concatenate([run.read(a, b - a) for run, a, b in zip(runs, first, end, strict=True)])
+            )
 
 
-def _partitions(records: Records, bits: int) -> Iterator[Array]:
-    """
-    Give records by the first bits of their sealed numbers, those of a partition in the order they were noted.
-
-    :param bits: there are two to the power of these partitions.
-    """
-    if not bits:
-        yield records.read(0, records.count)
-        return
-    counts = np.zeros(2**bits, np.int64)
-    for block in records.blocks():
-        counts += np.bincount(_places(block["high"], bits), minlength=len(counts))
-    ends = np.cumsum(counts)
-    with tempfile.TemporaryFile(prefix="octopush-") as file:
-        cursors = ends - counts
-        for block in records.blocks():
-            places = _places(block["high"], bits)
-            order = np.argsort(places, kind="stable")
-            places, block = places[order], block[order]
-            first = np.flatnonzero(np.diff(places, prepend=-1))
-            for start, stop in zip(first.tolist(), [*first[1:].tolist(), len(block)], strict=True):
-                place = places[start]
-                _write(file, block[start:stop].tobytes(), int(cursors[place]) * RECORD.itemsize)
-                cursors[place] += stop - start
-        scattered = Records(file, 0, records.count)
-        for start, number in zip((ends - counts).tolist(), counts.tolist(), strict=True):
-            yield scattered.read(start, number)
-
-
-class _Reader:
-    """Reads sorted records once, from the first to the last."""
-
-    def __init__(self, records: Records) -> None:
-        self._blocks = records.blocks()
-        self._next = np.zeros(0, RECORD)
-
-    def below(self, place: int, bits: int) -> Array:
-        """Return the records that were not read yet, up to those whose numbers begin with ``place`` or more."""
-        taken = []
-        while True:
-            stop = int(np.searchsorted(_places(self._next["high"], bits), place))
-            taken.append(self._next[:stop])
-            self._next = self._next[stop:]
-            if len(self._next):
-                break
-            block = next(self._blocks, None)
-            if block is None:
-                break
-            self._next = block
-        return np.concatenate(taken)
+def _sorted_runs(records: Records, spool: Spool) -> Iterator[Records]:
+    """Sort as many records as are sorted at a time; those of one number stay in the order in which they were noted."""
+    for start in range(0, records.count, _TOGETHER):
+        run = records.read(start, min(_TOGETHER, records.count - start))
+        yield spool.extend([run[np.argsort(run["high"], kind="stable")]])
 
 
 def _last_of_each(records: Array) -> Array:
-    if not len(records):
-        return records
     records = records[np.lexsort((records["low"], records["high"]))]
-    high, low = records["high"], records["low"]
-    is_first = np.ones(len(records), bool)
-    is_first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-    first = np.flatnonzero(is_first)
-    last: Array = records[np.append(first[1:], len(records)) - 1]
-    is_there = (records["mark"] != Mark.REMOVED) & (records["mark"] != Mark.DOUBTED)
-    in_doubt = last["mark"] == Mark.DOUBTED
-    last["mark"][in_doubt] = np.where(np.logical_or.reduceat(is_there, first)[in_doubt], Mark.UNKNOWN, Mark.REMOVED)
-    there: Array = last[last["mark"] != Mark.REMOVED]
+    is_last = np.ones(len(records), bool)
+    is_last[:-1] = (records["high"][1:] != records["high"][:-1]) | (records["low"][1:] != records["low"][:-1])
+    there: Array = records[is_last & (records["mark"] != Mark.REMOVED)]
     return there
 
 
@@ -299,14 +226,6 @@ def _parsed(content: bytes, number: int) -> Array:
     if len(content) != number * RECORD.itemsize:
         raise ShortFileError("the file ends before its records do")
     return np.frombuffer(content, RECORD)
-
-
-def _write(file: Any, content: bytes, position: int) -> None:
-    rest = memoryview(content)
-    while rest:
-        written = os.pwrite(file.fileno(), rest, position)
-        position += written
-        rest = rest[written:]
 
 
 def _bits(count: int, together: int) -> int:
@@ -318,7 +237,3 @@ def _places(high: Array, bits: int) -> Array:
     if not bits:
         return np.zeros(len(high), np.int64)
     return (high >> np.uint64(64 - bits)).astype(np.int64)
-
-
-def _no_index() -> tuple[int, Array]:
-    return 0, np.zeros(2, np.uint32)

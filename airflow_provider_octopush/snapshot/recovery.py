@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from airflow_provider_octopush.exceptions import SnapshotConflictError, SupersededError
-from airflow_provider_octopush.snapshot.opening import Run
-from airflow_provider_octopush.snapshot.queries import looking_into
+from airflow_provider_octopush.snapshot.queries import look_into
 from airflow_provider_octopush.snapshot.sealing import Keys
-from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.store import Store
+from airflow_provider_octopush.snapshot.tries import Run
 
 
 def recover(store: Store, keys: Sequence[Keys], account: str) -> int | None:
@@ -23,29 +20,8 @@ def recover(store: Store, keys: Sequence[Keys], account: str) -> int | None:
     :param keys: of all secrets; the first one writes.
     :param account: that the snapshot has to be of.
     :return: how many contacts it holds now; None when no run has left anything.
-    :raises SnapshotConflictError: when another run has begun meanwhile.
+    :raises SupersededError: when another run has begun meanwhile, which does the same itself.
     :raises SnapshotError: another of its subclasses, when the snapshot cannot be relied on.
     """
-    with looking_into(store, keys, account) as opening:
-        if not opening.others_were_there:
-            return None
-        identity, reading = opening.identity, _reading_of_all(opening.readings)
-    try:
-        with Snapshot(store, keys, identity, Run(f"recover {secrets.token_hex(8)}", reading=reading)) as snapshot:
-            return snapshot.replace()
-    except SupersededError:
-        raise SnapshotConflictError(
-            f"a run that writes {store.name} has begun meanwhile, and takes over itself what was left: nothing was "
-            "changed here, and there is nothing more to do"
-        ) from None
-
-
-def _reading_of_all(readings: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return how numbers were read; where that was not the same each time, something that is like no run's reading."""
-    different: list[Mapping[str, Any]] = []
-    for reading in readings:
-        if reading and reading not in different:
-            different.append(reading)
-    if len(different) > 1:
-        return {"in several ways": [dict(reading) for reading in different]}
-    return different[0] if different else None
+    with look_into(store, keys, account, Run(f"recover {secrets.token_hex(8)}")) as snapshot:
+        return snapshot.replace() if snapshot.unfinished and not snapshot.is_blank else None

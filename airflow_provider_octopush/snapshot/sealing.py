@@ -10,8 +10,7 @@ RFC 5869).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable
 
 import msgspec
 import numpy as np
@@ -20,16 +19,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from airflow_provider_octopush.exceptions import SnapshotUnreadableError
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.snapshot.records import RECORD, SEALED, Array
+from airflow_provider_octopush.snapshot.store import RESTORE
 
 #: A number's bytes before it is sealed: 24 digits, where E.164 has 15 at most.
 _NUMBER_BYTES = 10
 _FIELDS = [name for name, *_ in SEALED.descr]
 
-
-class NotSealedError(ValueError):
-    """Something was not sealed with this secret."""
+_NOT_SEALED = f"a snapshot holds what its secret does not open: {RESTORE}"
 
 
 class Keys:
@@ -43,6 +42,8 @@ class Keys:
         self._secret = secret.encode()
         self._numbers = AESSIV(self._derive("number", 64))
         self._texts = AESSIV(self._derive("text", 64))
+        self._payload_key = self._derive("digest", 32)
+        self._checksum_key = self._derive("checksum", 32)
         #: Tells which secret it was, and nothing else.
         self.name = self._derive("name", 8).hex()
 
@@ -63,7 +64,7 @@ class Keys:
         """
         Open the numbers of records.
 
-        :raises NotSealedError: when one was not sealed with this secret, or is damaged.
+        :raises SnapshotUnreadableError: when one was not sealed with this secret, or is damaged.
         """
         fields = np.zeros(len(records), SEALED)
         fields[:] = records[_FIELDS]
@@ -74,15 +75,23 @@ class Keys:
                 for start in range(0, len(sealed), size)
             ]
         except InvalidTag:
-            raise NotSealedError("a number cannot be opened") from None
+            raise SnapshotUnreadableError(_NOT_SEALED) from None
 
-    def digester(self, meaning: bytes) -> Digester:
+    def digests(self, payloads: Iterable[ContactPayload], meaning: bytes) -> Array:
         """
-        Return what digests payloads.
+        Return the digest of each payload: 8 bytes, of which two that differ are the same once in 18 billion billion.
 
         :param meaning: what, beside a payload, decides what it means to Octopush.
+        :return: 64-bit integers.
         """
-        return Digester(hashlib.blake2b(meaning, key=self._payload_key, digest_size=32).digest())
+        key = hashlib.blake2b(meaning, key=self._payload_key, digest_size=32).digest()
+        start, encode = hashlib.blake2b(key=key, digest_size=8), msgspec.json.Encoder().encode
+        digests = []
+        for payload in payloads:
+            started = start.copy()
+            started.update(encode(payload))
+            digests.append(started.digest())
+        return np.frombuffer(b"".join(digests), "<u8")
 
     def checksum(self) -> hashlib.blake2b:
         """Return a keyed checksum of nothing yet."""
@@ -100,42 +109,13 @@ class Keys:
         """
         Open text.
 
-        :raises NotSealedError: when it was not sealed with this secret, or is damaged.
+        :raises SnapshotUnreadableError: when it was not sealed with this secret, or is damaged.
         """
         try:
             return self._texts.decrypt(bytes.fromhex(sealed), None)
         except (InvalidTag, ValueError):
-            raise NotSealedError("a text cannot be opened") from None
-
-    @cached_property
-    def _payload_key(self) -> bytes:
-        return self._derive("digest", 32)
-
-    @cached_property
-    def _checksum_key(self) -> bytes:
-        return self._derive("checksum", 32)
+            raise SnapshotUnreadableError(_NOT_SEALED) from None
 
     def _derive(self, purpose: str, length: int) -> bytes:
         info = f"airflow-provider-octopush snapshot {purpose}".encode()
         return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(self._secret)
-
-
-class Digester:
-    """
-    Digests what is sent of contacts: 8 bytes, of which two that differ are the same once in 18 billion billion.
-
-    :param key: 32 bytes.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self._start = hashlib.blake2b(key=key, digest_size=8)
-        self._encode = msgspec.json.Encoder().encode
-
-    def digests(self, payloads: Sequence[ContactPayload]) -> Array:
-        """Return the digest of each payload, as 64-bit integers."""
-        return np.frombuffer(b"".join(map(self._digest, payloads)), "<u8")
-
-    def _digest(self, payload: ContactPayload) -> bytes:
-        started = self._start.copy()
-        started.update(self._encode(payload))
-        return started.digest()

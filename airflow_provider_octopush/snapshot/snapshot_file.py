@@ -1,8 +1,8 @@
 """
-A file of a snapshot: a header in JSON, which a person can read, a checksum, and the records.
+A file of a snapshot: a line of JSON, which a person can read, a line with a checksum, and the records.
 
-``head -1`` shows the header. Whoever has no secret learns from it when which run wrote how many records, and how phone
-numbers were read; of which account, list and task it is, is sealed.
+``head -1`` shows the first. Whoever has no secret learns from the file when which run wrote how many records, and how
+phone numbers were read; of which account, list and task it is, is sealed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,12 @@ from airflow_provider_octopush.exceptions import (
     SnapshotUnreadableError,
 )
 from airflow_provider_octopush.snapshot.records import RECORD, Array, Records
-from airflow_provider_octopush.snapshot.sealing import Keys, NotSealedError
+from airflow_provider_octopush.snapshot.sealing import Keys
+from airflow_provider_octopush.snapshot.store import BEGIN_ANEW, BEGINNING, RESTORE
 
-FORMAT = 2
+FORMAT = 3
 
-_ALIGNED = 4096
-_HEADER_MAX_BYTES = 4 * 1024 * 1024
 _CHECKSUM_LENGTH = 64
-_RESTORE = (
-    "restore it from a backup, or delete it with its additions and run once with resend=True: a first run, which sends "
-    "everything and removes nobody"
-)
 
 
 class Identity(NamedTuple):
@@ -47,6 +42,30 @@ class Identity(NamedTuple):
     writer: str | None
 
 
+class Noted(msgspec.Struct, frozen=True):
+    """
+    What a run has noted. One takes the place of another at once, so that a signal finds either of them and nothing in
+    between.
+
+    :param records: how many records were noted by this try.
+    :param before: contacts that the list held before the run.
+    :param noted: of the contacts that were sent, or are about to be, those that it did not hold.
+    :param removed: contacts that were removed.
+    :param counts: what else is counted, for the summary of the next try.
+    """
+
+    records: int = 0
+    before: int = 0
+    noted: int = 0
+    removed: int = 0
+    counts: dict[str, float] = {}
+
+    @property
+    def after(self) -> int:
+        """How many contacts the list holds by it."""
+        return self.before + self.noted - self.removed
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True):
     """
     What stands before the records.
@@ -57,9 +76,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param generation: how often the snapshot was replaced; that of an addition is the one which it adds to.
     :param run: tells the try that wrote it from all others; these names rise with time.
     :param date: of the run, as Airflow dates it; ISO 8601 in UTC, None where it has none.
-    :param records: how many there are; -1 in the first header of a file that is being written.
     :param opted_out: how many people had opted out, the last time that this was found to be right.
-    :param reading: how phone numbers were read; empty in what erases somebody, and where nobody knows (``adopt``).
+    :param reading: how phone numbers were read; empty where nobody knows (``adopt``).
     :param countries: country codes of the numbers that were ever held.
     :param dag_run: the same for all instances of a mapped task in one run of the Dag, and for no other run.
     :param map_index: of the instance; -1 where the task is not mapped.
@@ -67,16 +85,15 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param included: try → its last addition that is in these records.
     :param sequence: the number of an addition among those of its try, from 0.
     :param run_of_tries: the same for all tries of one run.
-    :param counts: what the run has counted, for the summary of its next try.
+    :param noted: what the run had noted by then.
     """
 
     format: int = FORMAT
     secret: str
-    identity: str
-    generation: int
+    identity: str = ""
+    generation: int = 0
     run: str
-    date: str | None
-    records: int = -1
+    date: str | None = None
     opted_out: int = 0
     reading: dict[str, Any] = {}
     countries: list[int] = []
@@ -86,7 +103,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     included: dict[str, int] = {}
     sequence: int = 0
     run_of_tries: str = ""
-    counts: dict[str, float] = {}
+    noted: Noted = Noted()
 
 
 class _Format(msgspec.Struct):
@@ -109,44 +126,32 @@ class Opened(NamedTuple):
     keys: int
 
 
-def seal_identity(identity: Identity, keys: Keys) -> str:
-    """
-    Return what stands in the header for an identity.
-
-    :raises RuntimeError: when a part of it is not known: whatever is written so, no later run could open.
-    """
-    if None in (identity.account, identity.writer):
-        raise RuntimeError("the identity of a snapshot is not whole: please report this as a bug")
-    return keys.seal_text(msgspec.json.encode(identity))
-
-
 def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes], int]:
     """
     Write a file, beside all others.
 
-    :param header: without the number of records.
+    :param header: what it says of itself.
     :param keys: that the records were sealed with.
     :param blocks: the records, in their order.
     :return: a temporary file, with a name as long as it is open, and how many records it holds.
     :raises OSError: when there is no room.
+    :raises RuntimeError: when no later run could open it, as it does not say what it is about, or says too much.
     """
-    # Room for the number of records, which shows only at the end.
-    room = len(_first_lines(header, "", 0)) + _CHECKSUM_LENGTH + len(str(2**63))
-    offset = -(-room // _ALIGNED) * _ALIGNED
+    line = msgspec.json.encode(header) + b"\n"
+    if not header.identity or len(line) + _CHECKSUM_LENGTH >= BEGINNING:
+        raise RuntimeError("a file of a snapshot would not open again: please report this as a bug")
     file = tempfile.NamedTemporaryFile(prefix="octopush-snapshot-")  # noqa: SIM115 - the caller closes it
     try:
-        file.seek(offset)
-        checksum = keys.checksum()
-        number = 0
+        checksum, number = keys.checksum(), 0
+        checksum.update(line)
+        file.write(line + b" " * _CHECKSUM_LENGTH + b"\n")
         for block in blocks:
             content = block.tobytes()
             checksum.update(content)
             file.write(content)
             number += len(block)
-        header = msgspec.structs.replace(header, records=number)
-        checksum.update(msgspec.json.encode(header))
-        file.seek(0)
-        file.write(_first_lines(header, checksum.hexdigest(), offset))
+        file.seek(len(line))
+        file.write(checksum.hexdigest().encode())
         file.flush()
     except BaseException:
         file.close()
@@ -154,29 +159,26 @@ def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes
     return file, number
 
 
-def read_header(content: bytes, what: str) -> tuple[Header, bytes, str, int]:
+def read_header(content: bytes, what: str) -> Header:
     """
-    Read the beginning of a file, unchecked.
+    Read the header of a file, unchecked.
 
+    :param content: the beginning of the file.
     :param what: the file, for error messages.
-    :return: the header, its own bytes, the checksum, and where the records begin.
     :raises SnapshotFormatError: when the format is another one.
     :raises SnapshotUnreadableError: when there is no header.
     """
-    line, _, rest = content.partition(b"\n")
-    second, _, _ = rest.partition(b"\n")
+    line, _, _ = content.partition(b"\n")
     try:
         found = msgspec.json.decode(line, type=_Format).format
         if found != FORMAT:
-            todo = "install the version that wrote it, or a newer one" if found > FORMAT else _RESTORE
+            todo = "install the version that wrote it, or a newer one" if found > FORMAT else RESTORE
             raise SnapshotFormatError(
                 f"{what} has the format {found}, this version of airflow-provider-octopush knows {FORMAT}: {todo}"
             )
-        header = msgspec.json.decode(line, type=Header)
-        checksum, offset = second.decode("ascii").split()
-        return header, line, checksum, int(offset)
+        return msgspec.json.decode(line, type=Header)
     except (msgspec.MsgspecError, ValueError):
-        raise SnapshotUnreadableError(f"{what} is torn or is not a snapshot: {_RESTORE}") from None
+        raise SnapshotUnreadableError(f"{what} is torn or is not a snapshot: {RESTORE}") from None
 
 
 def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
@@ -188,62 +190,25 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     :param what: the file, for error messages.
     :raises SnapshotError: one of its subclasses, when it is not.
     """
-    header, line, checksum, offset = read_header(beginning(file), what)
-    place = _place_of(header, keys, what)
-    records = Records(file, offset, header.records)
-    expected = keys[place].checksum()
-    size = os.fstat(file.fileno()).st_size
-    if header.records < 0 or size != offset + header.records * RECORD.itemsize:
-        raise SnapshotUnreadableError(f"{what} is torn: {_RESTORE}")
-    for block in records.blocks():
-        expected.update(block.tobytes())
-    expected.update(line)
-    if expected.hexdigest() != checksum:
-        raise SnapshotUnreadableError(f"{what} is damaged, its checksum is wrong: {_RESTORE}")
-    return Opened(header, _identity(header, keys[place], what), records, place)
-
-
-def read_identity(content: bytes, keys: Sequence[Keys], what: str) -> Identity:
-    """
-    Read from the beginning of a file, unchecked, what the file is about.
-
-    :param keys: of all secrets.
-    :param what: the file, for error messages.
-    :raises SnapshotError: one of its subclasses, when that cannot be read.
-    """
-    header, *_ = read_header(content, what)
-    return _identity(header, keys[_place_of(header, keys, what)], what)
-
-
-def _place_of(header: Header, keys: Sequence[Keys], what: str) -> int:
+    beginning = os.pread(file.fileno(), BEGINNING, 0)
+    header = read_header(beginning, what)
     place = next((place for place, one in enumerate(keys) if one.name == header.secret), None)
     if place is None:
         raise SnapshotSecretError(
             f"{what} was written with another snapshot_secret than the connection has: put that one back, behind a "
-            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, delete "
-            "the snapshot with all of its additions"
+            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, "
+            f"{BEGIN_ANEW}"
         )
-    return place
-
-
-def _identity(header: Header, keys: Keys, what: str) -> Identity:
-    try:
-        return msgspec.json.decode(keys.open_text(header.identity), type=Identity)
-    except (NotSealedError, msgspec.MsgspecError):
-        raise SnapshotUnreadableError(f"{what} is damaged: {_RESTORE}") from None
-
-
-def beginning(file: BinaryIO) -> bytes:
-    """Return what holds the header of a file."""
-    content = b""
-    while content.count(b"\n") < 2 and len(content) < _HEADER_MAX_BYTES:
-        more = os.pread(file.fileno(), _ALIGNED, len(content))
-        if not more:
-            break
-        content += more
-    return content
-
-
-def _first_lines(header: Header, checksum: str, offset: int) -> bytes:
-    lines = msgspec.json.encode(header) + f"\n{checksum} {offset}\n".encode()
-    return lines + b" " * (offset - len(lines) - 1) + b"\n" if offset else lines
+    line, _, following = beginning.partition(b"\n")
+    second, _, _ = following.partition(b"\n")
+    offset = len(line) + len(second) + 2
+    count, rest = divmod(os.fstat(file.fileno()).st_size - offset, RECORD.itemsize)
+    records = Records(file, offset, count)
+    checksum = keys[place].checksum()
+    checksum.update(line + b"\n")
+    for block in records.blocks():
+        checksum.update(block.tobytes())
+    if rest or checksum.hexdigest().encode() != second:
+        raise SnapshotUnreadableError(f"{what} is torn or damaged: {RESTORE}")
+    identity = msgspec.json.decode(keys[place].open_text(header.identity), type=Identity)
+    return Opened(header, identity, records, place)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import IO, BinaryIO, Protocol
 
+#: Bytes that hold the header of a file.
+BEGINNING = 256 * 1024
+
 #: The addition that says which generation was the last one, and what was remembered since.
 TIP = "last"
 
 #: What to do about two runs at a time.
 ONE_AT_A_TIME = "Let one run at a time write it (max_active_runs=1), then run this task again"
+
+#: What to do about a list whose snapshot is lost, and about a snapshot that does not open.
+FIRST_RUN = "run once with resend=True: a first run, which sends everything and removes nobody"
+BEGIN_ANEW = f"delete it with its additions, and {FIRST_RUN}"
+RESTORE = f"restore it from a backup, or {BEGIN_ANEW}"
 
 
 class Store(Protocol):

@@ -15,13 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_octopush.snapshot.store import Store
+from airflow_provider_octopush.snapshot.store import BEGINNING, Store
 
 #: What the folder of the additions is called, beside the snapshot.
 ADDITIONS = ".additions"
-
-#: Bytes that the header is read with: nearly always all of it.
-_BEGINNING = 64 * 1024
 
 
 def open_store(path: str) -> Store:
@@ -66,7 +63,7 @@ class LocalStore:
         if file is None:
             return None
         with file:
-            return file.read(_BEGINNING)
+            return file.read(BEGINNING)
 
     def put(self, file: IO[bytes]) -> None:
         """Put a named file in the snapshot's place."""
@@ -114,7 +111,7 @@ class ObjectStore:
         """Return what holds the header of the snapshot that is there now; None when there is none."""
         self._path.fs.invalidate_cache()
         try:
-            content: bytes = self._path.fs.cat_file(self._path.path, start=0, end=_BEGINNING)
+            content: bytes = self._path.fs.cat_file(self._path.path, start=0, end=BEGINNING)
         except FileNotFoundError:
             return None
         return content

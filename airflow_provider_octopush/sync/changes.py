@@ -14,6 +14,7 @@ import numpy as np
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.formulas import defuse, undo_defuse
+from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, are
 from airflow_provider_octopush.sync.csv_file import CsvFile
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class Changes:
         for start in range(0, len(positions), _TOGETHER):
             part = positions[start : start + _TOGETHER]
             (records,) = self._snapshot.records_at(part)
-            yield self._snapshot.numbers(records), self._is_asked[part] | self._snapshot.may_be_gone(records)
+            yield self._snapshot.numbers(records), self._is_asked[part] | are(records, MAY_BE_GONE)
 
 
 def _sent(is_held: bool) -> Change:

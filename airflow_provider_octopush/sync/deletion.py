@@ -19,6 +19,7 @@ from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.delivery.delivery import StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError
 from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
+from airflow_provider_octopush.snapshot.marks import DOUBTFUL, MAY_BE_GONE, Mark, are
 from airflow_provider_octopush.sync.removal import Candidate, Removal, Removed
 from airflow_provider_octopush.sync.summary import DeletionSummary
 from airflow_provider_octopush.sync.sync import Frames, KilledError
@@ -226,14 +227,14 @@ class ContactDeletion:
         return [numbers[place] for place in held], [found[place] for place in held]
 
     def _candidate(self, number: int, asked: _Asked) -> Candidate:
-        if self._snapshot is None or asked.record is None:
+        if asked.record is None:
             return Candidate(f"+{number}", record=asked)
         return Candidate(
             f"+{number}",
-            may_be_gone=bool(self._snapshot.may_be_gone(asked.record)),
-            is_doubtful=bool(self._snapshot.is_doubtful(asked.record)),
-            was_refused=bool(self._snapshot.was_refused(asked.record)),
-            was_asked=bool(self._snapshot.was_asked(asked.record)),
+            may_be_gone=bool(are(asked.record, MAY_BE_GONE)),
+            is_doubtful=bool(are(asked.record, DOUBTFUL)),
+            was_refused=bool(asked.record["mark"] == Mark.REFUSED),
+            was_asked=bool(asked.record["mark"] == Mark.OWN_REMOVING),
             record=asked,
         )
 
@@ -265,7 +266,7 @@ class ContactDeletion:
         if self._snapshot is None or self.summary.validate_only:
             return
         self.summary.forgotten = self._snapshot.noted.removed
-        if not (self._snapshot.noted.records or self._snapshot.has_leftovers):
+        if not (self._snapshot.noted.records or self._snapshot.others):
             return
         self._snapshot.replace(forgets=True)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.phones.possible import country_codes, numbers_in
+from airflow_provider_octopush.snapshot.marks import statuses_of
 from airflow_provider_octopush.snapshot.records import Array, Spool
 from airflow_provider_octopush.sync.changes import Changes, ChangeState
 
@@ -149,20 +150,18 @@ class Diff:
         self._is_seen[positions[is_there]] = True
         is_same, digests = self._snapshot.compare([contact.payload for contact in contacts], found)
         is_same &= is_there
-        statuses = Counter(compress(self._snapshot.statuses(found), is_same.tolist()))
+        statuses = Counter(compress(statuses_of(found), is_same.tolist()))
         unchanged = statuses.pop(None, 0)
         if self._resend and unchanged:
             # What an earlier try of this run has sent is not sent again.
-            is_same &= np.array([status is not None for status in self._snapshot.statuses(found)])
+            is_same &= np.array([status is not None for status in statuses_of(found)])
         elif unchanged:
             counts["unchanged"] = unchanged
         for status, number in statuses.items():
             counts[str(status)] = number
         if statuses:
-            before = zip(contacts, self._snapshot.statuses(found), strict=True)
+            before = zip(contacts, statuses_of(found), strict=True)
             self._changes.write_sent_before(list(compress(before, is_same.tolist())))
-        older = is_same & self._snapshot.is_of_older_secret(found)
-        self._snapshot.note_digests(found[older], digests[older])
         records = found[~is_same]
         records["digest"] = digests[~is_same]
         self.to_send.append(records)

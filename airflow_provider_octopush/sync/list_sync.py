@@ -24,6 +24,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotError,
     TooManyRejectedError,
 )
+from airflow_provider_octopush.snapshot.marks import DOUBTFUL, MAY_BE_GONE, Mark, are
 from airflow_provider_octopush.sync.changes import Change, Changes, ChangeState
 from airflow_provider_octopush.sync.contact_file import ContactFile
 from airflow_provider_octopush.sync.opt_outs import OptOuts, OptOutsRead
@@ -254,11 +255,10 @@ class ListSync:
             raise
 
     def _look(self) -> None:
-        self._snapshot.flush_if_due()
-        if self._superseded is None and not self._rules.plans:
-            self._superseded = self._snapshot.newer_run_if_due()
-            if self._superseded is not None:
-                self.kill()
+        superseded = self._snapshot.look_if_due()
+        if superseded is not None and self._superseded is None:
+            self._superseded = superseded
+            self.kill()
 
     # Who has opted out: the first step, which nothing that is wrong with the rows touches.
 
@@ -328,7 +328,7 @@ class ListSync:
     def _allowed_now(self, positions: Array) -> int:
         # That a removal was under way means that it was allowed.
         return len(positions) - sum(
-            int(self._snapshot.was_allowed(part).sum()) for part in self._snapshot.records_at(positions)
+            int((part["mark"] == Mark.REMOVING).sum()) for part in self._snapshot.records_at(positions)
         )
 
     @property
@@ -391,7 +391,7 @@ class ListSync:
             first_run=self._snapshot.first_run,
             generation=self._snapshot.generation_before,
             snapshot_before=self._snapshot.noted.before,
-            snapshot_after=self._snapshot.size_now,
+            snapshot_after=self._snapshot.noted.after,
             removed=self._snapshot.noted.removed,
             removed_opted_out=self._removed_opted_out,
             kept=kept.number,
@@ -460,16 +460,16 @@ class ListSync:
             for start in range(0, len(positions), _TOGETHER):
                 part = positions[start : start + _TOGETHER]
                 (records,) = self._snapshot.records_at(part)
-                is_gone, is_doubtful = self._snapshot.may_be_gone(records), self._snapshot.is_doubtful(records)
+                is_gone, is_doubtful = are(records, MAY_BE_GONE), are(records, DOUBTFUL)
                 is_chosen = (is_gone | is_doubtful) == may_be_gone
                 chosen = records[is_chosen]
                 numbers = self._snapshot.numbers(chosen)
                 for number, record, position in zip(numbers, chosen, part[is_chosen].tolist(), strict=True):
                     yield Candidate(
                         f"+{number}",
-                        may_be_gone=bool(self._snapshot.may_be_gone(record)),
-                        is_doubtful=bool(self._snapshot.is_doubtful(record)),
-                        was_refused=bool(self._snapshot.was_refused(record)),
+                        may_be_gone=bool(are(record, MAY_BE_GONE)),
+                        is_doubtful=bool(are(record, DOUBTFUL)),
+                        was_refused=bool(record["mark"] == Mark.REFUSED),
                         record=_Removing(record, position, change),
                     )
 
@@ -483,7 +483,8 @@ class ListSync:
         self._snapshot.note_kept(_records(candidates))
 
     def _note_removed(self, candidates: Sequence[Candidate]) -> None:
-        is_gone = [self._snapshot.is_gone_for_good(candidate.record.record) for candidate in candidates]
+        # Who another process may still send may be there again.
+        is_gone = [bool(candidate.record.record["mark"] != Mark.TAKEN_OVER) for candidate in candidates]
         self._removed_opted_out += sum(
             candidate.record.change is Change.OPTED_OUT
             for candidate, gone in zip(candidates, is_gone, strict=True)

@@ -332,9 +332,12 @@ def test_a_secret_that_is_missing_short_or_another_one(
     assert nights.simulator.requests_total == before
 
 
-def test_a_new_secret_sends_nothing(nights: Nights, connect: SetConnection) -> None:
+def test_a_new_secret_sends_everything_once_more_and_nobody_is_new_or_missing(
+    nights: Nights, connect: SetConnection
+) -> None:
     nights.run(people(1, 2, 3))
     connect(snapshot_secret=f"{'n' * 40}, {SECRET}")
+    check(nights.run(people(1, 2, 3), max_added=0, max_removed=0), updated=3, removed=0)
     check(nights.run(people(1, 2, 3)), unchanged=3, requests=0)
     connect(snapshot_secret="n" * 40)
     check(nights.run(people(1, 2)), unchanged=2, removed=1)

@@ -336,7 +336,7 @@ class TestErasing:
     ) -> None:
         if after:
             nights.run(people(1, 2, 3))
-        monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0)
+        monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0)
 
         def rows() -> Iterator[Rows]:
             if after == 2:
@@ -456,7 +456,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, seed: int, longest: float) -> Iterator
         patched.setattr(SlowStore, "delay", staticmethod(delay))
         patched.setattr(stores, "LocalStore", SlowStore)
         # As much as it can be: what is noted is put away all the time.
-        patched.setattr(snapshot_module, "NOTED_AFTER", 0.0)
+        patched.setattr(snapshot_module, "LOOKED_AFTER", 0.0)
         patched.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.001)
         yield
 
@@ -481,7 +481,7 @@ def test_a_slow_store_costs_time_and_nothing_else(nights: Nights, monkeypatch: p
 
 
 def test_hundreds_of_confirmations_are_opened_one_by_one(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0.0)
+    monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0.0)
     monkeypatch.setattr(snapshot_module, "GROWN_BY", 0.0)
     monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.0001)
     beside = nights.snapshot_path.with_name("customers.snapshot.additions")
@@ -570,7 +570,7 @@ class TestWhatAKilledFirstRunLeaves:
     def test_a_run_that_reads_numbers_otherwise_removes_nobody(
         self, nights: Nights, monkeypatch: pytest.MonkeyPatch, after: int
     ) -> None:
-        monkeypatch.setattr(snapshot_module, "NOTED_AFTER", 0.0)
+        monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0.0)
         monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.001)
 
         def rows() -> Iterator[Rows]:

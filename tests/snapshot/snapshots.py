@@ -11,11 +11,12 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from airflow_provider_octopush.payloads import ContactPayload
-from airflow_provider_octopush.snapshot.opening import Run
+from airflow_provider_octopush.snapshot import opening
 from airflow_provider_octopush.snapshot.records import Spool
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.tries import Run
 
 SECRET = "a secret of more than 32 characters"
 KEYS = [Keys(SECRET)]
@@ -68,7 +69,7 @@ def open_snapshot(store: Any, run: str = "run 1", *, keys: Sequence[Keys] = KEYS
     identity = options.pop("identity", IDENTITY)
     writes = options.pop("writes", True)
     reading = options.pop("reading", READING)
-    return Snapshot(store, keys, identity, Run(run, reading=reading, **options), writes=writes)
+    return opening.open_snapshot(store, keys, identity, Run(run, reading=reading, **options), writes=writes)
 
 
 def payloads(people: dict[int, str]) -> list[ContactPayload]:
@@ -110,6 +111,12 @@ def same(snapshot: Snapshot, people: dict[int, str]) -> list[bool]:
     positions, found = snapshot.find(list(people))
     is_same, _ = snapshot.compare(payloads(people), found)
     return list(map(bool, is_same & (positions >= 0)))
+
+
+def kill(snapshot: Snapshot) -> None:
+    """Let a process end without a word: its files go, what it has put in the store stays."""
+    snapshot.own.writes = False
+    snapshot.close()
 
 
 def _file(content: bytes) -> BinaryIO:

@@ -14,19 +14,19 @@ from typing import Any, NamedTuple
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_octopush.exceptions import SnapshotConflictError
+from airflow_provider_octopush.exceptions import SnapshotConflictError, SupersededError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.snapshots import account_of
 from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.snapshot.__main__ import main
-from airflow_provider_octopush.snapshot.queries import looking_into
+from airflow_provider_octopush.snapshot.queries import look_into
 from airflow_provider_octopush.snapshot.recovery import recover
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
-from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
 from airflow_provider_octopush.storage.snapshot_path import open_store
 from tests.conftest import SetConnection
 from tests.operators.nights import LIST, SECRET, Nights, check, number, people
-from tests.snapshot.snapshots import IDENTITY, KEYS, READING, MemoryStore, forget, journal, note, open_snapshot
+from tests.snapshot.snapshots import KEYS, READING, MemoryStore, forget, journal, kill, note, open_snapshot
 
 TASK = ("--list-name", LIST, "--dag-id", "dag", "--task-id", "task")
 
@@ -104,7 +104,7 @@ def leave_dead_run(command: Command, to_send: list[int], to_remove: list[int], *
     if confirmed:
         note(snapshot, {digits(n): "Zoé" for n in confirmed})
         snapshot.flush()
-    snapshot._resources.close()
+    kill(snapshot)
 
 
 def fill(nights: Nights, size: int) -> None:
@@ -159,7 +159,7 @@ def test_show_says_in_words_what_a_snapshot_says_of_itself(nights: Nights, comma
     assert (done.code, done.errors) == (0, "")
     lines = done.output.splitlines()
     for line in (
-        "format: 2",
+        f"format: {FORMAT}",
         "generation: 1",
         "date of the run: 2026-11-20T00:00:00+00:00",
         f"list: {LIST}",
@@ -173,7 +173,7 @@ def test_show_says_in_words_what_a_snapshot_says_of_itself(nights: Nights, comma
         "runs: none is under way, and none was killed",
     ):
         assert line in lines, done.output
-    assert "default_region FR; phone_check format; without_plus national; phonenumbers " in done.output
+    assert '"default_region":["FR"],"phone_check":"format","without_plus":"national"' in done.output
     assert nights.simulator.login not in done.output
     assert SECRET not in done.output
     assert number(1)[1:] not in done.output
@@ -408,7 +408,7 @@ def leave_dead_run_in(store: MemoryStore, **options: Any) -> None:
         snapshot.replace()
     dead = open_snapshot(store, "run 2", **options)
     journal(dead, [33612345679])
-    dead._resources.close()
+    kill(dead)
 
 
 def test_a_run_that_begins_meanwhile_recovers_what_was_left_itself() -> None:
@@ -421,11 +421,11 @@ def test_a_run_that_begins_meanwhile_recovers_what_was_left_itself() -> None:
     def begin_later(operation: str) -> None:
         nonlocal fetched
         fetched += operation == "fetch"
-        if fetched == 2:
+        if fetched == 1:
             store.parts[newer] = b"a sign"
 
     store.before = begin_later
-    with pytest.raises(SnapshotConflictError, match="has begun meanwhile"):
+    with pytest.raises(SupersededError, match="a newer run of the task took over"):
         recover(store, KEYS, "account")
     del store.parts[newer]
     assert (store.snapshot, store.parts) == before
@@ -465,7 +465,7 @@ def test_a_reading_that_is_not_known_is_no_objection_and_is_known_after_the_next
         assert snapshot.reads_otherwise
 
 
-def test_a_run_that_ends_while_somebody_looks_is_no_error() -> None:
+def test_whoever_looks_while_a_run_ends_is_told_to_look_again() -> None:
     store = MemoryStore()
     leave_dead_run_in(store)
     ended = False
@@ -477,8 +477,10 @@ def test_a_run_that_ends_while_somebody_looks_is_no_error() -> None:
             recover(store, KEYS, "account")
 
     store.before = end
-    with looking_into(store, KEYS, IDENTITY.account) as opening:
-        assert opening.records.count == 2
+    with pytest.raises(SnapshotConflictError, match="another run has just ended"):
+        look_into(store, KEYS, "account")
+    with look_into(store, KEYS, "account") as snapshot:
+        assert snapshot.size == 2
 
 
 @pytest.mark.usefixtures("airflow_db")  # where a connection is looked for that is nowhere

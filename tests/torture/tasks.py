@@ -177,7 +177,7 @@ def open_at(monkeypatch: pytest.MonkeyPatch, store: Callable[[], Any]) -> None:
 
 def note_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs note what was confirmed all the time: what they do in hours, they do in a second."""
-    monkeypatch.setattr(snapshot, "NOTED_AFTER", 0.0)
+    monkeypatch.setattr(snapshot, "LOOKED_AFTER", 0.0)
     monkeypatch.setattr(snapshot, "GROWN_BY", 0.0)
     monkeypatch.setattr(list_sync, "LOOK", 0.001)
 

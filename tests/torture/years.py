@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -28,10 +29,10 @@ from airflow_provider_octopush.exceptions import SnapshotError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.payloads import ContactItem
 from airflow_provider_octopush.simulator import Behaviour, Simulator
-from airflow_provider_octopush.snapshot.opening import Run
+from airflow_provider_octopush.snapshot.opening import open_snapshot
 from airflow_provider_octopush.snapshot.sealing import Keys
-from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.tries import Run
 from airflow_provider_octopush.sync.summary import ListSummary
 from tests.snapshot.snapshots import held
 from tests.torture.killed import Forker
@@ -207,7 +208,9 @@ class Year:
             return set()
         account = f"{self.simulator.login} {self.simulator.url}"
         keys = [Keys(secret) for secret in self.secrets]
-        with Snapshot(self.place.open(), keys, Identity(account, LIST, None), Run("look"), writes=False) as snapshot:
+        with open_snapshot(
+            self.place.open(), keys, Identity(account, LIST, None), Run("look"), writes=False
+        ) as snapshot:
             return {f"+{number}" for number in held(snapshot)}
 
     @property

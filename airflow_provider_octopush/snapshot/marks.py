@@ -1,0 +1,85 @@
+"""What is known of a contact, as a mark of its record; and what becomes of marks when records are read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+_Array: TypeAlias = npt.NDArray[Any]
+
+
+class Mark(IntEnum):
+    """What is known of a record."""
+
+    #: The list has the contact as its digest says.
+    KNOWN = 0
+    #: The list may have the contact, nobody knows how.
+    UNKNOWN = 1
+    #: Confirmed in the run that goes on, with this status.
+    ADDED = 2
+    UPDATED = 3
+    SKIPPED = 4
+    #: The list has the contact as its digest says, and a request to remove it was refused.
+    REFUSED = 5
+    #: A request to remove it had no answer yet: the list may have the contact still. It was allowed, so no limit counts
+    #: it again.
+    REMOVING = 6
+    #: An earlier try of this very run was about to remove it, and had no answer.
+    OWN_REMOVING = 7
+    #: The list may have the contact, by a request of another process that may still arrive.
+    TAKEN_OVER = 8
+    #: Removed from the list.
+    REMOVED = 9
+
+
+STATUSES = {"added": Mark.ADDED, "updated": Mark.UPDATED, "skipped": Mark.SKIPPED}
+_NAMES = {int(mark): status for status, mark in STATUSES.items()}
+
+#: The list has the contact as its digest says.
+CONFIRMED = (Mark.KNOWN, *STATUSES.values(), Mark.REFUSED)
+
+#: Nobody knows whether the list has the contact; a removal was begun whose end nobody knows.
+DOUBTFUL = (Mark.UNKNOWN, Mark.TAKEN_OVER)
+MAY_BE_GONE = (Mark.REMOVING, Mark.OWN_REMOVING)
+
+
+def are(records: _Array, marks: Collection[int]) -> _Array:
+    """Tell of records which have one of some marks."""
+    return np.isin(records["mark"], list(marks))
+
+
+def statuses_of(records: _Array) -> list[str | None]:
+    """Tell with which status records were confirmed by an earlier try of this run; None where they were not."""
+    return [_NAMES.get(mark) for mark in records["mark"].tolist()]
+
+
+def _table(changes: Mapping[int, int]) -> _Array:
+    """Return what each mark becomes; those that are not named stay."""
+    table = np.arange(256, dtype=np.uint8)
+    table[list(changes)] = list(changes.values())
+    return table
+
+
+AS_THEY_ARE = _table({})
+
+#: What is made of marks that an earlier try of this run has noted; that another run has noted; and where nobody knows
+#: in which order runs have noted them.
+OF_THIS_RUN = _table({Mark.UNKNOWN: Mark.TAKEN_OVER, Mark.REMOVING: Mark.OWN_REMOVING})
+OF_ANOTHER_RUN = _table({Mark.UNKNOWN: Mark.TAKEN_OVER, **dict.fromkeys(STATUSES.values(), Mark.KNOWN)})
+OUT_OF_ORDER = _table(dict.fromkeys((*CONFIRMED, Mark.UNKNOWN, Mark.REMOVED), Mark.TAKEN_OVER))
+
+#: What is made of marks in a snapshot, where nobody knows what happened since it was written.
+OUTDATED = _table(dict.fromkeys(CONFIRMED, Mark.UNKNOWN))
+
+#: What stands for marks in the next snapshot.
+KEPT = _table(
+    {
+        **dict.fromkeys(STATUSES.values(), Mark.KNOWN),
+        Mark.OWN_REMOVING: Mark.REMOVING,
+        Mark.TAKEN_OVER: Mark.UNKNOWN,
+    }
+)
