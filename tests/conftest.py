@@ -45,6 +45,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return OneAirflow(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_run_waits_for_an_older_one() -> Iterator[None]:
+    """An older run of a test is gone, or the test says when it goes on."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("airflow_provider_octopush.snapshot.opening.WAITED_FOR", 0.0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def running_simulator() -> Iterator[Simulator]:
     with Simulator() as simulator:

@@ -141,6 +141,7 @@ class CreateContactsOperator(RowsOperator):
 
     def _delivery(self) -> Delivery:
         return self._delivery_with(
+            self.hook.post_contacts,
             list_name=self.list_name,
             tag_name=self.tag_name,
             auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
+    from airflow_provider_octopush.payloads import ContactItem
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.changes import Changes
@@ -300,8 +301,8 @@ class SyncListOperator(RowsOperator):
             self._changes(context, snapshot) as (changes, changes_path),
         ):
             sync = ListSync(
-                partial(self._contact_sync, mapper, rejects_path),
-                self._removal,
+                partial(self._contact_sync, snapshot, mapper, rejects_path),
+                partial(self._removal, snapshot),
                 snapshot,
                 Diff(
                     snapshot,
@@ -381,13 +382,18 @@ class SyncListOperator(RowsOperator):
         )
 
     def _contact_sync(
-        self, mapper: ContactMapper, rejects_path: str | None, rejects: RejectsFile | None, **known: Any
+        self,
+        snapshot: Snapshot,
+        mapper: ContactMapper,
+        rejects_path: str | None,
+        rejects: RejectsFile | None,
+        **known: Any,
     ) -> ContactSync:
         from airflow_provider_octopush.sync.sync import ContactSync
 
         return ContactSync(
             mapper,
-            None if self.validate_only else self._delivery(),
+            None if self.validate_only else self._delivery(snapshot),
             chunk_size=self.chunk_size,
             concurrency=self.concurrency,
             **self._ends(),
@@ -398,18 +404,26 @@ class SyncListOperator(RowsOperator):
             **known,
         )
 
-    def _delivery(self) -> Delivery:
+    def _delivery(self, snapshot: Snapshot) -> Delivery:
+        def post(body: bytes) -> Sequence[ContactItem]:
+            snapshot.check_newest()
+            return self.hook.post_contacts(body)
+
         return self._delivery_with(
+            post,
             list_name=self.list_name,
             tag_name=self.tag_name,
             auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,
         )
 
-    def _removal(self, **known: Any) -> Removal:
+    def _removal(self, snapshot: Snapshot, **known: Any) -> Removal:
         from airflow_provider_octopush.delivery.retry import Backoff
         from airflow_provider_octopush.sync.removal import Removal
 
-        delete = partial(self.hook.delete_contacts, list_name=str(self.list_name))
+        def delete(numbers: Sequence[str]) -> None:
+            snapshot.check_newest()
+            self.hook.delete_contacts(numbers, list_name=str(self.list_name))
+
         return Removal(delete, Backoff(self.hook.settings.retries), **known)
 
     def _snapshot(self, context: Context) -> Snapshot:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.exceptions import OctopushError
     from airflow_provider_octopush.hooks.octopush import OctopushHook
     from airflow_provider_octopush.operators.upstream import Wholeness
+    from airflow_provider_octopush.payloads import ContactItem
     from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.phones.reader import PhoneReader
@@ -257,17 +258,18 @@ class RowsOperator(BaseOperator):
 
         return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
 
-    def _delivery_with(self, **options: Any) -> Delivery:
+    def _delivery_with(self, post: Callable[[bytes], Sequence[ContactItem]], **options: Any) -> Delivery:
         """
         Return what delivers contacts.
 
+        :param post: posts a body to ``contact/create``.
         :param options: of ``contact/create``.
         """
         from airflow_provider_octopush.delivery.delivery import Delivery
         from airflow_provider_octopush.delivery.retry import Backoff
 
         encode = partial(self.hook.encode_contacts, **options)
-        return Delivery(encode, self.hook.post_contacts, Backoff(self.hook.settings.retries))
+        return Delivery(encode, post, Backoff(self.hook.settings.retries))
 
     def _mapper(self, possible: PossibleNumbers | None = None) -> ContactMapper:
         from airflow_provider_octopush.contacts.mapping import ContactMapper

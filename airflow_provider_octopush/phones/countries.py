@@ -202,6 +202,30 @@ def written(digits: str) -> Numbers:
     return Numbers(valid, set())
 
 
+def behind_any_international_prefix(digits: str) -> set[str]:
+    """
+    Read digits that may begin with an international prefix of any country, such as ``011`` or ``0011``.
+
+    :param digits: ASCII digits.
+    :return: the digits of E.164.
+    """
+    ends = {match.end() for prefix in _all_international_prefixes() if (match := prefix.match(digits))}
+    # No country code begins with a zero.
+    behind = (written(digits[end:]) for end in ends if digits[end : end + 1] not in ("", "0"))
+    return {number for numbers in behind for number in numbers.valid | numbers.unknown}
+
+
+@functools.cache
+def _all_international_prefixes() -> list[re.Pattern[str]]:
+    plans = [
+        PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+        for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()
+        for region in regions
+    ]
+    prefixes = {plan.international_prefix for plan in plans if plan is not None}
+    return [re.compile(prefix) for prefix in prefixes if prefix]
+
+
 def may_be_sent(digits: str) -> bool:
     """Tell whether digits behind a plus are sent as they are, where they are no valid number."""
     return len(digits) <= MOST_DIGITS and unreadable(digits) is None and not is_too_short(digits)

@@ -11,6 +11,7 @@ from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.countries import (
     MOST_DIGITS,
     Country,
+    behind_any_international_prefix,
     country,
     country_codes,
     international,
@@ -37,7 +38,7 @@ from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.regions import checked_regions, is_region, names_nothing, region_code
 from airflow_provider_octopush.phones.written import MAX_DIGITS, MIN_DIGITS, Dialled
 
-__all__ = ["Possible", "PossibleNumbers", "country_codes", "line_forms", "numbers_in"]
+__all__ = ["Possible", "PossibleNumbers", "country_codes", "line_forms", "numbers_abroad", "numbers_in"]
 
 _PLANS = NumberingPlans()
 
@@ -241,6 +242,18 @@ def numbers_in(digits: str, countries: Iterable[int]) -> frozenset[int]:
     """
     known = known_countries(countries)
     numbers = {number for one in digits.split() for number in _dialled(one, known, is_any_country=False)[0]}
+    return frozenset(form for number in numbers for form in line_forms(int(number)))
+
+
+def numbers_abroad(digits: str) -> frozenset[int]:
+    """
+    Return the numbers that digits without a plus may stand for where they begin with some country's international
+    prefix, whatever the country that they are dialled in.
+
+    :param digits: ASCII digits; blanks divide those of several numbers.
+    :return: with every form of their lines.
+    """
+    numbers = {number for one in digits.split() for number in behind_any_international_prefix(one)}
     return frozenset(form for number in numbers for form in line_forms(int(number)))
 
 

@@ -9,6 +9,7 @@ removed if they are no longer among the rows.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any, BinaryIO
@@ -25,11 +26,15 @@ from airflow_provider_octopush.snapshot.marks import AS_THEY_ARE, OF_ANOTHER_RUN
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
-from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, Opened, open_file
+from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, Opened, open_file, read_header
 from airflow_provider_octopush.snapshot.store import BEGIN_ANEW, ONE_AT_A_TIME, RESTORE, TIP, Store
 from airflow_provider_octopush.snapshot.tries import Run, Try, additions_of
 
 log = logging.getLogger(__name__)
+
+#: Seconds that a run waits which has found that another one is at work, or was killed. Until then, one that is alive
+#: has looked, and has ended: see ``LOOKED_AFTER``.
+WAITED_FOR = 10.0
 
 
 def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: Run, *, writes: bool = True) -> Snapshot:
@@ -58,6 +63,9 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
             # First of all, so that of two runs at least one sees the other.
             header = _about(identity, header, keys[0])
             own.put(header)
+            if not run.erases and _others_are_unfinished(store, own):
+                log.info("another run works with %s, or was killed: waiting until it must have ended", store.name)
+                time.sleep(WAITED_FOR if writes else 0)
 
         # The additions come before the snapshot: what is tidied away meanwhile is in it.
         names = store.additions()
@@ -155,6 +163,13 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
             spool=reader.spool(),
             resources=resources.pop_all(),
         )
+
+
+def _others_are_unfinished(store: Store, own: Try) -> bool:
+    content = store.fetch_beginning()
+    included = {} if content is None else read_header(content, store.name).included
+    others = additions_of(store.additions())
+    return any(max(of_try) > included.get(name, -1) for name, of_try in others.items() if name != own.name)
 
 
 class _Reader:

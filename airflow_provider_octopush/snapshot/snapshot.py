@@ -7,14 +7,18 @@ confirmed since, and a small head with what has to be remembered although the sn
 server may hold through this task is in one of these at every moment. A run that ends well puts all of it into the next
 generation. What a run leaves that was killed stays where it is, and the next run goes on from there.
 
-Object stores have no compare-and-swap, so two runs at a time cannot be kept apart; but the newer one wins: each looks
-for a newer sign after it has put its journal, now and then while it sends, before it removes, and before it replaces.
-Nothing that was noted is lost by it (see :mod:`~airflow_provider_octopush.snapshot.opening`).
+Object stores have no compare-and-swap, so two runs at a time cannot be kept apart; but the newer one wins. Each looks
+for a newer one after it has put its journal, every few seconds while it is at work, before a request if the last look
+is longer ago, before it removes, before it replaces and afterwards. The newer one waits until an older one that is
+alive has looked. And as a slow older one may replace the snapshot last, a run's journal stays beside it until the run
+after has read that snapshot. So nothing that was noted is lost (see
+:mod:`~airflow_provider_octopush.snapshot.opening`).
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +35,7 @@ from airflow_provider_octopush.snapshot.held import Held
 from airflow_provider_octopush.snapshot.marks import KEPT, STATUSES, Mark
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, read_header, write
-from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, Store
+from airflow_provider_octopush.snapshot.store import BEGINNING, ONE_AT_A_TIME, TIP, Store
 from airflow_provider_octopush.snapshot.tries import Run, Try, additions_of, erases
 
 if TYPE_CHECKING:
@@ -39,8 +43,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks whether a newer run has begun.
-LOOKED_AFTER = 30.0
+#: Seconds between two looks whether a newer run has begun; and so many more until no request is begun without one.
+LOOKED_AFTER = 5.0
+LATE = 3.0
 
 #: Then, what was confirmed is noted when it is by this part more than what was noted: dozens of times in the longest
 #: run. It only saves work: what may be on the list is in the journal.
@@ -94,6 +99,8 @@ class Snapshot(Held):
     _looked_at: float = field(default_factory=lambda: time.monotonic(), init=False)
     _flushing: threading.Lock = field(default_factory=threading.Lock, init=False)
     _flushed: Noted = field(default=Noted(), init=False)
+    #: How many of its own additions there are up to the end of its journal; what comes later only saves work.
+    _journal_end: int = field(default=0, init=False)
 
     def __enter__(self) -> Snapshot:
         return self
@@ -145,6 +152,7 @@ class Snapshot(Held):
         self._note(chain(sending, removing), noted=before.noted + newly)
         if self.noted is not before:
             self.flush()
+            self._journal_end = len(self.own.additions)
 
     def note_about_to_send(self, records: Array, newly: int) -> None:
         """
@@ -265,7 +273,11 @@ class Snapshot(Held):
         :raises SnapshotError: one of its subclasses, when another run works with the snapshot.
         :raises RuntimeError: when the counts do not add up, which is a bug of this provider.
         """
-        self.check_alone()
+        try:
+            self.check_alone()
+        except SnapshotError:
+            self.flush_quietly()
+            raise
         self.header = replace(
             self.header,
             opted_out=self.opted_out if opted_out is None else opted_out,
@@ -273,9 +285,9 @@ class Snapshot(Held):
         )
         number = self.size
         if self.noted.records or self.is_outdated or forgets:
-            number = self._put(forgets=forgets)
+            number = self._put()
         self.put_head()
-        names = [*(name for of_try in self.others.values() for name in of_try.values()), *self.own.take_additions()]
+        names = self._superfluous(forgets=forgets)
         try:
             self.store.remove_additions(names)
         except Exception as error:
@@ -284,7 +296,18 @@ class Snapshot(Held):
             log.warning("additions to %s were not removed: %s", self.name, type(error).__name__)
         return number
 
-    def _put(self, *, forgets: bool) -> int:
+    def _superfluous(self, *, forgets: bool) -> list[str]:
+        """
+        Return the names of additions that may go: but for the own journal.
+
+        A slow older run may still put its snapshot in the place of this one, and then nothing else knows what is in it.
+        """
+        stays = 0 if forgets else self._journal_end
+        stay, go = self.own.additions[:stays], self.own.additions[stays:]
+        self.own.additions = stay
+        return [*(name for of_try in self.others.values() for name in of_try.values()), *go]
+
+    def _put(self) -> int:
         noted = self.noted
         # Those that an earlier run did not come to tidy away are in it, too.
         included = {} if self.base is None else {k: n for k, n in self.base.included.items() if k in self.others}
@@ -307,7 +330,8 @@ class Snapshot(Held):
             self.store.put(file)
         if self._now() != self.own.name:
             raise self._replaced()
-        if forgets and (newer := self._newer_run()) is not None:
+        # One that came to its end while this file was on its way: what it did is in its journal.
+        if (newer := self._newer_run()) is not None:
             raise newer
         self.header = header
         return number
@@ -348,7 +372,29 @@ class Snapshot(Held):
             log.warning("whether another run writes %s is not known: %s", self.name, type(error).__name__)
             return None
 
+    def check_newest(self) -> None:
+        """
+        Look whether a newer run has begun, if the last look is long ago: the process may have been stopped since.
+
+        A store that fails is asked again by the next look.
+
+        :raises SnapshotError: when one has.
+        """
+        if not self.own.writes or time.monotonic() - self._looked_at < LOOKED_AFTER + LATE:
+            return
+        self._looked_at = time.monotonic()
+        try:
+            newer = self._newer_run()
+        except Exception as error:  # noqa: BLE001 - whatever the store raises
+            log.warning("whether another run writes %s is not known: %s", self.name, type(error).__name__)
+            return
+        if newer is not None:
+            raise newer
+
     def _newer_run(self) -> SnapshotError | None:
+        if not self.run.erases and (head := self._head()) > self.own.name:
+            # It has come to its end, and its sign is gone.
+            return self._replaced() if erases(head) else self._superseded()
         now = additions_of(self.store.additions()).keys() - {self.own.name}
         # To an erasure: whatever has come since, a sign that took long to be put included.
         is_newer = now - self.others.keys() if self.run.erases else any(map(self._is_newer, now))
@@ -361,6 +407,14 @@ class Snapshot(Held):
         """Return which try has written the snapshot that is there now."""
         content = self.store.fetch_beginning()
         return "" if content is None else read_header(content, self.name).run
+
+    def _head(self) -> str:
+        """Return which try has written the head that is there now."""
+        file = self.store.fetch_addition(TIP)
+        if file is None:
+            return ""
+        with file:
+            return read_header(os.pread(file.fileno(), BEGINNING, 0), self.name).run
 
     def _superseded(self) -> SnapshotError:
         if self.run.erases:

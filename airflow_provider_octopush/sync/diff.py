@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
-from airflow_provider_octopush.phones.possible import country_codes, numbers_in
+from airflow_provider_octopush.phones.possible import country_codes, numbers_abroad, numbers_in
 from airflow_provider_octopush.snapshot.marks import statuses_of
 from airflow_provider_octopush.snapshot.records import Array, Spool
 from airflow_provider_octopush.sync.changes import Changes, ChangeState
@@ -96,7 +96,8 @@ class Diff:
         # Text takes ten times as much memory; a digit in front keeps the zeros.
         self._elsewhere.add_all([int(f"1{digits}") for digits in elsewhere if digits.isdigit()])
         self._elsewhere_apart.update(digits for digits in elsewhere if not digits.isdigit())
-        self._block(list(numbers))
+        # In which country they are dialled may show only with the last row.
+        self._block([*numbers, *chain.from_iterable(map(numbers_abroad, elsewhere))])
 
     def _block(self, numbers: list[int]) -> None:
         self._opted_out.add_all(numbers)
@@ -111,7 +112,7 @@ class Diff:
         :param rejections: with all numbers that each may be about: who is among these is not missing.
         """
         numbers = [contact.number for contact in contacts]
-        self._look_in(numbers)
+        self._look_in([*numbers, *(number for rejection in rejections for number in rejection.numbers)])
         is_out = self._opted_out.have_all(numbers)
         opted_out = sum(is_out)
         if opted_out:

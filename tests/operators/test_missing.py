@@ -476,8 +476,11 @@ def test_a_slow_store_costs_time_and_nothing_else(nights: Nights, monkeypatch: p
             check(summary, snapshot_before=len(on_list), snapshot_after=len(wanted), unchanged=len(wanted & on_list))
             on_list = wanted
             assert nights.on_list == {number(n) for n in wanted}
-    left = list(nights.snapshot_path.with_name("customers.snapshot.additions").iterdir())
-    assert [path.name for path in left] == ["last"]
+    left = {
+        path.name.partition("-")[0] for path in nights.snapshot_path.with_name("customers.snapshot.additions").iterdir()
+    }
+    assert "last" in left
+    assert len(left) <= 2, "more than the head and the journal of the last run"
 
 
 def test_hundreds_of_confirmations_are_opened_one_by_one(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Simulator
-from airflow_provider_octopush.snapshot import snapshot
+from airflow_provider_octopush.snapshot import opening, snapshot
 from airflow_provider_octopush.storage.snapshot_path import LocalStore
 from airflow_provider_octopush.sync import list_sync
 from tests.airflow_runs import TaskInstance
@@ -159,6 +159,7 @@ class Job:
         with pytest.MonkeyPatch.context() as patched:
             patched.setenv("AIRFLOW_CONN_OCTOPUSH_DEFAULT", self.connection)
             without_waiting(patched)
+            patched.setattr(opening, "WAITED_FOR", 0.0)
             note_often(patched)
             troubles = Troubles(self.seed, longest=self.longest)
             open_at(patched, lambda: TroubledStore(LocalStore(Path(self.snapshot_path)), troubles))
