@@ -89,11 +89,6 @@ class Try:
         with file:
             self._store.put_addition(name, file)
 
-    def take_additions(self) -> list[str]:
-        """Give, once, the names of what was put."""
-        names, self.additions = self.additions, []
-        return names
-
     def close(self) -> None:
         """Take back the sign, where it is all that was put."""
         if self.writes and len(self.additions) == 1:
