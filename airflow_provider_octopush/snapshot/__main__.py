@@ -109,13 +109,13 @@ def _find(snapshot: Snapshot, output: TextIO) -> int:
         # What is not UTF-8 is no number, and an error of the codec would quote it.
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     asked, code = False, 0
-    for found in looked_up(snapshot, sys.stdin):
+    for line, text, state in looked_up(snapshot, sys.stdin):
         asked = True
-        if found.state is None:
-            code = _complain(f"line {found.line} is no number with a plus: write one number a line, like +336…")
+        if state is None:
+            code = _complain(f"line {line} is no number with a plus: write one number a line, like +336…")
             continue
-        output.write(f"{found.text}\t{found.state}\n")
-        if found.state not in (State.HAS, State.MAY_BE_THERE):
+        output.write(f"{text}\t{state}\n")
+        if state not in (State.HAS, State.MAY_BE_THERE):
             code = max(code, _NOT_ALL)
     if not asked:
         raise _WrongError("there is no number on standard input: write one a line, with a plus")

@@ -89,7 +89,7 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
             )
         others = {name: of_try for name, of_try in additions_of(names).items() if name != own.name}
         unfinished = {name: max(of_try) for name, of_try in others.items() if max(of_try) > last.included.get(name, -1)}
-        found = [reader.additions(others[name], last, name) for name in sorted(unfinished)]
+        found = [reader.additions(others[name], last.included.get(name, 0), last) for name in sorted(unfinished)]
         if run.erases and any(one[-1].header.run_of_tries not in names_of_run for one in found):
             raise SnapshotConflictError(
                 f"a run that writes {store.name} is under way or was killed, and would bring back who is erased now: "
@@ -149,7 +149,7 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
             run=run,
             own=own,
             identity=reader.identity,
-            base=None if base is None else last,
+            base_run=last.run,
             header=header,
             others=others,
             unfinished=unfinished,
@@ -202,14 +202,13 @@ class _Reader:
             opened = self._open(file, f"an addition to {self._store.name}")
             return opened._replace(records=self._copies.extend(opened.records.blocks()))
 
-    def additions(self, names: Mapping[int, str], last: Header, name: str) -> list[Opened]:
-        """Open the additions of a try that are not in the last snapshot."""
-        start = last.included.get(name, -1) + 1
-        numbers = sorted(number for number in names if number >= start)
+    def additions(self, names: Mapping[int, str], included: int, last: Header) -> list[Opened]:
+        """Open what a try has noted that is not included in the last snapshot, or its sign where that is all."""
+        numbers = sorted(number for number in names if number > included) or [0]
         found = [self.addition(names[number]) for number in numbers]
         # What a run writes that was taken over long ago is no more than a hint.
         is_late = all(part.header.generation < last.generation for part in found)
-        if numbers != [*range(start, start + len(numbers))] and not is_late:
+        if numbers not in ([0], [*range(included + 1, included + 1 + len(numbers))]) and not is_late:
             raise SnapshotUnreadableError(
                 f"{self._store.name} is not whole, as one of its additions is missing: {RESTORE}"
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -42,20 +41,6 @@ def _state_of(mark: int) -> State:
 
 
 _STATES = [_state_of(mark) for mark in range(256)]
-
-
-class Found(NamedTuple):
-    """
-    What came of a line.
-
-    :param line: its number, from 1.
-    :param text: what stands in it.
-    :param state: what the snapshot says of it; None where the line is no number with a plus.
-    """
-
-    line: int
-    text: str
-    state: State | None
 
 
 def look_into(store: Store, keys: Sequence[Keys], account: str, run: Run | None = None) -> Snapshot:
@@ -117,11 +102,13 @@ def exported(snapshot: Snapshot) -> Iterator[str]:
         yield "".join([f"+{number},{_STATES[mark]}\n" for number, mark in numbers])
 
 
-def looked_up(snapshot: Snapshot, lines: Iterable[str]) -> Iterator[Found]:
+def looked_up(snapshot: Snapshot, lines: Iterable[str]) -> Iterator[tuple[int, str, State | None]]:
     """
     Look up numbers.
 
     :param lines: with one number each, with a plus. Blank ones are left out.
+    :return: of each line its number, from 1, what stands in it, and what the snapshot says of that; None where it is no
+        number with a plus.
     """
     possible = PossibleNumbers()
     remaining = enumerate(lines, 1)
@@ -137,7 +124,7 @@ def looked_up(snapshot: Snapshot, lines: Iterable[str]) -> Iterator[Found]:
         }
         for (line, text), numbers in zip(texts, forms, strict=True):
             of_each = [states.get(number, State.NOT_THERE) for number in numbers]
-            yield Found(line, text, min(of_each, key=list(State).index, default=None))
+            yield line, text, min(of_each, key=list(State).index, default=None)
 
 
 def _forms(possible: PossibleNumbers, text: str) -> frozenset[int]:

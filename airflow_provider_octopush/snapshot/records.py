@@ -47,10 +47,6 @@ _TOGETHER = 262_144
 _PLACE = 16
 
 
-class ShortFileError(EOFError):
-    """A file ends before its records do."""
-
-
 class Records:
     """
     Records in a file, sorted by sealed number.
@@ -76,16 +72,13 @@ class Records:
         Read records that lie side by side.
 
         :param start: the position of the first one, from 0.
-        :raises ShortFileError: when the file ends before.
+        :raises EOFError: when the file ends before.
         """
-        return _parsed(self._read_bytes(start, number), number)
+        return self._read([(start, number)], number)
 
     def at(self, positions: Array) -> Array:
         """Return the records at positions, in the order of these."""
-        if not len(positions):
-            return np.zeros(0, RECORD)
-        parts = [self._read_bytes(position, 1) for position in positions.tolist()]
-        return _parsed(b"".join(parts), len(positions))
+        return self._read(((position, 1) for position in positions.tolist()), len(positions))
 
     def index(self) -> None:
         """Make records findable; reads all of them."""
@@ -115,15 +108,11 @@ class Records:
         """
         positions = np.full(len(wanted), -1, np.int64)
         found = np.zeros(len(wanted), RECORD)
-        if not self.count or not len(wanted):
-            return positions, found
         high, low = wanted["high"].copy(), wanted["low"].copy()
         places = _places(high, self._bits)
         starts = self._starts[places].astype(np.int64)
         sizes = self._starts[places + 1] - starts
-        total = int(sizes.sum())
-        parts = [self._read_bytes(*place) for place in zip(starts.tolist(), sizes.tolist(), strict=True)]
-        near = _parsed(b"".join(parts), total)
+        near = self._read(zip(starts.tolist(), sizes.tolist(), strict=True), int(sizes.sum()))
         owners = np.repeat(np.arange(len(wanted)), sizes)
         hits = np.flatnonzero((near["high"] == high[owners]) & (near["low"] == low[owners]))
         owners_hit = owners[hits]
@@ -132,8 +121,13 @@ class Records:
         found[owners_hit] = near[hits]
         return positions, found
 
-    def _read_bytes(self, start: int, number: int) -> bytes:
-        return os.pread(self._file.fileno(), number * RECORD.itemsize, self._offset + start * RECORD.itemsize)
+    def _read(self, parts: Iterable[tuple[int, int]], number: int) -> Array:
+        """Read parts, each from a position on so many records; together they are a number."""
+        file, size = self._file.fileno(), RECORD.itemsize
+        content = b"".join([os.pread(file, count * size, self._offset + start * size) for start, count in parts])
+        if len(content) != number * size:
+            raise EOFError("the file ends before its records do")
+        return np.frombuffer(content, RECORD)
 
 
 class Spool:
@@ -220,12 +214,6 @@ def _last_of_each(records: Array) -> Array:
     is_last[:-1] = (records["high"][1:] != records["high"][:-1]) | (records["low"][1:] != records["low"][:-1])
     there: Array = records[is_last & (records["mark"] != Mark.REMOVED)]
     return there
-
-
-def _parsed(content: bytes, number: int) -> Array:
-    if len(content) != number * RECORD.itemsize:
-        raise ShortFileError("the file ends before its records do")
-    return np.frombuffer(content, RECORD)
 
 
 def _bits(count: int, together: int) -> int:

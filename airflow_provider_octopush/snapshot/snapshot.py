@@ -62,7 +62,7 @@ class Snapshot(Held):
     :param run: that goes on.
     :param own: its try, which writes.
     :param identity: what it is about.
-    :param base: the header of the snapshot; None when there is none.
+    :param base_run: the try that wrote the snapshot; empty when there is none.
     :param header: what stands in all that is written from here on: what is remembered for the next run, too.
     :param others: the additions of other tries that were there.
     :param unfinished: try → the last of its additions, of those that are not in the snapshot.
@@ -82,7 +82,7 @@ class Snapshot(Held):
     run: Run
     own: Try
     identity: Identity
-    base: Header | None
+    base_run: str
     header: Header
     others: Mapping[str, Mapping[int, str]]
     unfinished: Mapping[str, int]
@@ -120,7 +120,7 @@ class Snapshot(Held):
     @property
     def first_run(self) -> bool:
         """Whether there was no snapshot."""
-        return self.base is None
+        return not self.base_run
 
     @property
     def opted_out(self) -> int:
@@ -309,13 +309,12 @@ class Snapshot(Held):
 
     def _put(self) -> int:
         noted = self.noted
-        # Those that an earlier run did not come to tidy away are in it, too.
-        included = {} if self.base is None else {k: n for k, n in self.base.included.items() if k in self.others}
+        included = {name: max(of_try) for name, of_try in self.others.items()}
         header = replace(
             self.header,
             generation=self.header.generation + 1,
             beside=self.own.name,
-            included={**included, **self.header.included, self.own.name: len(self.own.additions) - 1},
+            included={**included, self.own.name: len(self.own.additions) - 1},
             noted=noted,
         )
         blocks = merged(self.records, self.spool.records(0, noted.records))
@@ -350,7 +349,7 @@ class Snapshot(Held):
         if (newer := self._newer_run()) is not None:
             raise newer
         now = self._now()
-        if now != ("" if self.base is None else self.base.run):
+        if now != self.base_run:
             raise self._superseded() if self.run.erases or self._is_newer(now) else self._replaced()
 
     def look_if_due(self) -> SnapshotError | None:

@@ -307,6 +307,19 @@ def test_what_a_run_writes_that_was_taken_over_long_ago_is_a_hint_and_no_hole() 
         assert held(snapshot) == {ZOE, ANA}
 
 
+def test_a_run_ends_whose_sign_was_tidied_away_by_a_newer_one_that_found_nothing_to_do() -> None:
+    store = MemoryStore()
+    write(store, {ZOE: "Zoé"})
+    suspended = open_snapshot(store, "run 2")
+    write(store, {}, "run 3")
+    journal(suspended, [ANA])
+    with pytest.raises(SupersededError):
+        suspended.check_alone()
+    kill(suspended)
+    with open_snapshot(store, "run 4") as snapshot:
+        assert held(snapshot) == {ZOE, ANA}
+
+
 @pytest.mark.parametrize("seed", range(100))
 def test_whatever_two_runs_do_at_a_time_nobody_who_may_be_on_the_list_is_forgotten(seed: int) -> None:
     rng = random.Random(seed)
