@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
+    from airflow_provider_octopush.delivery.removal import Removal
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.changes import Changes
     from airflow_provider_octopush.sync.list_sync import Leavers, Rules
     from airflow_provider_octopush.sync.opt_outs import OptOuts
     from airflow_provider_octopush.sync.rejects import RejectsFile
-    from airflow_provider_octopush.sync.removal import Removal
     from airflow_provider_octopush.sync.summary import Summary
     from airflow_provider_octopush.sync.sync import ContactSync, Frames
 
@@ -404,8 +404,8 @@ class SyncListOperator(RowsOperator):
         )
 
     def _removal(self, **known: Any) -> Removal:
+        from airflow_provider_octopush.delivery.removal import Removal
         from airflow_provider_octopush.delivery.retry import Backoff
-        from airflow_provider_octopush.sync.removal import Removal
 
         delete = partial(self.hook.delete_contacts, list_name=str(self.list_name))
         return Removal(delete, Backoff(self.hook.settings.retries), **known)

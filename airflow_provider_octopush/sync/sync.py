@@ -18,7 +18,7 @@ from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
 from airflow_provider_octopush.delivery.delivery import Delivery, Parcel, StoppedError
 from airflow_provider_octopush.delivery.outcomes import Delivered
-from airflow_provider_octopush.sync.pipeline import Done, Pipeline
+from airflow_provider_octopush.delivery.pipeline import Done, Pipeline
 from airflow_provider_octopush.sync.summary import Summary
 from airflow_provider_octopush.words import shown
 
