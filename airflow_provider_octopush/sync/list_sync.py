@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from airflow_provider_octopush.delivery.delivery import StoppedError
 from airflow_provider_octopush.delivery.pipeline import every, within
 from airflow_provider_octopush.delivery.removal import Candidate, Removal
+from airflow_provider_octopush.delivery.retry import StoppedError
 from airflow_provider_octopush.exceptions import (
     ContactsKeptError,
     LimitExceededError,
