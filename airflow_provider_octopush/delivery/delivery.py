@@ -1,27 +1,24 @@
 """
 Chunks → requests → exactly one outcome for each contact.
 
-A refused chunk is split until the contacts that are refused stand alone, so that one bad contact does not sink the
-others. What a refusal means, ``verdict.py`` knows; how large a request may be, ``sizes.py``.
+A refused chunk is halved until the contacts that are refused stand alone, so that one bad contact does not sink the
+others. When the run ends because nothing is accepted any more, ``breaker.py`` knows; how large a request may be,
+``sizes.py``; what is repeated, ``retry.py``.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 
 from airflow_provider_octopush.contacts.contact import Contact
-from airflow_provider_octopush.delivery.outcomes import Delivered, answered, refused
-from airflow_provider_octopush.delivery.retry import REPEATED, Backoff
+from airflow_provider_octopush.delivery.bisection import Bisection
+from airflow_provider_octopush.delivery.breaker import CircuitBreaker
+from airflow_provider_octopush.delivery.outcomes import ChunkResult, answered, refused
+from airflow_provider_octopush.delivery.retry import Backoff, Repeater
 from airflow_provider_octopush.delivery.sizes import RequestSize
-from airflow_provider_octopush.delivery.verdict import ASKED_OF_A_CHUNK, Verdict
-from airflow_provider_octopush.exceptions import OctopushRateLimitError, OctopushRequestError
+from airflow_provider_octopush.exceptions import OctopushRequestError
 from airflow_provider_octopush.payloads import ContactItem, ContactPayload
-
-log = logging.getLogger(__name__)
 
 #: Writes the body of a request.
 Encode = Callable[[Sequence[ContactPayload]], bytes]
@@ -29,92 +26,28 @@ Encode = Callable[[Sequence[ContactPayload]], bytes]
 #: Posts one body and returns the answer's items; raises a subclass of OctopushError.
 Post = Callable[[bytes], Sequence[ContactItem]]
 
-#: The 4xx that can be about a contact, or about how many there are. All others are about the request itself.
-CONTENT_REFUSED = frozenset({400, 409, 413, 414, 422})
 
-
-@dataclass
-class _Refused:
+class Chunk:
     """
-    A request that was refused, until each of its contacts has an outcome.
+    Contacts that are sent together, and how far they have come; for nobody but a :class:`Delivery` to look into.
 
-    :param number: of its contacts.
-    :param left: of them that have none yet.
-    :param within: the refused request whose contacts these are a part of.
-    :param holds_refused: whether one of its contacts was refused alone.
+    :param contacts: with different numbers.
+    :param body: what says all of them to the API; None where that is not written yet.
     """
 
-    number: int
-    left: int
-    within: _Refused | None
-    holds_refused: bool = False
+    def __init__(self, contacts: Sequence[Contact], body: bytes | None = None) -> None:
+        self.contacts = contacts
+        self.body = body
+        self.waiting = Bisection(contacts)
+        self.result = ChunkResult()
+        self.is_deferred = False
+        self.holds_refused = False
+        self.unanswered: set[int] = set()
+        self.most_accepted = self.most_refused = 0
 
-
-@dataclass
-class _Part:
-    """
-    Contacts that have no outcome yet.
-
-    :param within: the refused request that these are a part of.
-    :param is_refused: whether that request was about all of these.
-    :param body: what says so to the API; None where that is not written yet.
-    """
-
-    contacts: Sequence[Contact]
-    within: _Refused | None = None
-    is_refused: bool = False
-    body: bytes | None = None
-
-
-@dataclass
-class Parcel:
-    """
-    A chunk on its way, and how far it has come; for nobody but a :class:`Delivery` to look into.
-
-    :param waiting: what has no outcome yet; the last one is sent next.
-    :param delivered: the outcomes of all others.
-    :param holds_refused: whether a contact was refused.
-    :param without_answer: numbers in a request that was sent, and nobody knows what became of it.
-    """
-
-    waiting: list[_Part]
-    delivered: Delivered = field(default_factory=Delivered)
-    holds_refused: bool = False
-    without_answer: set[int] = field(default_factory=set)
-
-    def take_one(self, place: float) -> _Part:
-        """Take out one of the contacts that wait: ``place`` is 0 for the first of them, and 1 is behind the last."""
-        index = int(place * sum(len(part.contacts) for part in self.waiting))
-        for part in self.waiting:
-            if index < len(part.contacts):
-                break
-            index -= len(part.contacts)
-        if len(part.contacts) == 1:
-            self.waiting = [other for other in self.waiting if other is not part]
-            return part
-        one = _Part([part.contacts[index]], part.within)
-        part.contacts = [*part.contacts[:index], *part.contacts[index + 1 :]]
-        part.body = None
-        return one
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """
-    That a request was refused in a way that may be about its contacts.
-
-    :param error: what the API said.
-    :param accepted: how many requests had been accepted when this one began.
-    :param had_no_answer: whether it was sent before, and nobody knows what became of that.
-    """
-
-    error: OctopushRequestError
-    accepted: int
-    had_no_answer: bool
-
-
-class StoppedError(Exception):
-    """The delivery was stopped while a chunk was on its way, because another one failed for good."""
+    def note_unanswered(self, contacts: Sequence[Contact]) -> None:
+        """Note that nobody knows what became of a request for some of them."""
+        self.unanswered.update(contact.number for contact in contacts)
 
 
 class Delivery:
@@ -129,195 +62,96 @@ class Delivery:
     def __init__(self, encode: Encode, post: Post, backoff: Backoff) -> None:
         self._encode = encode
         self._post = post
-        self._backoff = backoff
-        self._verdict = Verdict()
+        self._repeater = Repeater(backoff)
+        self._breaker = CircuitBreaker(self._post_again, self._repeater.check_not_stopped)
         self._sizes = RequestSize()
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._not_before = 0.0
-        self.requests = 0
-        self.retries = 0
 
     @property
-    def is_in_doubt(self) -> bool:
-        """Whether chunks are set aside, because it is not known what the latest refusals were about."""
-        return self._verdict.is_in_doubt
+    def requests(self) -> int:
+        """How many requests were sent, repetitions included."""
+        return self._repeater.requests
 
-    def note_accepted_before(self, contact: Contact) -> None:
-        """
-        Note that an earlier try has delivered a contact, so that requests like these were accepted then.
+    @property
+    def retries(self) -> int:
+        """How many of them were repetitions."""
+        return self._repeater.retries
 
-        :param contact: any that was confirmed, exactly as it was sent then.
-        """
-        self._verdict.note_accepted_before(contact)
+    @property
+    def is_searching(self) -> bool:
+        """Whether chunks are deferred, because nothing was accepted yet."""
+        return self._breaker.is_searching
+
+    def note_known_good(self, contact: Contact) -> None:
+        """Note a contact that the list has, exactly as it would be sent; a later one that is accepted replaces it."""
+        self._breaker.note_known_good(contact)
 
     def stop(self) -> None:
-        """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
-        self._stopped.set()
+        """Send nothing more: what is under way is still answered for, all else raises ``StoppedError``."""
+        self._repeater.stop()
 
-    def prepare(self, chunk: Sequence[Contact]) -> Parcel:
+    def prepare(self, contacts: Sequence[Contact]) -> Chunk:
         """
         Make a chunk ready, which can be done while others are under way.
 
-        :param chunk: contacts with different numbers.
+        :param contacts: with different numbers.
         """
-        body = self._body(chunk) if self._sizes.fits(len(chunk)) else None
-        return Parcel([_Part(chunk, body=body)])
+        return Chunk(contacts, self._body(contacts) if self._sizes.fits(len(contacts)) else None)
 
-    def deliver(self, parcel: Parcel) -> Delivered | None:
+    def deliver(self, chunk: Chunk) -> ChunkResult | None:
         """
         Send requests for a chunk, until each of its contacts has an outcome.
 
-        :param parcel: what :meth:`prepare` made of it.
-        :return: exactly one outcome for each of its contacts; None when the chunk is set aside: deliver it again when
-            there is no doubt any more (:attr:`is_in_doubt`), or no other chunk is left.
-        :raises OctopushError: when the request itself is refused, or the server keeps failing; what became of the
-            chunk is then not known.
-        :raises StoppedError: when the delivery was stopped meanwhile, be it because another chunk has failed.
+        :param chunk: what :meth:`prepare` made.
+        :return: exactly one outcome for each of its contacts; None when the chunk is deferred: deliver it again once
+            something was accepted (:attr:`is_searching`), or no other chunk is left. It is deferred only once.
+        :raises OctopushError: when the run cannot go on; what became of the chunk is then not known.
+        :raises StoppedError: when nothing more is to be sent, be it because another chunk has failed.
         """
         try:
-            return self._deliver(parcel)
+            return self._deliver(chunk)
         except BaseException:
             self.stop()
             raise
 
-    def conclude(self, parcels: Sequence[Parcel]) -> None:
-        """
-        Judge what is left, when all chunks that there are were set aside.
-
-        :param parcels: these chunks. They can be delivered again, and may be set aside again.
-        :raises OctopushRequestError: when all of their contacts were asked about, and the request itself is refused.
-        """
-        if not any(parcel.waiting for parcel in parcels):
-            self._verdict.conclude()
-
-    def _deliver(self, parcel: Parcel) -> Delivered | None:
-        asked = 0
-        witness = None if parcel.waiting else self._verdict.doubted_witness()
-        if witness is not None:
-            self._ask_witness(witness)
-        while parcel.waiting:
-            if not self._verdict.is_in_doubt:
-                part = self._next(parcel)
-            elif asked < ASKED_OF_A_CHUNK:
-                part = parcel.take_one(self._verdict.place())
-                asked += 1
+    def _deliver(self, chunk: Chunk) -> ChunkResult | None:
+        # Bad rows stand at the head of a table, where ORDER BY gathers them, so the last one is the first to be asked.
+        alone = [chunk.waiting.take_first, chunk.waiting.take_last]
+        while chunk.waiting:
+            if chunk.is_deferred or not self._breaker.is_searching:
+                self._ask(chunk.waiting.take(), chunk)
+            elif alone:
+                self._ask(alone.pop()(), chunk)
             else:
+                chunk.is_deferred = True
                 return None
-            self._ask(part, parcel)
-        return None if parcel.holds_refused and self._verdict.is_in_doubt else parcel.delivered
+        # What was refused along with a contact that is refused alone says nothing of the size.
+        self._sizes.note_chunk(chunk.most_accepted, 0 if chunk.holds_refused else chunk.most_refused)
+        return chunk.result
 
-    def _next(self, parcel: Parcel) -> _Part:
-        part = parcel.waiting.pop()
-        number = len(part.contacts)
-        if part.is_refused and part.within is not None and not part.within.holds_refused:
-            # Who else was in that request was accepted.
-            number = (number + 1) // 2
-        number = self._sizes.next(number)
-        if number == len(part.contacts):
-            return part
-        parcel.waiting.append(_Part(part.contacts[number:], part.within))
-        return _Part(part.contacts[:number], part.within)
-
-    def _ask(self, part: _Part, parcel: Parcel) -> None:
-        number = len(part.contacts)
-        answer = self._send(part)
-        if isinstance(answer, Delivered):
-            parcel.delivered.add(answer)
-            self._note_outcomes(part, is_refused=False)
+    def _ask(self, contacts: Sequence[Contact], chunk: Chunk) -> None:
+        number = len(contacts)
+        if not self._sizes.fits(number):
+            chunk.waiting.halve(contacts)
             return
-        self._sizes.note_refused(number)
-        if answer.had_no_answer:
-            parcel.without_answer.update(contact.number for contact in part.contacts)
-        if number == 1:
-            parcel.holds_refused = True
-            parcel.delivered.rejections.append(refused(part.contacts[0], answer.error))
-            if part.contacts[0].number not in parcel.without_answer:
-                parcel.delivered.refused.append(part.contacts[0])
-            self._note_outcomes(part, is_refused=True)
+        body = chunk.body if chunk.body is not None and number == len(chunk.contacts) else self._body(contacts)
+        answer = self._breaker.ask(
+            contacts[0],
+            partial(self._repeater.send, partial(self._post, body), partial(chunk.note_unanswered, contacts)),
+        )
+        if not isinstance(answer, OctopushRequestError):
+            chunk.most_accepted = max(chunk.most_accepted, number)
+            chunk.result.add(answered(contacts, answer))
+        elif number > 1:
+            chunk.most_refused = max(chunk.most_refused, number)
+            chunk.waiting.halve(contacts)
         else:
-            request = _Refused(number, number, part.within)
-            parcel.waiting.append(_Part(part.contacts, request, is_refused=True))
-        witness = self._verdict.note_refused(number, answer.error, answer.accepted)
-        if witness is not None:
-            self._ask_witness(witness)
-
-    def _note_outcomes(self, part: _Part, *, is_refused: bool) -> None:
-        request = part.within
-        while request is not None:
-            request.left -= len(part.contacts)
-            request.holds_refused |= is_refused
-            if not request.left and not request.holds_refused:
-                self._sizes.note_too_many(request.number)
-            request = request.within
-
-    def _ask_witness(self, witness: Contact) -> None:
-        answer = self._send(_Part([witness]))
-        if isinstance(answer, _Refusal):
-            self._verdict.note_witness_refused(answer.error, answer.accepted)
+            chunk.holds_refused = True
+            chunk.result.rejections.append(refused(contacts[0], answer))
+            if contacts[0].number not in chunk.unanswered:
+                chunk.result.refused.append(contacts[0])
 
     def _body(self, contacts: Sequence[Contact]) -> bytes:
         return self._encode([contact.payload for contact in contacts])
 
-    def _send(self, part: _Part) -> Delivered | _Refusal:
-        """Send a request; one that is refused is under way until the verdict has noted that."""
-        answer = self._post_repeatedly(self._body(part.contacts) if part.body is None else part.body)
-        if isinstance(answer, _Refusal):
-            return answer
-        self._verdict.note_accepted(part.contacts[0])
-        self._sizes.note_accepted(len(part.contacts))
-        return answered(part.contacts, answer)
-
-    def _post_repeatedly(self, body: bytes) -> Sequence[ContactItem] | _Refusal:
-        attempt = 1
-        had_no_answer = False
-        pause = self._not_before - time.monotonic()
-        if pause > 0:
-            self._wait(pause)
-        self._check_not_stopped()
-        while True:
-            accepted = self._verdict.begin(self._check_not_stopped)
-            with self._lock:
-                self.requests += 1
-            try:
-                return self._post(body)
-            except OctopushRequestError as error:
-                if error.status_code in CONTENT_REFUSED:
-                    return _Refusal(error, accepted, had_no_answer)
-                self._verdict.note_failed()
-                raise
-            except REPEATED as error:
-                self._verdict.note_failed()
-                had_no_answer |= not isinstance(error, OctopushRateLimitError)
-                if attempt > self._backoff.retries:
-                    raise
-                delay = max(self._backoff.delay(attempt, error.retry_after), self._not_before - time.monotonic())
-                log.warning(
-                    "attempt %d of %d failed, the next one in %.1f s: %s",
-                    attempt,
-                    self._backoff.retries + 1,
-                    delay,
-                    error,
-                )
-                until = time.monotonic() + delay
-                if isinstance(error, OctopushRateLimitError):
-                    # It is the account that is too fast, not this thread.
-                    self._not_before = max(self._not_before, until)
-                self._wait(delay)
-                if self._not_before > until:
-                    # Another thread was told meanwhile that the account is too fast.
-                    self._wait(self._not_before - until)
-                attempt += 1
-                with self._lock:
-                    self.retries += 1
-            except BaseException:
-                self._verdict.note_failed()
-                raise
-
-    def _wait(self, seconds: float) -> None:
-        (self._backoff.sleep or self._stopped.wait)(seconds)
-        self._check_not_stopped()
-
-    def _check_not_stopped(self) -> None:
-        if self._stopped.is_set():
-            raise StoppedError
+    def _post_again(self, known_good: Contact) -> Sequence[ContactItem]:
+        return self._repeater.send(partial(self._post, self._body([known_good])))

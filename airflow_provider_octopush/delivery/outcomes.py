@@ -20,9 +20,9 @@ _STATUS_MAX_LENGTH = 100
 
 
 @dataclass
-class Delivered:
+class ChunkResult:
     """
-    What became of contacts.
+    What became of the contacts of a chunk, or of a request.
 
     :param confirmed: ``added``, ``updated`` or ``skipped`` → number of contacts.
     :param rejections: the contacts that were refused, that the answer does not mention, or that it mentions with a
@@ -36,7 +36,7 @@ class Delivered:
     answers: list[tuple[Sequence[Contact], Sequence[str | None]]] = field(default_factory=list)
     refused: list[Contact] = field(default_factory=list)
 
-    def add(self, other: Delivered) -> None:
+    def add(self, other: ChunkResult) -> None:
         """Count another's contacts here too."""
         self.confirmed.update(other.confirmed)
         self.rejections.extend(other.rejections)
@@ -44,7 +44,7 @@ class Delivered:
         self.refused.extend(other.refused)
 
 
-def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Delivered:
+def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> ChunkResult:
     """
     Give each contact the status that the answer has for its number; by digits, as the order is not documented.
 
@@ -61,17 +61,17 @@ def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Deliv
         for item in items:
             by_digits.setdefault(_digits(item.phone_number), item.status)
         statuses = [by_digits.get(number[1:]) for number in numbers]
-    delivered = Delivered(answers=[(contacts, statuses)])
+    result = ChunkResult(answers=[(contacts, statuses)])
     for status, count in Counter(statuses).items():
         if status in STATUSES:
-            delivered.confirmed[status] = count
-    if delivered.confirmed.total() < len(contacts):
-        delivered.rejections = [
+            result.confirmed[status] = count
+    if result.confirmed.total() < len(contacts):
+        result.rejections = [
             _not_confirmed(contact, status)
             for contact, status in zip(contacts, statuses, strict=True)
             if status not in STATUSES
         ]
-    return delivered
+    return result
 
 
 def refused(contact: Contact, error: OctopushError) -> Rejection:

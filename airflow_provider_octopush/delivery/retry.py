@@ -1,15 +1,36 @@
-"""Which failures are repeated within a task, and how long to wait before."""
+"""Which failures are repeated within a task, how long to wait before, and the loop that does it."""
 
 from __future__ import annotations
 
+import logging
 import random
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from airflow_provider_octopush.exceptions import OctopushError, OctopushRateLimitError, OctopushServerError
+from airflow_provider_octopush.exceptions import (
+    OctopushCredentialsError,
+    OctopushError,
+    OctopushRateLimitError,
+    OctopushRequestError,
+    OctopushServerError,
+)
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 #: What may pass by itself: 408, 425, 429, 5xx, connection errors, timeouts, lost answers.
 REPEATED: tuple[type[OctopushError], ...] = (OctopushRateLimitError, OctopushServerError)
+
+#: Failures that say that the request had no effect.
+_ANSWERED = (OctopushRequestError, OctopushRateLimitError, OctopushCredentialsError)
+
+
+class StoppedError(Exception):
+    """Nothing more is sent: the run was told to end, or something else has failed for good."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +42,7 @@ class Backoff:
     :param first_delay: seconds before the first repetition; each further delay is twice as long.
     :param max_delay: seconds that a delay of our own never exceeds.
     :param max_retry_after: seconds that a delay asked for by the server (``Retry-After``) is cut to.
-    :param sleep: waits the seconds it is given; None waits in a way that ends when the delivery is stopped.
+    :param sleep: waits the seconds it is given; None waits in a way that ends when nothing more is to be sent.
     """
 
     retries: int
@@ -44,3 +65,77 @@ class Backoff:
         longest = min(self.max_delay, self.first_delay * 2.0**doubled)
         own = random.uniform(longest / 2, longest)  # noqa: S311 - spreads requests, guards no secret
         return max(own, min(retry_after or 0.0, self.max_retry_after))
+
+
+class Repeater:
+    """
+    Sends requests, and repeats those that fail in passing. Several threads may send at a time; a 429 slows all of them.
+
+    :param backoff: how often and how late a request is repeated.
+    """
+
+    def __init__(self, backoff: Backoff) -> None:
+        self._backoff = backoff
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._not_before = 0.0
+        self.requests = 0
+        self.retries = 0
+
+    def stop(self) -> None:
+        """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
+        self._stopped.set()
+
+    def check_not_stopped(self) -> None:
+        """
+        Check that requests are still wanted.
+
+        :raises StoppedError: when they are not.
+        """
+        if self._stopped.is_set():
+            raise StoppedError
+
+    def send(self, request: Callable[[], Answer], unanswered: Callable[[], None] = lambda: None) -> Answer:
+        """
+        Send a request, as often as it takes.
+
+        :param request: sends it once; raises a subclass of OctopushError.
+        :param unanswered: called each time that it failed and nobody knows whether it was carried out.
+        :raises OctopushError: when it failed in a way that is not repeated, or too often.
+        :raises StoppedError: when nothing more is to be sent.
+        """
+        self._wait(self._not_before - time.monotonic())
+        attempt = 1
+        while True:
+            self.check_not_stopped()
+            with self._lock:
+                self.requests += 1
+                self.retries += attempt > 1
+            try:
+                return request()
+            except BaseException as error:
+                if not isinstance(error, _ANSWERED):
+                    unanswered()
+                if not isinstance(error, REPEATED) or attempt > self._backoff.retries:
+                    raise
+                self._wait_before_next(attempt, error)
+            attempt += 1
+
+    def _wait_before_next(self, attempt: int, error: OctopushError) -> None:
+        delay = max(self._backoff.delay(attempt, error.retry_after), self._not_before - time.monotonic())
+        log.warning(
+            "attempt %d of %d failed, the next one in %.1f s: %s", attempt, self._backoff.retries + 1, delay, error
+        )
+        until = time.monotonic() + delay
+        if isinstance(error, OctopushRateLimitError):
+            # It is the account that is too fast, not this thread.
+            with self._lock:
+                self._not_before = max(self._not_before, until)
+        self._wait(delay)
+        # Another thread may have been told meanwhile that the account is too fast.
+        self._wait(self._not_before - until)
+
+    def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            (self._backoff.sleep or self._stopped.wait)(seconds)
+            self.check_not_stopped()

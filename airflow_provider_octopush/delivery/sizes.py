@@ -1,105 +1,72 @@
 """
-How many contacts one request may hold. It is not documented, so it is learned from what is refused and accepted.
+How many contacts a request may hold. Octopush does not document it, so it is learned from what is refused.
 
-A refusal for the number of contacts shows when a request is refused, and each of its contacts is accepted in a smaller
-one. The same happens when a refusal was one in passing. So where as many contacts, or more, were accepted before, it
-has to happen twice before the number is believed; and what is believed is tried again with more, after two requests
-that went well, and later each time that fails: half-way to what was refused last, or with twice as many where that is
-near. For what was refused may have been about one large contact, which says nothing about others.
+A chunk is judged when each of its contacts has its outcome. If a request for many of them was refused, and in the end
+all of them were accepted in smaller ones, it may have been too large. It may as well have been refused in passing, or
+for one large contact. So that is believed once a second chunk says the same, with none in between of which as many were
+accepted at once; and then a request holds as many contacts as the largest that was accepted in either. After ten chunks
+whole ones are sent again, and one that says the same is enough: so a limit that was lifted is left behind.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
-#: Requests of the largest size that have to go well before a larger one is tried; twice as many after each that fails.
-CALM_FIRST = 2
-CALM_MAX = 64
+#: Chunks after which what is believed is tried again.
+BELIEVED_FOR = 10
 
-#: What was refused is near when it is at most by this part more than what was accepted.
-NEAR = 8
+
+class _Limit(NamedTuple):
+    """So many contacts were accepted in one request, and so many refused."""
+
+    accepted: int
+    refused: int
 
 
 class RequestSize:
-    """The number of contacts that requests may hold, as far as it is known. Several threads may ask at a time."""
+    """How many contacts a request may hold, as far as it is known. Several threads may ask at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._most: int | None = None
-        self._refused: int | None = None
-        self._accepted = 0
-        self._suspected: int | None = None
-        self._calm = 0
-        self._calm_needed = CALM_FIRST
+        self._believed: _Limit | None = None
+        self._suspected: _Limit | None = None
+        self._chunks = 0
+        self._told = 0
 
     def fits(self, number: int) -> bool:
-        """Tell whether a request may hold so many contacts, as far as it is known now."""
-        with self._lock:
-            return self._most is None or number <= self._most
+        """Tell whether a request may hold so many contacts."""
+        believed = self._believed
+        return believed is None or number <= believed.accepted
 
-    def next(self, number: int) -> int:
+    def note_chunk(self, accepted: int, refused: int) -> None:
         """
-        Tell how many of some contacts the next request is to hold; it may be a try with more than is known to go well.
+        Note a chunk whose contacts have their outcomes.
 
-        :param number: of contacts that there are, at least 1.
-        :return: from 1 to ``number``.
+        :param accepted: contacts in its largest request that was accepted.
+        :param refused: contacts in its largest request that was refused, though each of them was accepted in the end; 0
+            where there was none.
         """
         with self._lock:
-            most = self._most
-            if most is None or number <= most:
-                return number
-            if self._calm >= self._calm_needed:
-                self._calm = 0
-                return min(number, self._more_than(most))
-        # As few requests as will do, and all of the same size.
-        requests = -(-number // most)
-        return -(-number // requests)
-
-    def note_accepted(self, number: int) -> None:
-        """Note that a request with so many contacts was accepted."""
-        with self._lock:
-            self._accepted = max(self._accepted, number)
-            if self._suspected is not None and number >= self._suspected:
+            if refused > accepted:
+                self._note_too_many(_Limit(accepted, refused))
+            elif self._suspected is not None and accepted >= self._suspected.refused:
                 self._suspected = None
-            if self._most is None:
-                return
-            if number > self._most:
-                self._most = number
-                if self._refused is not None and self._refused <= number:
-                    self._refused = None
-                self._calm = 0
-                self._calm_needed = CALM_FIRST
-            elif number * 2 > self._most:
-                self._calm += 1
+            if self._believed is not None:
+                self._chunks += 1
+                if self._chunks > BELIEVED_FOR:
+                    self._suspected, self._believed = self._believed, None
 
-    def note_refused(self, number: int) -> None:
-        """Note that a request with so many contacts was refused, for whatever reason."""
-        with self._lock:
-            if self._most is not None and number > self._most:
-                self._calm = 0
-                self._calm_needed = min(2 * self._calm_needed, CALM_MAX)
-                self._refused = number
-
-    def note_too_many(self, number: int) -> None:
-        """Note that so many contacts were refused in one request, and each of them was accepted in a smaller one."""
-        with self._lock:
-            if self._most is not None and number > self._most:
-                return
-            if number <= self._accepted and self._suspected is None:
-                self._suspected = number
-                return
-            self._most = most = self._accepted if self._accepted < number else number // 2
-            self._accepted = most
-            self._refused = number
-            self._suspected = None
-            self._calm = 0
-            self._calm_needed = CALM_FIRST
-        log.warning("Octopush refuses larger requests: sending at most %d contacts in one for now", most)
-
-    def _more_than(self, most: int) -> int:
-        if self._refused is not None and self._refused - most > most // NEAR + 1:
-            return (most + self._refused) // 2
-        return 2 * most
+    def _note_too_many(self, limit: _Limit) -> None:
+        if self._suspected is None:
+            self._suspected = limit
+            return
+        accepted = max(limit.accepted, self._suspected.accepted)
+        self._believed, self._suspected = _Limit(accepted, limit.refused), None
+        self._chunks = 0
+        if accepted != self._told:
+            self._told = accepted
+            log.warning("Octopush refuses larger requests: sending at most %d contacts in one for now", accepted)

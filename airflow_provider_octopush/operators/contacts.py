@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_octopush.delivery.delivery import Delivery
+    from airflow_provider_octopush.delivery.removal import Removal
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
-    from airflow_provider_octopush.sync.removal import Removal
     from airflow_provider_octopush.sync.summary import Summary
 
 
@@ -257,8 +257,8 @@ class DeleteContactsOperator(RowsOperator):
         return summary
 
     def _removal(self, **known: Any) -> Removal:
+        from airflow_provider_octopush.delivery.removal import Removal
         from airflow_provider_octopush.delivery.retry import Backoff
-        from airflow_provider_octopush.sync.removal import Removal
 
         hook = self.hook
         if self.from_account:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
+    from airflow_provider_octopush.delivery.removal import Removal
     from airflow_provider_octopush.payloads import ContactItem
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.sync.list_sync import Leavers, Rules
     from airflow_provider_octopush.sync.opt_outs import OptOuts
     from airflow_provider_octopush.sync.rejects import RejectsFile
-    from airflow_provider_octopush.sync.removal import Removal
     from airflow_provider_octopush.sync.summary import Summary
     from airflow_provider_octopush.sync.sync import ContactSync, Frames
 
@@ -417,8 +417,8 @@ class SyncListOperator(RowsOperator):
         )
 
     def _removal(self, snapshot: Snapshot, **known: Any) -> Removal:
+        from airflow_provider_octopush.delivery.removal import Removal
         from airflow_provider_octopush.delivery.retry import Backoff
-        from airflow_provider_octopush.sync.removal import Removal
 
         def delete(numbers: Sequence[str]) -> None:
             snapshot.check_newest()

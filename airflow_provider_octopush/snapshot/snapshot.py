@@ -32,7 +32,7 @@ from msgspec.structs import replace
 
 from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotError, SupersededError
 from airflow_provider_octopush.snapshot.held import Held
-from airflow_provider_octopush.snapshot.marks import KEPT, STATUSES, Mark
+from airflow_provider_octopush.snapshot.marks import KEPT, MAY_BE_GONE, STATUSES, Mark, are
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, read_header, write
 from airflow_provider_octopush.snapshot.store import BEGINNING, ONE_AT_A_TIME, TIP, Store
@@ -170,7 +170,9 @@ class Snapshot(Held):
         :param digests: of what was sent.
         :param statuses: for each ``added``, ``updated`` or ``skipped``.
         """
-        records = _marked(found, [STATUSES[status] for status in statuses])
+        # A removal that had no answer may still arrive, and take away what was sent: that is sent once more.
+        marks = np.where(are(found, MAY_BE_GONE), Mark.UNKNOWN, [STATUSES[status] for status in statuses])
+        records = _marked(found, marks)
         records["digest"] = digests
         self._note([records])
 

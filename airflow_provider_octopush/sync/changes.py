@@ -19,10 +19,10 @@ from airflow_provider_octopush.sync.csv_file import CsvFile
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.contact import Contact
+    from airflow_provider_octopush.delivery.removal import Candidate
     from airflow_provider_octopush.snapshot.records import Array
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.contact_file import ContactFile
-    from airflow_provider_octopush.sync.removal import Candidate
 
 HEADER = ("phone_number", "change", "state", "run", "time")
 

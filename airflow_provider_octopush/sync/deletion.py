@@ -16,11 +16,11 @@ from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
-from airflow_provider_octopush.delivery.delivery import StoppedError
+from airflow_provider_octopush.delivery.removal import Candidate, Removal, Removed
+from airflow_provider_octopush.delivery.retry import StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError
 from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
 from airflow_provider_octopush.snapshot.marks import DOUBTFUL, MAY_BE_GONE, Mark, are
-from airflow_provider_octopush.sync.removal import Candidate, Removal, Removed
 from airflow_provider_octopush.sync.summary import DeletionSummary
 from airflow_provider_octopush.sync.sync import Frames, KilledError
 

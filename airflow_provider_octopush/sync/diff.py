@@ -81,6 +81,7 @@ class Diff:
         self._elsewhere_apart: set[str] = set()
         self._countries = set(countries)
         self._read_in = read_in
+        self._unchanged: tuple[Contact, int] | None = None
         #: Contacts that the snapshot does not hold, and those that it holds otherwise.
         self.new = self.changed = 0
         #: The records of all contacts to send.
@@ -151,6 +152,9 @@ class Diff:
         self._is_seen[positions[is_there]] = True
         is_same, digests = self._snapshot.compare([contact.payload for contact in contacts], found)
         is_same &= is_there
+        if is_same.any():
+            first = int(is_same.argmax())
+            self._unchanged = contacts[first], int(positions[first])
         statuses = Counter(compress(statuses_of(found), is_same.tolist()))
         unchanged = statuses.pop(None, 0)
         if self._resend and unchanged:
@@ -169,6 +173,17 @@ class Diff:
         self.new += int((~is_there).sum())
         self.changed += int((is_there & ~is_same).sum())
         return Selected(list(compress(contacts, (~is_same).tolist())), counts)
+
+    @property
+    def known_good(self) -> Contact | None:
+        """
+        A contact that the list has, as an answer confirmed, exactly as its row says; None where none is known.
+
+        It is nobody who has opted out, and as its row is there, nobody who is missing: nobody who is to be removed.
+        """
+        if self._unchanged is None or self._has_opted_out[self._unchanged[1]]:
+            return None
+        return self._unchanged[0]
 
     def note(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
         """

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from airflow_provider_octopush.delivery.delivery import StoppedError
+from airflow_provider_octopush.delivery.pipeline import every, within
+from airflow_provider_octopush.delivery.removal import Candidate, Removal
+from airflow_provider_octopush.delivery.retry import StoppedError
 from airflow_provider_octopush.exceptions import (
     ContactsKeptError,
     LimitExceededError,
@@ -28,9 +30,7 @@ from airflow_provider_octopush.snapshot.marks import DOUBTFUL, MAY_BE_GONE, Mark
 from airflow_provider_octopush.sync.changes import Change, Changes, ChangeState
 from airflow_provider_octopush.sync.contact_file import ContactFile
 from airflow_provider_octopush.sync.opt_outs import OptOuts, OptOutsRead
-from airflow_provider_octopush.sync.pipeline import every, within
 from airflow_provider_octopush.sync.plan import Exceeded, Limits, Plan
-from airflow_provider_octopush.sync.removal import Candidate, Removal
 from airflow_provider_octopush.sync.summary import ListSummary
 from airflow_provider_octopush.sync.sync import ContactSync, Frames, KilledError
 

@@ -122,11 +122,16 @@ class OptOutsRead:
 
     def check_readable(self, max_rejected: float) -> None:
         """
-        Check that no more cannot be read than may be.
+        Check that no more cannot be read than may be, and that not most of them are blank, as in a wrong column.
 
         :param max_rejected: a number or a share.
         :raises TooManyRejectedError: when there are more.
         """
+        if self.blank * 2 > self.rows:
+            raise TooManyRejectedError(
+                f"{self.blank:,} of {self.rows:,} rows of people who opted out have no number: check the column, and that "
+                "each row has it. Nothing was sent, since nobody knows who they are"
+            )
         most = allowed(max_rejected, self.rows)
         if self.invalid > most:
             raise TooManyRejectedError(

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.rejection import Rejection, Stage
-from airflow_provider_octopush.delivery.delivery import Delivery, Parcel, StoppedError
-from airflow_provider_octopush.delivery.outcomes import Delivered
-from airflow_provider_octopush.sync.pipeline import Done, Pipeline
+from airflow_provider_octopush.delivery.delivery import Chunk, Delivery
+from airflow_provider_octopush.delivery.outcomes import ChunkResult
+from airflow_provider_octopush.delivery.pipeline import Done, Pipeline
+from airflow_provider_octopush.delivery.retry import StoppedError
 from airflow_provider_octopush.sync.summary import Summary
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Rejects(Protocol):
 class Diff(Protocol):
     """What is known of a list, so that only the rest is sent."""
 
+    @property
+    def known_good(self) -> Contact | None:
+        """A contact that the list has, exactly as it would be sent; None where none is known."""
+
     def screen(
         self, contacts: list[Contact], rejections: list[Rejection]
     ) -> tuple[list[Contact], list[Rejection], int]:
@@ -63,17 +68,15 @@ class Diff(Protocol):
         """Leave contacts as they are noted: they were sent, and nobody knows what became of them."""
 
 
-class Chunk(NamedTuple):
+class _Job(NamedTuple):
     """
-    Contacts that are sent together.
+    A chunk to deliver.
 
-    :param contacts: with different numbers.
-    :param parcel: they, on their way; None where nothing is sent.
+    :param chunk: the contacts, and how far they have come.
     :param end: how many contacts the run has up to the last of these.
     """
 
-    contacts: Sequence[Contact]
-    parcel: Parcel | None
+    chunk: Chunk
     end: int
 
 
@@ -138,7 +141,7 @@ class ContactSync:
         self._begun = 0
         self._seen = SeenNumbers()
         self._rejected: list[Rejection] = []
-        self._set_aside: list[Chunk] = []
+        self._deferred: list[_Job] = []
         self._stopped: BaseException | None = None
         self._started = self._progress_told = time.monotonic()
 
@@ -192,6 +195,9 @@ class ContactSync:
         :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
         :raises KilledError: when it was told to end.
         """
+        known_good = None if self._diff is None else self._diff.known_good
+        if self._delivery is not None and known_good is not None:
+            self._delivery.note_known_good(known_good)
         with self._accounted():
             self._send_all(contacts)
         return self._ended()
@@ -240,18 +246,18 @@ class ContactSync:
             )
 
     def _send_all(self, contacts: Iterator[Contact]) -> None:
-        chunks = self._with_set_aside(self._chunks(contacts))
+        jobs = self._with_deferred(self._jobs(contacts))
         pipeline = Pipeline(self._deliver, self._concurrency, patience=self._patience)
         try:
             while True:
                 # Left open, it would keep its threads for as long as somebody holds the error.
-                with closing(pipeline.run(chunks, self._note_start)) as all_done:
+                with closing(pipeline.run(jobs, self._note_start)) as all_done:
                     for done in all_done:
                         self._settle(done)
                 self._check_not_stopped()
-                if not self._set_aside:
+                if not self._deferred:
                     break
-                chunks = iter(self._take_set_aside())
+                jobs, self._deferred = iter(self._deferred), []
         except BaseException as error:
             # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
             self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
@@ -261,17 +267,11 @@ class ContactSync:
         if self._stopped is not None:
             raise self._stopped
 
-    def _with_set_aside(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        for chunk in chunks:
-            yield chunk
-            while self._set_aside and self._delivery is not None and not self._delivery.is_in_doubt:
-                yield self._set_aside.pop(0)
-
-    def _take_set_aside(self) -> list[Chunk]:
-        chunks, self._set_aside = self._set_aside, []
-        if self._delivery is not None:
-            self._delivery.conclude([chunk.parcel for chunk in chunks if chunk.parcel is not None])
-        return chunks
+    def _with_deferred(self, jobs: Iterator[_Job]) -> Iterator[_Job]:
+        for job in jobs:
+            yield job
+            while self._deferred and self._delivery is not None and not self._delivery.is_searching:
+                yield self._deferred.pop(0)
 
     def _contacts(self, frames: Iterable[pd.DataFrame]) -> Iterator[list[Contact]]:
         for frame in frames:
@@ -302,21 +302,21 @@ class ContactSync:
             self._tell_progress()
             yield contacts
 
-    def _chunks(self, contacts: Iterator[Contact]) -> Iterator[Chunk]:
+    def _jobs(self, contacts: Iterator[Contact]) -> Iterator[_Job]:
         end = 0
         try:
-            while chunk := list(islice(contacts, self._chunk_size)):
-                end += len(chunk)
-                yield Chunk(chunk, None if self._delivery is None else self._delivery.prepare(chunk), end)
+            while together := list(islice(contacts, self._chunk_size)):
+                end += len(together)
+                yield _Job(Chunk(together) if self._delivery is None else self._delivery.prepare(together), end)
         except Exception:
             # The source failed: what is under way is answered for, and nothing more is sent.
             self._stop_sending()
             raise
 
-    def _deliver(self, chunk: Chunk) -> Delivered | None:
-        if self._delivery is None or chunk.parcel is None:
-            return Delivered(Counter(skipped=len(chunk.contacts)))
-        return self._delivery.deliver(chunk.parcel)
+    def _deliver(self, job: _Job) -> ChunkResult | None:
+        if self._delivery is None:
+            return ChunkResult(Counter(skipped=len(job.chunk.contacts)))
+        return self._delivery.deliver(job.chunk)
 
     def _stop_sending(self, *, and_wait_for_nothing: bool = False) -> None:
         if self._delivery is not None:
@@ -324,25 +324,25 @@ class ContactSync:
         if and_wait_for_nothing and self._abort is not None:
             self._abort()
 
-    def _note_start(self, chunk: Chunk) -> None:
-        # One that was set aside starts again later.
-        self._begun = max(self._begun, chunk.end)
+    def _note_start(self, job: _Job) -> None:
+        # One that was deferred starts again later.
+        self._begun = max(self._begun, job.end)
 
-    def _settle(self, done: Sequence[Done[Chunk, Delivered | None]]) -> None:
+    def _settle(self, done: Sequence[Done[_Job, ChunkResult | None]]) -> None:
         """
-        Count what became of chunks; those that are set aside stay under way.
+        Count what became of chunks; those that are deferred stay under way.
 
         :raises OctopushError: when one has failed for good; what is known of the others is counted before.
         """
-        answered = [(one.job, one.result) for one in done if one.result is not None]
-        summary = self._counted([rejection for _, delivered in answered for rejection in delivered.rejections])
-        for chunk, delivered in answered:
+        answered = [(one.job.chunk, one.result) for one in done if one.result is not None]
+        summary = self._counted([rejection for _, result in answered for rejection in result.rejections])
+        for chunk, result in answered:
             if self._diff is not None:
-                self._note_confirmed(self._diff, chunk, delivered)
+                self._note_confirmed(self._diff, chunk.contacts, result)
             summary.chunks += 1
-            for outcome, number in delivered.confirmed.items():
+            for outcome, number in result.confirmed.items():
                 summary.count(outcome, number)
-        self._set_aside += [one.job for one in done if one.result is None and one.error is None]
+        self._deferred += [one.job for one in done if one.result is None and one.error is None]
         self._summary = summary
         self._flush_rejected()
         self._count_requests()
@@ -356,16 +356,16 @@ class ContactSync:
             # That they were stopped is none: what comes next is, such as that the source has failed.
             self._stopped = errors[0]
 
-    def _note_confirmed(self, diff: Diff, chunk: Chunk, delivered: Delivered) -> None:
-        for contacts, statuses in delivered.answers:
+    def _note_confirmed(self, diff: Diff, contacts: Sequence[Contact], result: ChunkResult) -> None:
+        for together, statuses in result.answers:
             confirmed = [status in STATUSES for status in statuses]
-            diff.note(list(compress(contacts, confirmed)), list(compress(map(str, statuses), confirmed)))
-        if delivered.refused:
-            diff.put_back(delivered.refused)
-        rejected = {rejection.row for rejection in delivered.rejections}
-        rejected.difference_update(contact.row for contact in delivered.refused)
+            diff.note(list(compress(together, confirmed)), list(compress(map(str, statuses), confirmed)))
+        if result.refused:
+            diff.put_back(result.refused)
+        rejected = {rejection.row for rejection in result.rejections}
+        rejected.difference_update(contact.row for contact in result.refused)
         if rejected:
-            diff.leave([contact for contact in chunk.contacts if contact.row in rejected])
+            diff.leave([contact for contact in contacts if contact.row in rejected])
 
     def _counted(self, rejections: Sequence[Rejection]) -> Summary:
         """Return the counts with these rejections among them; and keep the rejections to be written."""

@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import OctopushRequestError
+from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.sync.sync import ContactSync, Frames
 from tests.delivery.apis import Items, Payloads, delivery_to
@@ -92,14 +94,23 @@ def sync_to(
     chunk_size: int,
     concurrency: int = 1,
     retries: int = 0,
+    known_good: str | None = None,
 ) -> ContactSync:
-    """Make a run that waits for nothing."""
+    """Make a run that waits for nothing, and that may know a contact of which the list has just what would be sent."""
+    delivery = delivery_to(server, Backoff(retries, sleep=lambda _: None))
+    if known_good is not None:
+        delivery.note_known_good(contact(known_good))
     return ContactSync(
         ContactMapper({}, PhoneReader()),
-        delivery_to(server, Backoff(retries, sleep=lambda _: None)),
+        delivery,
         chunk_size=chunk_size,
         concurrency=concurrency,
     )
+
+
+def contact(number: str) -> Contact:
+    """Return a contact that has this number and nothing else."""
+    return Contact(1, int(number[1:]), ContactPayload(number), (number,))
 
 
 def frames_of(rows: Sequence[Any]) -> Callable[[], Frames]:

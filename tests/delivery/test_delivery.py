@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.rejection import Stage
 from airflow_provider_octopush.delivery.delivery import Delivery
-from airflow_provider_octopush.delivery.outcomes import Delivered
+from airflow_provider_octopush.delivery.outcomes import ChunkResult
 from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import (
     OctopushCredentialsError,
@@ -59,16 +59,16 @@ def delivery(api: Callable[[Payloads], Items], retries: int = 5, slept: list[flo
     return delivery_to(api, Backoff(retries, sleep=(slept if slept is not None else []).append))
 
 
-def deliver(one: Delivery, chunk: list[Contact]) -> Delivered:
+def deliver(one: Delivery, chunk: list[Contact]) -> ChunkResult:
     """Deliver a chunk that no other one comes after."""
-    parcel = one.prepare(chunk)
-    while (delivered := one.deliver(parcel)) is None:
-        one.conclude([parcel])
-    return delivered
+    prepared = one.prepare(chunk)
+    while (result := one.deliver(prepared)) is None:
+        pass
+    return result
 
 
-def refused_rows(delivered: Delivered) -> list[int]:
-    return sorted(r.row for r in delivered.rejections if r.stage is Stage.REFUSED)
+def refused_rows(result: ChunkResult) -> list[int]:
+    return sorted(r.row for r in result.rejections if r.stage is Stage.REFUSED)
 
 
 @pytest.mark.whole_run
@@ -76,17 +76,17 @@ def test_one_bad_contact_does_not_sink_its_chunk_and_costs_at_most_17_more_reque
     most = 0
     for bad in range(1, 201):
         api = Api(refuse_contacts(bad))
-        delivered = deliver(delivery(api), contacts(200))
-        assert refused_rows(delivered) == [bad]
-        assert delivered.confirmed == {"added": 199}
+        result = deliver(delivery(api), contacts(200))
+        assert refused_rows(result) == [bad]
+        assert result.confirmed == {"added": 199}
         assert len(api.stored) == 199
         most = max(most, len(api.sizes) - 1)
     assert most <= 17
 
 
 def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
-    delivered = deliver(delivery(Api(refuse_contacts(1))), contacts(2))
-    (rejection,) = delivered.rejections
+    result = deliver(delivery(Api(refuse_contacts(1))), contacts(2))
+    (rejection,) = result.rejections
     assert (rejection.code, rejection.message) == (117, "bad number")
 
 
@@ -98,20 +98,20 @@ def test_any_number_of_bad_contacts_is_found_once_one_was_accepted(seed: int) ->
     api = Api(refuse_contacts(*bad))
     one = delivery(api)
     deliver(one, contacts(200))
-    delivered = deliver(one, contacts(200, start=200))
-    assert set(refused_rows(delivered)) == bad
-    assert delivered.confirmed.total() == 200 - len(bad)
+    result = deliver(one, contacts(200, start=200))
+    assert set(refused_rows(result)) == bad
+    assert result.confirmed.total() == 200 - len(bad)
 
 
 def test_bad_contacts_at_the_head_of_the_first_chunk_are_not_taken_for_a_bad_request() -> None:
-    delivered = deliver(delivery(Api(refuse_contacts(*range(1, 150)))), contacts(200))
-    assert refused_rows(delivered) == list(range(1, 150))
-    assert delivered.confirmed == {"added": 51}
+    result = deliver(delivery(Api(refuse_contacts(*range(1, 150)))), contacts(200))
+    assert refused_rows(result) == list(range(1, 150))
+    assert result.confirmed == {"added": 51}
 
 
 def test_a_request_that_is_refused_whatever_it_holds_stops_early_with_one_clear_error() -> None:
     api = Api(lambda _: refusal("unknown list"))
-    with pytest.raises(OctopushRequestError, match="refuses every request alike, down to single contacts") as caught:
+    with pytest.raises(OctopushRequestError, match="60 requests in a row were refused and none was accepted") as caught:
         deliver(delivery(api), contacts(200))
     assert (caught.value.status_code, caught.value.code, caught.value.full_message()) == (400, 117, "unknown list")
     assert len(api.sizes) == 60
@@ -175,9 +175,9 @@ def test_delays_grow_to_a_bound_and_differ_between_tasks() -> None:
 
 def test_the_last_contact_that_is_tried_for_all_others_may_be_the_only_one_that_is_accepted() -> None:
     api = Api(refuse_contacts(*range(1, 20)))
-    delivered = deliver(delivery(api), contacts(20))
-    assert refused_rows(delivered) == list(range(1, 20))
-    assert delivered.confirmed == {"added": 1}
+    result = deliver(delivery(api), contacts(20))
+    assert refused_rows(result) == list(range(1, 20))
+    assert result.confirmed == {"added": 1}
     assert 0 not in api.sizes
 
 
@@ -201,3 +201,30 @@ def test_a_429_slows_also_what_waits_for_a_repetition_of_its_own() -> None:
     assert own <= 1.0
     assert of_the_other == 100.0
     assert 90 < rest <= 100
+
+
+def test_once_two_chunks_say_that_they_were_too_large_the_next_one_is_cut_before_it_is_sent() -> None:
+    api = Api(lambda payloads: refusal() if len(payloads) > 2 else None)
+    one = delivery(api)
+    for start in (0, 4, 8):
+        assert deliver(one, contacts(4, start)).confirmed == {"added": 4}
+    # Nothing was accepted yet when the first one was refused, so its last contact was asked about alone.
+    assert api.sizes == [4, 1, 2, 1, 4, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_unchanged"),
+    [
+        (OctopushServerError("lost"), False),
+        (OctopushRateLimitError("slow"), True),
+    ],
+)
+def test_of_a_refused_contact_the_list_has_nothing_unless_a_request_had_no_answer(
+    error: OctopushError, *, is_unchanged: bool
+) -> None:
+    errors = [error]
+    chunk = contacts(3)
+    refuse = refuse_contacts(2)
+    result = deliver(delivery(Api(lambda payloads: errors.pop() if errors else refuse(payloads))), chunk)
+    assert refused_rows(result) == [2]
+    assert result.refused == ([chunk[1]] if is_unchanged else [])

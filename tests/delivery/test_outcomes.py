@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.rejection import Stage
-from airflow_provider_octopush.delivery.outcomes import Delivered, answered, refused
+from airflow_provider_octopush.delivery.outcomes import ChunkResult, answered, refused
 from airflow_provider_octopush.exceptions import OctopushRequestError
 from airflow_provider_octopush.payloads import ContactItem, ContactPayload
 
@@ -29,14 +29,14 @@ def test_every_contact_gets_the_status_of_its_number_whatever_the_order_of_the_a
         ContactItem(number, status) for number, status in zip(NUMBERS, statuses, strict=True) if status is not None
     ]
     rng.shuffle(items)
-    delivered = answered(contacts(8), items)
-    assert delivered.confirmed == {"added": 1, "updated": 1, "skipped": 1}
+    result = answered(contacts(8), items)
+    assert result.confirmed == {"added": 1, "updated": 1, "skipped": 1}
     expected = [
         (row, Stage.UNCONFIRMED if status is None else Stage.OTHER, ("as it was", row), status)
         for row, status in enumerate(statuses, 1)
         if status not in ("added", "updated", "skipped")
     ]
-    assert [(r.row, r.stage, r.values, r.message) for r in delivered.rejections] == expected
+    assert [(r.row, r.stage, r.values, r.message) for r in result.rejections] == expected
 
 
 @pytest.mark.parametrize("status", ["+33600000000", "Zoé", "error"])
@@ -69,9 +69,9 @@ def test_the_first_of_two_statuses_for_one_number_counts() -> None:
 
 def test_numbers_that_were_not_sent_are_left_aside() -> None:
     items = [ContactItem("+33699999999", "added"), ContactItem(NUMBERS[0], "added")]
-    delivered = answered(contacts(2), items)
-    assert delivered.confirmed == {"added": 1}
-    assert [(r.row, r.stage, r.reason) for r in delivered.rejections] == [
+    result = answered(contacts(2), items)
+    assert result.confirmed == {"added": 1}
+    assert [(r.row, r.stage, r.reason) for r in result.rejections] == [
         (2, Stage.UNCONFIRMED, "not in Octopush's answer")
     ]
 
@@ -97,7 +97,7 @@ def test_the_reason_is_what_is_known_of_the_code_and_no_word_of_the_api(code: in
 
 
 def test_what_became_of_several_requests_is_added_up() -> None:
-    whole = Delivered()
+    whole = ChunkResult()
     for status in ("added", "added", "error"):
         whole.add(answered(contacts(1), [ContactItem(NUMBERS[0], status)]))
     whole.add(answered(contacts(1), [ContactItem(NUMBERS[0], "error")]))

@@ -8,32 +8,22 @@ themselves are right.
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
-from airflow_provider_octopush.delivery.delivery import StoppedError
-from airflow_provider_octopush.delivery.retry import REPEATED, Backoff
-from airflow_provider_octopush.exceptions import (
-    OctopushCredentialsError,
-    OctopushRateLimitError,
-    OctopushRequestError,
-)
-
-log = logging.getLogger(__name__)
+from airflow_provider_octopush.delivery.bisection import Bisection
+from airflow_provider_octopush.delivery.retry import Backoff, Repeater
+from airflow_provider_octopush.exceptions import OctopushRequestError
 
 #: Requests that may be refused while nothing at all was removed.
 REFUSED_MAX = 60
 
 #: The 4xx that can be about the numbers, or about how many there are.
 _CONTENT_REFUSED = frozenset({400, 404, 409, 413, 414, 422})
-
-#: Failures that say that nothing was removed.
-_ANSWERED = (OctopushRequestError, OctopushRateLimitError, OctopushCredentialsError)
 
 #: Those by which an API may say that a number is not there.
 _NOT_THERE = frozenset({400, 404, 422})
@@ -115,20 +105,17 @@ class Removal:
         believes_refusals: bool = False,
     ) -> None:
         self._delete = delete
-        self._backoff = backoff
+        self._repeater = Repeater(backoff)
         self._begin = begin
         self._note = note
         self._restore = restore
         self._has_removed = has_removed
         self._believes_refusals = believes_refusals
         self._refused: Counter[bool] = Counter()
-        self._stopped = threading.Event()
         self._start_over()
-        self.requests = 0
-        self.retries = 0
 
     def _start_over(self) -> None:
-        self._in_doubt: list[Candidate] = []
+        self._undecided: list[Candidate] = []
         self._removed = Removed()
 
     @property
@@ -136,9 +123,19 @@ class Removal:
         """Who of the last candidates is not known to be gone, as far as it is known."""
         return self._removed
 
+    @property
+    def requests(self) -> int:
+        """How many requests were sent, repetitions included."""
+        return self._repeater.requests
+
+    @property
+    def retries(self) -> int:
+        """How many of them were repetitions."""
+        return self._repeater.retries
+
     def stop(self) -> None:
         """Send nothing more: what comes next raises ``StoppedError``."""
-        self._stopped.set()
+        self._repeater.stop()
 
     def remove(self, candidates: Iterable[Candidate]) -> Removed:
         """
@@ -155,55 +152,54 @@ class Removal:
         :raises StoppedError: when it was told to stop.
         """
         self._start_over()
-        batches: dict[tuple[bool, bool], list[Candidate]] = {}
+        alike: dict[tuple[bool, bool], list[Candidate]] = {}
         for candidate in candidates:
-            together = batches.setdefault((candidate.is_certain, candidate.was_refused), [])
+            together = alike.setdefault((candidate.is_certain, candidate.was_refused), [])
             together.append(candidate)
             if len(together) == DELETE_MAX_NUMBERS:
-                self._remove_batch(together.copy())
+                self._remove_together(together.copy())
                 together.clear()
-        for rest in batches.values():
+        for rest in alike.values():
             if rest:
-                self._remove_batch(rest)
+                self._remove_together(rest)
         if self._has_removed:
-            self._are_presumed_gone(self._in_doubt)
+            self._are_presumed_gone(self._undecided)
         else:
-            self._are_kept(self._in_doubt)
-        self._in_doubt = []
+            self._are_kept(self._undecided)
+        self._undecided = []
         return self._removed
 
-    def _remove_batch(self, batch: Sequence[Candidate]) -> None:
-        if not self._gives_up(batch):
-            self._check_not_stopped()
-            self._begin(batch)
-        waiting = [batch]
+    def _remove_together(self, candidates: Sequence[Candidate]) -> None:
+        if not self._gives_up(candidates):
+            self._repeater.check_not_stopped()
+            self._begin(candidates)
+        waiting = Bisection(candidates)
         while waiting:
-            part = waiting.pop()
-            if self._gives_up(part):
-                self._are_kept(part)
+            asked = waiting.take()
+            if self._gives_up(asked):
+                self._are_kept(asked)
                 continue
             try:
-                self._delete_repeatedly(part)
-            except OctopushRequestError as error:
-                if error.status_code not in _CONTENT_REFUSED:
-                    self._put_back([part, *waiting])
+                self._repeater.send(
+                    partial(self._delete, [candidate.number for candidate in asked]),
+                    partial(_note_unanswered, asked),
+                )
+            except BaseException as error:
+                if not isinstance(error, OctopushRequestError) or error.status_code not in _CONTENT_REFUSED:
+                    self._put_back([asked, *waiting])
                     raise
                 if self._removed.said is None:
                     self._removed.said, self._removed.full_message = str(error), error.full_message()
-                if len(part) > 1:
-                    self._count_refusal(part)
-                    middle = len(part) // 2
-                    waiting += [part[middle:], part[:middle]]
+                if len(asked) > 1:
+                    self._count_refusal(asked)
+                    waiting.halve(asked)
                 else:
-                    self._is_refused_alone(part[0], error)
-            except BaseException:
-                self._put_back([part, *waiting])
-                raise
+                    self._is_refused_alone(asked[0], error)
             else:
                 self._has_removed = True
-                self._are_gone(part)
-                self._are_presumed_gone(self._in_doubt)
-                self._in_doubt = []
+                self._are_gone(asked)
+                self._are_presumed_gone(self._undecided)
+                self._undecided = []
 
     def _is_refused_alone(self, candidate: Candidate, error: OctopushRequestError) -> None:
         if error.status_code not in _NOT_THERE:
@@ -213,7 +209,7 @@ class Removal:
             self._are_presumed_gone([candidate])
         else:
             self._count_refusal([candidate])
-            self._in_doubt.append(candidate)
+            self._undecided.append(candidate)
 
     def _is_evidence(self, candidate: Candidate) -> bool:
         return self._believes_refusals and candidate.was_asked
@@ -245,42 +241,6 @@ class Removal:
         answered = [candidate for part in parts for candidate in part if not candidate.is_unanswered]
         if answered:
             self._restore(answered)
-
-    def _delete_repeatedly(self, part: Sequence[Candidate]) -> None:
-        numbers = [candidate.number for candidate in part]
-        attempt = 1
-        while True:
-            self._check_not_stopped()
-            self.requests += 1
-            try:
-                self._delete(numbers)
-            except REPEATED as error:
-                if not isinstance(error, _ANSWERED):
-                    _note_unanswered(part)
-                if attempt > self._backoff.retries:
-                    raise
-                delay = self._backoff.delay(attempt, error.retry_after)
-                log.warning(
-                    "attempt %d of %d failed, the next one in %.1f s: %s",
-                    attempt,
-                    self._backoff.retries + 1,
-                    delay,
-                    error,
-                )
-                (self._backoff.sleep or self._stopped.wait)(delay)
-                attempt += 1
-                self.retries += 1
-            except _ANSWERED:
-                raise
-            except BaseException:
-                _note_unanswered(part)
-                raise
-            else:
-                return
-
-    def _check_not_stopped(self) -> None:
-        if self._stopped.is_set():
-            raise StoppedError
 
 
 def _note_unanswered(part: Sequence[Candidate]) -> None:

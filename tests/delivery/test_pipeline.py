@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_octopush.sync.pipeline import Done, Pipeline
+from airflow_provider_octopush.delivery.pipeline import Done, Pipeline
 
 
 def same(job: int) -> int:

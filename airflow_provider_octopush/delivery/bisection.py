@@ -1,0 +1,47 @@
+"""A refused request does not say which of its contacts it is about: halves of them are asked about, and theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Bisection(Generic[Item]):
+    """
+    What has no outcome yet, cut so that each piece is asked about in one request.
+
+    :param whole: what is asked about first.
+    """
+
+    def __init__(self, whole: Sequence[Item]) -> None:
+        self._waiting = [whole]
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[Sequence[Item]]:
+        return iter(self._waiting)
+
+    def take(self) -> Sequence[Item]:
+        """Take out what is to be asked about next."""
+        return self._waiting.pop()
+
+    def halve(self, refused: Sequence[Item]) -> None:
+        """Put back the two halves of what was taken out and refused: both are asked about before anything else."""
+        middle = len(refused) // 2
+        self._waiting += [refused[middle:], refused[:middle]]
+
+    def take_first(self) -> Sequence[Item]:
+        """Take out the first item alone."""
+        piece = self._waiting.pop()
+        if len(piece) > 1:
+            self._waiting.append(piece[1:])
+        return piece[:1]
+
+    def take_last(self) -> Sequence[Item]:
+        """Take out the last item alone."""
+        piece = self._waiting[0]
+        self._waiting[:1] = [piece[:-1]] if len(piece) > 1 else []
+        return piece[-1:]
