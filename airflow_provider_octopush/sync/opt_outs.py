@@ -129,8 +129,8 @@ class OptOutsRead:
         """
         if self.blank * 2 > self.rows:
             raise TooManyRejectedError(
-                f"{self.blank:,} of {self.rows:,} rows of people who opted out have no number: check the column, and that "
-                "each row has it. Nothing was sent, since nobody knows who they are"
+                f"{self.blank:,} of {self.rows:,} opt-outs have no number: check the column, and that each row has it. "
+                "Nothing was sent, since nobody knows who they are"
             )
         most = allowed(max_rejected, self.rows)
         if self.invalid > most:

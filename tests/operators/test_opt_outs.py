@@ -200,8 +200,15 @@ def test_opt_outs_are_read_by_the_columns_of_the_rows(nights: Nights) -> None:
 
 
 def test_blank_opt_outs_stand_for_nobody(nights: Nights) -> None:
-    stops = [{"n": number(1)}, {"n": None}, {"n": "  "}, {"n": "N/A"}]
+    stops = [{"n": number(1)}, {"n": number(9)}, {"n": number(10)}, {"n": None}, {"n": "  "}, {"n": "N/A"}]
     check(nights.run(people(1, 2), opted_out=stops), opted_out=1, added=1, opted_out_blank=3, opted_out_invalid=0)
+
+
+def test_opt_outs_most_of_which_are_blank_are_in_another_column(nights: Nights) -> None:
+    stops = [{"phone_number": number(1)}, {"number": number(2)}, {"mobile": number(3)}]
+    with pytest.raises(AirflowFailException, match="2 of 3 opt-outs have no number"):
+        nights.run(people(1, 2, 3), opted_out=stops)
+    assert nights.on_list == set()
 
 
 def test_an_opt_out_of_an_unknown_region_blocks_and_counts_as_unreadable(nights: Nights) -> None:
