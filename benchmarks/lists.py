@@ -13,10 +13,9 @@ import os
 import resource
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -89,36 +88,11 @@ def night(operator: Any, folder: Path | None = None) -> dict[str, float]:
     """
     context: Any = {"ti": TaskInstance(), "run_id": f"night {time.time()}"}
     before, began, started = _peak_rss(), time.time(), time.perf_counter()
-    with _disk_of(folder) as peak:
-        summary = operator.execute(context)
+    summary = operator.execute(context)
     seconds = time.perf_counter() - started
     counts = {name: value for name, value in summary.items() if isinstance(value, int)}
-    return {"seconds": seconds, "began": began, "rss_before": before, "rss": _peak_rss(), "disk": peak[0], **counts}
-
-
-@contextmanager
-def _disk_of(folder: Path | None) -> Iterator[list[float]]:
-    """Tell how many MB the files of a folder have at the most, snapshot and journal together."""
-    peak, is_over = [0.0], threading.Event()
-
-    def look() -> None:
-        while folder is not None and not is_over.wait(0.2):
-            sizes = 0
-            for file in folder.rglob("*"):
-                try:
-                    sizes += file.stat().st_size
-                except FileNotFoundError:
-                    # It has gone since.
-                    continue
-            peak[0] = max(peak[0], sizes / 1e6)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        is_over.set()
-        thread.join()
+    disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6 if folder else 0.0
+    return {"seconds": seconds, "began": began, "rss_before": before, "rss": _peak_rss(), "disk": disk, **counts}
 
 
 def plan_file(number: int) -> dict[str, float]:

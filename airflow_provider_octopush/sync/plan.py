@@ -129,7 +129,11 @@ class Plan:
         share, least = USUAL_ADDED
         if not self.new or (self.is_first and (limit is None or limit.number is None)):
             return []
-        allowed = max(least, self.size // share) if limit is None else limit.most(self.size)
+        # Of a list that holds nobody any more, a share says nothing either.
+        if limit is None or (limit.number is None and not self.size):
+            allowed = max(least, self.size // share)
+        else:
+            allowed = limit.most(self.size)
         if number <= allowed:
             return []
         return [Exceeded("max_added", number, self.size, allowed, limit, f"a quarter, at least {least}")]

@@ -127,6 +127,13 @@ class TestHowManyMayBeAdded:
             nights.run(people(*range(500)), max_added=499)
         check(nights.run(people(*range(500)), max_added="1%"), added=500)
 
+    def test_a_share_of_a_list_that_holds_nobody_any_more_is_as_good_as_none(self, nights: Nights) -> None:
+        nights.run(people(1))
+        nights.run(people(1), opted_out=people(1))
+        with pytest.raises(AirflowFailException, match="101 contacts would be added to a list of 0"):
+            nights.run(people(*range(2, 103)), max_added="1000%")
+        check(nights.run(people(*range(2, 102)), max_added="1000%"), added=100)
+
     def test_what_is_sent_again_adds_nobody(self, nights: Nights) -> None:
         nights.run(people(*range(300)))
         check(nights.run(people(*range(300)), resend=True, max_added=0), updated=300)
