@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -37,9 +37,6 @@ from airflow_provider_octopush.snapshot.records import Array, Records, Spool, me
 from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, read_header, write
 from airflow_provider_octopush.snapshot.store import BEGINNING, ONE_AT_A_TIME, TIP, Store
 from airflow_provider_octopush.snapshot.tries import Run, Try, additions_of, erases
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 
