@@ -381,6 +381,62 @@ def test_whatever_two_runs_do_at_a_time_nobody_who_may_be_on_the_list_is_forgott
             snapshot.replace()
 
 
+@pytest.mark.parametrize("seed", range(200))
+def test_whatever_an_erasure_and_a_run_do_at_a_time_nobody_is_brought_back_or_forgotten(seed: int) -> None:
+    rng = random.Random(seed)
+    store, on_list = MemoryStore(), {ZOE, ANA}
+    write(store, {ZOE: "Zoé", ANA: "Ana"})
+
+    def run() -> bool:
+        with open_snapshot(store, "run 2") as snapshot:
+            rows = {BEN, *held(snapshot)}
+            journal(snapshot, rows)
+            snapshot.check_alone()
+            on_list.update(rows)
+            snapshot.replace()
+        return True
+
+    def erase() -> bool:
+        with open_snapshot(
+            store, "erasure", identity=Identity("account", "Customers", None), reading=None, erases=True
+        ) as snapshot:
+            _, found = snapshot.find([ZOE])
+            snapshot.check_alone()
+            snapshot.note_removing(found)
+            on_list.discard(ZOE)
+            snapshot.note_removed(found)
+            snapshot.check_alone()
+            snapshot.replace(forgets=True)
+        return True
+
+    outer, inner = rng.choice([(run, erase), (erase, run)])
+    # One of them does all that it does, or dies, while the other waits for the store; but for the gap that none closes.
+    left, lives, is_erased = rng.randrange(20), rng.choice([rng.randrange(20), 100]), False
+
+    def wait(operation: str) -> None:
+        nonlocal left, is_erased
+        left -= 1
+        if left == 0 and operation != "put":
+            store.before = live
+            with suppress(SnapshotError, KilledError):
+                is_erased |= inner() and inner is erase
+            store.before = lambda _: None
+
+    def live(_: str) -> None:
+        nonlocal lives
+        lives -= 1
+        if lives < 0:
+            raise KilledError
+
+    store.before = wait
+    with suppress(SnapshotError):
+        is_erased |= outer() and outer is erase
+    store.before = lambda _: None
+    with open_snapshot(store, "run 3") as snapshot:
+        assert on_list <= held(snapshot)
+        assert not (is_erased and ZOE in on_list | held(snapshot))
+
+
 def test_a_snapshot_restored_from_an_earlier_night_is_known_as_such() -> None:
     store = MemoryStore()
     write(store, {ANA: "Ana", ZOE: "Zoé"})
