@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -132,6 +133,10 @@ class PossibleNumbers:
             reason = reason or (PhoneReason.EXTENSION if begins else None)
         if reason is None and not is_known:
             reason = self._unknown(dialled[0], own)
+        if own is None and isinstance(value, str) and not any(international(number).valid for number in numbers):
+            valid, together = self._numbers_together(plain(value))
+            numbers |= valid
+            elsewhere = elsewhere or together
         forms = frozenset(form for number in numbers for form in line_forms(int(number)))
         return Possible(forms, elsewhere, self._reason_of(region, reason))
 
@@ -141,6 +146,29 @@ class PossibleNumbers:
             return bool(international(dialled.digits).valid) or read_international(dialled) is not None
         countries = self._countries if own is None else [own]
         return _dialled(dialled.digits, countries, is_any_country=own is None)[1]
+
+    def _numbers_together(self, text: str) -> tuple[set[str], str | None]:
+        """
+        Read all digits of a text together, where no part of it is a valid number, and a plus or zeros are too many: in
+        front of a zero, among the digits, or with a country code in front of another one.
+
+        :return: the numbers that are valid; and digits of which no country is known.
+        """
+        digits = re.sub("[^0-9]", "", text)
+        behind = digits.lstrip("0")
+        code = country_code(behind)
+        national = behind[len(code) :]
+        has_plus_inside = re.search(r"[0-9][^0-9]*\+", text) is not None
+        is_too_many = digits.startswith("0") or has_plus_inside or national.startswith("00")
+        if not is_too_many or not MIN_DIGITS <= len(behind) <= MAX_DIGITS:
+            return set(), None
+        valid = international(behind).valid | international(national.lstrip("0")).valid
+        if "+" not in text:
+            # They are read as they are dialled anyway.
+            return valid, None
+        for known in self._countries:
+            valid |= known.dialled(digits).valid | known.dialled(f"0{behind}").valid
+        return valid, f"{digits} 0{behind}"
 
     def _numbers_within(self, value: object, own: Country | None) -> tuple[set[str], list[str], bool]:
         """

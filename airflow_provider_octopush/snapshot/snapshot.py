@@ -10,15 +10,13 @@ generation. What a run leaves that was killed stays where it is, and the next ru
 Object stores have no compare-and-swap, so two runs at a time cannot be kept apart; but the newer one wins. Each looks
 for a newer one after it has put its journal, every few seconds while it is at work, before a request if the last look
 is longer ago, before it removes, before it replaces and afterwards. The newer one waits until an older one that is
-alive has looked. And as a slow older one may replace the snapshot last, a run's journal stays beside it until the run
-after has read that snapshot. So nothing that was noted is lost (see
-:mod:`~airflow_provider_octopush.snapshot.opening`).
+alive has looked. And as a slow older one may replace the snapshot last, a run's journal stays beside it for
+a day. So nothing that was noted is lost (see :mod:`~airflow_provider_octopush.snapshot.opening`).
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,15 +32,19 @@ from airflow_provider_octopush.exceptions import SnapshotConflictError, Snapshot
 from airflow_provider_octopush.snapshot.held import Held
 from airflow_provider_octopush.snapshot.marks import KEPT, MAY_BE_GONE, STATUSES, Mark, are
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
-from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, read_header, write
-from airflow_provider_octopush.snapshot.store import BEGINNING, ONE_AT_A_TIME, TIP, Store
-from airflow_provider_octopush.snapshot.tries import Run, Try, additions_of, erases
+from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, write
+from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, Store
+from airflow_provider_octopush.snapshot.tries import Run, Try, additions_of, erases, stamp_of, written_by
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks whether a newer run has begun; and so many more until no request is begun without one.
 LOOKED_AFTER = 5.0
 LATE = 3.0
+
+#: Nanoseconds that the journal of a run stays beside the snapshot. An older run that puts its own snapshot later than
+#: that, because its machine stood still, is too late to be protected from.
+_JOURNALS_STAY = 24 * 3600 * 10**9
 
 #: Then, what was confirmed is noted when it is by this part more than what was noted: dozens of times in the longest
 #: run. It only saves work: what may be on the list is in the journal.
@@ -297,14 +299,18 @@ class Snapshot(Held):
 
     def _superfluous(self, *, forgets: bool) -> list[str]:
         """
-        Return the names of additions that may go: but for the own journal.
+        Return the names of additions that may go: but for the journals of runs that have ended in the last day.
 
         A slow older run may still put its snapshot in the place of this one, and then nothing else knows what is in it.
         """
         stays = 0 if forgets else self._journal_end
         stay, go = self.own.additions[:stays], self.own.additions[stays:]
         self.own.additions = stay
-        return [*(name for of_try in self.others.values() for name in of_try.values()), *go]
+        old = stamp_of(self.own.name) - _JOURNALS_STAY
+        for one, of_try in self.others.items():
+            if forgets or one in self.unfinished or stamp_of(one) < old:
+                go += of_try.values()
+        return go
 
     def _put(self) -> int:
         noted = self.noted
@@ -326,7 +332,7 @@ class Snapshot(Held):
                     "report it with this message"
                 )
             self.store.put(file)
-        if self._now() != self.own.name:
+        if written_by(self.store)[0] != self.own.name:
             raise self._replaced()
         # One that came to its end while this file was on its way: what it did is in its journal.
         if (newer := self._newer_run()) is not None:
@@ -347,7 +353,7 @@ class Snapshot(Held):
             return
         if (newer := self._newer_run()) is not None:
             raise newer
-        now = self._now()
+        now = written_by(self.store)[0]
         if now != self.base_run:
             raise self._superseded() if self.run.erases or self._is_newer(now) else self._replaced()
 
@@ -390,7 +396,7 @@ class Snapshot(Held):
             raise newer
 
     def _newer_run(self) -> SnapshotError | None:
-        if not self.run.erases and (head := self._head()) > self.own.name:
+        if not self.run.erases and (head := written_by(self.store)[1]) > self.own.name:
             # It has come to its end, and its sign is gone.
             return self._replaced() if erases(head) else self._superseded()
         now = additions_of(self.store.additions()).keys() - {self.own.name}
@@ -400,19 +406,6 @@ class Snapshot(Held):
 
     def _is_newer(self, other: str) -> bool:
         return other > self.own.name and not erases(other)
-
-    def _now(self) -> str:
-        """Return which try has written the snapshot that is there now."""
-        content = self.store.fetch_beginning()
-        return "" if content is None else read_header(content, self.name).run
-
-    def _head(self) -> str:
-        """Return which try has written the head that is there now."""
-        file = self.store.fetch_addition(TIP)
-        if file is None:
-            return ""
-        with file:
-            return read_header(os.pread(file.fileno(), BEGINNING, 0), self.name).run
 
     def _superseded(self) -> SnapshotError:
         if self.run.erases:

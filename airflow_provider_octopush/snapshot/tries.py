@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import secrets
 import time
@@ -15,8 +16,8 @@ import msgspec
 
 from airflow_provider_octopush.snapshot.records import Array
 from airflow_provider_octopush.snapshot.sealing import Keys
-from airflow_provider_octopush.snapshot.snapshot_file import Header, write
-from airflow_provider_octopush.snapshot.store import TIP, Store
+from airflow_provider_octopush.snapshot.snapshot_file import Header, read_header, write
+from airflow_provider_octopush.snapshot.store import BEGINNING, TIP, Store
 
 #: The name of an addition: that of its try, which rises with time, and its number in the try; the sign's is 0.
 _ADDITION = re.compile(r"([0-9a-f]{24}x?)-([0-9]+)")
@@ -64,8 +65,8 @@ class Try:
         self._keys = keys
         self.writes = writes
         # Later than all others, though the clocks of workers should differ.
-        others = additions_of(store.additions()) if writes else ()
-        stamp = max([time.time_ns(), *(int(other[:16], 16) + 1 for other in others)])
+        others = [*additions_of(store.additions()), *filter(None, written_by(store))] if writes else []
+        stamp = max([time.time_ns(), *(stamp_of(other) + 1 for other in others)])
         #: What tells it from all others; these names rise with time.
         self.name = f"{stamp:016x}{secrets.token_hex(4)}{'x' * erases}"
         #: The names of what was put, the sign first.
@@ -105,6 +106,22 @@ def additions_of(names: Iterable[str]) -> dict[str, dict[int, str]]:
     return found
 
 
+def written_by(store: Store) -> tuple[str, str]:
+    """Return which try has written the snapshot that is there now, and which the head; empty where there is none."""
+    content, head = store.fetch_beginning(), store.fetch_addition(TIP)
+    beginnings = [content, None]
+    if head is not None:
+        with head:
+            beginnings[1] = os.pread(head.fileno(), BEGINNING, 0)
+    base_run, head_run = ("" if one is None else read_header(one, store.name).run for one in beginnings)
+    return base_run, head_run
+
+
+def stamp_of(name: str) -> int:
+    """Tell of a try by its name when it began, in nanoseconds since 1970."""
+    return int(name[:16], 16)
+
+
 def erases(name: str) -> bool:
     """Tell of a try by its name whether it erases people."""
     return name.endswith("x")
@@ -112,4 +129,4 @@ def erases(name: str) -> bool:
 
 def began(name: str) -> dt.datetime:
     """Tell of a try by its name when it began."""
-    return dt.datetime.fromtimestamp(int(name[:16], 16) // 1_000_000_000, dt.UTC)
+    return dt.datetime.fromtimestamp(stamp_of(name) // 10**9, dt.UTC)

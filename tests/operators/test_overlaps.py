@@ -86,15 +86,66 @@ def test_an_erasure_that_replaces_the_snapshot_last_is_red_and_hides_nothing(
     check_nothing_is_lost(nights)
 
 
-def test_the_journal_of_a_run_goes_with_the_run_after_it_and_with_an_erasure_at_once(nights: Nights) -> None:
+def test_an_older_run_hides_nothing_though_two_have_ended_meanwhile(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights.run(people(*range(100)))
+    older = Older(monkeypatch, lambda: nights.run(people(*range(101)), night=2))
+    with older.stopped():
+        nights.run(people(*range(5, 101), *range(200, 205)), night=3)
+        nights.run(people(*range(5, 101), *range(200, 205)), night=4)
+        nights.run(people(*range(5, 102), *range(200, 205)), night=5)
+    assert isinstance(older.ending, SupersededError)
+    check_nothing_is_lost(nights)
+
+
+def test_the_journal_of_a_run_stays_for_a_day_and_goes_with_an_erasure_at_once(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
     additions = nights.snapshot_path.with_name("customers.snapshot.additions")
+
+    def left() -> int:
+        assert (additions / "last").exists()
+        return len(list(additions.iterdir())) - 1
+
     nights.run(people(1, 2))
-    assert len(list(additions.iterdir())) == 3, "sign, journal and head"
     nights.run(people(1, 2))
-    assert [path.name for path in additions.iterdir()] == ["last"]
+    assert left() == 2, "sign and journal"
+    tomorrow = time.time_ns() + 25 * 3600 * 10**9
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time_ns", lambda: tomorrow)
+        nights.run(people(1, 2))
+    assert left() == 0
     nights.run(people(1, 2, 3))
     nights.erase(people(3))
-    assert [path.name for path in additions.iterdir()] == ["last"]
+    assert left() == 0
+
+
+def test_a_clock_that_was_ahead_makes_no_later_run_an_older_one(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = time.time_ns() + 3600 * 10**9
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time_ns", lambda: ahead)
+        nights.run(people(1, 2))
+        nights.run(people(1, 2))
+    nights.erase(people(9))
+    nights.run(people(1, 2, 3))
+    assert len(nights.on_list) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["+0612340005", "+06 12 34 00 05", "+0033612340005", "33+612340005", "000033612340005", "+330033612340005"],
+)
+def test_a_plus_too_many_hides_no_number(nights: Nights, text: str) -> None:
+    options: dict[str, Any] = {"default_region": "FR", "max_rejected": 3}
+    nights.run(people(5, 6), **options)
+    nights.run([{"phone_number": text}, *people(6)], max_removed=1, **options)
+    if not text.startswith("+3300"):
+        assert number(5) in nights.on_list, "the row is about it"
+    nights.run(people(5, 6), opted_out=[{"n": text}, *[{"n": number(n)} for n in (20, 21, 22)]], **options)
+    assert number(5) not in nights.on_list
 
 
 def test_a_run_that_was_stopped_sends_nothing_once_a_newer_one_has_ended(

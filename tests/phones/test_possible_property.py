@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import product
@@ -171,8 +172,11 @@ def check_laws(value: object, found: Possible, fewer: PossibleNumbers, later: in
     with_region = fewer.read(value, own)
     assert with_region.elsewhere is None
     text = str(value)
-    if "+" in text:
-        assert before.elsewhere is None
+    if "+" in text and before.elsewhere is not None:
+        # A plus too many: in front of a zero, or among the digits.
+        digits = re.sub("[^0-9]", "", text)
+        assert digits.startswith("0") or re.search(r"[0-9][^0-9]*\+", text) or "00" in digits, value
+    elif "+" in text:
         assert len({country_code_of(str(n)) for n in before.numbers}) <= 1, value
     elif not has_country_written(text, [own]):
         assert {country_code_of(str(n)) for n in with_region.numbers} <= {code_of(own)}, (value, own)
