@@ -242,10 +242,11 @@ def test_a_plan_says_what_would_hold_a_run_and_is_not_taken_for_one(page: Page) 
 def test_what_a_part_planned_hides_nothing_that_another_did(page: Page) -> None:
     parts = [Instance(summary(**PLAN), "success", 0), Instance(summary(**HELD), "failed", 1)]
     with opened(page, of_sync(parts)) as shown:
-        assert [words.split(":")[0] for words in warnings(shown)] == [
+        # The parts come in the order of their answers.
+        assert sorted(words.split(":")[0] for words in warnings(shown)) == [
+            "90 contacts should have been removed, and were not",
             *["A run would be held by a limit"] * 2,
             *["Held by a limit"] * 2,
-            "90 contacts should have been removed, and were not",
         ]
         expect(shown.locator(".warning.bad")).to_have_count(5)
 
@@ -256,10 +257,10 @@ def test_a_mapped_task_says_which_list_is_held_and_not_more_than_a_person_reads(
         return Instance(summary(**held), "failed", number)
 
     with opened(page, of_sync([part(0, [MISSING]), part(1, []), part(2, [NEW])])) as shown:
-        assert warnings(shown)[:2] == [
+        assert set(warnings(shown)[:2]) == {
             f"Held by a limit, list List 0: {MISSING}",
             f"Held by a limit, list List 2: {NEW}",
-        ]
+        }
     with opened(page, of_sync([part(number, [MISSING]) for number in range(40)])) as shown:
         assert len(warnings(shown)) == 7
         assert warnings(shown)[5:] == ["and by 35 more", "3,600 contacts should have been removed, and were not"]
