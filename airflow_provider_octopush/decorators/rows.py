@@ -44,8 +44,7 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
     """
     Base of the operators behind the decorators.
 
-    :param python_callable: gives the rows. It is called when the first row is wanted, and again when a retry finds that
-        an earlier try sent other rows.
+    :param python_callable: gives the rows. It is called when the first row is wanted.
     :param op_args: its positional arguments. (templated)
     :param op_kwargs: its keyword arguments. (templated)
     :raises TypeError: when the Dag is parsed and a parameter says that rows come from elsewhere.

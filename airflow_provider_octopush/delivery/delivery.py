@@ -15,7 +15,7 @@ from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.delivery.bisection import Bisection
 from airflow_provider_octopush.delivery.breaker import CircuitBreaker
 from airflow_provider_octopush.delivery.outcomes import ChunkResult, answered, refused
-from airflow_provider_octopush.delivery.retry import Backoff, Repeater
+from airflow_provider_octopush.delivery.retry import Backoff, Sender
 from airflow_provider_octopush.delivery.sizes import RequestSize
 from airflow_provider_octopush.exceptions import OctopushRequestError
 from airflow_provider_octopush.payloads import ContactItem, ContactPayload
@@ -50,7 +50,7 @@ class Chunk:
         self.unanswered.update(contact.number for contact in contacts)
 
 
-class Delivery:
+class Delivery(Sender):
     """
     Delivers chunks, and keeps what was learned for the chunks to come. Several threads may deliver at a time.
 
@@ -60,21 +60,11 @@ class Delivery:
     """
 
     def __init__(self, encode: Encode, post: Post, backoff: Backoff) -> None:
+        super().__init__(backoff)
         self._encode = encode
         self._post = post
-        self._repeater = Repeater(backoff)
         self._breaker = CircuitBreaker(self._post_again, self._repeater.check_not_stopped)
         self._sizes = RequestSize()
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent, repetitions included."""
-        return self._repeater.requests
-
-    @property
-    def retries(self) -> int:
-        """How many of them were repetitions."""
-        return self._repeater.retries
 
     @property
     def is_searching(self) -> bool:
@@ -84,10 +74,6 @@ class Delivery:
     def note_known_good(self, contact: Contact) -> None:
         """Note a contact that the list has, exactly as it would be sent; a later one that is accepted replaces it."""
         self._breaker.note_known_good(contact)
-
-    def stop(self) -> None:
-        """Send nothing more: what is under way is still answered for, all else raises ``StoppedError``."""
-        self._repeater.stop()
 
     def prepare(self, contacts: Sequence[Contact]) -> Chunk:
         """

@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
 from airflow_provider_octopush.delivery.bisection import Bisection
-from airflow_provider_octopush.delivery.retry import Backoff, Repeater
+from airflow_provider_octopush.delivery.retry import Backoff, Sender
 from airflow_provider_octopush.exceptions import OctopushRequestError
 
 #: Requests that may be refused while nothing at all was removed.
@@ -78,7 +78,7 @@ class Removed:
     presumed: int = 0
 
 
-class Removal:
+class Removal(Sender):
     """
     Removes numbers, one request at a time.
 
@@ -105,7 +105,7 @@ class Removal:
         believes_refusals: bool = False,
     ) -> None:
         self._delete = delete
-        self._repeater = Repeater(backoff)
+        super().__init__(backoff)
         self._begin = begin
         self._note = note
         self._restore = restore
@@ -122,20 +122,6 @@ class Removal:
     def removed(self) -> Removed:
         """Who of the last candidates is not known to be gone, as far as it is known."""
         return self._removed
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent, repetitions included."""
-        return self._repeater.requests
-
-    @property
-    def retries(self) -> int:
-        """How many of them were repetitions."""
-        return self._repeater.retries
-
-    def stop(self) -> None:
-        """Send nothing more: what comes next raises ``StoppedError``."""
-        self._repeater.stop()
 
     def remove(self, candidates: Iterable[Candidate]) -> Removed:
         """

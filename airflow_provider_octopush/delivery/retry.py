@@ -139,3 +139,28 @@ class Repeater:
         if seconds > 0:
             (self._backoff.sleep or self._stopped.wait)(seconds)
             self.check_not_stopped()
+
+
+class Sender:
+    """
+    Sends requests through a :class:`Repeater`, and tells of them.
+
+    :param backoff: how often and how late a request is repeated that failed in passing.
+    """
+
+    def __init__(self, backoff: Backoff) -> None:
+        self._repeater = Repeater(backoff)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent, repetitions included."""
+        return self._repeater.requests
+
+    @property
+    def retries(self) -> int:
+        """How many of them were repetitions."""
+        return self._repeater.retries
+
+    def stop(self) -> None:
+        """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
+        self._repeater.stop()

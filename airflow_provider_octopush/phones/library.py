@@ -185,6 +185,20 @@ def _has_country_code_twice(number: PhoneNumber, digits: str) -> bool:
     return digits == f"{code}{code}{phonenumbers.national_significant_number(number)}"
 
 
+def behind_another_country_code(digits: str) -> str:
+    """
+    Return the number that stands behind one country code too many, as in +33 0033 6… and +33 33 6…
+
+    :param digits: from the first country code on, of no valid number.
+    :return: its digits; empty where no valid number stands there.
+    """
+    code = country_code(digits)
+    national = digits[len(code) :]
+    number = national.removeprefix("00") if national.startswith("00") else national
+    is_one = code and (number != national or number.startswith(code)) and valid(number) is not None
+    return number if is_one else ""
+
+
 def dialled_in(digits: str, region: str) -> PhoneNumber | None:
     """
     Read a number as it is dialled within a region: in national form, or abroad with the region's international prefix.

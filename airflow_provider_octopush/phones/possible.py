@@ -21,6 +21,7 @@ from airflow_provider_octopush.phones.countries import (
     written,
 )
 from airflow_provider_octopush.phones.library import (
+    behind_another_country_code,
     country_code,
     country_code_of,
     e164,
@@ -156,13 +157,12 @@ class PossibleNumbers:
         """
         digits = re.sub("[^0-9]", "", text)
         behind = digits.lstrip("0")
-        code = country_code(behind)
-        national = behind[len(code) :]
+        in_front = behind_another_country_code(behind)
         has_plus_inside = re.search(r"[0-9][^0-9]*\+", text) is not None
-        is_too_many = digits.startswith("0") or has_plus_inside or national.startswith("00")
+        is_too_many = digits.startswith("0") or has_plus_inside or in_front
         if not is_too_many or not MIN_DIGITS <= len(behind) <= MAX_DIGITS:
             return set(), None
-        valid = international(behind).valid | international(national.lstrip("0")).valid
+        valid = international(behind).valid | international(in_front).valid
         if "+" not in text:
             # They are read as they are dialled anyway.
             return valid, None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from airflow_provider_octopush.phones.library import (
     REGIONS,
+    behind_another_country_code,
     country_code,
     country_code_of,
     e164,
@@ -255,7 +256,8 @@ class PhoneReader:
             return PhoneReason.TOO_LONG
         if is_too_short(number[1:]):
             return PhoneReason.TOO_SHORT
-        return number if self._phone_check == "format" else PhoneReason.NOT_VALID
+        is_sent = self._phone_check == "format" and not behind_another_country_code(dialled.digits)
+        return number if is_sent else PhoneReason.NOT_VALID
 
 
 def _fits(dialled: Dialled, number: str) -> bool:

@@ -34,7 +34,15 @@ from airflow_provider_octopush.snapshot.marks import KEPT, MAY_BE_GONE, STATUSES
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, write
 from airflow_provider_octopush.snapshot.store import ONE_AT_A_TIME, Store
-from airflow_provider_octopush.snapshot.tries import Run, Try, additions_of, erases, stamp_of, written_by
+from airflow_provider_octopush.snapshot.tries import (
+    Run,
+    Try,
+    additions_of,
+    erases,
+    stamp_of,
+    writer_of_head,
+    writer_of_snapshot,
+)
 
 log = logging.getLogger(__name__)
 
@@ -332,7 +340,7 @@ class Snapshot(Held):
                     "report it with this message"
                 )
             self.store.put(file)
-        if written_by(self.store)[0] != self.own.name:
+        if writer_of_snapshot(self.store) != self.own.name:
             raise self._replaced()
         # One that came to its end while this file was on its way: what it did is in its journal.
         if (newer := self._newer_run()) is not None:
@@ -353,7 +361,7 @@ class Snapshot(Held):
             return
         if (newer := self._newer_run()) is not None:
             raise newer
-        now = written_by(self.store)[0]
+        now = writer_of_snapshot(self.store)
         if now != self.base_run:
             raise self._superseded() if self.run.erases or self._is_newer(now) else self._replaced()
 
@@ -365,16 +373,9 @@ class Snapshot(Held):
         """
         if time.monotonic() - self._looked_at < LOOKED_AFTER:
             return None
-        self._looked_at = time.monotonic()
         if self.noted.records > (1 + GROWN_BY) * self._flushed.records:
             self.flush_quietly()
-        if not self.own.writes:
-            return None
-        try:
-            return self._newer_run()
-        except Exception as error:  # noqa: BLE001 - whatever the store raises
-            log.warning("whether another run writes %s is not known: %s", self.name, type(error).__name__)
-            return None
+        return self._look()
 
     def check_newest(self) -> None:
         """
@@ -384,19 +385,20 @@ class Snapshot(Held):
 
         :raises SnapshotError: when one has.
         """
-        if not self.own.writes or time.monotonic() - self._looked_at < LOOKED_AFTER + LATE:
-            return
-        self._looked_at = time.monotonic()
-        try:
-            newer = self._newer_run()
-        except Exception as error:  # noqa: BLE001 - whatever the store raises
-            log.warning("whether another run writes %s is not known: %s", self.name, type(error).__name__)
-            return
-        if newer is not None:
+        is_late = time.monotonic() - self._looked_at >= LOOKED_AFTER + LATE
+        if is_late and (newer := self._look()) is not None:
             raise newer
 
+    def _look(self) -> SnapshotError | None:
+        self._looked_at = time.monotonic()
+        try:
+            return self._newer_run() if self.own.writes else None
+        except Exception as error:  # noqa: BLE001 - whatever the store raises
+            log.warning("whether another run writes %s is not known: %s", self.name, type(error).__name__)
+            return None
+
     def _newer_run(self) -> SnapshotError | None:
-        if not self.run.erases and (head := written_by(self.store)[1]) > self.own.name:
+        if not self.run.erases and (head := writer_of_head(self.store)) > self.own.name:
             # It has come to its end, and its sign is gone.
             return self._replaced() if erases(head) else self._superseded()
         now = additions_of(self.store.additions()).keys() - {self.own.name}

@@ -65,8 +65,8 @@ class Try:
         self._keys = keys
         self.writes = writes
         # Later than all others, though the clocks of workers should differ.
-        others = [*additions_of(store.additions()), *filter(None, written_by(store))] if writes else []
-        stamp = max([time.time_ns(), *(stamp_of(other) + 1 for other in others)])
+        others = [*additions_of(store.additions()), writer_of_snapshot(store), writer_of_head(store)] if writes else []
+        stamp = max([time.time_ns(), *(stamp_of(other) + 1 for other in others if other)])
         #: What tells it from all others; these names rise with time.
         self.name = f"{stamp:016x}{secrets.token_hex(4)}{'x' * erases}"
         #: The names of what was put, the sign first.
@@ -106,15 +106,19 @@ def additions_of(names: Iterable[str]) -> dict[str, dict[int, str]]:
     return found
 
 
-def written_by(store: Store) -> tuple[str, str]:
-    """Return which try has written the snapshot that is there now, and which the head; empty where there is none."""
-    content, head = store.fetch_beginning(), store.fetch_addition(TIP)
-    beginnings = [content, None]
-    if head is not None:
-        with head:
-            beginnings[1] = os.pread(head.fileno(), BEGINNING, 0)
-    base_run, head_run = ("" if one is None else read_header(one, store.name).run for one in beginnings)
-    return base_run, head_run
+def writer_of_snapshot(store: Store) -> str:
+    """Return which try has written the snapshot that is there now; empty where there is none."""
+    content = store.fetch_beginning()
+    return "" if content is None else read_header(content, store.name).run
+
+
+def writer_of_head(store: Store) -> str:
+    """Return which try has written the head that is there now; empty where there is none."""
+    head = store.fetch_addition(TIP)
+    if head is None:
+        return ""
+    with head:
+        return read_header(os.pread(head.fileno(), BEGINNING, 0), store.name).run
 
 
 def stamp_of(name: str) -> int:

@@ -56,9 +56,16 @@ def _to_the_end(lines: Iterable[str]) -> Iterator[str]:
         if held:
             yield from held
             held.clear()
-        if _END in line and not line.partition(_END)[2].strip(_AT_THE_END):
+        if _END in line[_end_of(line) :]:
             held.append(line)
         else:
             yield line
-    if held and (rest := held[0].partition(_END)[0]):
-        yield rest
+    if held:
+        end = held[0].index(_END, _end_of(held[0]))
+        if rest := held[0][:end]:
+            yield rest
+
+
+def _end_of(line: str) -> int:
+    """Return where in a line only what fills up a file begins."""
+    return len(line.rstrip(_AT_THE_END))

@@ -381,6 +381,7 @@ def test_the_sign_is_a_character_where_more_follows() -> None:
     assert read("a.csv", b"phone\n1\x1a\n\x1a\n\n2\n")[1] == [["1\x1a"], ["\x1a"], [""], ["2"]]
     assert read("a.csv", b'phone,name\n1,"x\x1a\n\n"\n2,y\x1az\n')[1] == [["1", "x\x1a\n\n"], ["2", "y\x1az"]]
     assert read("a.csv", b"phone\n\x1a") == (["phone"], [])
+    assert read("a.csv", b"p,q\n\x1a,x\x1a") == (["p", "q"], [["\x1a", "x"]])
 
 
 @given(st.lists(st.text(st.sampled_from("a\x1a\n \x00"), max_size=4), max_size=6))
