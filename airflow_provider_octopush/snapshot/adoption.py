@@ -43,14 +43,18 @@ def adopt(store: Store, keys: Sequence[Keys], identity: Identity, path: Path) ->
     :raises PeopleError: when it is anything else; the message names lines, and no values.
     :raises SnapshotError: another of its subclasses, when something stands there already, or a run begins meanwhile.
     """
+    not_blank = SnapshotConflictError(
+        f"there is something at {store.name} or in the folder of its additions already, so nothing was "
+        "written: adopt before the first run, or delete both first, which forgets whom they hold"
+    )
+    if store.fetch_beginning() is not None or store.additions():
+        raise not_blank
     with closing(Spool()) as people:
         countries = _read(path, keys[0], people)
         with open_snapshot(store, keys, identity, Run(f"adopt {secrets.token_hex(8)}")) as snapshot:
+            # A run may have begun while the file was read.
             if not snapshot.is_blank or snapshot.unfinished:
-                raise SnapshotConflictError(
-                    f"there is something at {store.name} or in the folder of its additions already, so nothing was "
-                    "written: adopt before the first run, or delete both first, which forgets whom they hold"
-                )
+                raise not_blank
             snapshot.note_countries(countries)
             for block in people.records().blocks():
                 snapshot.note_about_to_send(block, len(block))
