@@ -80,11 +80,14 @@ NAMES = {
 PRELUDE = r"""
 make() { command make --dry-run --directory "$PROJECT" "$@" > /dev/null; }
 pip() { python -c '
+import re
 import sys
 from importlib.metadata import metadata
 from packaging.requirements import Requirement
 _, action, *requirements = sys.argv
-for wanted in map(Requirement, requirements):
+for named in requirements:
+    # A dot is the clone of this project.
+    wanted = Requirement(re.sub(r"^[.](?=$|\[)", "airflow-provider-octopush", named))
     if action != "install" or not wanted.extras <= set(metadata(wanted.name).get_all("Provides-Extra") or ()):
         sys.exit(f"{wanted} cannot be installed")' "$@"; }
 """
