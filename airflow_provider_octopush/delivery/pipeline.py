@@ -1,7 +1,7 @@
 """
-Work that is done in threads while the next is made ready. Threads live here and nowhere else.
+Work that is done in threads while the next is made ready.
 
-What the work is, what it gives and what is counted, nobody here knows.
+What the work is, what it gives and what is counted, this module does not know. The hook starts threads of its own.
 """
 
 from __future__ import annotations

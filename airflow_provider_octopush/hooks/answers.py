@@ -22,7 +22,7 @@ from airflow_provider_octopush.exceptions import (
     OctopushServerError,
 )
 from airflow_provider_octopush.hooks.connection import Settings
-from airflow_provider_octopush.hooks.masking import shown_code, shown_words, storable
+from airflow_provider_octopush.hooks.redaction import redacted, redacted_code, storable
 from airflow_provider_octopush.hooks.transport import Answer
 from airflow_provider_octopush.payloads import ContactItem
 
@@ -128,7 +128,7 @@ def refusal(endpoint: str, answer: Answer, settings: Settings, conn_id: str, *, 
     message = None
     text = f"{endpoint}: {settings.host} answered {describe_answer(status_code, code)}"
     if full_message is not None and not holds_contacts:
-        message, full_message = shown_words(full_message, settings.login, settings.key), None
+        message, full_message = redacted(full_message, settings.login, settings.key), None
         text += f": {message}"
     error: type[OctopushError]
     if status_code in (401, 403):
@@ -209,7 +209,9 @@ def _code_and_message(answer: Answer) -> tuple[int | None, str | None]:
     if not isinstance(content, dict):
         return None, None
     message = content.get("message")
-    return shown_code(content.get("code")), storable(message) if isinstance(message, str) and message.strip() else None
+    return redacted_code(content.get("code")), storable(message) if isinstance(
+        message, str
+    ) and message.strip() else None
 
 
 def _retry_after(value: str) -> float | None:

@@ -11,9 +11,10 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushError
 from airflow_provider_octopush.hooks.answers import balance, check_carried_out, contact_items, raw_items, refusal
 from airflow_provider_octopush.hooks.bodies import ContactLike, contacts_body, deletion_body, list_body
+from airflow_provider_octopush.hooks.bounds import Abort
 from airflow_provider_octopush.hooks.connection import Settings, connection_type
-from airflow_provider_octopush.hooks.masking import shown_balance
-from airflow_provider_octopush.hooks.transport import Abort, Answer, Transport
+from airflow_provider_octopush.hooks.redaction import redacted_balance
+from airflow_provider_octopush.hooks.transport import Answer, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -256,7 +257,7 @@ class OctopushHook(BaseHook):
         except OctopushError as error:
             # Airflow tests the connection under a made-up id, which says nothing to the person who reads this.
             return False, str(error).replace(f"connection {self.octopush_conn_id!r}", "connection")
-        shown = shown_balance(said["amount"], said["unit"], self.settings.login, self.settings.key)
+        shown = redacted_balance(said["amount"], said["unit"], self.settings.login, self.settings.key)
         return True, f"connected, balance {shown}"
 
     def _carry_out(self, method: str, endpoint: str, body: bytes, *, holds_contacts: bool = True) -> None:

@@ -254,7 +254,7 @@ class RowsOperator(BaseOperator):
         """Return how long a run waits for requests when it fails, and how it ends them when it must not wait."""
         if self.validate_only:
             return {}
-        from airflow_provider_octopush.hooks.transport import DEADLINE_IN_TIMEOUTS
+        from airflow_provider_octopush.hooks.bounds import DEADLINE_IN_TIMEOUTS
 
         return {"patience": DEADLINE_IN_TIMEOUTS * self.hook.settings.timeout, "abort": self.hook.abort}
 

@@ -1,4 +1,4 @@
-"""What may be shown of a server's words and numbers, and how the rest can be stored."""
+"""Redaction: what may be shown of a server's words and numbers, and how the rest can be stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 
 from airflow_provider_octopush.api import CODE_MAX
 
-MASK = "***"
+REDACTED = "***"
 
 #: What is shown of a message has at most so many characters.
 SHOWN_MAX_LENGTH = 200
@@ -41,9 +41,9 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text[:STORED_MAX_LENGTH])
 
 
-def shown_words(text: str, login: str, key: str) -> str:
+def redacted(text: str, login: str, key: str) -> str:
     """
-    Return what may be shown of what a server said of a request that held nobody.
+    Redact what a server said of a request that held no contacts.
 
     :param login: of the connection. If four characters in a row of it are in the text, nothing is shown, whatever
         their case, their order and what stands in between.
@@ -54,27 +54,27 @@ def shown_words(text: str, login: str, key: str) -> str:
     for secret in map(_glued, (login, key)):
         pieces = (secret[start : start + _TELLING] for start in range(max(1, len(secret) - _TELLING + 1)))
         if any(piece in said or piece[::-1] in said for piece in pieces):
-            return MASK
+            return REDACTED
     shown = " ".join(map(_shown, text[:SHOWN_MAX_LENGTH].split()))
     return f"{shown} …" if len(text) > SHOWN_MAX_LENGTH else shown
 
 
-def shown_code(code: object) -> int | None:
+def redacted_code(code: object) -> int | None:
     """Give a code if it can be one of the API's: an integer from 0 to 999."""
     return code if isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= CODE_MAX else None
 
 
-def shown_balance(amount: object, unit: object, login: str, key: str) -> str:
+def redacted_balance(amount: object, unit: object, login: str, key: str) -> str:
     """Write a balance, if it can be one."""
     is_amount = isinstance(amount, int | float) and math.isfinite(amount) and abs(amount) < _AMOUNT_MAX
-    return f"{amount if is_amount else MASK} {shown_words(unit, login, key) if isinstance(unit, str) else MASK}"
+    return f"{amount if is_amount else REDACTED} {redacted(unit, login, key) if isinstance(unit, str) else REDACTED}"
 
 
 def _shown(token: str) -> str:
     words = _LETTERS.findall(token)
     # What is encoded mixes its case.
     is_written = all(word.isalpha() and word in (word.lower(), word.upper(), word.capitalize()) for word in words)
-    return token if is_written and _SHOWN.fullmatch(token) else MASK
+    return token if is_written and _SHOWN.fullmatch(token) else REDACTED
 
 
 def _glued(text: str) -> str:

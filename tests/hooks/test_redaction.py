@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_octopush.api import RETURN_CODES
 from airflow_provider_octopush.exceptions import OctopushError
-from airflow_provider_octopush.hooks.masking import MASK, shown_words, storable
 from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.hooks.redaction import REDACTED, redacted, storable
 from airflow_provider_octopush.payloads import ContactPayload
 from tests.hooks.conftest import KEY, LOGIN, Serve
 from tests.hostile.quotes import QUOTES, Person
@@ -236,7 +236,7 @@ def test_no_four_characters_in_a_row_of_a_secret_are_shown_and_no_digit(
     login: str, key: str, joint: str, cut: int, around: str, text: str
 ) -> None:
     for said in (around.format(joint.join(login[cut:])), around.format(key[::-1]), text):
-        shown = shown_words(said, login, key)
+        shown = redacted(said, login, key)
         assert not pieces(shown) & (pieces(login) | pieces(key))
         assert not any(character.isdigit() for character in shown)
         assert len(shown) <= 3 * 202
@@ -250,16 +250,16 @@ def test_no_four_characters_in_a_row_of_a_secret_are_shown_and_no_digit(
         ("Le numéro n\u2019est pas \u00abvalide\u00bb", "Le numéro n\u2019est pas \u00abvalide\u00bb"),
         ("first_name: required", "first_name: required"),
         ("UNPROCESSABLE ENTITY", "UNPROCESSABLE ENTITY"),
-        ("ask someone@sms.io or call 0613571113", f"ask {MASK} or call {MASK}"),
-        ("token amVhbmVtYXJ", f"token {MASK}"),
-        ("x\u00b2 \u2461 \u0663", f"{MASK} {MASK} {MASK}"),
-        ("<html>no</html>", MASK),
-        ("x" * 21, MASK),
+        ("ask someone@sms.io or call 0613571113", f"ask {REDACTED} or call {REDACTED}"),
+        ("token amVhbmVtYXJ", f"token {REDACTED}"),
+        ("x\u00b2 \u2461 \u0663", f"{REDACTED} {REDACTED} {REDACTED}"),
+        ("<html>no</html>", REDACTED),
+        ("x" * 21, REDACTED),
         ("no " * 100, f"{'no ' * 66}no …"),
     ],
 )
 def test_a_word_is_letters_as_one_writes_them(text: str, shown: str) -> None:
-    assert shown_words(text, LOGIN, KEY) == shown
+    assert redacted(text, LOGIN, KEY) == shown
 
 
 @given(st.text(st.characters(), max_size=50))
