@@ -18,9 +18,8 @@ import phonenumbers
 import surroundings
 import warehouse
 
-OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid", "duplicates")
-#: What the operator that keeps a list in step counts beside them.
-MORE_OUTCOMES = ("unchanged", "opted_out")
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES, SYNC_OUTCOMES
+
 DAY = dt.date(2026, 11, 20)
 FOLDER = surroundings.folder_of("demo")
 LOG = FOLDER / "demo.log"
@@ -64,15 +63,15 @@ def show(summary: dict[str, Any], held: dict[str, Any], rejects: Path) -> None:
     """Tell a person what happened."""
     print("\nEvery row ended in exactly one outcome:\n")
     print(f"  {'read':<14} {summary['read']:>6,}")
-    for name in OUTCOMES:
-        print(f"    {name:<12} {summary[name]:>6,}")
+    for outcome in CREATE_OUTCOMES:
+        print(f"    {outcome:<12} {summary[outcome]:>6,}")
     print(f"\n  {summary['requests']} requests, {summary['duration_seconds']:.1f} s")
     print("\nWhy rows were rejected:\n")
     for reason, number in summary["reasons"].items():
         print(f"  {number:>6,}  {reason}")
     print(f"\nThe rejected rows themselves are in {rejects.relative_to(surroundings.PROJECT)}, such as:\n")
     with rejects.open(newline="", encoding="utf-8") as file:
-        for row in [row for row in csv.DictReader(file) if row["stage"] == "invalid"][:3]:
+        for row in [row for row in csv.DictReader(file) if row["outcome"] == "invalid"][:3]:
             print(f"  row {row['row']}: {row['phone_number']!r} ({row['region']}): {row['reason']}")
     numbers = held["lists"]["Customers"]
     countries = Counter(phonenumbers.region_code_for_number(phonenumbers.parse(number)) for number in numbers)
@@ -89,7 +88,7 @@ def check(summary: dict[str, Any], held: dict[str, Any], rejects: Path) -> None:
     with rejects.open(newline="", encoding="utf-8") as file:
         rejected = sum(1 for _ in csv.DictReader(file))
     findings = {
-        "the counts do not add up": summary["read"] != sum(summary[name] for name in OUTCOMES),
+        "the counts do not add up": summary["read"] != sum(summary[name] for name in CREATE_OUTCOMES),
         "no contact was added": summary["added"] == 0,
         "nothing was rejected, although the table is a mess": summary["invalid"] == 0,
         "the list does not hold what was added": len(held["lists"]["Customers"]) != summary["added"],
@@ -109,7 +108,7 @@ def two_nights(environment: dict[str, str], database: Path, url: str) -> Iterato
         summary = summary_of(environment, "synced_list", "sync_newsletter")
         held = len(surroundings.look_into(url)["lists"]["Newsletter"])
         findings = {
-            "the counts do not add up": summary["read"] != sum(summary[name] for name in (*OUTCOMES, *MORE_OUTCOMES)),
+            "the counts do not add up": summary["read"] != sum(summary[name] for name in SYNC_OUTCOMES),
             "the list does not hold what the snapshot does": held != summary["snapshot_after"],
             "nobody opted out": summary["opted_out"] == 0,
             "a day changed nothing": night == 1 and not (summary["updated"] and summary["removed_opted_out"]),
@@ -124,7 +123,7 @@ def two_nights(environment: dict[str, str], database: Path, url: str) -> Iterato
 
 def show_night(title: str, summary: dict[str, Any]) -> None:
     """Tell a person what became of the list that is kept in step."""
-    counted = [(name, summary[name]) for name in (*OUTCOMES, *MORE_OUTCOMES) if summary[name]]
+    counted = [(name, summary[name]) for name in SYNC_OUTCOMES if summary[name]]
     print(f"\nThe list Newsletter, kept in step, {title}: {summary['requests']} requests\n")
     print("  " + ", ".join(f"{name} {number:,}" for name, number in counted))
     print(f"  removed {summary['removed']:,}, {summary['removed_opted_out']:,} of them opted out; ", end="")

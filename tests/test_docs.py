@@ -52,9 +52,10 @@ from airflow_provider_octopush.hooks.connection import Settings
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator, DeleteContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.operators.rows import RowsOperator
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
-from airflow_provider_octopush.sync.summary import OUTCOMES, Summary
+from airflow_provider_octopush.sync.summary import Summary
 from tests.airflow_runs import Run, run_dag
 from tests.conftest import AIRFLOW_HOME, SetConnection
 from tests.dags_examples.test_dags_examples import load
@@ -260,7 +261,7 @@ def check_connection(conn_id: str) -> None:
 
 def check_summary(summary: dict[str, Any], run: Run | None) -> None:
     assert summary.keys() <= vars(Summary()).keys()
-    assert summary["read"] == sum(summary.get(name, 0) for name in OUTCOMES)
+    assert summary["read"] == sum(summary.get(name, 0) for name in CREATE_OUTCOMES)
     if run is not None:
         shown = [{name: result[name] for name in summary} for result in run.results.values() if "read" in result]
         assert summary in shown

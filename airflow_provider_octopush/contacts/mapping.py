@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_octopush.api import CONTACT_FIELDS
 from airflow_provider_octopush.contacts.contact import Contact
+from airflow_provider_octopush.contacts.csv_injection import unescape_formulas
 from airflow_provider_octopush.contacts.fields import REGION, check_fields
-from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, undo_defuse
-from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.contacts.rejection import ABOUT_THE_ROW, Rejection
+from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.phones.regions import country_codes_of
 from airflow_provider_octopush.values import decode, describe_foreign, fold_name, to_text
@@ -79,7 +80,7 @@ class RowReader:
         columns = {field: read[position] for field, position in positions.items()}
         if set(ABOUT_THE_ROW) <= set(names):
             columns = {
-                field: [undo_defuse(value) if isinstance(value, str) else value for value in values]
+                field: [unescape_formulas(value) if isinstance(value, str) else value for value in values]
                 for field, values in columns.items()
             }
         for field in ("phone_number", REGION):
@@ -173,7 +174,7 @@ class ContactMapper:
             rejections = [
                 Rejection(
                     first_row + i,
-                    Stage.INVALID,
+                    Outcome.INVALID,
                     reason,
                     all_values[i],
                     numbers=self._numbers(numbers[i], columns[0][i], regions[i]),

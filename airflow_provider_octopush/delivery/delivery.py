@@ -14,7 +14,7 @@ from functools import partial
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.delivery.bisection import Bisection
 from airflow_provider_octopush.delivery.breaker import CircuitBreaker
-from airflow_provider_octopush.delivery.outcomes import ChunkResult, answered, refused
+from airflow_provider_octopush.delivery.chunk_result import ChunkResult, answered, refused
 from airflow_provider_octopush.delivery.retry import Backoff, Sender
 from airflow_provider_octopush.delivery.sizes import RequestSize
 from airflow_provider_octopush.exceptions import OctopushRequestError

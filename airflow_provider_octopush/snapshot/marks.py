@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from airflow_provider_octopush import api
+
 _Array: TypeAlias = npt.NDArray[Any]
 
 
@@ -36,7 +38,7 @@ class Mark(IntEnum):
     REMOVED = 9
 
 
-STATUSES = {"added": Mark.ADDED, "updated": Mark.UPDATED, "skipped": Mark.SKIPPED}
+STATUSES = dict(zip(api.STATUSES, (Mark.ADDED, Mark.UPDATED, Mark.SKIPPED), strict=True))
 _NAMES = {int(mark): status for status, mark in STATUSES.items()}
 
 #: The list has the contact as its digest says.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from airflow_provider_octopush.contacts.csv_injection import escape_formulas, unescape_formulas
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
-from airflow_provider_octopush.contacts.formulas import defuse, undo_defuse
 from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, are
 from airflow_provider_octopush.sync.csv_file import CsvFile
 
@@ -67,7 +67,7 @@ class ChangesFile(CsvFile):
     parameter = "changes_path"
 
     def __init__(self, path: Path, run: str) -> None:
-        self._run = defuse(run)
+        self._run = escape_formulas(run)
         super().__init__(path, HEADER)
 
     def write(self, rows: Iterable[_Row]) -> None:
@@ -77,14 +77,14 @@ class ChangesFile(CsvFile):
         :raises OSError: when there is no room; the file then ends where it ended before.
         """
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        self._append([(defuse(f"+{number}"), change, state, self._run, now) for number, change, state in rows])
+        self._append([(escape_formulas(f"+{number}"), change, state, self._run, now) for number, change, state in rows])
 
     def numbers(self) -> Iterator[int]:
         """Give the numbers that it holds."""
         self._cut()
         with self._part.open(newline="", encoding="utf-8") as file:
             for number, *_ in islice(csv.reader(file), 1, None):
-                yield int(undo_defuse(number))
+                yield int(unescape_formulas(number))
 
 
 class Changes:

@@ -15,10 +15,11 @@ import numpy as np
 from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.contacts.fields import REGION
-from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.delivery.removal import Candidate, Removal, Removed
 from airflow_provider_octopush.delivery.retry import StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError
+from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
 from airflow_provider_octopush.snapshot.marks import DOUBTFUL, MAY_BE_GONE, Mark, are
 from airflow_provider_octopush.sync.summary import DeletionSummary
@@ -189,15 +190,15 @@ class ContactDeletion:
                 possible = self._possible.read(phone, region)
                 numbers, records = self._chosen(sorted(possible.numbers))
                 if possible.reason is not None and (not possible.numbers or (numbers and records[0] is None)):
-                    rejections.append(Rejection(self.summary.read, Stage.INVALID, possible.reason.value, values))
+                    rejections.append(Rejection(self.summary.read, Outcome.INVALID, possible.reason.value, values))
                     continue
                 if not numbers:
-                    rejections.append(Rejection(self.summary.read, Stage.AMBIGUOUS, AMBIGUOUS, values))
+                    rejections.append(Rejection(self.summary.read, Outcome.AMBIGUOUS, AMBIGUOUS, values))
                     continue
                 is_new = seen.add_all(numbers)
                 if not any(is_new):
                     reason = "same number as an earlier row"
-                    rejections.append(Rejection(self.summary.read, Stage.DUPLICATE, reason, values))
+                    rejections.append(Rejection(self.summary.read, Outcome.DUPLICATES, reason, values))
                     continue
                 self._outcomes.append(_Outcome.UNKNOWN)
                 for number, record, new in zip(numbers, records, is_new, strict=True):

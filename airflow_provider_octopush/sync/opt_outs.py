@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
-from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.exceptions import OptOutsMissingError, TooManyRejectedError
 from airflow_provider_octopush.limits import Limit
+from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.sync.limits import allowed
 
@@ -50,7 +51,7 @@ class OptOuts:
             for frame in frames:
                 found = self.reader.read(frame)
                 rejections = [
-                    Rejection(row, Stage.INVALID, one.possible.reason.value, one.values)
+                    Rejection(row, Outcome.INVALID, one.possible.reason.value, one.values)
                     for row, one in enumerate(found, read.rows + 1)
                     if one.possible.reason not in (None, PhoneReason.MISSING)
                 ]

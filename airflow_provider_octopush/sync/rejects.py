@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from airflow_provider_octopush.contacts.formulas import ABOUT_THE_ROW, defuse
-from airflow_provider_octopush.contacts.rejection import Rejection
+from airflow_provider_octopush.contacts.csv_injection import escape_formulas
+from airflow_provider_octopush.contacts.rejection import ABOUT_THE_ROW, Rejection
 from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.sync.csv_file import CsvFile
 from airflow_provider_octopush.values import to_text
@@ -16,8 +16,8 @@ class RejectsFile(CsvFile):
     """
     A CSV file of rejected rows.
 
-    Columns: ``row`` (number in the input, from 1), the contact's fields as they were read, ``stage`` (where the row's
-    way ended), ``reason``, and ``code`` and ``message`` of the API; a status that is not documented is such a message.
+    Columns: ``row`` (number in the input, from 1), the contact's fields as they were read, ``outcome``,
+    ``reason``, and ``code`` and ``message`` of the API; a status that is not documented is such a message.
     A value that has no text form is an empty cell.
 
     :param path: as for :class:`~airflow_provider_octopush.sync.csv_file.CsvFile`.
@@ -62,22 +62,22 @@ class RefusalFile(CsvFile):
 
         :raises OSError: when there is no room.
         """
-        self._append([[defuse(str(error)), defuse(error.full_message() or "")]])
+        self._append([[escape_formulas(str(error)), escape_formulas(error.full_message() or "")]])
 
 
 def _cells(rejection: Rejection) -> list[str]:
     about = (
-        rejection.stage.value,
+        rejection.outcome.value,
         rejection.reason,
         "" if rejection.code is None else str(rejection.code),
         rejection.message or "",
     )
-    return [str(rejection.row), *map(_cell, rejection.values), *map(defuse, about)]
+    return [str(rejection.row), *map(_cell, rejection.values), *map(escape_formulas, about)]
 
 
 def _cell(value: object) -> str:
     try:
-        return defuse(to_text(value) or "")
+        return escape_formulas(to_text(value) or "")
     except ValueError:
         # Text that may not be sent is what a person has to correct.
-        return defuse(value) if isinstance(value, str) else ""
+        return escape_formulas(value) if isinstance(value, str) else ""

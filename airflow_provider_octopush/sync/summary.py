@@ -8,18 +8,13 @@ from dataclasses import dataclass, field, fields
 from itertools import takewhile
 from typing import Any, ClassVar
 
-from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyRejectedError
+from airflow_provider_octopush.outcomes import CONFIRMED, CREATE_OUTCOMES, DELETE_OUTCOMES, SYNC_OUTCOMES, Outcome
 from airflow_provider_octopush.sync.limits import allowed
 
-#: Every row read ends in exactly one of these.
-OUTCOMES = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid", "duplicates")
-
-#: What the API said of a contact that it has.
-CONFIRMED = ("added", "updated", "skipped")
-
 #: What the summary of several parts adds up, beside the outcomes.
-_ADDED_UP = ("read", *OUTCOMES, "chunks", "requests", "retries")
+_ADDED_UP = ("read", *CREATE_OUTCOMES, "chunks", "requests", "retries")
 
 #: A server may give each refusal a code of its own; XCom must not grow with the table.
 REASONS_MAX = 50
@@ -27,15 +22,6 @@ OTHER_REASONS = "other reasons"
 
 #: Contacts missing from the answers of a run that may all be blacklisted, however few were sent.
 BLACKLISTED_IN_SMALL_RUNS = 5
-
-_COUNT_OF_STAGE = {
-    Stage.INVALID: "invalid",
-    Stage.DUPLICATE: "duplicates",
-    Stage.REFUSED: "refused",
-    Stage.UNCONFIRMED: "unconfirmed",
-    Stage.OTHER: "other",
-    Stage.AMBIGUOUS: "ambiguous",
-}
 
 
 @dataclass
@@ -64,7 +50,7 @@ class Summary:
     """
 
     #: What each row ends in; and what else several parts add up.
-    outcomes: ClassVar[tuple[str, ...]] = OUTCOMES
+    outcomes: ClassVar[tuple[str, ...]] = CREATE_OUTCOMES
     more_counts: ClassVar[tuple[str, ...]] = ()
     #: What is a metric beside the outcomes.
     more_metrics: ClassVar[tuple[str, ...]] = ()
@@ -98,14 +84,14 @@ class Summary:
         """
         Count rows that ended in an outcome.
 
-        :param outcome: one of :data:`OUTCOMES`.
+        :param outcome: one of :attr:`outcomes`.
         """
         setattr(self, outcome, getattr(self, outcome) + number)
 
     def count_rejection(self, rejection: Rejection) -> None:
         """Count a row that was rejected, and its reason when it is invalid or refused."""
-        self.count(_COUNT_OF_STAGE[rejection.stage])
-        if rejection.stage in (Stage.INVALID, Stage.REFUSED):
+        self.count(rejection.outcome)
+        if rejection.outcome in (Outcome.INVALID, Outcome.REFUSED):
             self._count_reason(rejection.reason)
 
     def _count_reason(self, reason: str, number: int = 1) -> None:
@@ -245,7 +231,7 @@ class ListSummary(Summary):
     :param changes_path: URI of the changes, where they were written.
     """
 
-    outcomes: ClassVar[tuple[str, ...]] = (*OUTCOMES, "unchanged", "opted_out", "unsent")
+    outcomes: ClassVar[tuple[str, ...]] = SYNC_OUTCOMES
     more_counts: ClassVar[tuple[str, ...]] = (
         "opted_out_invalid",
         "opted_out_blank",
@@ -309,7 +295,7 @@ class DeletionSummary(Summary):
     :param forgotten: contacts that the snapshot holds no more.
     """
 
-    outcomes: ClassVar[tuple[str, ...]] = ("removed", "absent", "kept", "ambiguous", "invalid", "duplicates")
+    outcomes: ClassVar[tuple[str, ...]] = DELETE_OUTCOMES
     more_counts: ClassVar[tuple[str, ...]] = ("numbers", "forgotten")
     _what_validate_only_means: ClassVar[str] = "nothing was removed; everything counts as it would be"
 

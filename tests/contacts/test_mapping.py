@@ -3,17 +3,24 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import itertools
+import json
 import logging
 from collections.abc import Callable
 from operator import attrgetter
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from airflow_provider_octopush.api import CONTACT_FIELDS
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMapper
-from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.contacts.rejection import Rejection
+from airflow_provider_octopush.hooks.octopush import OctopushHook
+from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.phones.reader import PhoneReader
 
 
@@ -180,7 +187,7 @@ def test_a_large_whole_number_keeps_its_digits_beside_a_column_of_fractions() ->
 def test_rows_of_a_rejects_file_are_what_they_were_and_other_rows_stay_as_they_are(
     others: dict[str, list[object]],
 ) -> None:
-    about: dict[str, list[object]] = {name: [""] for name in ("row", "stage", "reason", "code", "message")}
+    about: dict[str, list[object]] = {name: [""] for name in ("row", "outcome", "reason", "code", "message")}
     values: dict[str, list[object]] = {"phone_number": ["'+33149706565"], "first_name": ["'=1+1"], "param1": [7]}
     assert payloads(frame(**values, **about, **others)) == [
         {"phone_number": "+33149706565", "first_name": "=1+1", "param1": "7"}
@@ -207,7 +214,7 @@ def test_a_value_without_text_makes_its_row_invalid_and_no_other() -> None:
     rows = frame(phone_number=["+33149706565", "+33149706566"], param2=[["list"], "fine"])
     invalid, valid = map_all(rows)
     assert isinstance(invalid, Rejection)
-    assert invalid.stage is Stage.INVALID
+    assert invalid.outcome is Outcome.INVALID
     assert invalid.reason == (
         "param2: a value of type list has no text form: give it as text, in a query by CAST(… AS text)"
     )
@@ -299,3 +306,40 @@ def test_rows_keep_their_number_in_the_whole_input() -> None:
     rows = frame(phone_number=["+33149706565", None])
     (contact,), (rejection,) = mapper.map(rows, 11)
     assert (contact.row, rejection.row) == (11, 12)
+
+
+#: What a column may hold: text of any kind, text of other libraries, and what is no text.
+CELLS = (
+    st.none()
+    | st.text(st.characters(), max_size=20)
+    | st.text(max_size=20).map(np.str_)
+    | st.binary(max_size=5)
+    | st.integers()
+    | st.floats()
+    | st.decimals()
+    | st.booleans()
+    | st.dates()
+    | st.lists(st.text(), max_size=2)
+    | st.dictionaries(st.text(), st.text(), max_size=2)
+    | st.sampled_from([pd.NaT, pd.NA, np.int64(7), np.float32(0.5), "\ud800", "\x00"])
+)
+PHONES = st.sampled_from(["+33149706565", "0033149706566", np.str_("+33149706567"), 33149706568, "+2222333334444555"])
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"phone_number": PHONES | CELLS}, optional=dict.fromkeys(CONTACT_FIELDS[1:], CELLS)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_whatever_rows_hold_a_contact_is_sent_as_the_api_documents_it(rows: list[dict[str, object]]) -> None:
+    frame = pd.DataFrame(rows, columns=list(CONTACT_FIELDS), dtype=object)
+    contacts, rejections = ContactMapper({}, PhoneReader()).map(frame, 1)
+    assert len(contacts) + len(rejections) == len(rows)
+    if contacts:
+        body = OctopushHook().encode_contacts([contact.payload for contact in contacts])
+        for sent in json.loads(body)["contacts"]:
+            assert sent.keys() <= set(CONTACT_FIELDS)
+            assert all(isinstance(value, str) and value.strip() for value in sent.values())
+            assert sent["phone_number"]

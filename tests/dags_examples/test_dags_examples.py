@@ -16,9 +16,9 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
-from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests import databases
 from tests.airflow_runs import Run, run_dag
 from tests.conftest import SetConnection
@@ -45,7 +45,7 @@ def example(name: str) -> Any:
 
 
 def check_law(summary: dict[str, Any]) -> None:
-    assert summary["read"] == sum(summary[name] for name in OUTCOMES)
+    assert summary["read"] == sum(summary[name] for name in CREATE_OUTCOMES)
 
 
 @pytest.fixture

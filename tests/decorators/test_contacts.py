@@ -14,8 +14,8 @@ from airflow.utils.session import create_session
 from sqlalchemy import text
 
 from airflow_provider_octopush.decorators.contacts import ContactsDecoratedOperator, octopush_contacts_task
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
-from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import Run, TaskInstance, run_dag
 from tests.conftest import SetConnection
 
@@ -32,7 +32,7 @@ COUNTS = {"read": 4, "added": 2, "invalid": 1, "duplicates": 1}
 
 def check(summary: dict[str, Any], **counts: int) -> None:
     assert {name: summary[name] for name in counts} == counts
-    assert summary["read"] == sum(summary[name] for name in OUTCOMES)
+    assert summary["read"] == sum(summary[name] for name in CREATE_OUTCOMES)
 
 
 def all_that_airflow_kept(run: Run) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_octopush.contacts.contact import Contact
-from airflow_provider_octopush.contacts.rejection import Stage
+from airflow_provider_octopush.delivery.chunk_result import ChunkResult
 from airflow_provider_octopush.delivery.delivery import Delivery
-from airflow_provider_octopush.delivery.outcomes import ChunkResult
 from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import (
     OctopushCredentialsError,
@@ -17,6 +16,7 @@ from airflow_provider_octopush.exceptions import (
     OctopushRequestError,
     OctopushServerError,
 )
+from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.payloads import ContactPayload
 from tests.delivery.apis import Items, Payloads, delivery_to
 
@@ -68,7 +68,7 @@ def deliver(one: Delivery, chunk: list[Contact]) -> ChunkResult:
 
 
 def refused_rows(result: ChunkResult) -> list[int]:
-    return sorted(r.row for r in result.rejections if r.stage is Stage.REFUSED)
+    return sorted(r.row for r in result.rejections if r.outcome is Outcome.REFUSED)
 
 
 @pytest.mark.whole_run

@@ -10,8 +10,8 @@ from typing import Any
 import airflow
 import pytest
 
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.simulator import Behaviour, Simulator
-from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests import databases
 from tests.integration.airflow_processes import wait_for
 from tests.integration.celery_workers import CeleryAirflow, Worker, celery_airflow, connections, postgres_database
@@ -86,7 +86,7 @@ def test_a_worker_that_dies_costs_the_list_nothing(
 
     # The list is complete, and the summary of all parts true.
     assert simulator.lists["Customers"] == numbers
-    assert merged["read"] == CONTACTS + DUPLICATES + INVALID == sum(merged[name] for name in OUTCOMES)
+    assert merged["read"] == CONTACTS + DUPLICATES + INVALID == sum(merged[name] for name in CREATE_OUTCOMES)
     assert (merged["duplicates"], merged["invalid"]) == (DUPLICATES, INVALID)
     assert merged["added"] + merged["updated"] == CONTACTS
     assert merged["rejects_path"] == (tmp_path / "rejects" / f"customers-{dt.datetime.now(dt.UTC):%Y-%m-%d}").as_uri()

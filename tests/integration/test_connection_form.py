@@ -18,8 +18,8 @@ import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from airflow_provider_octopush.get_provider_info import get_provider_info
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.simulator import Simulator
-from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.integration.airflow_processes import wait_for
 from tests.integration.browser import browser, chromium
 from tests.integration.screenshots import Shoot
@@ -120,7 +120,7 @@ def press_test(page: Page, ui: Standalone, conn_id: str) -> Locator:
 def counts(pattern: str, shown: Locator) -> dict[str, int]:
     """Read the counts in the text that a person sees."""
     numbers = dict(re.findall(pattern, shown.inner_text()))
-    return {name: int(numbers[name]) for name in ("read", *OUTCOMES)}
+    return {name: int(numbers[name]) for name in ("read", *CREATE_OUTCOMES)}
 
 
 def test_the_form_has_octopush_s_words_and_nothing_without_use(page: Page, ui: Standalone, shoot: Shoot) -> None:
@@ -222,6 +222,6 @@ def test_an_example_dag_runs_on_a_connection_made_in_the_form(
     expect(value.locator("span[class^=mtk]:not(.mtk1)").first).to_be_visible()
     shoot(page, "xcom")
 
-    assert stored["read"] == sum(stored[name] for name in OUTCOMES) > 0
+    assert stored["read"] == sum(stored[name] for name in CREATE_OUTCOMES) > 0
     assert stored["added"] + stored["updated"] == len(simulator.lists["Gold customers"]) > 0
     assert logged == stored

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.simulator import Simulator
-from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.databases import POSTGRES, connect_postgres, require_postgres
 
 pytestmark = pytest.mark.integration
@@ -146,7 +146,7 @@ class TestOpenLineage:
     def test_the_counts_of_the_run_are_a_facet(self, observed: Observed) -> None:
         facet = observed.event("query")["run"]["facets"]["octopush_contacts"]
         assert (facet["read"], facet["added"] + facet["updated"], facet["invalid"], facet["requests"]) == (3, 2, 1, 1)
-        assert facet["read"] == sum(facet[name] for name in OUTCOMES)
+        assert facet["read"] == sum(facet[name] for name in CREATE_OUTCOMES)
 
     def test_a_task_that_fails_for_its_rejects_says_what_it_did(self, observed: Observed) -> None:
         event = observed.event("too_many_rejected")
@@ -198,8 +198,8 @@ class TestMetrics:
         assert sorted(observed.metrics("octopush.contacts.added")) == ["0|c", "0|c", "2|c"]
         assert sorted(observed.metrics("octopush.contacts.updated")) == ["0|c", "2|c", "2|c"]
         assert sorted(observed.metrics("octopush.contacts.invalid")) == ["1|c", "1|c", "1|c"]
-        assert {name: len(observed.metrics(f"octopush.contacts.{name}")) for name in OUTCOMES} == dict.fromkeys(
-            OUTCOMES, 3
+        assert {name: len(observed.metrics(f"octopush.contacts.{name}")) for name in CREATE_OUTCOMES} == dict.fromkeys(
+            CREATE_OUTCOMES, 3
         )
 
     def test_requests_retries_and_duration(self, observed: Observed) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, ObjectStoragePath, task
 
-from airflow_provider_octopush.contacts.formulas import undo_defuse
+from airflow_provider_octopush.contacts.csv_injection import unescape_formulas
 from airflow_provider_octopush.exceptions import OctopushError, OctopushServerError
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 def changes(path: Path) -> Found:
     """Return what became of each contact, such as ``{1: "added done"}``."""
     rows = read_csv(path)
-    found = {undo_defuse(row["phone_number"]): f"{row['change']} {row['state']}" for row in rows}
+    found = {unescape_formulas(row["phone_number"]): f"{row['change']} {row['state']}" for row in rows}
     assert len(found) == len(rows), "a contact is there twice"
     return {int(phone.removeprefix("+3361234")): what for phone, what in found.items()}
 
@@ -198,7 +198,7 @@ class TestAPlan:
         # With no plus: of which country it is shows only when the rows are read.
         rows = [*people(1, 2), {"phone_number": "+34612345679"}]
         nights.run(rows, opted_out=[{"n": "612345678"}], validate_only=True, changes_path=str(path))
-        found = {undo_defuse(row["phone_number"]): (row["change"], row["state"]) for row in read_csv(path)}
+        found = {unescape_formulas(row["phone_number"]): (row["change"], row["state"]) for row in read_csv(path)}
         assert found["+34612345678"] == ("opted_out", "planned")
 
 

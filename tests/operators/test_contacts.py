@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 
 from airflow_provider_octopush.api import RETURN_CODES
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
-from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import Run, TaskInstance, run_dag
 from tests.conftest import SetConnection
 from tests.databases import POSTGRES, require_postgres
@@ -51,7 +51,7 @@ def warehouse(tmp_path: Path, set_connection: SetConnection) -> sqlite3.Connecti
 
 def check(summary: dict[str, Any], **counts: int) -> None:
     assert {name: summary[name] for name in counts} == counts
-    assert summary["read"] == sum(summary[name] for name in OUTCOMES)
+    assert summary["read"] == sum(summary[name] for name in CREATE_OUTCOMES)
 
 
 def logs(run: Run) -> str:

@@ -14,9 +14,9 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Objec
 
 from airflow_provider_octopush.exceptions import OctopushAnswerError, OctopushServerError
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
-from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import TaskInstance, run_dag
 from tests.conftest import SetConnection
 
@@ -38,7 +38,7 @@ def execute(ti: TaskInstance | None = None, **kwargs: Any) -> dict[str, Any]:
 
 
 def check_law(summary: dict[str, Any]) -> None:
-    assert summary["read"] == sum(summary[name] for name in OUTCOMES)
+    assert summary["read"] == sum(summary[name] for name in CREATE_OUTCOMES)
 
 
 def rejects(path: Path) -> list[dict[str, str]]:
@@ -161,12 +161,12 @@ class TestRejects:
         summary = execute(data=MIXED, max_rejected=1.0, rejects_path=path.as_uri())
         assert summary["rejects_path"] == path.as_uri()
         rows = {row["row"]: row for row in rejects(path)}
-        assert {number: row["stage"] for number, row in rows.items()} == {
+        assert {number: row["outcome"] for number, row in rows.items()} == {
             "1": "refused",
             "2": "invalid",
             "3": "invalid",
             "4": "unconfirmed",
-            "5": "duplicate",
+            "5": "duplicates",
         }
         assert (rows["1"]["code"], rows["1"]["message"]) == ("7", "A contact is not valid.")
         assert rows["2"]["first_name"] == "'=1+1"

@@ -136,7 +136,7 @@ def test_the_refusal_that_ends_a_run_stands_beside_the_rejected_rows(
     assert where == f"Octopush's own words may quote contacts, so they are in {refusal.as_uri()}"
     assert read_csv(refusal) == [{"error": error, "message": "'=1+1"}]
     assert stat.S_IMODE(refusal.stat().st_mode) == 0o600
-    assert {line["stage"] for line in read_csv(tmp_path / "rejects.csv")} <= {"refused"}
+    assert {line["outcome"] for line in read_csv(tmp_path / "rejects.csv")} <= {"refused"}
 
 
 @pytest.mark.parametrize("map_index", [-1, 3])

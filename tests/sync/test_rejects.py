@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_octopush.contacts.formulas import defuse, undo_defuse
+from airflow_provider_octopush.contacts.csv_injection import escape_formulas, unescape_formulas
 from airflow_provider_octopush.contacts.mapping import ContactMapper
-from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.contacts.rejection import Rejection
+from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.sync.rejects import RejectsFile
@@ -27,7 +28,7 @@ FIELDS = ("phone_number", "first_name")
 
 
 def rejection(row: int, *values: Any) -> Rejection:
-    return Rejection(row, Stage.REFUSED, "refused by Octopush", values, 101, "bad number")
+    return Rejection(row, Outcome.REFUSED, "refused by Octopush", values, 101, "bad number")
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -43,7 +44,7 @@ def test_a_rejected_row_can_be_found_again(tmp_path: Path) -> None:
             "row": "7",
             "phone_number": "06 12",
             "first_name": 'Zoë\n"quoted", so',
-            "stage": "refused",
+            "outcome": "refused",
             "reason": "refused by Octopush",
             "code": "101",
             "message": "bad number",
@@ -116,7 +117,7 @@ def test_what_was_there_before_is_gone(tmp_path: Path) -> None:
     path.write_text("an earlier run\n" * 1000)
     with RejectsFile(path, FIELDS):
         pass
-    assert path.read_bytes() == b"row,phone_number,first_name,stage,reason,code,message\r\n"
+    assert path.read_bytes() == b"row,phone_number,first_name,outcome,reason,code,message\r\n"
 
 
 def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,16 +141,16 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("text", ["=1+1", "+33612345678", "-2", "@SUM(A1)", "\tx", "\rx", "\uff1d1", "'=1", "''@x"])
 def test_what_a_spreadsheet_would_run_is_defused_and_can_be_undone(text: str) -> None:
-    assert defuse(text) == f"'{text}"
-    assert undo_defuse(defuse(text)) == text
+    assert escape_formulas(text) == f"'{text}"
+    assert unescape_formulas(escape_formulas(text)) == text
 
 
 @given(st.text(st.one_of(st.sampled_from("=+-@\t\r\n;,|'\" x1"), st.characters())))
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_defusing_loses_nothing_and_leaves_no_formula_however_lines_are_split(delimiter: str, text: str) -> None:
-    assert undo_defuse(defuse(text)) == text
+    assert unescape_formulas(escape_formulas(text)) == text
     line = io.StringIO()
-    csv.writer(line).writerow(["before", defuse(text), "after"])
+    csv.writer(line).writerow(["before", escape_formulas(text), "after"])
     cells = [cell for row in csv.reader(io.StringIO(line.getvalue(), newline=""), delimiter=delimiter) for cell in row]
     assert [cell for cell in cells if re.match(r"[=+\-@\t\r]", cell)] == []
 
@@ -178,7 +179,7 @@ def test_the_file_is_valid_input_again(tmp_path: Path, number: Any, first_name: 
     (contact,), _ = mapper.map(frame, 1)
     path = tmp_path / "rejects.csv"
     with RejectsFile(path, mapper.fields) as rejects:
-        rejects.write([Rejection(1, Stage.REFUSED, "no", contact.values)])
+        rejects.write([Rejection(1, Outcome.REFUSED, "no", contact.values)])
     assert replay(read(path)) == [contact.payload]
     assert replay(pd.read_csv(path)) == [contact.payload]
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyRejectedError
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES, Outcome
 from airflow_provider_octopush.sync.summary import (
-    OUTCOMES,
     REASONS_MAX,
     ListSummary,
     MissingSummaryError,
@@ -21,8 +21,8 @@ from airflow_provider_octopush.sync.summary import (
 )
 
 
-def rejection(reason: str, stage: Stage = Stage.INVALID) -> Rejection:
-    return Rejection(1, stage, reason, ("+33612345678",))
+def rejection(reason: str, outcome: Outcome = Outcome.INVALID) -> Rejection:
+    return Rejection(1, outcome, reason, ("+33612345678",))
 
 
 def test_the_counts_add_up_or_the_run_fails() -> None:
@@ -34,8 +34,8 @@ def test_the_counts_add_up_or_the_run_fails() -> None:
     summary.check()
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
-def test_every_outcome_is_a_term_of_the_law(outcome: str) -> None:
+@pytest.mark.parametrize("outcome", CREATE_OUTCOMES)
+def test_every_outcome_is_a_term_of_the_law(outcome: Outcome) -> None:
     summary = Summary(read=3)
     summary.count(outcome, 3)
     summary.check()
@@ -57,15 +57,15 @@ def test_the_xcom_form_is_flat_json_with_the_most_frequent_reason_first() -> Non
 
 def test_reasons_are_for_what_is_invalid_or_refused() -> None:
     summary = Summary()
-    for stage in set(Stage) - {Stage.AMBIGUOUS}:  # which no row that is sent can have
-        summary.count_rejection(rejection(str(stage), stage))
+    for outcome in CREATE_OUTCOMES:
+        summary.count_rejection(rejection(outcome, outcome))
     assert summary.reasons == {"invalid": 1, "refused": 1}
 
 
 def test_reasons_stay_few_however_many_messages_the_api_has() -> None:
     summary = Summary(read=1000)
     for number in range(1000):
-        summary.count_rejection(rejection(f"message {number}", Stage.REFUSED))
+        summary.count_rejection(rejection(f"message {number}", Outcome.REFUSED))
     assert len(summary.reasons) == 51
     assert summary.reasons["other reasons"] == 950
     assert summary.reasons.total() == summary.refused == 1000
@@ -77,7 +77,7 @@ def test_the_table_shows_every_count() -> None:
     rows = {line.split("  ")[0].strip() or line.split()[0]: line.split(maxsplit=1)[1].strip() for line in table}
     assert (rows["list"], rows["read"], rows["added"]) == ("Customers", "1,234", "1,234")
     assert rows["requests"] == "7 (2 of them retries)"
-    assert rows.keys() >= set(OUTCOMES)
+    assert rows.keys() >= set(CREATE_OUTCOMES)
 
 
 def test_the_table_of_a_list_shows_who_left_and_who_should_have() -> None:
@@ -104,7 +104,7 @@ def test_the_table_of_a_list_shows_who_left_and_who_should_have() -> None:
 def test_rows_may_be_rejected_up_to_a_number_or_a_share(max_rejected: float, passes: bool) -> None:
     summary = Summary(read=10, added=7, unconfirmed=1)
     summary.count_rejection(rejection("no number"))
-    summary.count_rejection(rejection("bad", Stage.REFUSED))
+    summary.count_rejection(rejection("bad", Outcome.REFUSED))
     summary.check()
     if passes:
         summary.check_rejected(max_rejected)
@@ -127,7 +127,7 @@ def test_what_was_rejected_is_counted_by_reason_and_can_be_found() -> None:
 
 def test_duplicates_are_not_rejected() -> None:
     summary = Summary(read=2, added=1)
-    summary.count_rejection(rejection("again", Stage.DUPLICATE))
+    summary.count_rejection(rejection("again", Outcome.DUPLICATES))
     summary.check_rejected(0)
 
 
@@ -195,7 +195,7 @@ def test_contacts_with_an_undocumented_status_are_in_the_answers_too() -> None:
 
 def part(**values: Any) -> dict[str, Any]:
     """A part's summary as its task returned it; what is not said is added."""
-    counted = sum(values.get(name, 0) for name in OUTCOMES)
+    counted = sum(values.get(name, 0) for name in CREATE_OUTCOMES)
     return Summary(**{"read": counted, **values, "reasons": Counter(values.get("reasons", ()))}).as_xcom()
 
 
@@ -206,7 +206,7 @@ NUMBERS = st.integers(0, 10**9)
 PARTS = st.lists(
     st.builds(
         part,
-        **dict.fromkeys((*OUTCOMES, "chunks", "requests", "retries"), NUMBERS),
+        **dict.fromkeys((*CREATE_OUTCOMES, "chunks", "requests", "retries"), NUMBERS),
         duration_seconds=st.floats(0, 1e6),
         reasons=st.dictionaries(st.sampled_from([f"reason {n}" for n in range(90)]), st.integers(1, 99)),
     ),
@@ -219,8 +219,8 @@ PARTS = st.lists(
 @given(PARTS)
 def test_what_parts_count_is_neither_lost_nor_counted_twice(parts: list[dict[str, Any]]) -> None:
     whole = merge_summaries(parts, parts=len(parts))
-    assert whole["read"] == sum(whole[name] for name in OUTCOMES)
-    for name in ("read", *OUTCOMES, "chunks", "requests", "retries"):
+    assert whole["read"] == sum(whole[name] for name in CREATE_OUTCOMES)
+    for name in ("read", *CREATE_OUTCOMES, "chunks", "requests", "retries"):
         assert whole[name] == sum(values[name] for values in parts)
     assert sum(whole["reasons"].values()) == sum(sum(values["reasons"].values()) for values in parts)
     assert len(whole["reasons"]) <= REASONS_MAX + 1

@@ -21,9 +21,9 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.payloads import ContactItem
 from airflow_provider_octopush.simulator import Behaviour, Fault, Request, Simulator
-from airflow_provider_octopush.sync.summary import OUTCOMES
 from tests.airflow_runs import TaskInstance
 
 LIST = "Torture"
@@ -335,7 +335,7 @@ def _check_summary(
 ) -> None:
     valid = [row for row in rows if row.payload]
     check(summary["read"] == len(rows), "not every row was counted as read")
-    check(summary["read"] == sum(summary[name] for name in OUTCOMES), "the law of the counts")
+    check(summary["read"] == sum(summary[name] for name in CREATE_OUTCOMES), "the law of the counts")
     check(summary["invalid"] == len(rows) - len(valid), "invalid rows")
     check(summary["duplicates"] == len(valid) - len(first_of_each), "duplicates")
     distinct = set(first_of_each)
@@ -368,12 +368,8 @@ def _check_state(ending: str, summary: Mapping[str, Any], options: Mapping[str, 
 
 def _check_rejects(path: Path, summary: Mapping[str, Any]) -> None:
     with path.open(newline="", encoding="utf-8") as file:
-        stages = [line["stage"] for line in csv.DictReader(file)]
-    for stage, count in (
-        ("invalid", "invalid"),
-        ("duplicate", "duplicates"),
-        ("refused", "refused"),
-        ("unconfirmed", "unconfirmed"),
-        ("other", "other"),
-    ):
-        check(stages.count(stage) == summary[count], f"the rejects file does not hold the rows that are {stage}")
+        outcomes = [line["outcome"] for line in csv.DictReader(file)]
+    for outcome in ("invalid", "duplicates", "refused", "unconfirmed", "other"):
+        check(
+            outcomes.count(outcome) == summary[outcome], f"the rejects file does not hold the rows that are {outcome}"
+        )

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from airflow_provider_octopush.api import STATUSES, describe_answer
 from airflow_provider_octopush.contacts.contact import Contact
-from airflow_provider_octopush.contacts.rejection import Rejection, Stage
+from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.exceptions import OctopushError
+from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.payloads import ContactItem
 
 _NOT_DIGITS = re.compile(r"\D+", re.ASCII)
@@ -82,15 +83,15 @@ def refused(contact: Contact, error: OctopushError) -> Rejection:
     :param error: what the API said.
     """
     reason = f"refused by Octopush: {describe_answer(error.status_code, error.code)}"
-    return Rejection(contact.row, Stage.REFUSED, reason, contact.values, error.code, error.full_message())
+    return Rejection(contact.row, Outcome.REFUSED, reason, contact.values, error.code, error.full_message())
 
 
 def _not_confirmed(contact: Contact, status: str | None) -> Rejection:
     if status is None:
-        return Rejection(contact.row, Stage.UNCONFIRMED, "not in Octopush's answer", contact.values)
+        return Rejection(contact.row, Outcome.UNCONFIRMED, "not in Octopush's answer", contact.values)
     # The status itself may quote the contact, so it is for the rejects file alone.
     reason = "a status that is not documented"
-    return Rejection(contact.row, Stage.OTHER, reason, contact.values, None, status[:_STATUS_MAX_LENGTH])
+    return Rejection(contact.row, Outcome.OTHER, reason, contact.values, None, status[:_STATUS_MAX_LENGTH])
 
 
 def _digits(number: str) -> str:

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from airflow_provider_octopush.contacts.contact import Contact
-from airflow_provider_octopush.contacts.rejection import Stage
-from airflow_provider_octopush.delivery.outcomes import ChunkResult, answered, refused
+from airflow_provider_octopush.delivery.chunk_result import ChunkResult, answered, refused
 from airflow_provider_octopush.exceptions import OctopushRequestError
+from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.payloads import ContactItem, ContactPayload
 
 NUMBERS = [f"+3360000000{n}" for n in range(8)]
@@ -32,11 +32,11 @@ def test_every_contact_gets_the_status_of_its_number_whatever_the_order_of_the_a
     result = answered(contacts(8), items)
     assert result.confirmed == {"added": 1, "updated": 1, "skipped": 1}
     expected = [
-        (row, Stage.UNCONFIRMED if status is None else Stage.OTHER, ("as it was", row), status)
+        (row, Outcome.UNCONFIRMED if status is None else Outcome.OTHER, ("as it was", row), status)
         for row, status in enumerate(statuses, 1)
         if status not in ("added", "updated", "skipped")
     ]
-    assert [(r.row, r.stage, r.values, r.message) for r in result.rejections] == expected
+    assert [(r.row, r.outcome, r.values, r.message) for r in result.rejections] == expected
 
 
 @pytest.mark.parametrize("status", ["+33600000000", "Zoé", "error"])
@@ -44,7 +44,7 @@ def test_a_status_that_is_not_documented_may_quote_the_contact_so_it_is_for_the_
     status: str,
 ) -> None:
     (rejection,) = answered(contacts(1), [ContactItem(NUMBERS[0], status)]).rejections
-    assert (rejection.stage, rejection.reason) == (Stage.OTHER, "a status that is not documented")
+    assert (rejection.outcome, rejection.reason) == (Outcome.OTHER, "a status that is not documented")
     assert (rejection.code, rejection.message) == (None, status)
 
 
@@ -71,15 +71,15 @@ def test_numbers_that_were_not_sent_are_left_aside() -> None:
     items = [ContactItem("+33699999999", "added"), ContactItem(NUMBERS[0], "added")]
     result = answered(contacts(2), items)
     assert result.confirmed == {"added": 1}
-    assert [(r.row, r.stage, r.reason) for r in result.rejections] == [
-        (2, Stage.UNCONFIRMED, "not in Octopush's answer")
+    assert [(r.row, r.outcome, r.reason) for r in result.rejections] == [
+        (2, Outcome.UNCONFIRMED, "not in Octopush's answer")
     ]
 
 
 def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
     error = OctopushRequestError("refused", status_code=400, code=117, full_message="+33600000000 is bad")
     rejection = refused(contacts(1)[0], error)
-    assert (rejection.row, rejection.stage, rejection.values) == (1, Stage.REFUSED, ("as it was", 1))
+    assert (rejection.row, rejection.outcome, rejection.values) == (1, Outcome.REFUSED, ("as it was", 1))
     assert (rejection.code, rejection.message) == (117, "+33600000000 is bad")
 
 
