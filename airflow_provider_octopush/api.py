@@ -29,6 +29,13 @@ TAG_NAME_MAX_LENGTH = 20
 #: The documented values of ``status`` in the answer of ``contact/create``.
 STATUSES = ("added", "updated", "skipped")
 
+#: The 4xx that can be about contacts, or about how many there are; all others are about the request itself. Which of
+#: them Octopush answers with is not documented.
+CONTENT_REFUSED = frozenset({400, 409, 413, 414, 422})
+
+#: Those by which ``contact/delete`` may say that a number is not there.
+NOT_THERE = frozenset({400, 404, 422})
+
 #: A return code → what it means, and what to do. These are codes of Octopush's older API. For this one no list is
 #: documented, and only some of them were seen. So they are a hint for a person, and nothing may depend on them.
 #: Source: https://octopush.com/en/sms-gateway-api-documentation/return-codes/, in our words.

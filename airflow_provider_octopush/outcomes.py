@@ -56,3 +56,6 @@ DELETE_OUTCOMES = (
     Outcome.INVALID,
     Outcome.DUPLICATES,
 )
+
+#: What each kind of run counts; the page of past runs is served this.
+OUTCOMES = {"create": CREATE_OUTCOMES, "sync": SYNC_OUTCOMES, "delete": DELETE_OUTCOMES}

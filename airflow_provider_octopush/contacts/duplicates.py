@@ -1,10 +1,13 @@
-"""Which phone numbers a run has seen already."""
+"""Duplicates: which phone numbers a run has seen already, and what becomes of a row with one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from pyroaring import BitMap64
+
+from airflow_provider_octopush.contacts.rejection import Rejection
+from airflow_provider_octopush.outcomes import Outcome
 
 _TOO_LARGE = 2**64
 
@@ -60,3 +63,8 @@ class SeenNumbers:
         size = len(self._large)
         self._large.add(number)
         return len(self._large) > size
+
+
+def duplicate(row: int, values: tuple[object, ...]) -> Rejection:
+    """Reject a row whose number was seen before."""
+    return Rejection(row, Outcome.DUPLICATES, "same number as an earlier row", values)

@@ -1,5 +1,5 @@
 """
-The circuit breaker: ends a run of which nothing is accepted any more, and accuses nobody.
+The circuit breaker: ends a run of which nothing is accepted any more, and blames no contact.
 
 A refusal may be about a contact, or about the list, the tag or an option; its words do not tell which. Only an
 acceptance proves something: the request is right, so what was refused is some contacts' fault. So the rule counts:
@@ -25,13 +25,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
+from airflow_provider_octopush.api import CONTENT_REFUSED
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.exceptions import OctopushRequestError
 
 Answer = TypeVar("Answer")
-
-#: The 4xx that can be about a contact, or about how many there are. All others are about the request itself.
-CONTENT_REFUSED = frozenset({400, 409, 413, 414, 422})
 
 #: Refusals in a row after which the breaker opens.
 REFUSALS_MAX = 60

@@ -29,7 +29,7 @@ Post = Callable[[bytes], Sequence[ContactItem]]
 
 class Chunk:
     """
-    Contacts that are sent together, and how far they have come; for nobody but a :class:`Delivery` to look into.
+    Contacts that are sent together, and how far they have come, which only a :class:`Delivery` looks into.
 
     :param contacts: with different numbers.
     :param body: what says all of them to the API; None where that is not written yet.
@@ -46,7 +46,7 @@ class Chunk:
         self.most_accepted = self.most_refused = 0
 
     def note_unanswered(self, contacts: Sequence[Contact]) -> None:
-        """Note that nobody knows what became of a request for some of them."""
+        """Note that it is not known what became of a request for some of them."""
         self.unanswered.update(contact.number for contact in contacts)
 
 
@@ -63,7 +63,7 @@ class Delivery(Sender):
         super().__init__(backoff)
         self._encode = encode
         self._post = post
-        self._breaker = CircuitBreaker(self._post_again, self._repeater.check_not_stopped)
+        self._breaker = CircuitBreaker(self._post_again, self._check_not_stopped)
         self._sizes = RequestSize()
 
     @property
@@ -122,7 +122,7 @@ class Delivery(Sender):
         body = chunk.body if chunk.body is not None and number == len(chunk.contacts) else self._body(contacts)
         answer = self._breaker.ask(
             contacts[0],
-            partial(self._repeater.send, partial(self._post, body), partial(chunk.note_unanswered, contacts)),
+            partial(self._send, partial(self._post, body), partial(chunk.note_unanswered, contacts)),
         )
         if not isinstance(answer, OctopushRequestError):
             chunk.most_accepted = max(chunk.most_accepted, number)
@@ -140,4 +140,4 @@ class Delivery(Sender):
         return self._encode([contact.payload for contact in contacts])
 
     def _post_again(self, known_good: Contact) -> Sequence[ContactItem]:
-        return self._repeater.send(partial(self._post, self._body([known_good])))
+        return self._send(partial(self._post, self._body([known_good])))

@@ -1,8 +1,8 @@
 """
 What becomes of contacts that are removed.
 
-Who is to be removed, and whether that many may be, is decided elsewhere. What Octopush answers for a number that is not
-there is not documented, so a number that is refused alone is taken for gone only if there is evidence that the requests
+Which ones, and whether that many may be, is decided elsewhere. What Octopush answers for a number that is not there is
+not documented, so a number that is refused alone is taken for gone only if there is evidence that the requests
 themselves are right.
 """
 
@@ -12,42 +12,39 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Generic, TypeVar
 
-from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
+from airflow_provider_octopush.api import CONTENT_REFUSED, DELETE_MAX_NUMBERS, NOT_THERE
 from airflow_provider_octopush.delivery.bisection import Bisection
 from airflow_provider_octopush.delivery.retry import Backoff, Sender
 from airflow_provider_octopush.exceptions import OctopushRequestError
 
+#: What a caller knows a number by.
+Record = TypeVar("Record")
+
 #: Requests that may be refused while nothing at all was removed.
 REFUSED_MAX = 60
 
-#: The 4xx that can be about the numbers, or about how many there are.
-_CONTENT_REFUSED = frozenset({400, 404, 409, 413, 414, 422})
-
-#: Those by which an API may say that a number is not there.
-_NOT_THERE = frozenset({400, 404, 422})
-
 
 @dataclass
-class Candidate:
+class Candidate(Generic[Record]):
     """
     A number to be removed.
 
     :param number: ``+`` and digits.
+    :param record: what the caller knows it by.
     :param may_be_gone: whether an earlier request to remove it was sent, or may have been, that had no answer.
-    :param is_doubtful: whether nothing has ever confirmed that it is there.
+    :param is_unconfirmed: whether nothing has ever confirmed that it is there.
     :param was_refused: whether an earlier run was refused to remove it.
     :param was_asked: whether an earlier try of this very run was about to remove it, and had no answer.
-    :param record: what the caller knows it by.
     """
 
     number: str
+    record: Record
     may_be_gone: bool = False
-    is_doubtful: bool = False
+    is_unconfirmed: bool = False
     was_refused: bool = False
     was_asked: bool = False
-    record: Any = None
     #: Whether a request of this run had no answer.
     is_unanswered: bool = field(default=False, init=False)
     #: Whether it was refused alone, and is taken for gone all the same.
@@ -56,11 +53,11 @@ class Candidate:
     @property
     def is_certain(self) -> bool:
         """Whether it is there, as far as is known."""
-        return not (self.may_be_gone or self.is_doubtful or self.is_unanswered)
+        return not (self.may_be_gone or self.is_unconfirmed or self.is_unanswered)
 
 
 @dataclass
-class Removed:
+class Removed(Generic[Record]):
     """
     What became of candidates.
 
@@ -71,14 +68,14 @@ class Removed:
     :param presumed: how many of those that are gone were refused alone.
     """
 
-    kept: list[Candidate] = field(default_factory=list)
-    unsettled: list[Candidate] = field(default_factory=list)
+    kept: list[Candidate[Record]] = field(default_factory=list)
+    unsettled: list[Candidate[Record]] = field(default_factory=list)
     said: str | None = None
     full_message: str | None = None
     presumed: int = 0
 
 
-class Removal(Sender):
+class Removal(Sender, Generic[Record]):
     """
     Removes numbers, one request at a time.
 
@@ -87,7 +84,7 @@ class Removal(Sender):
     :param begin: called before the first request for candidates.
     :param note: called with those that are gone.
     :param restore: called with those that are not, unless a request for them had no answer.
-    :param has_removed: whether an earlier try of the run has removed somebody, so that the requests are right.
+    :param has_removed: whether an earlier try of the run has removed contacts, so that the requests are right.
     :param believes_refusals: whether a number that an earlier try of the run was about to remove is taken for gone as
         soon as it is refused alone. Without it, some other removal of the run has to be accepted: a key without rights
         must not make a list forgotten.
@@ -98,9 +95,9 @@ class Removal(Sender):
         delete: Callable[[Sequence[str]], None],
         backoff: Backoff,
         *,
-        begin: Callable[[Sequence[Candidate]], None] = lambda _: None,
-        note: Callable[[Sequence[Candidate]], None] = lambda _: None,
-        restore: Callable[[Sequence[Candidate]], None] = lambda _: None,
+        begin: Callable[[Sequence[Candidate[Record]]], None] = lambda _: None,
+        note: Callable[[Sequence[Candidate[Record]]], None] = lambda _: None,
+        restore: Callable[[Sequence[Candidate[Record]]], None] = lambda _: None,
         has_removed: bool = False,
         believes_refusals: bool = False,
     ) -> None:
@@ -115,15 +112,15 @@ class Removal(Sender):
         self._start_over()
 
     def _start_over(self) -> None:
-        self._undecided: list[Candidate] = []
-        self._removed = Removed()
+        self._undecided: list[Candidate[Record]] = []
+        self._removed = Removed[Record]()
 
     @property
-    def removed(self) -> Removed:
-        """Who of the last candidates is not known to be gone, as far as it is known."""
+    def removed(self) -> Removed[Record]:
+        """Those of the last candidates that are not known to be gone, as far as it is known."""
         return self._removed
 
-    def remove(self, candidates: Iterable[Candidate]) -> Removed:
+    def remove(self, candidates: Iterable[Candidate[Record]]) -> Removed[Record]:
         """
         Remove numbers.
 
@@ -132,13 +129,13 @@ class Removal(Sender):
 
         :param candidates: with different numbers, asked for one request's worth at a time. The sooner those come that
             are there, the more is known of those that may not be.
-        :return: who is not known to be gone; all others are.
-        :raises OctopushError: when the server keeps failing, or the request itself is refused. Who was removed until
-            then is noted.
+        :return: those that are not known to be gone; all others are.
+        :raises OctopushError: when the server keeps failing, or the request itself is refused. Those that
+            were removed until then are noted.
         :raises StoppedError: when it was told to stop.
         """
         self._start_over()
-        alike: dict[tuple[bool, bool], list[Candidate]] = {}
+        alike: dict[tuple[bool, bool], list[Candidate[Record]]] = {}
         for candidate in candidates:
             together = alike.setdefault((candidate.is_certain, candidate.was_refused), [])
             together.append(candidate)
@@ -155,9 +152,9 @@ class Removal(Sender):
         self._undecided = []
         return self._removed
 
-    def _remove_together(self, candidates: Sequence[Candidate]) -> None:
+    def _remove_together(self, candidates: Sequence[Candidate[Record]]) -> None:
         if not self._gives_up(candidates):
-            self._repeater.check_not_stopped()
+            self._check_not_stopped()
             self._begin(candidates)
         waiting = Bisection(candidates)
         while waiting:
@@ -166,12 +163,12 @@ class Removal(Sender):
                 self._are_kept(asked)
                 continue
             try:
-                self._repeater.send(
+                self._send(
                     partial(self._delete, [candidate.number for candidate in asked]),
                     partial(_note_unanswered, asked),
                 )
             except BaseException as error:
-                if not isinstance(error, OctopushRequestError) or error.status_code not in _CONTENT_REFUSED:
+                if not isinstance(error, OctopushRequestError) or error.status_code not in CONTENT_REFUSED | NOT_THERE:
                     self._put_back([asked, *waiting])
                     raise
                 if self._removed.said is None:
@@ -187,8 +184,8 @@ class Removal(Sender):
                 self._are_presumed_gone(self._undecided)
                 self._undecided = []
 
-    def _is_refused_alone(self, candidate: Candidate, error: OctopushRequestError) -> None:
-        if error.status_code not in _NOT_THERE:
+    def _is_refused_alone(self, candidate: Candidate[Record], error: OctopushRequestError) -> None:
+        if error.status_code not in NOT_THERE:
             self._count_refusal([candidate])
             self._are_kept([candidate])
         elif self._has_removed or self._is_evidence(candidate):
@@ -197,38 +194,38 @@ class Removal(Sender):
             self._count_refusal([candidate])
             self._undecided.append(candidate)
 
-    def _is_evidence(self, candidate: Candidate) -> bool:
+    def _is_evidence(self, candidate: Candidate[Record]) -> bool:
         return self._believes_refusals and candidate.was_asked
 
-    def _count_refusal(self, part: Sequence[Candidate]) -> None:
+    def _count_refusal(self, part: Sequence[Candidate[Record]]) -> None:
         # What is refused because it is gone says nothing about those that are there.
         self._refused[part[0].is_certain] += not all(map(self._is_evidence, part))
 
-    def _gives_up(self, part: Sequence[Candidate]) -> bool:
+    def _gives_up(self, part: Sequence[Candidate[Record]]) -> bool:
         """Tell whether every request is refused, so that it is not the numbers."""
         return not self._has_removed and self._refused[part[0].is_certain] >= REFUSED_MAX
 
-    def _are_gone(self, candidates: Sequence[Candidate]) -> None:
+    def _are_gone(self, candidates: Sequence[Candidate[Record]]) -> None:
         if candidates:
             self._note(candidates)
 
-    def _are_presumed_gone(self, candidates: Sequence[Candidate]) -> None:
+    def _are_presumed_gone(self, candidates: Sequence[Candidate[Record]]) -> None:
         for candidate in candidates:
             candidate.is_presumed = True
         self._removed.presumed += len(candidates)
         self._are_gone(candidates)
 
-    def _are_kept(self, candidates: Sequence[Candidate]) -> None:
+    def _are_kept(self, candidates: Sequence[Candidate[Record]]) -> None:
         for candidate in candidates:
             (self._removed.kept if candidate.is_certain else self._removed.unsettled).append(candidate)
         self._put_back([candidates])
 
-    def _put_back(self, parts: Sequence[Sequence[Candidate]]) -> None:
+    def _put_back(self, parts: Sequence[Sequence[Candidate[Record]]]) -> None:
         answered = [candidate for part in parts for candidate in part if not candidate.is_unanswered]
         if answered:
             self._restore(answered)
 
 
-def _note_unanswered(part: Sequence[Candidate]) -> None:
+def _note_unanswered(part: Sequence[Candidate[Record]]) -> None:
     for candidate in part:
         candidate.is_unanswered = True

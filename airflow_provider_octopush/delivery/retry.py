@@ -67,9 +67,11 @@ class Backoff:
         return max(own, min(retry_after or 0.0, self.max_retry_after))
 
 
-class Repeater:
+class Sender:
     """
     Sends requests, and repeats those that fail in passing. Several threads may send at a time; a 429 slows all of them.
+
+    ``requests`` is how many were sent, repetitions included; ``retries``, how many of them were repetitions.
 
     :param backoff: how often and how late a request is repeated.
     """
@@ -86,28 +88,28 @@ class Repeater:
         """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
         self._stopped.set()
 
-    def check_not_stopped(self) -> None:
+    def _check_not_stopped(self) -> None:
         """
-        Check that requests are still wanted.
+        Check that nobody has told it to stop.
 
-        :raises StoppedError: when they are not.
+        :raises StoppedError: when somebody has.
         """
         if self._stopped.is_set():
             raise StoppedError
 
-    def send(self, request: Callable[[], Answer], unanswered: Callable[[], None] = lambda: None) -> Answer:
+    def _send(self, request: Callable[[], Answer], unanswered: Callable[[], None] = lambda: None) -> Answer:
         """
         Send a request, as often as it takes.
 
         :param request: sends it once; raises a subclass of OctopushError.
-        :param unanswered: called each time that it failed and nobody knows whether it was carried out.
+        :param unanswered: called each time that it failed and it is not known whether it was carried out.
         :raises OctopushError: when it failed in a way that is not repeated, or too often.
         :raises StoppedError: when nothing more is to be sent.
         """
         self._wait(self._not_before - time.monotonic())
         attempt = 1
         while True:
-            self.check_not_stopped()
+            self._check_not_stopped()
             with self._lock:
                 self.requests += 1
                 self.retries += attempt > 1
@@ -138,29 +140,4 @@ class Repeater:
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
             (self._backoff.sleep or self._stopped.wait)(seconds)
-            self.check_not_stopped()
-
-
-class Sender:
-    """
-    Sends requests through a :class:`Repeater`, and tells of them.
-
-    :param backoff: how often and how late a request is repeated that failed in passing.
-    """
-
-    def __init__(self, backoff: Backoff) -> None:
-        self._repeater = Repeater(backoff)
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent, repetitions included."""
-        return self._repeater.requests
-
-    @property
-    def retries(self) -> int:
-        """How many of them were repetitions."""
-        return self._repeater.retries
-
-    def stop(self) -> None:
-        """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
-        self._repeater.stop()
+            self._check_not_stopped()

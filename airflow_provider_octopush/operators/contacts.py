@@ -256,7 +256,7 @@ class DeleteContactsOperator(RowsOperator):
         deletion.check(self.max_rejected)
         return summary
 
-    def _removal(self, **known: Any) -> Removal:
+    def _removal(self, **known: Any) -> Removal[Any]:
         from airflow_provider_octopush.delivery.removal import Removal
         from airflow_provider_octopush.delivery.retry import Backoff
 

@@ -416,7 +416,7 @@ class SyncListOperator(RowsOperator):
             auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,
         )
 
-    def _removal(self, snapshot: Snapshot, **known: Any) -> Removal:
+    def _removal(self, snapshot: Snapshot, **known: Any) -> Removal[Any]:
         from airflow_provider_octopush.delivery.removal import Removal
         from airflow_provider_octopush.delivery.retry import Backoff
 

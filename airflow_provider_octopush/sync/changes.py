@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -133,7 +133,9 @@ class Changes:
                 if status is not None
             )
 
-    def write_removals(self, candidates: Sequence[Candidate], state: ChangeState, change: Change | None = None) -> None:
+    def write_removals(
+        self, candidates: Sequence[Candidate[Any]], state: ChangeState, change: Change | None = None
+    ) -> None:
         """
         Write contacts that Octopush was asked to remove.
 

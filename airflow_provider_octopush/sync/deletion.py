@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
-from airflow_provider_octopush.contacts.duplicates import SeenNumbers
+from airflow_provider_octopush.contacts.duplicates import SeenNumbers, duplicate
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.delivery.removal import Candidate, Removal, Removed
@@ -76,7 +76,7 @@ class ContactDeletion:
         self,
         rows: RowReader,
         possible: PossibleNumbers,
-        make_removal: Callable[..., Removal],
+        make_removal: Callable[..., Removal[_Asked]],
         summary: DeletionSummary,
         snapshot: Snapshot | None = None,
         rejects: Rejects | None = None,
@@ -94,7 +94,7 @@ class ContactDeletion:
             believes_refusals=True,
         )
         self._outcomes: list[_Outcome] = []
-        self._refusal = Removed()
+        self._refusal = Removed[_Asked]()
         self.summary = summary
 
     def kill(self) -> None:
@@ -177,7 +177,7 @@ class ContactDeletion:
         )
         summary.requests, summary.retries = self._removal.requests, self._removal.retries
 
-    def _candidates(self, frames: Frames) -> Iterator[Candidate]:
+    def _candidates(self, frames: Frames) -> Iterator[Candidate[_Asked]]:
         seen = SeenNumbers()
         for frame in frames:
             rows = self._rows.read(frame)
@@ -197,8 +197,7 @@ class ContactDeletion:
                     continue
                 is_new = seen.add_all(numbers)
                 if not any(is_new):
-                    reason = "same number as an earlier row"
-                    rejections.append(Rejection(self.summary.read, Outcome.DUPLICATES, reason, values))
+                    rejections.append(duplicate(self.summary.read, values))
                     continue
                 self._outcomes.append(_Outcome.UNKNOWN)
                 for number, record, new in zip(numbers, records, is_new, strict=True):
@@ -227,25 +226,25 @@ class ContactDeletion:
             return [], []
         return [numbers[place] for place in held], [found[place] for place in held]
 
-    def _candidate(self, number: int, asked: _Asked) -> Candidate:
+    def _candidate(self, number: int, asked: _Asked) -> Candidate[_Asked]:
         if asked.record is None:
-            return Candidate(f"+{number}", record=asked)
+            return Candidate(f"+{number}", asked)
         return Candidate(
             f"+{number}",
+            asked,
             may_be_gone=bool(are(asked.record, MAY_BE_GONE)),
-            is_doubtful=bool(are(asked.record, DOUBTFUL)),
+            is_unconfirmed=bool(are(asked.record, DOUBTFUL)),
             was_refused=bool(asked.record["mark"] == Mark.REFUSED),
             was_asked=bool(asked.record["mark"] == Mark.OWN_REMOVING),
-            record=asked,
         )
 
-    def _count(self, candidate: Candidate, outcome: _Outcome) -> None:
+    def _count(self, candidate: Candidate[_Asked], outcome: _Outcome) -> None:
         row = candidate.record.row
         self._outcomes[row] = max(self._outcomes[row], outcome)
 
     # What the snapshot is told.
 
-    def _begin(self, candidates: Sequence[Candidate]) -> None:
+    def _begin(self, candidates: Sequence[Candidate[_Asked]]) -> None:
         if self._snapshot is None:
             return
         # A run that has begun meanwhile may add whom the snapshot did not hold.
@@ -253,13 +252,13 @@ class ContactDeletion:
         if len(records := _held(candidates)):
             self._snapshot.note_removing(records)
 
-    def _note(self, candidates: Sequence[Candidate]) -> None:
+    def _note(self, candidates: Sequence[Candidate[_Asked]]) -> None:
         for candidate in candidates:
             self._count(candidate, _Outcome.ABSENT if candidate.is_presumed else _Outcome.REMOVED)
         if self._snapshot is not None and len(records := _held(candidates)):
             self._snapshot.note_removed(records)
 
-    def _restore(self, candidates: Sequence[Candidate]) -> None:
+    def _restore(self, candidates: Sequence[Candidate[_Asked]]) -> None:
         if self._snapshot is not None and len(records := _held(candidates)):
             self._snapshot.note_kept(records)
 
@@ -272,6 +271,6 @@ class ContactDeletion:
         self._snapshot.replace(forgets=True)
 
 
-def _held(candidates: Sequence[Candidate]) -> Array:
+def _held(candidates: Sequence[Candidate[_Asked]]) -> Array:
     held: Array = np.array([candidate.record.record for candidate in candidates if candidate.record.record is not None])
     return held

@@ -103,7 +103,7 @@ class ListSync:
     def __init__(
         self,
         make_sync: Callable[..., ContactSync],
-        make_removal: Callable[..., Removal],
+        make_removal: Callable[..., Removal[_Removing]],
         snapshot: Snapshot,
         diff: Diff,
         rules: Rules,
@@ -454,7 +454,7 @@ class ListSync:
             self._kept.add(len(removed.kept), _refused(len(removed.kept), removed.said))
             self._kept.full_message = self._kept.full_message or removed.full_message
 
-    def _candidates(self, positions: Array, change: Change) -> Iterator[Candidate]:
+    def _candidates(self, positions: Array, change: Change) -> Iterator[Candidate[_Removing]]:
         # First those that are there: one of them that is removed tells that the requests are right.
         for may_be_gone in (False, True):
             for start in range(0, len(positions), _TOGETHER):
@@ -468,21 +468,21 @@ class ListSync:
                     yield Candidate(
                         f"+{number}",
                         may_be_gone=bool(are(record, MAY_BE_GONE)),
-                        is_doubtful=bool(are(record, DOUBTFUL)),
+                        is_unconfirmed=bool(are(record, DOUBTFUL)),
                         was_refused=bool(record["mark"] == Mark.REFUSED),
                         record=_Removing(record, position, change),
                     )
 
-    def _begin_removing(self, candidates: Sequence[Candidate]) -> None:
+    def _begin_removing(self, candidates: Sequence[Candidate[_Removing]]) -> None:
         positions = [candidate.record.position for candidate in candidates]
         self._is_to_be_removed[positions] = False
         self._changes.note_asked(positions)
 
-    def _note_kept(self, candidates: Sequence[Candidate]) -> None:
+    def _note_kept(self, candidates: Sequence[Candidate[_Removing]]) -> None:
         self._is_to_be_removed[[candidate.record.position for candidate in candidates]] = False
         self._snapshot.note_kept(_records(candidates))
 
-    def _note_removed(self, candidates: Sequence[Candidate]) -> None:
+    def _note_removed(self, candidates: Sequence[Candidate[_Removing]]) -> None:
         # Who another process may still send may be there again.
         is_gone = [bool(candidate.record.record["mark"] != Mark.TAKEN_OVER) for candidate in candidates]
         self._removed_opted_out += sum(
@@ -573,5 +573,5 @@ def _refused(number: int, said: str | None) -> str:
     )
 
 
-def _records(candidates: Sequence[Candidate]) -> Array:
+def _records(candidates: Sequence[Candidate[_Removing]]) -> Array:
     return np.array([candidate.record.record for candidate in candidates])

@@ -14,13 +14,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from airflow_provider_octopush.api import STATUSES
-from airflow_provider_octopush.contacts.duplicates import SeenNumbers
+from airflow_provider_octopush.contacts.duplicates import SeenNumbers, duplicate
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.delivery.chunk_result import ChunkResult
 from airflow_provider_octopush.delivery.delivery import Chunk, Delivery
 from airflow_provider_octopush.delivery.pipeline import Done, Pipeline
 from airflow_provider_octopush.delivery.retry import StoppedError
-from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.sync.summary import Summary
 
 if TYPE_CHECKING:
@@ -284,7 +283,7 @@ class ContactSync:
             is_new = self._seen.add_all([contact.number for contact in contacts])
             if not all(is_new):
                 rejections += [
-                    Rejection(contact.row, Outcome.DUPLICATES, "same number as an earlier row", contact.values)
+                    duplicate(contact.row, contact.values)
                     for contact, new in zip(contacts, is_new, strict=True)
                     if not new
                 ]

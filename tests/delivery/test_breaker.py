@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from airflow_provider_octopush.delivery.breaker import CONTENT_REFUSED, PROBES_MAX, REFUSALS_MAX, CircuitBreaker
+from airflow_provider_octopush.api import CONTENT_REFUSED
+from airflow_provider_octopush.delivery.breaker import PROBES_MAX, REFUSALS_MAX, CircuitBreaker
 from airflow_provider_octopush.delivery.retry import StoppedError
 from airflow_provider_octopush.exceptions import OctopushError, OctopushRequestError, OctopushServerError
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES

@@ -32,8 +32,8 @@ class Api:
         self.removed += numbers
 
 
-def candidates(number: int) -> list[Candidate]:
-    return [Candidate(f"+336{place:08}") for place in range(number)]
+def candidates(number: int) -> list[Candidate[None]]:
+    return [Candidate(f"+336{place:08}", None) for place in range(number)]
 
 
 def refusal(status_code: int = 400) -> OctopushRequestError:
@@ -48,7 +48,7 @@ def test_what_may_pass_is_repeated_as_late_as_asked_and_told_as_when_contacts_ar
 ) -> None:
     errors = [error]
     api, slept = Api(lambda _: errors.pop() if errors else None), list[float]()
-    removal = Removal(api, Backoff(5, sleep=slept.append))
+    removal = Removal[None](api, Backoff(5, sleep=slept.append))
     with caplog.at_level(logging.WARNING):
         removed = removal.remove(candidates(300))
     assert (removed.kept, removed.unsettled, len(api.removed)) == ([], [], 300)
@@ -61,7 +61,7 @@ def test_what_may_pass_is_repeated_as_late_as_asked_and_told_as_when_contacts_ar
 def test_one_number_that_is_refused_costs_no_other_and_at_most_17_more_requests(bad: int) -> None:
     all_of_them = candidates(200)
     api = Api(lambda numbers: refusal(409) if all_of_them[bad].number in numbers else None)
-    removed = Removal(api, Backoff(0)).remove(all_of_them)
+    removed = Removal[None](api, Backoff(0)).remove(all_of_them)
     assert removed.kept == [all_of_them[bad]]
     assert sorted([*api.removed, all_of_them[bad].number]) == [candidate.number for candidate in all_of_them]
     assert len(api.asked) <= 1 + 17
@@ -69,19 +69,19 @@ def test_one_number_that_is_refused_costs_no_other_and_at_most_17_more_requests(
 
 def test_nothing_is_asked_twice_where_all_is_refused_and_60_requests_are_the_most() -> None:
     api = Api(lambda _: refusal())
-    removed = Removal(api, Backoff(0)).remove(candidates(500))
+    removed = Removal[None](api, Backoff(0)).remove(candidates(500))
     assert len(removed.kept) == 500
     assert len({tuple(numbers) for numbers in api.asked}) == len(api.asked) == 60
 
 
 @pytest.mark.parametrize("error", [OctopushServerError("down"), refusal(405), KeyboardInterrupt()])
 def test_what_was_not_asked_about_is_put_back_when_it_fails(error: BaseException) -> None:
-    put_back: list[Candidate] = []
+    put_back: list[Candidate[None]] = []
 
     def delete(numbers: Sequence[str]) -> None:
         raise refusal() if len(numbers) > 50 else error
 
-    removal = Removal(delete, Backoff(0), restore=put_back.extend)
+    removal = Removal[None](delete, Backoff(0), restore=put_back.extend)
     all_of_them = candidates(200)
     with pytest.raises(type(error)):
         removal.remove(all_of_them)
@@ -93,7 +93,7 @@ def test_what_was_not_asked_about_is_put_back_when_it_fails(error: BaseException
 
 def test_once_it_is_stopped_nothing_is_asked() -> None:
     api = Api()
-    removal = Removal(api, Backoff(0))
+    removal = Removal[None](api, Backoff(0))
     removal.stop()
     with pytest.raises(StoppedError):
         removal.remove(candidates(3))
