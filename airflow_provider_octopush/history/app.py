@@ -7,13 +7,19 @@ everyone may see; what a person may see, the person's browser asks Airflow itsel
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from starlette.staticfiles import StaticFiles
 
+from airflow_provider_octopush.sync.summary import DeletionSummary, ListSummary, Summary
+
 _FILES = Path(__file__).parent / "static"
+
+#: The script takes from here what a row may end in: the page has no names of its own for it.
+_OUTCOMES = {"create": Summary.outcomes, "sync": ListSummary.outcomes, "delete": DeletionSummary.outcomes}
 
 _HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -46,6 +52,10 @@ def create_app() -> FastAPI:
         response = await call_next(request)
         response.headers.update(_HEADERS)
         return response
+
+    @app.api_route("/outcomes.js", methods=["GET", "HEAD"])
+    def outcomes() -> Response:
+        return Response(f"export const OUTCOMES = {json.dumps(_OUTCOMES)};\n", media_type="text/javascript")
 
     app.mount("/", StaticFiles(directory=_FILES, html=True))
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import threading
 import time
@@ -58,6 +59,7 @@ class FakeAirflow:
     :param dags: Dag → task → runs, the newest first.
     :param others: Dags without a task of ours.
     :param refuses: path below ``/api/v2`` → the status that it fails with; None lets it pass.
+    :param seconds: that each answer takes.
     :param theme: of the page around ours: ``dark`` or ``light``.
     :param root: path of the base URL.
     :param asked: the paths that were asked for, with their queries.
@@ -66,6 +68,7 @@ class FakeAirflow:
     dags: dict[str, dict[str, Sequence[Run]]] = field(default_factory=dict)
     others: Sequence[str] = ()
     refuses: Callable[[str], int | None] = lambda _: None
+    seconds: float = 0
     theme: str = "light"
     root: str = ""
     url: str = ""
@@ -134,6 +137,7 @@ def _add_api(app: FastAPI, airflow: FakeAirflow) -> None:
         airflow._at_once += 1
         airflow.most_at_once = max(airflow.most_at_once, airflow._at_once)
         try:
+            await asyncio.sleep(airflow.seconds)
             if (status := airflow.refuses(asked)) is not None:
                 return HTMLResponse("<h1>no</h1>", status)
             return await call_next(request)

@@ -8,6 +8,7 @@ import pytest
 if tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 1):
     pytest.skip("Airflow shows pages of plugins from 3.1 on", allow_module_level=True)
 
+import json
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from airflow_provider_octopush import history
 from airflow_provider_octopush.history.app import create_app
+from airflow_provider_octopush.sync.summary import DeletionSummary, ListSummary, Summary
 
 FILES = {path.name: path.read_bytes() for path in (Path(history.__file__).parent / "static").iterdir()}
 
@@ -32,6 +34,16 @@ def test_each_file_is_served_as_it_is(client: TestClient, name: str) -> None:
     assert answer.status_code == 200
     assert answer.content == FILES[name or "index.html"]
     assert client.get(f"/octopush/{name}", headers={"Authorization": "Bearer x"}).content == answer.content
+
+
+def test_what_a_row_may_end_in_is_known_in_one_place(client: TestClient) -> None:
+    answer = client.get("/octopush/outcomes.js")
+    assert answer.headers["Content-Type"].startswith("text/javascript")
+    served = json.loads(answer.text.removeprefix("export const OUTCOMES = ").removesuffix(";\n"))
+    assert [tuple(outcomes) for outcomes in served.values()] == [
+        kind.outcomes for kind in (Summary, ListSummary, DeletionSummary)
+    ]
+    assert client.head("/octopush/outcomes.js").status_code == 200
 
 
 @pytest.mark.parametrize(

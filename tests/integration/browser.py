@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Frame, Page, expect, sync_playwright
 
 #: Chromium's sandbox does not work for root, which CI is; the rest keeps it from talking to anybody else.
 _FLAGS = [
@@ -32,6 +33,15 @@ def chromium() -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+def violations(shown: Page | Frame) -> list[str]:
+    """Return what axe-core finds that keeps people out, by all the rules that it has on by default."""
+    return [
+        f"{found['id']} ({found['impact']}): {node['html']}: {node['failureSummary']}"
+        for found in Axe().run(shown).response["violations"]
+        for node in found["nodes"]
+    ]
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 // The history of a sync. The page holds nothing: all that it shows, it asks Airflow's own API for, with the session of
 // the person who looks, so that Airflow decides what may be seen. What comes from a run is put into text nodes only.
 
+import { OUTCOMES } from "./outcomes.js";
+
 /** Airflow's own address, which may have a path: the page is one folder below. */
 const ROOT = new URL("../", location.href);
 const RUNS = 30;
@@ -13,20 +15,14 @@ const LIMITS = 5;
 const LINK_KEY = "_link_SyncHistoryLink";
 const SUMMARY_KEY = "return_value";
 
-/** What a row ends in, in the order of the bar, to the right of the line and to its left. */
-const OUTCOMES = [
-  "added", "updated", "unchanged", "unsent", "skipped", "opted_out", "invalid", "refused", "unconfirmed", "duplicates",
-  "other",
-];
-const LEFT = ["removed"];
-/** The same of a task that only removes. */
-const OUTCOMES_OF_DELETION = ["absent", "kept", "ambiguous", "invalid", "duplicates"];
+/** In bars and columns these come first, the other outcomes after them in the order of the summary. */
+const FIRST = ["added", "updated", "unchanged", "removed", "unsent"];
+/** To the left of a bar's line. */
+const LEFT = "removed";
 /** Shown where there are any. */
 const RARE = new Set(["unsent", "skipped", "other"]);
-const ADDED_UP = [
-  "read", ...OUTCOMES, ...LEFT, ...OUTCOMES_OF_DELETION, "removed_opted_out", "forgotten", "snapshot_before",
-  "snapshot_after", "requests", "retries",
-];
+/** Added up beside the outcomes. */
+const COUNTS = ["read", LEFT, "kept", "snapshot_after", "requests", "retries"];
 /** Of the states of mapped instances, the run shows the first of these. */
 const STATES = [
   "failed", "upstream_failed", "up_for_retry", "running", "restarting", "deferred", "up_for_reschedule", "queued",
@@ -35,7 +31,7 @@ const STATES = [
 
 const label = (name) => name.replaceAll("_", " ");
 const number = (value) => value.toLocaleString("en");
-const isDeletion = (summary) => "forgotten" in summary;
+const isPlan = (part) => part.validate_only === true;
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 const isTime = (value) => typeof value === "number" && value >= 0 && value < 1e9;
 
@@ -108,6 +104,7 @@ async function readRuns(dagId, taskId, offset, limit, progress = () => {}) {
     instances: [],
     parts: [],
     unread: [],
+    isHidden: false,
   }));
   const total = page.total_entries;
   if (!runs.length) return { runs, total, isXcomHidden: false };
@@ -134,6 +131,7 @@ async function readRuns(dagId, taskId, offset, limit, progress = () => {}) {
   } catch (error) {
     if (error.status !== 403) throw error;
     isXcomHidden = true;
+    for (const run of runs) run.isHidden = true;
   }
   return { runs, total, isXcomHidden };
 }
@@ -182,13 +180,20 @@ function keptReasonOf(part) {
   return reason.endsWith(limits) ? reason.slice(0, reason.length - limits.length).replace(/; $/, "") : reason;
 }
 
+/** What a summary is of; one that does not say, and has nothing that only a deletion counts, is taken for a sync. */
+const operationOf = ({ operation, ...counts }) =>
+  Object.hasOwn(OUTCOMES, operation) ? operation : "forgotten" in counts ? "delete" : "sync";
+
 /** One summary of those of all mapped instances. What no part has stays away: it is not zero. */
-function addUp({ parts, instances }) {
-  if (!parts.length) return null;
-  const whole = { reasons: new Map() };
-  for (const name of ADDED_UP) {
+function addUp(run) {
+  if (!run.parts.length) return null;
+  // Counts of different operations are not the same: where a task was changed between its parts, most of them count.
+  const ofEach = Object.keys(OUTCOMES).map((name) => run.parts.filter((part) => operationOf(part) === name));
+  const parts = (run.parts = ofEach.reduce((most, some) => (some.length > most.length ? some : most)));
+  const whole = { operation: operationOf(parts[0]), reasons: new Map() };
+  for (const name of new Set([...COUNTS, ...OUTCOMES[whole.operation]])) {
     // A part that is missing has a list, too: without its size, that of all is not known.
-    if (name.startsWith("snapshot_") && parts.length < instances.length) continue;
+    if (name === "snapshot_after" && parts.length < run.instances.length) continue;
     const counts = parts.map((part) => part[name]).filter(isCount);
     if (counts.length) whole[name] = counts.reduce((sum, count) => sum + count, 0);
   }
@@ -202,13 +207,13 @@ function addUp({ parts, instances }) {
   whole.tag_name = shared("tag_name");
   whole.kept_reasons = new Set(parts.map(keptReasonOf).filter(Boolean));
   whole.held = parts.flatMap((part) => {
-    const held = part.validate_only === true ? "A run would be held by a limit" : "Held by a limit";
+    const held = isPlan(part) ? "A run would be held by a limit" : "Held by a limit";
     const list = whole.lists.size > 1 && typeof part.list_name === "string" ? `, list ${part.list_name}` : "";
     return limitsOf(part).map((sentence) => `${held}${list}: ${sentence}`);
   });
   whole.first_run = parts.some((part) => part.first_run === true);
-  whole.validate_only = parts.some((part) => part.validate_only === true);
-  whole.isPlan = parts.every((part) => part.validate_only === true);
+  whole.hasPlan = parts.some(isPlan);
+  whole.isPlan = parts.every(isPlan);
   const durations = parts.map((part) => part.duration_seconds).filter(isTime);
   if (durations.length) whole.duration_seconds = Math.max(...durations);
   for (const { reasons } of parts) {
@@ -327,9 +332,19 @@ function notice(error, retry) {
   return box;
 }
 
+/** A table that is wider than the screen is shown as a list: how wide it is, its numbers and names decide. */
+function fit() {
+  for (const table of document.querySelectorAll("table")) {
+    table.classList.remove("stacked");
+    const { right } = table.getBoundingClientRect();
+    table.classList.toggle("stacked", right + scrollX > document.documentElement.clientWidth);
+  }
+}
+
 // ---------------------------------------------------------------- the history of one task
 
-const outcomesOf = (summary) => (isDeletion(summary) ? OUTCOMES_OF_DELETION : OUTCOMES);
+const inOrder = (names) => [...new Set([...FIRST.filter((name) => names.includes(name)), ...names])];
+const outcomesOf = ({ operation }) => inOrder(OUTCOMES[operation]).filter((name) => name !== LEFT);
 
 function bar(summary, scale, hidden) {
   const left = element("div", { class: "left" });
@@ -345,16 +360,14 @@ function bar(summary, scale, hidden) {
   const whole = scale.left + scale.right || 1;
   left.style.width = `${(100 * scale.left) / whole}%`;
   right.style.width = `${(100 * scale.right) / whole}%`;
-  fill(left, LEFT, scale.left || 1);
+  fill(left, [LEFT], scale.left || 1);
   fill(right, outcomesOf(summary), scale.right || 1);
   return element("div", { class: "bar" }, scale.left ? left : null, right);
 }
 
 function columnsOf(summaries) {
   const has = (name) => summaries.some((summary) => name in summary);
-  const names = summaries.every(isDeletion)
-    ? [...LEFT, ...OUTCOMES_OF_DELETION]
-    : [...OUTCOMES.slice(0, 3), ...LEFT, ...OUTCOMES.slice(3)];
+  const names = inOrder([LEFT, ...summaries.flatMap(outcomesOf)]);
   const counts = names.filter((name) => (RARE.has(name) ? summaries.some((summary) => summary[name] > 0) : has(name)));
   return { counts, size: has("snapshot_after") };
 }
@@ -363,15 +376,30 @@ function scaleOf(summaries, hidden) {
   const sum = (summary, names) =>
     names.reduce((total, name) => total + (hidden.has(name) ? 0 : summary[name] ?? 0), 0);
   return {
-    left: Math.max(0, ...summaries.map((summary) => sum(summary, LEFT))),
+    left: Math.max(0, ...summaries.map((summary) => sum(summary, [LEFT]))),
     right: Math.max(0, ...summaries.map((summary) => sum(summary, outcomesOf(summary)))),
   };
+}
+
+/** The log of the instance in which a run has failed. */
+function linkToLog(dagId, taskId, run) {
+  const failed = run.instances.find((instance) => instance.state === "failed");
+  if (!failed) return null;
+  const mapped = failed.map_index >= 0 ? ["mapped", failed.map_index] : [];
+  return link(["dags", dagId, "runs", run.id, "tasks", taskId, ...mapped], {}, "log");
+}
+
+/** Why there are no counts of a run; nothing where it is said elsewhere. */
+function withoutCounts(run) {
+  if (run.unread.length || run.isHidden) return "";
+  const words = stateOf(run.instances) === "failed" ? "failed without a summary" : "no summary";
+  return element("span", { class: "quiet" }, words);
 }
 
 const badgeOf = (words) => element("span", { class: "badge" }, words);
 const PLANNED = "validated only, nothing was sent";
 
-function headOf(dagId, run) {
+function headOf(dagId, taskId, run) {
   const state = stateOf(run.instances);
   const parts = run.instances.length;
   const head = element("th", { scope: "row", rowspan: 2 }, linkToRun(dagId, run.id, moment(run.at)), element("br"));
@@ -379,9 +407,10 @@ function headOf(dagId, run) {
   const inState = run.instances.filter((instance) => instance.state === state).length;
   const words = state === null ? (parts ? "not started" : "did not run") : label(state);
   head.append(element("span", { class: isBad ? "bad" : "quiet" }, parts > 1 ? `${words}: ${inState} of ${parts}` : words));
+  if (state === "failed") head.append(" · ", linkToLog(dagId, taskId, run));
   const badges = [];
   const { summary } = run;
-  if (summary?.validate_only) badges.push(PLANNED);
+  if (summary?.hasPlan) badges.push(PLANNED);
   if (summary?.first_run) badges.push("first run");
   if (summary && run.parts.length < parts) badges.push(`${run.parts.length} of ${parts} parts counted`);
   for (const badge of badges) head.append(element("br"), badgeOf(badge));
@@ -417,17 +446,17 @@ function warningsOf({ held, kept, kept_reasons: reasons, isPlan }) {
   return words.map((one) => element("div", { class: isPlan ? "warning" : "warning bad" }, one));
 }
 
-function bodyOf(dagId, run, columns, scale, hidden) {
+function bodyOf(dagId, taskId, run, columns, scale, hidden) {
   const width = columns.counts.length + 3 + (columns.size ? 1 : 0);
   const { summary } = run;
-  const first = element("tr", {}, headOf(dagId, run));
+  const first = element("tr", {}, headOf(dagId, taskId, run));
   const wide = element("td", { class: "bars", colspan: width });
   first.append(wide);
   if (run.unread.length) {
     wide.append(element("div", { class: "bad" }, `${run.unread[0].message}: not all counts of this run could be read.`));
   }
   if (!summary) {
-    if (!run.unread.length) wide.append(element("span", { class: "quiet" }, "no summary"));
+    wide.append(withoutCounts(run));
     return element("tbody", { class: "run" }, first, element("tr"));
   }
   // For the mouse only: the link stands beside it, and each number stands below it, as text.
@@ -438,7 +467,7 @@ function bodyOf(dagId, run, columns, scale, hidden) {
   return element("tbody", { class: "run" }, first, numbersOf(summary, columns));
 }
 
-function tableOf(dagId, runs, columns, hidden) {
+function tableOf(dagId, taskId, runs, columns, hidden) {
   const scale = scaleOf(runs.filter((run) => run.summary).map((run) => run.summary), hidden);
   const head = ["read", ...columns.counts, ...(columns.size ? ["list"] : []), "requests", "duration"];
   const left = scale.left ? " To the left of the line, who was removed from the list." : "";
@@ -451,7 +480,7 @@ function tableOf(dagId, runs, columns, hidden) {
       {},
       element("tr", {}, element("th", { scope: "col" }, "run"), head.map((name) => element("th", { scope: "col", class: "number" }, label(name)))),
     ),
-    runs.map((run) => bodyOf(dagId, run, columns, scale, hidden)),
+    runs.map((run) => bodyOf(dagId, taskId, run, columns, scale, hidden)),
   );
 }
 
@@ -476,14 +505,15 @@ function legendOf(columns, hidden, changed) {
 }
 
 /** The size of the list, from the oldest run to the newest. */
-function sizeOf(runs) {
+function sizeOf(runs, space) {
   const points = runs
-    .filter(({ summary }) => summary && "snapshot_after" in summary && !summary.validate_only)
+    .filter(({ summary }) => summary && "snapshot_after" in summary && !summary.hasPlan)
     .reverse();
   if (!points.length) return null;
   const sizes = points.map((run) => run.summary.snapshot_after);
   const top = Math.max(...sizes, 1);
-  const [width, height, indent, foot] = [800, 140, 70, 20];
+  // As wide as there is space, so that its text is never drawn smaller.
+  const [width, height, indent, foot] = [Math.max(200, Math.min(800, space)), 140, 70, 20];
   const x = (index) => indent + (points.length > 1 ? (index * (width - indent - 10)) / (points.length - 1) : 0);
   const y = (size) => foot / 2 + (height - foot) * (1 - size / top);
   const line = sizes.map((size, index) => `${index ? "L" : "M"}${x(index).toFixed(1)},${y(size).toFixed(1)}`).join("");
@@ -518,17 +548,17 @@ function reasonsOf(runs) {
   }
   if (!totals.size) return null;
   const newest = counted[0].summary.reasons;
+  const heads = ["newest run", "all shown", "reason"];
   const sorted = [...totals].sort((one, other) => other[1] - one[1]);
   const rows = sorted.slice(0, REASONS).map(([reason, count]) =>
     element(
       "tr",
       {},
-      element("td", { class: "number" }, number(newest.get(reason) ?? 0)),
-      element("td", { class: "number" }, number(count)),
+      element("td", { class: "number", "data-label": heads[0] }, number(newest.get(reason) ?? 0)),
+      element("td", { class: "number", "data-label": heads[1] }, number(count)),
       element("th", { scope: "row" }, reason),
     ),
   );
-  const heads = [["newest run", "number"], ["all shown", "number"], ["reason", null]];
   return element(
     "section",
     { id: "reasons" },
@@ -536,7 +566,11 @@ function reasonsOf(runs) {
     element(
       "table",
       { class: "lines" },
-      element("thead", {}, element("tr", {}, heads.map(([text, kind]) => element("th", { scope: "col", class: kind }, text)))),
+      element(
+        "thead",
+        {},
+        element("tr", {}, heads.map((name) => element("th", { scope: "col", class: name === "reason" ? null : "number" }, name))),
+      ),
       element("tbody", {}, rows),
     ),
     sorted.length > REASONS ? element("p", { class: "quiet" }, `and ${number(sorted.length - REASONS)} other reasons`) : null,
@@ -567,14 +601,15 @@ async function showHistory(page, dagId, taskId) {
     const columns = columnsOf(summaries);
     const names = new Set(summaries.flatMap((summary) => [...summary.lists]));
     lists.textContent = names.size ? `${names.size > 1 ? "Lists" : "List"} ${[...names].sort().join(", ")} · ` : "";
-    const sections = [sizeOf(runs), reasonsOf(runs)].filter(Boolean);
-    body.replaceChildren(legendOf(columns, hidden, draw), tableOf(dagId, runs, columns, hidden), ...sections);
+    const sections = [sizeOf(runs, body.clientWidth), reasonsOf(runs)].filter(Boolean);
+    body.replaceChildren(legendOf(columns, hidden, draw), tableOf(dagId, taskId, runs, columns, hidden), ...sections);
     below.replaceChildren(
       ...sections.flatMap((section) => [
         " · ",
         element("a", { href: `#${section.id}` }, section.firstChild.textContent),
       ]),
     );
+    fit();
     if (pressed) {
       const button = [...body.querySelectorAll(".legend button")].find((one) => one.textContent === label(pressed));
       button?.focus();
@@ -632,22 +667,33 @@ async function showAll(page) {
   page.replaceChildren(element("h1", {}, "Octopush"), table, status, more);
 
   const known = new Map();
+  const lookedAt = new Set();
   const waiting = [];
   let reading = 0;
+  let conclusion = null;
+  // What has been found is only said when all that the person looks at has been read.
+  const conclude = () => {
+    if (conclusion === null) return;
+    const isRead = lookedAt.size === known.size && !reading && !waiting.length;
+    status.textContent = isRead ? conclusion : "Reading the newest runs …";
+  };
   const readOn = () => {
     while (reading < AT_ONCE / 2 && waiting.length) {
       const { row, dagId, taskId } = waiting.shift();
       reading += 1;
       newestRun(dagId, taskId).then((cells) => {
-        row.append(...cells.map((cell, index) => cellOf(cell, index + 2)));
+        row.lastChild.replaceWith(...cells.map((cell, index) => cellOf(cell, index + 2)));
+        fit();
         reading -= 1;
         readOn();
       });
     }
+    conclude();
   };
   // Of a Dag with hundreds of such tasks, only the runs of those that are looked at are asked for.
   const seen = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
+      lookedAt.add(target.id);
       if (!isIntersecting) continue;
       seen.unobserve(target);
       waiting.push({ row: target, ...known.get(target.id) });
@@ -662,6 +708,7 @@ async function showAll(page) {
       { id: key },
       element("th", { scope: "row" }, dagId),
       cellOf(linkToHistory(dagId, taskId, taskId), 1),
+      element("td", { class: "quiet", colspan: heads.length - 2 }, "…"),
     );
     // Sorted, whenever it is found.
     const after = [...known.keys()].filter((other) => other > key).sort()[0];
@@ -691,6 +738,7 @@ async function showAll(page) {
   const unread = [];
   const look = async () => {
     more.hidden = true;
+    conclusion = null;
     try {
       const dags = await ask(["dags"], { limit: DAGS, offset, order_by: "dag_id" });
       const all = number(dags.total_entries);
@@ -720,7 +768,8 @@ async function showAll(page) {
         words = `These are all that you may see. Times are in ${timezone}.`;
       }
       if (unread.length) words += ` Not looked through: ${unread.join(", ")}.`;
-      status.textContent = words;
+      conclusion = words;
+      conclude();
     } catch (error) {
       status.replaceChildren(notice(error, look));
     }
@@ -731,20 +780,23 @@ async function showAll(page) {
 
 async function newestRun(dagId, taskId) {
   try {
-    const { runs, isXcomHidden } = await readRuns(dagId, taskId, 0, 1);
+    const { runs } = await readRuns(dagId, taskId, 0, 1);
     if (!runs.length) return ["", element("span", { class: "quiet" }, "has not run yet"), "", ""];
     const [run] = runs;
     const state = stateOf(run.instances);
     const summary = addUp(run);
     const counts = summary
-      ? [...outcomesOf(summary), ...LEFT].filter((name) => summary[name]).map((name) => `${label(name)} ${number(summary[name])}`)
+      ? [...outcomesOf(summary), LEFT].filter((name) => summary[name]).map((name) => `${label(name)} ${number(summary[name])}`)
       : [];
-    const words = counts.join(", ") || (summary ? "no rows" : isXcomHidden ? "" : "no summary");
+    const words = summary ? counts.join(", ") || "no rows" : withoutCounts(run);
     return [
       linkToRun(dagId, run.id, moment(run.at)),
-      element("span", { class: state === "failed" ? "bad" : "" }, state ? label(state) : "not started"),
+      [
+        element("span", { class: state === "failed" ? "bad" : "" }, state ? label(state) : "not started"),
+        ...(state === "failed" ? [" · ", linkToLog(dagId, taskId, run)] : []),
+      ],
       summary?.list_name ?? "",
-      [...(summary?.validate_only ? [badgeOf(PLANNED), " "] : []), words, ...(summary ? warningsOf(summary) : [])],
+      [...(summary?.hasPlan ? [badgeOf(PLANNED), " "] : []), words, ...(summary ? warningsOf(summary) : [])],
     ];
   } catch (error) {
     return ["", element("span", { class: "bad" }, error.message), "", ""];
@@ -793,6 +845,7 @@ async function settle() {
 
 async function start() {
   followTheme();
+  addEventListener("resize", fit);
   if (!(await settle())) return;
   const page = document.getElementById("page");
   const named = new URLSearchParams(location.search);
