@@ -25,8 +25,10 @@ REQUESTS_SHOWN = 50
 _TEXT_SHOWN = 200
 
 _CSS = """
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
+:root { background: light-dark(#fff, #111); color-scheme: light dark; font: 94%/1.5 system-ui, sans-serif; }
 body { margin: 0 auto; max-width: 75rem; padding: 1rem; }
+a { color: light-dark(#0b5cad, #7db7f5); }
+p { overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; margin: 0; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 div { overflow-x: auto; }
@@ -80,7 +82,7 @@ def render(account: Account, url: str, list_name: str | None = None) -> str:
     return (
         "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Octopush simulator</title>"
         f"<meta name='viewport' content='width=device-width'><style>{_CSS}</style></head>"
-        f"<body>{''.join(body)}</body></html>"
+        f"<body><main>{''.join(body)}</main></body></html>"
     )
 
 
@@ -93,7 +95,7 @@ def _lists(lists: dict[str, set[str]], all_contacts: int) -> str:
         for name, numbers in sorted(lists.items())
     ]
     rows.append(f"<tr><td><a href='/simulator'>all contacts</a></td>{_number(all_contacts)}</tr>")
-    return _table(("list", "contacts"), rows)
+    return _table("Lists", ("list", "contacts"), rows)
 
 
 def _contacts(contacts: dict[str, Contact]) -> str:
@@ -112,7 +114,7 @@ def _contacts(contacts: dict[str, Contact]) -> str:
     ]
     more = len(contacts) - len(first)
     note = f"<p class='quiet'>and {more:,} more</p>" if more else ""
-    return _table(("phone_number", *names, "lists", "tags"), rows) + note
+    return _table("Contacts", ("phone_number", *names, "lists", "tags"), rows) + note
 
 
 def _requests(requests: Sequence[Request]) -> str:
@@ -131,7 +133,7 @@ def _requests(requests: Sequence[Request]) -> str:
         for request in requests
     ]
     note = f"<p class='quiet'>The newest {len(rows)}, the newest first.</p>"
-    return _table(("when", "request", "contacts", "options", "answer", "fault"), rows) + note
+    return _table("Requests", ("when", "request", "contacts", "options", "answer", "fault"), rows) + note
 
 
 def _answer(request: Request) -> str:
@@ -150,14 +152,14 @@ def _behaviour(behaviour: Behaviour) -> str:
     values = {switch.name: getattr(behaviour, switch.name) for switch in fields(behaviour)}
     set_values = {name: value for name, value in values.items() if value != getattr(usual, name)}
     rest = {name: value for name, value in values.items() if name not in set_values}
-    set_part = _switches(set_values) if set_values else "<p>Every switch is at its default.</p>"
-    return f"{set_part}<details><summary>{len(rest)} switches at their defaults</summary>{_switches(rest)}</details>"
+    set_part = _switches("Switches", set_values) if set_values else "<p>Every switch is at its default.</p>"
+    title = f"{len(rest)} switches at their defaults"
+    return f"{set_part}<details><summary>{title}</summary>{_switches(title, rest)}</details>"
 
 
-def _switches(values: dict[str, Any]) -> str:
-    return _table(
-        ("switch", "value"), [f"<tr>{_cell(name)}{_cell(_words(value))}</tr>" for name, value in values.items()]
-    )
+def _switches(title: str, values: dict[str, Any]) -> str:
+    rows = [f"<tr>{_cell(name)}{_cell(_words(value))}</tr>" for name, value in values.items()]
+    return _table(title, ("switch", "value"), rows)
 
 
 def _words(value: Any) -> str:
@@ -174,9 +176,13 @@ def _words(value: Any) -> str:
     return "; ".join(_words(one) for one in (value if isinstance(value, tuple) else sorted(value))) or "none"
 
 
-def _table(names: Iterable[str], rows: Iterable[str]) -> str:
+def _table(title: str, names: Iterable[str], rows: Iterable[str]) -> str:
     head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
-    return f"<div><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    # What is wider than the screen is scrolled; without a mouse, it has to have the focus for that.
+    return (
+        f"<div role='region' aria-label='{escape(title)}' tabindex='0'><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def _cell(text: str | None) -> str:
