@@ -77,8 +77,13 @@ def set_connection(monkeypatch: pytest.MonkeyPatch) -> SetConnection:
 
 
 @pytest.fixture
-def connect(simulator: Simulator, set_connection: SetConnection) -> SetConnection:
-    """Put the simulator behind ``octopush_default``: ``connect(timeout=…)``, with extras of the connection."""
+def connect(simulator: Simulator, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch) -> SetConnection:
+    """
+    Put the simulator behind ``octopush_default``: ``connect(timeout=…)``, with extras of the connection.
+
+    A request that failed is repeated at once, unless the simulator asks for more time.
+    """
+    monkeypatch.setattr("airflow_provider_octopush.delivery.retry.FIRST_DELAY", 0.0)
 
     def connect(**extra: Any) -> None:
         set_connection(

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from airflow_provider_octopush.exceptions import (
@@ -24,6 +24,9 @@ Answer = TypeVar("Answer")
 
 #: What may pass by itself: 408, 425, 429, 5xx, connection errors, timeouts, lost answers.
 REPEATED: tuple[type[OctopushError], ...] = (OctopushRateLimitError, OctopushServerError)
+
+#: Seconds before a request is repeated for the first time, unless somebody says otherwise.
+FIRST_DELAY = 1.0
 
 #: Failures that say that the request had no effect.
 _ANSWERED = (OctopushRequestError, OctopushRateLimitError, OctopushCredentialsError)
@@ -46,7 +49,7 @@ class Backoff:
     """
 
     retries: int
-    first_delay: float = 1.0
+    first_delay: float = field(default_factory=lambda: FIRST_DELAY)
     max_delay: float = 60.0
     max_retry_after: float = 300.0
     sleep: Callable[[float], None] | None = None

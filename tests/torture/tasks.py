@@ -10,7 +10,6 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -185,7 +184,7 @@ def note_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeat requests at once."""
-    monkeypatch.setattr(retry, "Backoff", partial(retry.Backoff, sleep=lambda _: None))
+    monkeypatch.setattr(retry, "FIRST_DELAY", 0.0)
 
 
 def connection(simulator: Simulator, *secrets: str) -> str:

@@ -2,23 +2,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_octopush.delivery import retry
 from airflow_provider_octopush.simulator import Simulator
 from tests.torture.runs import torture
 
 START = int(os.environ.get("TORTURE_START", "0"))
 SEEDS = int(os.environ.get("TORTURE_SEEDS", "200"))
 BLOCK = 100
-
-
-@pytest.fixture(autouse=True)
-def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "Backoff", partial(retry.Backoff, sleep=lambda _: None))
 
 
 @pytest.mark.parametrize("first", range(START, START + SEEDS, BLOCK))
