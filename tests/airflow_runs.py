@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+import json
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
@@ -113,3 +117,25 @@ def _register(dag: DAG) -> None:
         bag.sync_to_db("dags-folder", None)
     else:
         dagbag.sync_bag_to_db(bag, "dags-folder", None)
+
+
+def run_module(module: str, environment: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """
+    Run a module that runs Dags, in an Airflow of its own: with a new database, which the environment names.
+
+    :return: all that it printed, and the object of JSON that is a line of it.
+    """
+    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(migrate, env=environment, check=True, capture_output=True)
+    run = subprocess.run(
+        [sys.executable, "-m", module],
+        env=environment,
+        cwd=Path(__file__).parent.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-5000:]
+    result: dict[str, Any] = json.loads(next(line for line in run.stdout.splitlines() if line.startswith('{"result"')))
+    return run.stdout, result["result"]

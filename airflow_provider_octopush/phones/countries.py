@@ -17,18 +17,16 @@ from typing import NamedTuple
 import numpy as np
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
-from airflow_provider_octopush.phones.library import (
+from airflow_provider_octopush.phones.libphonenumber import (
     begin_with_zero,
     country_code,
     is_too_short,
     unreadable,
     without_trunk_zero,
 )
-from airflow_provider_octopush.phones.lines import CHANGED_COUNTRY_CODES, line_forms
+from airflow_provider_octopush.phones.line_forms import CHANGED_COUNTRY_CODES, line_forms
 from airflow_provider_octopush.phones.numbering_plan import national_numbers
-
-#: The most digits of a number that is sent; see PhoneReader.
-MOST_DIGITS = 16
+from airflow_provider_octopush.phones.written import OCTOPUSH_DIGITS
 
 
 class Numbers(NamedTuple):
@@ -228,7 +226,7 @@ def _all_international_prefixes() -> list[re.Pattern[str]]:
 
 def may_be_sent(digits: str) -> bool:
     """Tell whether digits behind a plus are sent as they are, where they are no valid number."""
-    return len(digits) <= MOST_DIGITS and unreadable(digits) is None and not is_too_short(digits)
+    return len(digits) <= OCTOPUSH_DIGITS and unreadable(digits) is None and not is_too_short(digits)
 
 
 def known_countries(codes: Iterable[int]) -> list[Country]:

@@ -15,10 +15,9 @@ from itertools import groupby
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 from phonenumbers.phonemetadata import PhoneNumberDesc
 
-_NOTHING = re.compile(r"(?!)")
+from airflow_provider_octopush.phones.written import E164_DIGITS
 
-#: The most digits of a number in E.164; libphonenumber holds longer ones valid in some regions.
-_MOST_DIGITS = 15
+_NOTHING = re.compile(r"(?!)")
 
 #: Digits of the shortest valid number of any region, with a trunk prefix, and with 00 and a country code.
 _FEWEST_DIALLED = 5
@@ -72,11 +71,11 @@ class NumberingPlans:
         fullmatch, plus_country_code, second = self._within[region]
         if written and second is not None and second.begins_in(written, regions):
             return None
-        match = fullmatch(digits)
+        match = fullmatch(digits, 0)
         return None if match is None else plus_country_code + match[match.lastindex or 0]
 
 
-_Match = Callable[..., re.Match[str] | None]
+_Match = Callable[[str, int], re.Match[str] | None]
 
 _COUNTRY_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 
@@ -235,7 +234,7 @@ def _numbers(metadata: PhoneMetadata, *, mobile: bool, personal: bool = False) -
         return _any_of((getattr(metadata, name) for name in names), lengths)
 
     general = f"(?={_any_of([metadata.general_desc])})"
-    most = _MOST_DIGITS - len(str(metadata.country_code))
+    most = E164_DIGITS - len(str(metadata.country_code))
     if max(lengths, default=0) > most:
         general += rf"(?=[0-9]{{1,{most}}}\Z)"
     if mobile:

@@ -10,7 +10,6 @@ import phonenumbers
 
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.countries import (
-    MOST_DIGITS,
     Country,
     behind_any_international_prefix,
     country,
@@ -20,7 +19,7 @@ from airflow_provider_octopush.phones.countries import (
     may_be_sent,
     written,
 )
-from airflow_provider_octopush.phones.library import (
+from airflow_provider_octopush.phones.libphonenumber import (
     behind_another_country_code,
     country_code,
     country_code_of,
@@ -30,15 +29,15 @@ from airflow_provider_octopush.phones.library import (
     unreadable,
     without_trunk_zero,
 )
-from airflow_provider_octopush.phones.lines import line_forms
+from airflow_provider_octopush.phones.line_forms import line_forms
 from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
+from airflow_provider_octopush.phones.numbers_within import numbers_within, runs
 from airflow_provider_octopush.phones.options import WithoutPlus
-from airflow_provider_octopush.phones.parts import parts, runs
 from airflow_provider_octopush.phones.readings import has_zero_behind_country_code
 from airflow_provider_octopush.phones.readings import international as read_international
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.regions import checked_regions, is_region, names_nothing, region_code
-from airflow_provider_octopush.phones.written import MAX_DIGITS, MIN_DIGITS, Dialled
+from airflow_provider_octopush.phones.written import MAX_DIGITS, MIN_DIGITS, OCTOPUSH_DIGITS, Dialled
 
 __all__ = ["Possible", "PossibleNumbers", "country_codes", "line_forms", "numbers_abroad", "numbers_in"]
 
@@ -118,7 +117,7 @@ class PossibleNumbers:
             number = self._recognised(value)
             if number is not None:
                 return Possible(line_forms(number), None, self._reason_of(region))
-        dialled, reason = parts(value)
+        dialled, reason = numbers_within(value)
         if reason is PhoneReason.MISSING:
             return Possible(frozenset(), None, reason)
         numbers, elsewhere, is_known = self._numbers(dialled, own)
@@ -205,7 +204,7 @@ class PossibleNumbers:
             return None
         grouped = "" if digits is text else text
         # Longer ones may be two numbers.
-        if grouped and ("  " in grouped or len(digits) >= MOST_DIGITS):
+        if grouped and ("  " in grouped or len(digits) >= OCTOPUSH_DIGITS):
             return None
         return int(digits) if _PLANS.international(digits, grouped, self._regions) else None
 
@@ -247,7 +246,7 @@ class PossibleNumbers:
         if dialled.plus or is_abroad:
             behind = digits if dialled.plus else digits[2:]
             reason = unreadable(behind)
-            if reason is None and len(behind) > MOST_DIGITS:
+            if reason is None and len(behind) > OCTOPUSH_DIGITS:
                 reason = PhoneReason.TOO_LONG
             elif reason is None and is_too_short(behind):
                 reason = PhoneReason.TOO_SHORT

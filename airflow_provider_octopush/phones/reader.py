@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, get_args
 
-from airflow_provider_octopush.phones.library import (
+from airflow_provider_octopush.phones.libphonenumber import (
     REGIONS,
     behind_another_country_code,
     country_code,
@@ -31,23 +31,19 @@ from airflow_provider_octopush.phones.readings import (
 )
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.regions import checked_regions, is_region, names_nothing, region_code
-from airflow_provider_octopush.phones.several import behind_valid, within_valid
+from airflow_provider_octopush.phones.second_numbers import behind_valid, within_valid
 from airflow_provider_octopush.phones.written import (
+    E164_DIGITS,
     MAX_DIGITS,
     MAY_BE_ANOTHER,
     MIN_DIGITS,
+    OCTOPUSH_DIGITS,
     Dialled,
     read_written,
 )
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
-
-#: The most digits of a number in E.164.
-_E164_DIGITS = 15
-
-#: Octopush's own documentation has a number with so many.
-_OCTOPUSH_DIGITS = 16
 
 # Groups of digits with blanks or dashes between them, or with dots where they cannot be the point of a fraction. What
 # needs judgement (a zero in brackets, an extension, a second number) is not of this form, or is looked for.
@@ -151,7 +147,7 @@ class PhoneReader:
         :return: None when nothing is known.
         """
         if grouped and (
-            len(digits) > _E164_DIGITS
+            len(digits) > E164_DIGITS
             or "  " in grouped
             or (grouped[0] != "+" and MAY_BE_ANOTHER.match(grouped) is not None)
         ):
@@ -263,7 +259,7 @@ class PhoneReader:
 def _fits(dialled: Dialled, number: str) -> bool:
     """Tell whether a number has no more digits than may be sent."""
     is_unbroken = dialled.plus and dialled.groups == (number[1:],)
-    return len(number) - len("+") <= (_OCTOPUSH_DIGITS if is_unbroken else _E164_DIGITS)
+    return len(number) - len("+") <= (OCTOPUSH_DIGITS if is_unbroken else E164_DIGITS)
 
 
 def _beginnings(codes: Iterable[str]) -> frozenset[str]:

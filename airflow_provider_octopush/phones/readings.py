@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_octopush.phones.library import (
+from airflow_provider_octopush.phones.libphonenumber import (
     country_code,
     country_code_of,
     dialled_in,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from airflow_provider_octopush.phones.characters import plain
-from airflow_provider_octopush.phones.library import REGIONS, country_code_of
+from airflow_provider_octopush.phones.libphonenumber import REGIONS, country_code_of
 from airflow_provider_octopush.phones.written import stands_for_nothing
 from airflow_provider_octopush.values import is_missing
 

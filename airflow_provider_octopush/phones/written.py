@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from airflow_provider_octopush.phones.characters import plain
-from airflow_provider_octopush.phones.library import valid
+from airflow_provider_octopush.phones.libphonenumber import valid
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.values import is_missing
 
@@ -29,6 +29,12 @@ _FLOAT_WRITTEN_DIGITS = 17
 #: an international prefix such as 00 or 0011.
 MAX_DIGITS = 24
 
+#: The most digits of a number in E.164; libphonenumber holds longer ones valid in some regions.
+E164_DIGITS = 15
+
+#: The most digits of a number that is sent: Octopush's own documentation has one with so many.
+OCTOPUSH_DIGITS = 16
+
 #: Text that is longer is no number, as libphonenumber sees it too.
 _MAX_CHARACTERS = 250
 
@@ -40,6 +46,9 @@ ENOUGH_FOR_A_NUMBER = 7
 
 #: Digits that make up one without its area code, where a sign divides it from the number before it.
 ENOUGH_WITHOUT_AREA_CODE = 5
+
+#: The most digits that can offer an alternative to a number's last ones, as in "06 12 34 56 78/79".
+ALTERNATIVE_DIGITS = 4
 
 #: Twice as many digits as these are more than E.164's 15, so that blanks and dashes between them cannot be mere
 #: punctuation.

@@ -8,9 +8,10 @@ import pytest
 
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from tests.conftest import SetConnection
+from tests.hostile.quotes import PERSON
 from tests.hostile.server import HostileServer, Script, behave
 
-LOGIN, KEY = "jeanne.martin@example.com", "k3y-5ECRET-abcdef0123456789"
+LOGIN, KEY = PERSON.login, PERSON.key
 
 Serve = Callable[..., HostileServer]
 

@@ -21,21 +21,13 @@ from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.hooks.redaction import REDACTED, redacted, storable
 from airflow_provider_octopush.payloads import ContactPayload
 from tests.hooks.conftest import KEY, LOGIN, Serve
-from tests.hostile.quotes import QUOTES, Person
+from tests.hostile.quotes import PERSON, QUOTES, Person
 from tests.hostile.search import everything, tells
 from tests.hostile.server import KEEP_ALIVE, RESET, Received, Script, Steps, answer, refuse, say
 
-PERSON = Person(login=LOGIN, key=KEY)
-CONTACT = {
-    "phone_number": PERSON.number,
-    "first_name": PERSON.first_name,
-    "last_name": PERSON.last_name,
-    "param1": PERSON.param,
-}
-
 #: Requests that hold somebody.
 REQUESTS: dict[str, Callable[[OctopushHook], Any]] = {
-    "create": lambda hook: hook.create_contacts([CONTACT]),
+    "create": lambda hook: hook.create_contacts([PERSON.row]),
     "take off a list": lambda hook: hook.delete_contacts([PERSON.number], list_name="Customers"),
     "delete from the account": lambda hook: hook.delete_contacts_from_account([PERSON.number]),
 }
@@ -326,7 +318,7 @@ def test_what_cannot_be_sent_is_not_in_the_error(
     hook: OctopushHook, caplog: pytest.LogCaptureFixture, contact: Any
 ) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(ValueError, match=r"contacts\[1\]") as caught:
-        hook.create_contacts([CONTACT, contact])
+        hook.create_contacts([PERSON.row, contact])
     assert not tells(everything(caught.value))
     assert not tells(caplog.text)
     assert type(caught.value) is ValueError

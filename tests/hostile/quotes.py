@@ -23,6 +23,16 @@ class Person:
     key: str = "k3y-5ECRET-abcdef0123456789"
 
     @property
+    def row(self) -> dict[str, str]:
+        """Their row, which is also what is sent of them."""
+        return {
+            "phone_number": self.number,
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "param1": self.param,
+        }
+
+    @property
     def digits(self) -> str:
         """The number without its plus."""
         return self.number[1:]
@@ -31,6 +41,10 @@ class Person:
     def national(self) -> str:
         """The number as it is dialled at home."""
         return f"0{self.number[3:]}"
+
+
+#: Who is quoted in the tests, by the account that they send with.
+PERSON = Person()
 
 
 def _joined(text: str, joint: str, size: int = 2) -> str:

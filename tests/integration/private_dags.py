@@ -86,7 +86,7 @@ def main() -> None:
                 of_query = {"task_id": "sync", "sql": SQL, "sql_conn_id": "warehouse"}
                 CreateContactsOperator(**{**for_all, **of_query, **parameters})
         states[name] = run_dag(dag).state
-    sys.stdout.write(f"\n{json.dumps(states)}\n")
+    sys.stdout.write(f"\n{json.dumps({'result': states})}\n")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,15 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_octopush.simulator import Simulator
+from tests.airflow_runs import run_module
 
 pytestmark = pytest.mark.integration
 
-PROJECT = Path(__file__).parent.parent.parent
 LOGIN, KEY = "demo@example.com", "demo-key"
 PEOPLE = [
     ("+33698765432", "Balthazar", "Quillfeather", "Goldfinger"),
@@ -67,24 +65,12 @@ def test_no_path_of_a_run_leaves_personal_data_behind(simulator: Simulator, tmp_
         "SIMULATOR": f"http://127.0.0.1:{simulator.port}/simulator",
         "REJECTS": str(tmp_path / "rejects"),
     }
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(migrate, env=environment, check=True, capture_output=True)
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.integration.private_dags"],
-        env=environment,
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout[-5000:]
-    states = json.loads(next(line for line in run.stdout.splitlines() if line.startswith('{"succeeds"')))
+    output, states = run_module("tests.integration.private_dags", environment)
     assert {name for name, state in states.items() if state == "success"} == SUCCEED
 
     found = [
         f"log: {line[:300]}"
-        for line in run.stdout.splitlines()
+        for line in output.splitlines()
         # At DEBUG, dag.test() prints what Airflow's task tells its supervisor to mask.
         if SECRETS.search(line) and "MaskSecret" not in line
     ]

@@ -47,7 +47,7 @@ def main() -> None:
         "outputs": sorted(output.asset.uri for output in collected.outputs),
         "extras": [extra.value for extra in collected.extra],
     }
-    sys.stdout.write(f"\n{json.dumps(seen)}\n")
+    sys.stdout.write(f"\n{json.dumps({'result': seen})}\n")
 
 
 def start_metrics() -> None:

@@ -4,23 +4,20 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.simulator import Simulator
+from tests.airflow_runs import run_module
 from tests.databases import POSTGRES, connect_postgres, require_postgres
 
 pytestmark = pytest.mark.integration
 
-PROJECT = Path(__file__).parent.parent.parent
 CUSTOMERS = [("+33698765432", "Balthazar"), ("+33698765433", "Zenobia"), ("n/a", "Cornelius")]
 PERSONAL = re.compile("|".join([r"98\D?76\D?54", *(name for _, name in CUSTOMERS)]))
 EMITTED = {"query": "success", "too_many_rejected": "failed", "validated": "success", "function": "success"}
@@ -97,22 +94,10 @@ def observed(running_simulator: Simulator, tmp_path_factory: pytest.TempPathFact
                 }
             ),
         }
-        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-        subprocess.run(migrate, env=environment, check=True, capture_output=True)
-        run = subprocess.run(
-            [sys.executable, "-m", "tests.observability.lineage_dags"],
-            env=environment,
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, run.stdout[-5000:]
-        said = json.loads(next(line for line in run.stdout.splitlines() if line.startswith('{"states"')))
+        output, said = run_module("tests.observability.lineage_dags", environment)
         seen = Observed(
             said["states"],
-            run.stdout,
+            output,
             said["outputs"],
             said["extras"],
             [json.loads(line) for line in events.read_text().splitlines()],

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_octopush.phones.library import is_grouped, region_of, trunk_prefix
+from airflow_provider_octopush.phones.libphonenumber import is_grouped, region_of, trunk_prefix
 from airflow_provider_octopush.phones.readings import international, is_number
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER, ENOUGH_WITHOUT_AREA_CODE, Dialled
+from airflow_provider_octopush.phones.written import (
+    ALTERNATIVE_DIGITS,
+    ENOUGH_FOR_A_NUMBER,
+    ENOUGH_WITHOUT_AREA_CODE,
+    Dialled,
+)
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
-
-#: The most digits that can offer an alternative to a number's last ones, as in "06 12 34 56 78/79".
-_ALTERNATIVE_DIGITS = 4
 
 
 def within_valid(
@@ -92,4 +94,4 @@ def _offers_alternative(dialled: Dialled, cut: int) -> bool:
     if cut not in dialled.slashes or cut < ENOUGH_FOR_A_NUMBER:
         return False
     next_cut = next((place for place in dialled.cuts() if place > cut), len(dialled.digits))
-    return next_cut - cut <= _ALTERNATIVE_DIGITS
+    return next_cut - cut <= ALTERNATIVE_DIGITS

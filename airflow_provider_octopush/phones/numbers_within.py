@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping
 
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER, MAX_DIGITS, Dialled, read_written
+from airflow_provider_octopush.phones.written import (
+    ALTERNATIVE_DIGITS,
+    E164_DIGITS,
+    ENOUGH_FOR_A_NUMBER,
+    MAX_DIGITS,
+    Dialled,
+    read_written,
+)
 
 #: What text may be besides phone numbers, where some are in it.
 _MORE_THAN_A_NUMBER = frozenset(
@@ -24,17 +31,11 @@ _MORE_THAN_A_NUMBER = frozenset(
 _BETWEEN = re.compile(r"[^0-9+ .()\[\]_~-]+|\s+-+\s+|\s{2,}|(?=\+)")
 _RUN = re.compile(rf"\+?[0-9]{{{ENOUGH_FOR_A_NUMBER},{MAX_DIGITS}}}")
 
-#: The most digits of a number in E.164.
-_E164_DIGITS = 15
-
 #: Text is looked through as far as this; a cell that is longer holds no phone number, but a document.
 _MAX_CHARACTERS = 10_000
 
-#: The most digits that can offer an alternative to a number's last ones, as in "06 12 34 56 78/79".
-_ALTERNATIVE_DIGITS = 4
 
-
-def parts(value: object) -> tuple[list[Dialled], PhoneReason | None]:
+def numbers_within(value: object) -> tuple[list[Dialled], PhoneReason | None]:
     """
     Find all numbers in a value.
 
@@ -57,7 +58,7 @@ def runs(value: object) -> list[tuple[Dialled, bool]]:
     """
     Find whatever digits in a value may be a number by themselves: each run of groups of digits, with anything between.
 
-    :param value: as :func:`parts` takes it; also a list, bytes, or whatever else is no number.
+    :param value: as :func:`numbers_within` takes it; also a list, bytes, or whatever else is no number.
     :return: the runs; and whether each begins with the first digit, and ends before the last.
     """
     text = plain(_written(value))[:_MAX_CHARACTERS]
@@ -107,10 +108,10 @@ def _within(whole: Dialled) -> Iterator[Dialled]:
     digits = whole.digits
     for cut in whole.cuts():
         behind = len(digits) - cut
-        is_second = behind >= ENOUGH_FOR_A_NUMBER and (digits[cut] == "0" or len(digits) > _E164_DIGITS)
+        is_second = behind >= ENOUGH_FOR_A_NUMBER and (digits[cut] == "0" or len(digits) > E164_DIGITS)
         if cut < ENOUGH_FOR_A_NUMBER or not (cut in signs or is_second):
             continue
         yield whole.before(cut)
         yield whole.behind(cut)
-        if cut in whole.slashes and behind <= _ALTERNATIVE_DIGITS:
+        if cut in whole.slashes and behind <= ALTERNATIVE_DIGITS:
             yield Dialled(whole.plus, (digits[: cut - behind] + digits[cut:],))
