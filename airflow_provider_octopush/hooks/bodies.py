@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import TypedDict
 
 import msgspec
 
@@ -13,6 +14,15 @@ from airflow_provider_octopush.payloads import ContactPayload
 
 #: A contact, as a caller of the hook may write it.
 ContactLike = ContactPayload | Mapping[str, str | None]
+
+
+class ContactOptions(TypedDict, total=False):
+    """What ``contact/create`` takes beside the contacts; :meth:`.OctopushHook.create_contacts` says what each means."""
+
+    list_name: str | None
+    tag_name: str | None
+    auto_remove_blacklisted_numbers: bool | None
+    do_not_overwrite: bool | None
 
 
 def _as_builtin(value: object) -> object:
@@ -32,10 +42,10 @@ _encoder = msgspec.json.Encoder(enc_hook=_as_builtin)
 def contacts_body(
     contacts: Sequence[ContactLike],
     *,
-    list_name: str | None,
-    tag_name: str | None,
-    auto_remove_blacklisted_numbers: bool | None,
-    do_not_overwrite: bool | None,
+    list_name: str | None = None,
+    tag_name: str | None = None,
+    auto_remove_blacklisted_numbers: bool | None = None,
+    do_not_overwrite: bool | None = None,
 ) -> bytes:
     """
     Write the body of ``contact/create``; what is None is left out.
@@ -45,22 +55,23 @@ def contacts_body(
     :raises ValueError: when a name is too long, an option is neither True nor False, or a contact is not as described.
         It holds no value of a contact.
     """
-    _check_names(list_name=list_name, tag_name=tag_name)
-    _check_flags(auto_remove_blacklisted_numbers=auto_remove_blacklisted_numbers, do_not_overwrite=do_not_overwrite)
-    options = {
-        "list_name": list_name,
-        "tag_name": tag_name,
+    names = {"list_name": list_name, "tag_name": tag_name}
+    flags = {
         "auto_remove_blacklisted_numbers": auto_remove_blacklisted_numbers,
         "do_not_overwrite": do_not_overwrite,
     }
-    given = {name: value for name, value in options.items() if value is not None}
+    _check_names(**names)
+    for name, flag in flags.items():
+        if flag is not None and not isinstance(flag, bool):
+            raise ValueError(f"{name} is of type {type(flag).__name__}: write True, False or None")
     if not contacts or set(map(type, contacts)) != {ContactPayload}:
         # msgspec makes text of bytes, dates and whatever else it knows.
         _check_contacts(contacts)
+    given = {name: value for name, value in {**names, **flags}.items() if value is not None}
     with suppress(msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         return _encoder.encode({"contacts": contacts, **given})
     # Out here there is no context: an encoder's errors carry what they could not encode.
-    raise ValueError("contacts or options cannot be written as JSON: hand over a list of dicts, and True or False")
+    raise ValueError("contacts cannot be written as JSON: hand over a list of dicts")
 
 
 def list_body(list_name: str) -> bytes:
@@ -93,12 +104,6 @@ def deletion_body(numbers: Sequence[str], *, list_name: str | None) -> bytes:
     # A plain list of plain text, whatever else behaves like them.
     content: dict[str, object] = {"phone_numbers": [str.__str__(number) for number in numbers]}
     return _encoder.encode(content if list_name is None else {**content, "list_name": list_name})
-
-
-def _check_flags(**options: bool | None) -> None:
-    for name, value in options.items():
-        if value is not None and not isinstance(value, bool):
-            raise ValueError(f"{name} is of type {type(value).__name__}: write True, False or None")
 
 
 def _check_names(**names: str | None) -> None:

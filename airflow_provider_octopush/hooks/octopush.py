@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushError
 from airflow_provider_octopush.hooks.answers import balance, check_carried_out, contact_items, raw_items, refusal
-from airflow_provider_octopush.hooks.bodies import ContactLike, contacts_body, deletion_body, list_body
+from airflow_provider_octopush.hooks.bodies import ContactLike, ContactOptions, contacts_body, deletion_body, list_body
 from airflow_provider_octopush.hooks.bounds import Abort
 from airflow_provider_octopush.hooks.connection import Settings, connection_type
 from airflow_provider_octopush.hooks.redaction import redacted_balance
@@ -149,30 +149,18 @@ class OctopushHook(BaseHook):
         )
         return raw_items(_CREATE, self.settings.host, self._create(body))
 
-    def encode_contacts(
-        self,
-        contacts: Sequence[ContactLike],
-        *,
-        list_name: str | None = None,
-        tag_name: str | None = None,
-        auto_remove_blacklisted_numbers: bool | None = None,
-        do_not_overwrite: bool | None = None,
-    ) -> bytes:
+    def encode_contacts(self, contacts: Sequence[ContactLike], **options: Unpack[ContactOptions]) -> bytes:
         """
         Check contacts and write the body of a request to ``contact/create``, for :meth:`post_contacts`.
 
-        Nothing is sent. The parameters are those of :meth:`create_contacts`.
+        Nothing is sent.
 
+        :param contacts: as :meth:`create_contacts` takes them.
+        :param options: those of :meth:`create_contacts`.
         :return: JSON in UTF-8.
         :raises ValueError: when a name is too long or a contact is not as described.
         """
-        return contacts_body(
-            contacts,
-            list_name=list_name,
-            tag_name=tag_name,
-            auto_remove_blacklisted_numbers=auto_remove_blacklisted_numbers,
-            do_not_overwrite=do_not_overwrite,
-        )
+        return contacts_body(contacts, **options)
 
     def post_contacts(self, body: bytes) -> list[ContactItem]:
         """
