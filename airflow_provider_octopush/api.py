@@ -63,7 +63,7 @@ RETURN_CODES = {
     501: "the request cannot be processed; try again later",
 }
 
-#: Octopush's codes have three digits at most. A larger number may be a part of somebody's.
+#: Octopush's codes have three digits at most. A larger number may be a part of a phone number.
 CODE_MAX = 999
 
 

@@ -79,15 +79,15 @@ class OctopushRateLimitError(OctopushError):
 
 
 class OctopushServerError(OctopushError):
-    """The server or the network failed, and nobody knows whether the request was carried out: send it again."""
+    """The server or the network failed, and whether the request was carried out is not known: send it again."""
 
 
 class OctopushAbortedError(OctopushError):
-    """``OctopushHook.abort`` ended the request: whoever called that knows what comes next."""
+    """``OctopushHook.abort`` ended the request: its caller knows what comes next."""
 
 
 class OctopushAnswerError(OctopushError):
-    """A request succeeded, but its answer is not the documented one: nobody knows what came of the request."""
+    """A request succeeded, but its answer is not the documented one: what came of the request is not known."""
 
 
 class TooManyRejectedError(OctopushError):

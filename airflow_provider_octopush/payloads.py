@@ -22,7 +22,7 @@ class ContactPayload(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, 
 
 
 class ContactItem(msgspec.Struct, frozen=True, gc=False):
-    """What the answer of ``contact/create`` says of a contact; ``email``, which no request has, is left aside."""
+    """What the answer of ``contact/create`` says of a contact; ``email``, which no request has, is left out."""
 
     phone_number: str
     status: str

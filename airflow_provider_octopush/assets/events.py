@@ -20,7 +20,7 @@ else:
 if TYPE_CHECKING:
     from airflow_provider_octopush.sync.summary import Summary
 
-#: Reasons are a mapping, which an alias' event cannot hold. Where rows of people are is nobody else's business.
+#: Reasons are a mapping, which an alias' event cannot hold. The paths lead to personal data.
 LEFT_OUT = ("reasons", "rejects_path", "changes_path")
 
 

@@ -1,7 +1,7 @@
 """
 Lists as assets of Airflow: ``octopush://octopush_default/Customers``.
 
-Octopush gives a list no id that anybody could ask for, only a name, which is unique within an account. What tells one
+Octopush gives a list no id that could be asked for, only a name, which is unique within an account. What tells one
 account from another is its login, an e-mail address, which has no place in a URI. So the URI names the account by the
 Airflow connection that leads to it, and the list by the path.
 """

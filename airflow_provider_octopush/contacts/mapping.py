@@ -123,7 +123,7 @@ class ContactMapper:
     :param columns: contact field → name of the column that feeds it, as :class:`RowReader` takes it. ``region`` names
         the column with each number's region; it is read only when it is named.
     :param phone_reader: turns the column of ``phone_number`` into E.164.
-    :param possible: tells which numbers a row may be about that cannot be sent; None where nobody asks.
+    :param possible: tells which numbers a row may be about that cannot be sent; None where that is not asked.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
     :raises ColumnError: when it is no mapping, or feeds a field with what is no name.
     """

@@ -1,4 +1,4 @@
-"""Rows of people who opted out → every number that each of them may stand for."""
+"""Rows of opt-outs → every number that each of them may stand for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIELDS = ("phone_number", REGION)
 
 class OptOut(NamedTuple):
     """
-    A row of somebody who opted out.
+    A row of an opt-out.
 
     :param values: the number and the region, as they were read.
     :param possible: what they may stand for.
@@ -31,10 +31,10 @@ class OptOut(NamedTuple):
 
 class OptOutReader:
     """
-    Reads rows of people who opted out by the same columns as the rows of contacts.
+    Reads rows of opt-outs by the same columns as the rows of contacts.
 
     The number is in the column that feeds ``phone_number``, or in the only column beside the region's. The region is in
-    the column that ``columns`` names for it, or in one called ``region``: one that is there is never left aside.
+    the column that ``columns`` names for it, or in one called ``region``: one that is there is always read.
 
     :param columns: of the rows of contacts.
     :param possible: reads numbers.

@@ -38,7 +38,7 @@ _PERHAPS_UNSTORABLE = (b"\\", b"\x7f", b"\xc2")
 
 _SECONDS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
-#: Seconds of ``Retry-After`` that are told of: nobody waits longer, and a larger number may be somebody's.
+#: Seconds of ``Retry-After`` that are told of: no request waits longer, and a larger number may be a phone number.
 _RETRY_AFTER_MAX = 86_400.0
 
 
@@ -46,7 +46,7 @@ def contact_items(endpoint: str, host: str, answer: Answer) -> list[ContactItem]
     """
     Read the items of ``contact/create``.
 
-    :return: those that are as documented; another one says nothing of anybody.
+    :return: those that are as documented; another one says nothing about a contact.
     :raises OctopushAnswerError: when there are none to be read.
     """
     if not any(byte in answer.content for byte in _PERHAPS_UNSTORABLE):
@@ -120,8 +120,8 @@ def refusal(endpoint: str, answer: Answer, settings: Settings, conn_id: str, *, 
     Say what to do about an answer that is no success.
 
     :param conn_id: the connection, for the person who has to correct it.
-    :param holds_contacts: whether the request held contacts. The answer may quote them in more ways than anybody can
-        list, so none of its words is shown then.
+    :param holds_contacts: whether the request held contacts. The answer may quote them in more ways than can be
+        listed, so none of its words is shown then.
     """
     status_code = answer.status_code
     code, full_message = _code_and_message(answer)

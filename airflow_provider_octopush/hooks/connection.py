@@ -23,7 +23,7 @@ DEFAULT_RETRIES = 5
 SECRET_MIN_LENGTH = 32
 MAKE_SECRET = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - it makes one
 
-#: Nobody waits for an answer longer than an hour; who wrote more meant milliseconds.
+#: No answer is worth waiting for longer than an hour: a larger number was meant in milliseconds.
 MAX_TIMEOUT = 3600.0
 
 # A name, or an IPv6 address between brackets, which urlsplit takes away.

@@ -186,7 +186,7 @@ class OctopushHook(BaseHook):
             see :meth:`delete_contacts_from_account`.
         :raises ValueError: before anything is sent, when the name or a number is not as described.
         :raises OctopushAnswerError: when the answer is a success, but may not be Octopush's: it has a body that is no
-            JSON object, or one that tells of an error. Nobody knows whether the contacts are gone.
+            JSON object, or one that tells of an error. Whether the contacts are gone is not known.
         :raises OctopushError: another of its subclasses, when Octopush did not accept the request. What Octopush
             answers for a number that is not there is not documented.
         """

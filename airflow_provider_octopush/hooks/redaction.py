@@ -16,7 +16,7 @@ SHOWN_MAX_LENGTH = 200
 #: What is stored of one, too: a cell of a spreadsheet takes no more.
 STORED_MAX_LENGTH = 32_000
 
-#: Nobody's balance, but perhaps a phone number.
+#: From here on, no balance, but perhaps a phone number.
 _AMOUNT_MAX = 10_000_000
 
 #: So many characters in a row tell something of a login or a key.

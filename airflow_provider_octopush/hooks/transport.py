@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class _UnreadableError(OSError):
-    """The answer is compressed in a way that nobody asked for, or it is damaged."""
+    """The answer is compressed in a way that was not asked for, or it is damaged."""
 
     def __str__(self) -> str:
         return "the answer cannot be decompressed"
