@@ -31,7 +31,7 @@ from airflow_provider_octopush.exceptions import OctopushRequestError
 
 Answer = TypeVar("Answer")
 
-#: Refusals in a row after which the breaker opens.
+#: Refusals in a row after which the breaker opens; and requests to remove that may be refused before one is accepted.
 REFUSALS_MAX = 60
 
 #: How often the known-good contact is sent before the run ends.

@@ -16,14 +16,12 @@ from typing import Generic, TypeVar
 
 from airflow_provider_octopush.api import CONTENT_REFUSED, DELETE_MAX_NUMBERS, NOT_THERE
 from airflow_provider_octopush.delivery.bisection import Bisection
+from airflow_provider_octopush.delivery.breaker import REFUSALS_MAX
 from airflow_provider_octopush.delivery.retry import Backoff, Sender
 from airflow_provider_octopush.exceptions import OctopushRequestError
 
 #: What a caller knows a number by.
 Record = TypeVar("Record")
-
-#: Requests that may be refused while nothing at all was removed.
-REFUSED_MAX = 60
 
 
 @dataclass
@@ -197,13 +195,13 @@ class Removal(Sender, Generic[Record]):
     def _is_evidence(self, candidate: Candidate[Record]) -> bool:
         return self._believes_refusals and candidate.was_asked
 
-    def _count_refusal(self, part: Sequence[Candidate[Record]]) -> None:
+    def _count_refusal(self, candidates: Sequence[Candidate[Record]]) -> None:
         # What is refused because it is gone says nothing about those that are there.
-        self._refused[part[0].is_certain] += not all(map(self._is_evidence, part))
+        self._refused[candidates[0].is_certain] += not all(map(self._is_evidence, candidates))
 
-    def _gives_up(self, part: Sequence[Candidate[Record]]) -> bool:
+    def _gives_up(self, candidates: Sequence[Candidate[Record]]) -> bool:
         """Tell whether every request is refused, so that it is not the numbers."""
-        return not self._has_removed and self._refused[part[0].is_certain] >= REFUSED_MAX
+        return not self._has_removed and self._refused[candidates[0].is_certain] >= REFUSALS_MAX
 
     def _are_gone(self, candidates: Sequence[Candidate[Record]]) -> None:
         if candidates:
@@ -220,12 +218,12 @@ class Removal(Sender, Generic[Record]):
             (self._removed.kept if candidate.is_certain else self._removed.unsettled).append(candidate)
         self._put_back([candidates])
 
-    def _put_back(self, parts: Sequence[Sequence[Candidate[Record]]]) -> None:
-        answered = [candidate for part in parts for candidate in part if not candidate.is_unanswered]
+    def _put_back(self, requests: Sequence[Sequence[Candidate[Record]]]) -> None:
+        answered = [candidate for candidates in requests for candidate in candidates if not candidate.is_unanswered]
         if answered:
             self._restore(answered)
 
 
-def _note_unanswered(part: Sequence[Candidate[Record]]) -> None:
-    for candidate in part:
+def _note_unanswered(candidates: Sequence[Candidate[Record]]) -> None:
+    for candidate in candidates:
         candidate.is_unanswered = True
