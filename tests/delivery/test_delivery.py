@@ -84,12 +84,6 @@ def test_one_bad_contact_does_not_sink_its_chunk_and_costs_at_most_17_more_reque
     assert most <= 17
 
 
-def test_a_refused_contact_keeps_the_api_s_code_and_message() -> None:
-    result = deliver(delivery(Api(refuse_contacts(1))), contacts(2))
-    (rejection,) = result.rejections
-    assert (rejection.code, rejection.message) == (117, "bad number")
-
-
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.whole_run
 def test_any_number_of_bad_contacts_is_found_once_one_was_accepted(seed: int) -> None:
@@ -156,21 +150,6 @@ def test_what_does_not_pass_is_raised_after_the_retries_of_the_connection() -> N
     with pytest.raises(OctopushServerError):
         deliver(delivery(api, retries=2), contacts(3))
     assert api.sizes == [3, 3, 3]
-
-
-@pytest.mark.parametrize(("asked", "waited"), [(7.0, 7.0), (86_400.0, 300.0)])
-def test_the_server_is_waited_for_as_long_as_it_asks_within_reason(asked: float, waited: float) -> None:
-    failures = iter([OctopushRateLimitError("slow", retry_after=asked)])
-    slept: list[float] = []
-    deliver(delivery(Api(lambda _: next(failures, None)), slept=slept), contacts(1))
-    assert slept == [waited]
-
-
-def test_delays_grow_to_a_bound_and_differ_between_tasks() -> None:
-    backoff = Backoff(20)
-    assert all(backoff.delay(attempt, None) <= 60.0 for attempt in range(1, 1000))
-    assert backoff.delay(10, None) >= 30.0
-    assert len({backoff.delay(3, None) for _ in range(10)}) > 1
 
 
 def test_the_last_contact_that_is_tried_for_all_others_may_be_the_only_one_that_is_accepted() -> None:

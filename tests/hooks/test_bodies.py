@@ -63,6 +63,13 @@ def test_no_contacts_are_refused(hook: OctopushHook, contacts: Any) -> None:
         hook.encode_contacts(contacts)
 
 
+@pytest.mark.parametrize("option", ["auto_remove_blacklisted_numbers", "do_not_overwrite"])
+@pytest.mark.parametrize("value", [0, 1, 1.0, "false", "no", [1]], ids=repr)
+def test_what_is_no_flag_is_not_sent(hook: OctopushHook, option: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{option} is of type {type(value).__name__}: write True, False or None"):
+        hook.encode_contacts([{"phone_number": "+33612345678"}], **{option: value})
+
+
 def test_a_name_that_no_request_can_hold_is_refused(hook: OctopushHook) -> None:
     for names in ({"list_name": "\ud800"}, {"tag_name": "a\udfff"}):
         with pytest.raises(ValueError, match="_name is text that is not valid Unicode"):

@@ -324,13 +324,6 @@ def test_what_cannot_be_sent_is_not_in_the_error(
     assert type(caught.value) is ValueError
 
 
-@pytest.mark.parametrize("option", ["auto_remove_blacklisted_numbers", "do_not_overwrite"])
-@pytest.mark.parametrize("value", [0, 1, 1.0, "false", "no", [1]], ids=repr)
-def test_what_is_no_flag_is_not_sent(hook: OctopushHook, option: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{option} is of type {type(value).__name__}: write True, False or None"):
-        hook.encode_contacts([{"phone_number": "+33612345678"}], **{option: value})
-
-
 @pytest.mark.parametrize("number", [SURROGATE, 33612345678, b"+33612345678", None, ["Zoé"], " "], ids=type)
 def test_a_number_that_cannot_be_deleted_is_not_in_the_error(hook: OctopushHook, number: Any) -> None:
     with pytest.raises(ValueError, match=r"numbers\[1\]") as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import logging
 import socket
 import ssl
 import threading
@@ -33,6 +34,7 @@ from airflow_provider_octopush.hooks.octopush import TEST_CONNECTION_SECONDS, Oc
 from airflow_provider_octopush.payloads import ContactItem
 from tests.conftest import SetConnection
 from tests.hooks.conftest import Serve
+from tests.hostile.search import everything, tells
 from tests.hostile.server import (
     HANG,
     KEEP_ALIVE,
@@ -462,13 +464,17 @@ CONFUSING: dict[str, tuple[Script, type[OctopushError]]] = {
 
 
 @pytest.mark.parametrize("name", CONFUSING)
-def test_whatever_comes_back_the_error_is_one_of_ours(name: str, serve: Serve, hook: OctopushHook) -> None:
+def test_whatever_comes_back_the_error_is_one_of_ours_and_holds_nothing_of_the_request(
+    name: str, serve: Serve, hook: OctopushHook, caplog: pytest.LogCaptureFixture
+) -> None:
     confuse, expected = CONFUSING[name]
     serve(confuse, timeout=TIMEOUT)
-    with pytest.raises(OctopushError) as caught:
+    with caplog.at_level(logging.DEBUG), pytest.raises(OctopushError) as caught:
         post(hook)
     assert type(caught.value) is expected
     assert caught.value.__context__ is None
+    assert not tells(everything(caught.value))
+    assert not tells(caplog.text)
 
 
 @pytest.mark.parametrize(
