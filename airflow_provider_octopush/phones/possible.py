@@ -43,6 +43,8 @@ __all__ = ["Possible", "PossibleNumbers", "country_codes", "line_forms", "number
 
 _PLANS = NumberingPlans()
 
+_PLUS_INSIDE = re.compile(r"[0-9][^0-9]*\+")
+
 
 class Possible(NamedTuple):
     """
@@ -133,8 +135,11 @@ class PossibleNumbers:
             reason = reason or (PhoneReason.EXTENSION if begins else None)
         if reason is None and not is_known:
             reason = self._unknown(dialled[0], own)
-        if own is None and isinstance(value, str) and not any(international(number).valid for number in numbers):
-            valid, together = self._numbers_together(plain(value))
+        text = plain(value) if isinstance(value, str) else ""
+        # With a region, what stands behind a plus that is wrong may be valid in another form.
+        is_wrong = "+" in text and not (dialled and self._is_valid(dialled[0], own))
+        if text and (is_wrong or not any(international(number).valid for number in numbers)):
+            valid, together = self._numbers_together(text, own)
             numbers |= valid
             elsewhere = elsewhere or together
         forms = frozenset(form for number in numbers for form in line_forms(int(number)))
@@ -147,27 +152,29 @@ class PossibleNumbers:
         countries = self._countries if own is None else [own]
         return _dialled(dialled.digits, countries, is_any_country=own is None)[1]
 
-    def _numbers_together(self, text: str) -> tuple[set[str], str | None]:
+    def _numbers_together(self, text: str, own: Country | None) -> tuple[set[str], str | None]:
         """
-        Read all digits of a text together, where no part of it is a valid number, and a plus or zeros are too many: in
+        Read all digits of a text together, where they begin with no valid number, and a plus or zeros are too many: in
         front of a zero, among the digits, or with a country code in front of another one.
 
-        :return: the numbers that are valid; and digits of which no country is known.
+        :return: the numbers that are valid, of the value's own country where it has one; and digits of which no country
+            is known.
         """
         digits = re.sub("[^0-9]", "", text)
         behind = digits.lstrip("0")
         in_front = behind_another_country_code(behind)
-        has_plus_inside = re.search(r"[0-9][^0-9]*\+", text) is not None
-        is_too_many = digits.startswith("0") or has_plus_inside or in_front
+        is_too_many = digits.startswith("0") or _PLUS_INSIDE.search(text) or in_front
         if not is_too_many or not MIN_DIGITS <= len(behind) <= MAX_DIGITS:
             return set(), None
         valid = international(behind).valid | international(in_front).valid
+        if own is not None:
+            valid = {number for number in valid if country_code(number) == own.code}
         if "+" not in text:
             # They are read as they are dialled anyway.
             return valid, None
-        for known in self._countries:
+        for known in self._countries if own is None else [own]:
             valid |= known.dialled(digits).valid | known.dialled(f"0{behind}").valid
-        return valid, f"{digits} 0{behind}"
+        return valid, f"{digits} 0{behind}" if own is None else None
 
     def _numbers_within(self, value: object, own: Country | None) -> tuple[set[str], list[str], bool]:
         """
@@ -328,7 +335,7 @@ def _behind_plus(dialled: Dialled) -> tuple[set[str], bool]:
         return valid | {e164(read)[1:]}, True
     # Digit for digit: libphonenumber does not know new ranges.
     sent = valid | set(filter(may_be_sent, map(without_trunk_zero, readings)))
-    return sent, bool(sent)
+    return sent, bool(valid) or any(not behind_another_country_code(number) for number in sent)
 
 
 def _is_grouped(dialled: Dialled, numbers: Iterable[str]) -> bool:

@@ -115,6 +115,18 @@ def forms(number: PhoneNumber, abroad: str, rng: random.Random) -> Iterator[obje
         yield int(significant)
 
 
+def with_too_much_in_front(number: PhoneNumber) -> Iterator[str]:
+    """Write a number with a plus, zeros or a country code too many, in front or in the wrong place."""
+    digits, code = e164(number)[1:], str(number.country_code)
+    for before, between in product(
+        ("+", "", "00", "0", "+0", "+00", "000", "++", "0+"), ("", code, f"00{code}", "0", "+")
+    ):
+        yield f"{before}{between}{digits}"
+    significant = phonenumbers.national_significant_number(number)
+    yield f"{code}+{significant}"
+    yield f"+0{significant}"
+
+
 def spoiled(value: object, rng: random.Random) -> object:
     """Change a digit, so that what libphonenumber does not know is tried too."""
     if not isinstance(value, str) or rng.random() < 0.7:
@@ -211,6 +223,23 @@ def test_prefixes_that_are_written_twice_are_taken_off_as_libphonenumber_does() 
             read += isinstance(found, str)
             assert isinstance(found, PhoneReason) or int(found) in numbers_in(digits, [code_of(region)]), digits
     assert read > 1000
+
+
+def test_a_region_of_its_own_takes_none_of_its_numbers_away() -> None:
+    compared = 0
+    for seed in range(START, START + SEEDS):
+        rng = random.Random(seed)
+        region = rng.choice(REGIONS)
+        number = invented(region, rng)
+        if number is None:
+            continue
+        possible, code = PossibleNumbers(region), code_of(region)
+        for value in (*with_too_much_in_front(number), *(spoiled(value, rng) for value in forms(number, region, rng))):
+            found = possible.read(value).numbers
+            of_region = {digits for digits in found if country_code_of(str(digits)) == code}
+            compared += len(of_region)
+            assert of_region <= possible.read(value, region).numbers, (f"POSSIBLE_START={seed}", region, value)
+    assert compared > 10 * SEEDS
 
 
 def test_what_a_row_may_be_read_as_is_possible_in_every_form() -> None:
