@@ -6,6 +6,8 @@ Source, if nothing else is said: https://dev.octopush.com/en/sms-gateway-api-doc
 
 from __future__ import annotations
 
+import re
+
 DEFAULT_BASE_URL = "https://api.octopush.com/v1/public"
 
 #: What ``contact/create`` takes of a contact; ``payloads.ContactPayload`` has a field for each.
@@ -67,13 +69,19 @@ RETURN_CODES = {
 CODE_MAX = 999
 
 
+#: What Octopush will hardly delete from a name.
+_SURELY_ALLOWED = re.compile("[A-Za-z0-9]")
+
+
 def check_names(*, list_name: str | None = None, tag_name: str | None = None) -> None:
     """
     Refuse names that the API would cut or ignore without a word.
 
-    :param list_name: at most 30 characters; None is no name and passes.
+    :param list_name: at most 30 characters, one of them an ASCII letter or digit; None is no name and passes.
+        Octopush deletes characters that it does not allow, and does not document which. A name that is gone would put
+        contacts on no list, and let a removal reach the whole account.
     :param tag_name: at most 20 characters; None is no name and passes.
-    :raises ValueError: when a name is blank or too long.
+    :raises ValueError: when a name is blank or too long, or may be gone when Octopush has repaired it.
     :raises TypeError: when a name is not text.
     """
     for field, name, limit in (
@@ -88,6 +96,11 @@ def check_names(*, list_name: str | None = None, tag_name: str | None = None) ->
             raise ValueError(f"{field} is blank: write a name, or leave {field} out")
         if len(name) > limit:
             raise ValueError(f"{field} {name!r} has {len(name)} characters, Octopush allows {limit}: shorten it")
+    if list_name is not None and not _SURELY_ALLOWED.search(list_name):
+        raise ValueError(
+            f"list_name {list_name!r} has none of A-Z, a-z and 0-9: Octopush may delete all other characters without a "
+            "word, and a removal without a name reaches the whole account. Write a name with at least one of them"
+        )
 
 
 def describe_answer(status_code: int | None, code: int | None) -> str:
