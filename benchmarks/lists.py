@@ -33,9 +33,10 @@ from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.operators.snapshots import account_of, keys_of
 from airflow_provider_octopush.payloads import ContactPayload
+from airflow_provider_octopush.snapshot.journal import Run
 from airflow_provider_octopush.snapshot.opening import open_snapshot
+from airflow_provider_octopush.snapshot.records import RECORD
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
-from airflow_provider_octopush.snapshot.tries import Run
 from airflow_provider_octopush.storage.snapshot_path import open_store
 from airflow_provider_octopush.sync.contact_file import ContactFile
 
@@ -73,10 +74,10 @@ def remember(path: str, number: int, reading: dict[str, Any]) -> dict[str, float
     with open_snapshot(open_store(path), keys_of(settings, ""), identity, run) as snapshot:
         for frame in made(0, number):
             payloads = list(map(ContactPayload, frame["phone_number"], frame["first_name"]))
-            positions, found = snapshot.find([int(payload.phone_number) for payload in payloads])
-            _, digests = snapshot.compare(payloads, found)
-            snapshot.note_about_to_send(found, len(positions))
-            snapshot.note(found, digests, ["added"] * len(payloads))
+            _, found = snapshot.find([int(payload.phone_number) for payload in payloads])
+            _, found["digest"] = snapshot.compare(payloads, found)
+            snapshot.record_sending(found)
+            snapshot.record_confirmed(found, ["added"] * len(payloads))
         return {"snapshot_after": snapshot.replace()}
 
 
@@ -100,8 +101,9 @@ def plan_file(number: int) -> dict[str, float]:
     with closing(ContactFile(2)) as file:
         for frame in made(0, number):
             payloads = map(ContactPayload, frame["phone_number"], frame["first_name"], ["Fillon"] * FRAME)
-            file.write([Contact(row, int(one.phone_number), one, ()) for row, one in enumerate(payloads)])
-        return {"bytes": os.fstat(file._file.fileno()).st_size / number}
+            record = bytes(RECORD.itemsize)
+            file.write([Contact(row, int(one.phone_number), one, (), record) for row, one in enumerate(payloads)])
+        return {"bytes": os.fstat(file._file.fileno()).st_size / number + RECORD.itemsize}
 
 
 def _peak_rss() -> float:

@@ -15,9 +15,11 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     :param number: the digits of the canonical phone number, which is what makes two contacts the same.
     :param payload: what is sent.
     :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
+    :param record: in a sync, what its snapshot holds of the number, sealed, with the digest of what is sent.
     """
 
     row: int
     number: int
     payload: ContactPayload
     values: tuple[object, ...]
+    record: bytes = b""

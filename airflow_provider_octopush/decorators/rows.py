@@ -19,7 +19,7 @@ except ImportError:  # common-compat before 1.14.1
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_octopush.sync.sync import Frames
+    from airflow_provider_octopush.sync.create import Frames
 
 #: Parameters of the operators that say where rows come from, or something about it.
 OTHER_SOURCES = (

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_octopush.delivery.delivery import Delivery
-    from airflow_provider_octopush.delivery.removal import Removal
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.summary import Summary
 
@@ -113,7 +112,8 @@ class CreateContactsOperator(RowsOperator):
         self.concurrency = concurrency
 
     def _sync(self, context: Context) -> Summary:
-        from airflow_provider_octopush.sync.sync import ContactSync
+        from airflow_provider_octopush.sync.create import ContactSync
+        from airflow_provider_octopush.sync.summary import Summary
 
         check_names(list_name=self.list_name, tag_name=self.tag_name)
         upstream = self._wholeness(context)
@@ -125,13 +125,16 @@ class CreateContactsOperator(RowsOperator):
             sync = ContactSync(
                 mapper,
                 None if self.validate_only else self._delivery(),
+                Summary(
+                    list_name=self.list_name,
+                    tag_name=self.tag_name,
+                    validate_only=self.validate_only,
+                    rejects_path=rejects_path,
+                ),
                 chunk_size=self.chunk_size,
                 concurrency=self.concurrency,
                 **self._ends(),
-                list_name=self.list_name,
-                tag_name=self.tag_name,
                 rejects=rejects,
-                rejects_path=rejects_path,
             )
             summary = self._run(sync, context)
         self._tell(summary, context)
@@ -230,8 +233,9 @@ class DeleteContactsOperator(RowsOperator):
     def _sync(self, context: Context) -> Summary:
         from airflow_provider_octopush.contacts.fields import REGION
         from airflow_provider_octopush.contacts.mapping import RowReader
+        from airflow_provider_octopush.delivery.retry import Backoff
         from airflow_provider_octopush.phones.possible import PossibleNumbers
-        from airflow_provider_octopush.sync.deletion import ContactDeletion
+        from airflow_provider_octopush.sync.delete import ContactDeletion
         from airflow_provider_octopush.sync.summary import DeletionSummary
 
         if not self.from_account and not str(self.list_name or "").strip():
@@ -249,23 +253,20 @@ class DeleteContactsOperator(RowsOperator):
             )
             countries = () if snapshot is None else snapshot.countries
             possible = PossibleNumbers(self.default_region or (), countries, self.without_plus)
-            deletion = ContactDeletion(rows, possible, self._removal, summary, snapshot, rejects)
+            deletion = ContactDeletion(
+                rows, possible, self._delete, Backoff(self.hook.settings.retries), summary, snapshot, rejects
+            )
             self._make_killable(deletion)
             deletion.run(partial(self._frames, context))
         self._tell(summary, context)
         deletion.check(self.max_rejected)
         return summary
 
-    def _removal(self, **known: Any) -> Removal[Any]:
-        from airflow_provider_octopush.delivery.removal import Removal
-        from airflow_provider_octopush.delivery.retry import Backoff
-
-        hook = self.hook
+    def _delete(self, numbers: Sequence[str]) -> None:
         if self.from_account:
-            delete = hook.delete_contacts_from_account
+            self.hook.delete_contacts_from_account(numbers)
         else:
-            delete = partial(hook.delete_contacts, list_name=str(self.list_name))
-        return Removal(delete, Backoff(hook.settings.retries), **known)
+            self.hook.delete_contacts(numbers, list_name=str(self.list_name))
 
     @contextmanager
     def _snapshot(self, context: Context) -> Iterator[Snapshot | None]:
@@ -273,9 +274,9 @@ class DeleteContactsOperator(RowsOperator):
             yield None
             return
         from airflow_provider_octopush.operators.snapshots import account_of, keys_of, run_of
+        from airflow_provider_octopush.snapshot.journal import Run
         from airflow_provider_octopush.snapshot.opening import open_snapshot
         from airflow_provider_octopush.snapshot.snapshot_file import Identity
-        from airflow_provider_octopush.snapshot.tries import Run
         from airflow_provider_octopush.storage.snapshot_path import open_store
 
         settings = self.hook.settings

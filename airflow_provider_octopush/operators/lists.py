@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
 
@@ -27,18 +27,15 @@ from airflow_provider_octopush.operators.rows import RowsOperator
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.delivery.delivery import Delivery
-    from airflow_provider_octopush.delivery.removal import Removal
     from airflow_provider_octopush.payloads import ContactItem
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.changes import Changes
-    from airflow_provider_octopush.sync.list_sync import Leavers, Rules
+    from airflow_provider_octopush.sync.create import Frames
     from airflow_provider_octopush.sync.opt_outs import OptOuts
-    from airflow_provider_octopush.sync.rejects import RejectsFile
+    from airflow_provider_octopush.sync.plan import Rules
     from airflow_provider_octopush.sync.summary import Summary
-    from airflow_provider_octopush.sync.sync import ContactSync, Frames
 
 
 class SyncListOperator(RowsOperator):
@@ -57,7 +54,8 @@ class SyncListOperator(RowsOperator):
     The task returns a summary, in which each row read ends in exactly one count: ``read = added + updated + skipped +
     other + unconfirmed + refused + invalid + duplicates + unchanged + opted_out + unsent``. If contacts were kept that
     should have been removed, the task fails, after all else is done and recorded. It does not fail for those that stay
-    one night longer because numbers are read otherwise than the night before. A retry sends only what is not confirmed.
+    one night longer because numbers are read differently than the night before. A retry sends only what is not
+    confirmed.
 
     .. code-block:: python
 
@@ -179,7 +177,7 @@ class SyncListOperator(RowsOperator):
         *,
         list_name: str,
         snapshot_path: str,
-        leavers: Leavers = "remove",
+        leavers: Literal["remove", "keep"] = "remove",
         max_removed: int | str | None = None,
         max_added: int | str | None = None,
         opted_out_sql: str | None = None,
@@ -275,10 +273,15 @@ class SyncListOperator(RowsOperator):
         return sql_hook(str(conn_id), hook_class, params)
 
     def _sync(self, context: Context) -> Summary:
+        import msgspec
+
+        from airflow_provider_octopush.delivery.retry import Backoff
         from airflow_provider_octopush.exceptions import OlderRunError
         from airflow_provider_octopush.phones.possible import PossibleNumbers
+        from airflow_provider_octopush.sync.create import ContactSync
         from airflow_provider_octopush.sync.diff import Diff
         from airflow_provider_octopush.sync.list_sync import ListSync
+        from airflow_provider_octopush.sync.summary import ListSummary
 
         check_names(list_name=self.list_name, tag_name=self.tag_name)
         self._check_no_other_sync()
@@ -300,26 +303,37 @@ class SyncListOperator(RowsOperator):
             self._opt_outs(context, possible) as opt_outs,
             self._changes(context, snapshot) as (changes, changes_path),
         ):
-            sync = ListSync(
-                partial(self._contact_sync, snapshot, mapper, rejects_path),
-                partial(self._removal, snapshot),
+            diff = Diff(
                 snapshot,
-                Diff(
-                    snapshot,
-                    possible.countries,
-                    mapper.countries,
-                    resend=is_true("resend", self.resend),
-                    changes=changes,
-                ),
-                rules,
-                rejects,
                 changes,
+                possible.countries,
+                mapper.countries,
+                full_refresh=is_true("resend", self.resend),
             )
+            summary = ListSummary(
+                list_name=self.list_name,
+                tag_name=self.tag_name,
+                validate_only=self.validate_only,
+                rejects_path=rejects_path,
+                changes_path=changes_path,
+                **msgspec.structs.asdict(snapshot.progress.counts),
+            )
+            contact_sync = ContactSync(
+                mapper,
+                None if self.validate_only else self._delivery(snapshot),
+                summary,
+                chunk_size=self.chunk_size,
+                concurrency=self.concurrency,
+                **self._ends(),
+                rejects=rejects,
+                diff=diff,
+            )
+            backoff = Backoff(self.hook.settings.retries)
+            sync = ListSync(contact_sync, self._delete(snapshot), backoff, snapshot, diff, rules, changes)
             self._make_killable(sync)
             self._check_not_lost(snapshot, context)
             self._check_planned(snapshot)
             summary = sync.run(partial(self._frames, context), opt_outs)
-            summary.changes_path = changes_path
         self._tell(summary, context)
         upstream.check("what was there was sent, and nobody was removed for not being there")
         if summary.read or self.on_empty == "succeed":
@@ -341,7 +355,7 @@ class SyncListOperator(RowsOperator):
         """Check that a task that has run before does not begin anew, unless somebody says that it should."""
         from airflow_provider_octopush.exceptions import SnapshotLostError
         from airflow_provider_octopush.operators.earlier_runs import has_run_before
-        from airflow_provider_octopush.snapshot.store import FIRST_RUN
+        from airflow_provider_octopush.snapshot.snapshot_store import FIRST_RUN
 
         is_resend = is_true("resend", self.resend)
         if is_resend or not snapshot.is_blank or not has_run_before(context, self.list_name):
@@ -363,12 +377,11 @@ class SyncListOperator(RowsOperator):
 
     def _rules(self, is_not_whole: str | None) -> Rules:
         from airflow_provider_octopush.limits import Limit
-        from airflow_provider_octopush.sync.list_sync import Rules
-        from airflow_provider_octopush.sync.plan import Limits
+        from airflow_provider_octopush.sync.plan import Limits, Rules
 
         return Rules(
             chunk_size=self.chunk_size,
-            leavers=self.leavers,
+            remove_missing=self.leavers == "remove",
             limits=Limits(
                 max_removed=Limit.of("max_removed", self.max_removed),
                 max_opted_out=Limit.of("max_opted_out", self.max_opted_out),
@@ -377,36 +390,13 @@ class SyncListOperator(RowsOperator):
             min_opted_out=Limit.of("min_opted_out", self.min_opted_out),
             max_rejected=self.max_rejected,
             removes_blacklisted=bool(self.auto_remove_blacklisted_numbers),
-            plans=self.validate_only,
+            is_dry_run=self.validate_only,
             is_not_whole=is_not_whole,
-        )
-
-    def _contact_sync(
-        self,
-        snapshot: Snapshot,
-        mapper: ContactMapper,
-        rejects_path: str | None,
-        rejects: RejectsFile | None,
-        **known: Any,
-    ) -> ContactSync:
-        from airflow_provider_octopush.sync.sync import ContactSync
-
-        return ContactSync(
-            mapper,
-            None if self.validate_only else self._delivery(snapshot),
-            chunk_size=self.chunk_size,
-            concurrency=self.concurrency,
-            **self._ends(),
-            list_name=self.list_name,
-            tag_name=self.tag_name,
-            rejects=rejects,
-            rejects_path=rejects_path,
-            **known,
         )
 
     def _delivery(self, snapshot: Snapshot) -> Delivery:
         def post(body: bytes) -> Sequence[ContactItem]:
-            snapshot.check_newest()
+            snapshot.other_runs.check_newest()
             return self.hook.post_contacts(body)
 
         return self._delivery_with(
@@ -416,15 +406,12 @@ class SyncListOperator(RowsOperator):
             auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,
         )
 
-    def _removal(self, snapshot: Snapshot, **known: Any) -> Removal[Any]:
-        from airflow_provider_octopush.delivery.removal import Removal
-        from airflow_provider_octopush.delivery.retry import Backoff
-
+    def _delete(self, snapshot: Snapshot) -> Callable[[Sequence[str]], None]:
         def delete(numbers: Sequence[str]) -> None:
-            snapshot.check_newest()
+            snapshot.other_runs.check_newest()
             self.hook.delete_contacts(numbers, list_name=str(self.list_name))
 
-        return Removal(delete, Backoff(self.hook.settings.retries), **known)
+        return delete
 
     def _snapshot(self, context: Context) -> Snapshot:
         import msgspec
@@ -438,9 +425,9 @@ class SyncListOperator(RowsOperator):
             run_of,
             task_of,
         )
+        from airflow_provider_octopush.snapshot.journal import Run
         from airflow_provider_octopush.snapshot.opening import open_snapshot
         from airflow_provider_octopush.snapshot.snapshot_file import Identity
-        from airflow_provider_octopush.snapshot.tries import Run
         from airflow_provider_octopush.storage.snapshot_path import open_store
 
         settings = self.hook.settings

@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.phones.reader import PhoneReader
     from airflow_provider_octopush.storage.csv_path import File
+    from airflow_provider_octopush.sync.create import ContactSync, Frames
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.summary import Summary
-    from airflow_provider_octopush.sync.sync import ContactSync, Frames
 
 
 class Killable(Protocol):
@@ -214,7 +214,7 @@ class RowsOperator(BaseOperator):
             # In a thread: if the code that this handler interrupts holds a lock, the handler would wait for it forever.
             _thread.start_new_thread(self._running.kill, ())
 
-    def _run(self, sync: ContactSync, context: Context) -> Summary:
+    def _run(self, sync: ContactSync[Summary], context: Context) -> Summary:
         self._make_killable(sync)
         return sync.run(partial(self._frames, context))
 

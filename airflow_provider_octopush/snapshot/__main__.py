@@ -16,12 +16,11 @@ from typing import NoReturn, TextIO
 from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.snapshot.adoption import adopt
-from airflow_provider_octopush.snapshot.queries import State, described, exported, look_into, looked_up
-from airflow_provider_octopush.snapshot.recovery import recover
+from airflow_provider_octopush.snapshot.commands import Presence, described, exported, look_into, looked_up, recover
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
-from airflow_provider_octopush.snapshot.store import Store
+from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 
 #: Not all were found; something is wrong; what a shell says of a process whose reader has gone, or that Ctrl-C ended.
 _NOT_ALL, _WRONG, _NO_READER, _INTERRUPTED = 1, 2, 141, 130
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(
             f"{options.path} or a file beside it cannot be read or written ({error.strerror or type(error).__name__}): "
-            "look at the path, at who may read and write there, and at how much room there is"
+            "look at the path, its permissions, and how much room there is"
         )
     except Exception as error:  # noqa: BLE001 - whatever Airflow or a store raises; its text may quote anything
         return _complain(
@@ -115,14 +114,14 @@ def _find(snapshot: Snapshot, output: TextIO) -> int:
             code = _complain(f"line {line} is no number with a plus: write one number a line, like +336…")
             continue
         output.write(f"{text}\t{state}\n")
-        if state not in (State.HAS, State.MAY_BE_THERE):
+        if state not in (Presence.HAS, Presence.MAY_BE_THERE):
             code = max(code, _NOT_ALL)
     if not asked:
         raise _WrongError("there is no number on standard input: write one a line, with a plus")
     return code
 
 
-def _opened(options: argparse.Namespace) -> tuple[Store, Sequence[Keys], str]:
+def _opened(options: argparse.Namespace) -> tuple[SnapshotStore, Sequence[Keys], str]:
     """Return where the snapshot is kept, what opens it, and the account that it has to be of."""
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
@@ -146,7 +145,7 @@ def _complain(sentence: str) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one sentence, and without a number that somebody may have put there."""
+    """Says what is wrong with a command line in one sentence, and without any number that stands in it."""
 
     def error(self, message: str) -> NoReturn:
         raise _WrongError(f"{re.sub(r'[+]?[0-9][0-9 .()/-]*', '***', message)}: {self.prog} --help says what there is")
@@ -156,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m airflow_provider_octopush.snapshot",
         description="Look into a snapshot of SyncListOperator, make a first one, or tidy up after a dead run.",
-        epilog="Erasing people is DeleteContactsOperator's.",
+        epilog="To erase contacts, use DeleteContactsOperator.",
     )
     common = _Parser(add_help=False)
     common.add_argument("--path", required=True, help="of the snapshot, as snapshot_path has it")
@@ -167,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, said in (
-        ("show", "say in words what a snapshot says of itself, with counts and without any number of a person"),
+        ("show", "say in words what a snapshot says of itself, with counts and without any phone number"),
         (
             "find",
             "read numbers with a plus from standard input, one a line, and say of each: has, may be there, may be gone "
@@ -181,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
         ),
     ):
         commands.add_parser(name, parents=[common], help=said, description=f"{name}: {said}.")
-    said = "write a first snapshot of people who are on the list already: the next run updates or removes them"
+    said = "write a first snapshot of contacts that are on the list already: the next run updates or removes them"
     adopt = commands.add_parser("adopt", parents=[common], help=said, description=f"adopt: {said}.")
     adopt.add_argument("--list-name", required=True, help="the list, as the task has it")
     adopt.add_argument("--dag-id", required=True, help="of the task that will keep the list in step")

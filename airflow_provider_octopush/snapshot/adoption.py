@@ -1,4 +1,4 @@
-"""A first snapshot of people who are on a list already: read from a CSV, and each of them only *may be there*."""
+"""A first snapshot of contacts that are on a list already: read from a CSV, each of them only *may be there*."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.exceptions import SnapshotConflictError, SnapshotError
 from airflow_provider_octopush.phones.possible import country_codes
 from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.snapshot.journal import Run
+from airflow_provider_octopush.snapshot.marks import Mark
 from airflow_provider_octopush.snapshot.opening import open_snapshot
 from airflow_provider_octopush.snapshot.records import Spool
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
-from airflow_provider_octopush.snapshot.store import Store
-from airflow_provider_octopush.snapshot.tries import Run
+from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 
 COLUMN = "phone_number"
 
@@ -31,7 +32,7 @@ class PeopleError(SnapshotError):
     """The file of people cannot be taken as it is: correct it. Nothing was written."""
 
 
-def adopt(store: Store, keys: Sequence[Keys], identity: Identity, path: Path) -> int:
+def adopt(store: SnapshotStore, keys: Sequence[Keys], identity: Identity, path: Path) -> int:
     """
     Write a first snapshot.
 
@@ -44,10 +45,10 @@ def adopt(store: Store, keys: Sequence[Keys], identity: Identity, path: Path) ->
     :raises SnapshotError: another of its subclasses, when something stands there already, or a run begins meanwhile.
     """
     not_blank = SnapshotConflictError(
-        f"there is something at {store.name} or in the folder of its additions already, so nothing was "
-        "written: adopt before the first run, or delete both first, which forgets whom they hold"
+        f"there is something at {store.name} or in its journal beside it already, so nothing was "
+        "written: adopt before the first run, or delete both first, which forgets all contacts that they hold"
     )
-    if store.fetch_beginning() is not None or store.additions():
+    if store.fetch_beginning() is not None or store.entries():
         raise not_blank
     with closing(Spool()) as people:
         countries = _read(path, keys[0], people)
@@ -55,9 +56,9 @@ def adopt(store: Store, keys: Sequence[Keys], identity: Identity, path: Path) ->
             # A run may have begun while the file was read.
             if not snapshot.is_blank or snapshot.unfinished:
                 raise not_blank
-            snapshot.note_countries(countries)
+            snapshot.add_countries(countries)
             for block in people.records().blocks():
-                snapshot.note_about_to_send(block, len(block))
+                snapshot.record_sending(block)
             return snapshot.replace()
 
 
@@ -75,7 +76,9 @@ def _read(path: Path, keys: Keys, people: Spool) -> set[int]:
         numbers = [int(number) for number in read if type(number) is str]
         countries |= country_codes(numbers)
         new = seen.add_all(numbers)
-        people.append(keys.seal([number for number, is_new in zip(numbers, new, strict=True) if is_new]))
+        sealed = keys.seal([number for number, is_new in zip(numbers, new, strict=True) if is_new])
+        sealed["mark"] = Mark.REMOVED
+        people.append(sealed)
     if wrong:
         others = f" and {wrong - len(lines):,} more" * (wrong > len(lines))
         raise PeopleError(
@@ -83,7 +86,7 @@ def _read(path: Path, keys: Keys, people: Spool) -> set[int]:
             f"{others}: write each number with a plus and its country code. Nothing was written"
         )
     if not people.records().count:
-        raise PeopleError(f"{path} has no rows, so nothing was written: a first run of nobody needs no snapshot")
+        raise PeopleError(f"{path} has no rows, so nothing was written: a first run without contacts needs no snapshot")
     return countries
 
 

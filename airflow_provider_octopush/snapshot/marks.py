@@ -19,7 +19,7 @@ class Mark(IntEnum):
 
     #: The list has the contact as its digest says.
     KNOWN = 0
-    #: The list may have the contact, nobody knows how.
+    #: The list may have the contact, in whatever form.
     UNKNOWN = 1
     #: Confirmed in the run that goes on, with this status.
     ADDED = 2
@@ -44,8 +44,8 @@ _NAMES = {int(mark): status for status, mark in STATUSES.items()}
 #: The list has the contact as its digest says.
 CONFIRMED = (Mark.KNOWN, *STATUSES.values(), Mark.REFUSED)
 
-#: Nobody knows whether the list has the contact; a removal was begun whose end nobody knows.
-DOUBTFUL = (Mark.UNKNOWN, Mark.TAKEN_OVER)
+#: The list may have the contact, or not; a removal was begun whose end is not known.
+MAY_BE_THERE = (Mark.UNKNOWN, Mark.TAKEN_OVER)
 MAY_BE_GONE = (Mark.REMOVING, Mark.OWN_REMOVING)
 
 
@@ -68,13 +68,13 @@ def _table(changes: Mapping[int, int]) -> _Array:
 
 AS_THEY_ARE = _table({})
 
-#: What is made of marks that an earlier try of this run has noted; that another run has noted; and where nobody knows
-#: in which order runs have noted them.
+#: What is made of marks that an earlier try of this run has recorded; that another run has recorded; and where it
+#: is not known in which order runs have recorded them.
 OF_THIS_RUN = _table({Mark.UNKNOWN: Mark.TAKEN_OVER, Mark.REMOVING: Mark.OWN_REMOVING})
 OF_ANOTHER_RUN = _table({Mark.UNKNOWN: Mark.TAKEN_OVER, **dict.fromkeys(STATUSES.values(), Mark.KNOWN)})
 OUT_OF_ORDER = _table(dict.fromkeys((*CONFIRMED, Mark.UNKNOWN, Mark.REMOVED), Mark.TAKEN_OVER))
 
-#: What is made of marks in a snapshot, where nobody knows what happened since it was written.
+#: What is made of marks in a snapshot, where it is not known what happened since it was written.
 OUTDATED = _table(dict.fromkeys(CONFIRMED, Mark.UNKNOWN))
 
 #: What stands for marks in the next snapshot.

@@ -1,9 +1,10 @@
 """
-What a list may hold when a run begins: what the snapshot says, and what runs put beside it without coming to their end.
+What a list may hold when a run begins: what the snapshot says, and what runs that did not come to their end recorded
+beside it.
 
-Additions count in full only where they follow each other and the snapshot. Additions to another generation, or of runs
-that did not know of each other, count as "on the list, nobody knows how", so that such contacts are sent again, or
-removed if they are no longer among the rows.
+Entries of the journal count in full only where they follow each other and the snapshot. What was added to another
+generation, or by runs that did not know of each other, counts as "may be there", so that such contacts are sent again,
+or removed if they are no longer among the rows.
 """
 
 from __future__ import annotations
@@ -22,24 +23,27 @@ from airflow_provider_octopush.exceptions import (
     SnapshotMismatchError,
     SnapshotUnreadableError,
 )
+from airflow_provider_octopush.snapshot.journal import Run, Try, begin_try, entries_of
 from airflow_provider_octopush.snapshot.marks import AS_THEY_ARE, OF_ANOTHER_RUN, OF_THIS_RUN, OUT_OF_ORDER, OUTDATED
+from airflow_provider_octopush.snapshot.other_runs import OtherRuns
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
-from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Noted, Opened, open_file, read_header
-from airflow_provider_octopush.snapshot.store import BEGIN_ANEW, ONE_AT_A_TIME, RESTORE, TIP, Store
-from airflow_provider_octopush.snapshot.tries import Run, Try, additions_of
+from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Opened, Progress, open_file, read_header
+from airflow_provider_octopush.snapshot.snapshot_store import BEGIN_ANEW, HEAD, ONE_AT_A_TIME, RESTORE, SnapshotStore
 
 log = logging.getLogger(__name__)
 
 #: Seconds that a run waits which has found that another one is at work, or was killed. Until then, one that is alive
-#: has looked, and has ended: see ``LOOKED_AFTER``.
+#: has looked, and has ended (:mod:`~airflow_provider_octopush.snapshot.other_runs`).
 WAITED_FOR = 10.0
 
 
-def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: Run, *, writes: bool = True) -> Snapshot:
+def open_snapshot(
+    store: SnapshotStore, keys: Sequence[Keys], identity: Identity, run: Run, *, writes: bool = True
+) -> Snapshot:
     """
-    Open a snapshot with all that runs have noted beside it, and put a sign there that a run has begun.
+    Open a snapshot with all that runs have recorded beside it, and put a sign there that a run has begun.
 
     :param store: where it is kept.
     :param keys: of all secrets; the first one writes.
@@ -50,12 +54,12 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
     """
     names_of_run = run.names(keys)
     with ExitStack() as resources:
-        own = Try(store, keys[0], erases=run.erases, writes=writes)
+        own = begin_try(store, keys[0], erases=run.erases, writes=writes)
         resources.callback(own.close)
         header = Header(
             secret=keys[0].name,
-            run=own.name,
-            run_of_tries=names_of_run[0],
+            try_name=own.name,
+            run=names_of_run[0],
             dag_run=keys[0].digest_text(run.dag_run.encode()) if run.dag_run else "",
             map_index=run.map_index,
         )
@@ -67,17 +71,17 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
                 log.info("another run works with %s, or was killed: waiting until it must have ended", store.name)
                 time.sleep(WAITED_FOR if writes else 0)
 
-        # The additions come before the snapshot: what is tidied away meanwhile is in it.
-        names = store.additions()
+        # The journal comes before the snapshot: what is tidied away meanwhile is in it.
+        names = store.entries()
         reader = _Reader(store, keys, identity, run, resources)
         base = reader.snapshot()
-        nothing = Header(secret="", run="")
+        nothing = Header(secret="", try_name="")
         last = nothing if base is None else base.header
-        head = reader.addition(TIP).header if TIP in names else nothing
-        if head.run <= last.run:
+        head = reader.entry(HEAD).header if HEAD in names else nothing
+        if head.try_name <= last.try_name:
             # The snapshot says all that it says.
             head = nothing
-        was_restored = head is not nothing and head.beside != last.run
+        was_restored = head is not nothing and head.beside != last.try_name
         generation = max(head.generation, last.generation + was_restored)
         if was_restored:
             log.warning(
@@ -87,13 +91,13 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
                 last.generation,
                 generation,
             )
-        others = {name: of_try for name, of_try in additions_of(names).items() if name != own.name}
+        others = {name: of_try for name, of_try in entries_of(names).items() if name != own.name}
         unfinished = {name: max(of_try) for name, of_try in others.items() if max(of_try) > last.included.get(name, -1)}
-        found = [reader.additions(others[name], last.included.get(name, 0), last) for name in sorted(unfinished)]
-        if run.erases and any(one[-1].header.run_of_tries not in names_of_run for one in found):
+        found = [reader.entries(others[name], last.included.get(name, 0), last) for name in sorted(unfinished)]
+        if run.erases and any(one[-1].header.run not in names_of_run for one in found):
             raise SnapshotConflictError(
-                f"a run that writes {store.name} is under way or was killed, and would bring back who is erased now: "
-                "let it end, or run it again, first. Nobody was removed"
+                f"a run that writes {store.name} is under way or was killed, and would bring back what is erased now: "
+                "let it end, or run it again, first. Nothing was removed"
             )
         # Those that have put more than a sign, in the order of time.
         tries = [one for one in found if one[-1].header.sequence]
@@ -116,19 +120,19 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
         records.index()
 
         # An earlier try of this run may have come to its end, but for the last steps.
-        is_replaced = last.run_of_tries in names_of_run
-        noted = Noted(before=records.count)
+        is_replaced = last.run in names_of_run
+        progress = Progress(before=records.count)
         if of_this_run:
-            noted = of_this_run[-1][-1].header.noted
-            log.info("an earlier try of this run has noted what it did: going on from there")
+            progress = of_this_run[-1][-1].header.progress
+            log.info("an earlier try of this run has recorded what it did: going on from there")
         elif is_replaced and not tries:
-            noted = last.noted
+            progress = last.progress
 
         readings = [one.reading for one in headers if one.reading]
         reading = _reading_of_all(readings) if run.reading is None else dict(run.reading)
-        reads_otherwise = any(one != reading for one in readings)
+        reads_differently = any(one != reading for one in readings)
         headers.append(head)
-        newest = max(headers, key=lambda one: (one.run, one.sequence))
+        newest = max(headers, key=lambda one: (one.try_name, one.sequence))
         header = msgspec.structs.replace(
             header,
             generation=generation,
@@ -136,7 +140,7 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
             opted_out=newest.opted_out if is_in_order else max(one.opted_out for one in headers),
             reading=reading,
             countries=sorted({code for one in headers for code in one.countries}),
-            beside=last.run if head is nothing else head.beside,
+            beside=last.try_name if head is nothing else head.beside,
             included={name: number for name, number in unfinished.items() if number},
         )
         if None in identity and None not in reader.identity:
@@ -145,43 +149,47 @@ def open_snapshot(store: Store, keys: Sequence[Keys], identity: Identity, run: R
         return Snapshot(
             store=store,
             keys=keys,
-            meaning=run.meaning,
             run=run,
             own=own,
             identity=reader.identity,
-            base_run=last.run,
+            other_runs=OtherRuns(store, own, last.try_name, others, run.erases),
+            first_run=base is None,
             header=header,
             others=others,
             unfinished=unfinished,
             records=records,
-            noted=msgspec.structs.replace(noted, records=0),
+            progress=msgspec.structs.replace(progress, records=0),
             is_blank=base is None and head is nothing and not tries,
-            is_outdated=base is None or records is not base.records or last.reading != reading or reads_otherwise,
-            reads_otherwise=reads_otherwise,
+            is_outdated=base is None or records is not base.records or last.reading != reading or reads_differently,
+            reads_differently=reads_differently,
             generation_before=generation - is_replaced,
-            size_for_limits=noted.before if base is None or is_replaced else min(noted.before, base.records.count),
+            size_for_limits=progress.before
+            if base is None or is_replaced
+            else min(progress.before, base.records.count),
             spool=reader.spool(),
             resources=resources.pop_all(),
         )
 
 
-def _others_are_unfinished(store: Store, own: Try) -> bool:
+def _others_are_unfinished(store: SnapshotStore, own: Try) -> bool:
     content = store.fetch_beginning()
     included = {} if content is None else read_header(content, store.name).included
-    others = additions_of(store.additions())
+    others = entries_of(store.entries())
     return any(max(of_try) > included.get(name, -1) for name, of_try in others.items() if name != own.name)
 
 
 class _Reader:
     """Reads what stands where a snapshot is kept: all of it has to be about one account, list and task."""
 
-    def __init__(self, store: Store, keys: Sequence[Keys], identity: Identity, run: Run, resources: ExitStack) -> None:
+    def __init__(
+        self, store: SnapshotStore, keys: Sequence[Keys], identity: Identity, run: Run, resources: ExitStack
+    ) -> None:
         self._store = store
         self._keys = keys
         self.identity = identity
         self._run = run
         self._resources = resources
-        # So that no addition stays open.
+        # So that no entry stays open.
         self._copies = self.spool()
 
     def spool(self) -> Spool:
@@ -194,28 +202,28 @@ class _Reader:
         self._resources.callback(file.close)
         return self._open(file, self._store.name)
 
-    def addition(self, name: str) -> Opened:
-        file = self._store.fetch_addition(name)
+    def entry(self, name: str) -> Opened:
+        file = self._store.fetch_entry(name)
         if file is None:
             raise SnapshotConflictError(f"another run has just ended that writes {self._store.name}: {ONE_AT_A_TIME}")
         with file:
-            opened = self._open(file, f"an addition to {self._store.name}")
+            opened = self._open(file, f"the journal of {self._store.name}")
             return opened._replace(records=self._copies.extend(opened.records.blocks()))
 
-    def additions(self, names: Mapping[int, str], included: int, last: Header) -> list[Opened]:
-        """Open what a try has noted that is not included in the last snapshot, or its sign where that is all."""
+    def entries(self, names: Mapping[int, str], included: int, last: Header) -> list[Opened]:
+        """Open what a try has recorded that is not included in the last snapshot, or its sign where that is all."""
         numbers = sorted(number for number in names if number > included) or [0]
-        found = [self.addition(names[number]) for number in numbers]
+        found = [self.entry(names[number]) for number in numbers]
         # What a run writes that was taken over long ago is no more than a hint.
         is_late = all(part.header.generation < last.generation for part in found)
         if numbers not in ([0], [*range(included + 1, included + 1 + len(numbers))]) and not is_late:
             raise SnapshotUnreadableError(
-                f"{self._store.name} is not whole, as one of its additions is missing: {RESTORE}"
+                f"{self._store.name} is not whole, as one entry of its journal is missing: {RESTORE}"
             )
         return found
 
     def put_together(self, layers: Sequence[tuple[Opened, Array]]) -> Records:
-        """Return what holds of records that were noted one after the other, each with what is made of their marks."""
+        """Return what holds of records that were written one after the other, each with what is made of their marks."""
         old = self.spool().records()
         if layers and layers[0][1] is AS_THEY_ARE and not layers[0][0].keys:
             # The snapshot, which is sorted.
@@ -255,7 +263,7 @@ class _Reader:
         """
         Return records as the newest secret seals them, with what is made of their marks.
 
-        A digest under an older secret says nothing any more. None is nobody's: what is sent is something else.
+        A digest under an older secret says nothing any more. No contact has the digest of none: all are sent again.
         """
         today = self._keys[0].seal(self._keys[keys].open(records)) if keys else records.copy()
         today["mark"] = marks[records["mark"]]
@@ -273,13 +281,13 @@ def _follow_each_other(tries: Sequence[Sequence[Opened]], generation: int) -> bo
         header = one[-1].header
         if header.generation != generation or header.included != before:
             return False
-        before[header.run] = header.sequence
+        before[header.try_name] = header.sequence
     return True
 
 
 def _last_of_run(tries: Sequence[Sequence[Opened]], names: Sequence[str]) -> Sequence[Sequence[Opened]]:
     """Return the tries of a run, unless another run came after them."""
-    others = [place for place, one in enumerate(tries, 1) if one[-1].header.run_of_tries not in names]
+    others = [place for place, one in enumerate(tries, 1) if one[-1].header.run not in names]
     return tries[max(others, default=0) :]
 
 

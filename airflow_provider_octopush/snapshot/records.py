@@ -131,7 +131,7 @@ class Records:
 
 
 class Spool:
-    """Records in the order in which they were noted, in a temporary file that goes away with its process."""
+    """Records in the order in which they were written, in a temporary file that goes away with its process."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="octopush-")  # noqa: SIM115 - as long as the spool
@@ -176,7 +176,7 @@ class Spool:
 
     def records(self, start: int = 0, end: int | None = None) -> Records:
         """
-        Return the records in the order in which they were noted.
+        Return the records in the order in which they were written.
 
         :param start: the position of the first one.
         :param end: the position behind the last one; None: all that were appended.
@@ -189,7 +189,7 @@ def merged(old: Records, later: Records) -> Iterator[Array]:
     Give what holds of older and later records: the last one of each number, sorted; none of those that were removed.
 
     :param old: sorted.
-    :param later: noted after these, in whatever order.
+    :param later: written after these, in whatever order.
     """
     bits = _bits(old.count + later.count, _TOGETHER)
     with closing(Spool()) as spool:
@@ -202,7 +202,7 @@ def merged(old: Records, later: Records) -> Iterator[Array]:
 
 
 def _sorted_runs(records: Records, spool: Spool) -> Iterator[Records]:
-    """Sort as many records as are sorted at a time; those of one number stay in the order in which they were noted."""
+    """Sort as many records as are sorted at a time; those of one number stay in the order in which they came."""
     for start in range(0, records.count, _TOGETHER):
         run = records.read(start, min(_TOGETHER, records.count - start))
         yield spool.extend([run[np.argsort(run["high"], kind="stable")]])

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from airflow_provider_octopush.exceptions import SnapshotUnreadableError
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.snapshot.records import RECORD, SEALED, Array
-from airflow_provider_octopush.snapshot.store import RESTORE
+from airflow_provider_octopush.snapshot.snapshot_store import RESTORE
 
 #: A number's bytes before it is sealed: 24 digits, where E.164 has 15 at most.
 _NUMBER_BYTES = 10

@@ -1,8 +1,8 @@
 """
 A file of a snapshot: a line of JSON, which a person can read, a line with a checksum, and the records.
 
-``head -1`` shows the first. Whoever has no secret learns from the file when which run wrote how many records, and how
-phone numbers were read; of which account, list and task it is, is sealed.
+``head -1`` shows the first. Without the secret, the file tells when which run wrote how many records, and how phone
+numbers were read; of which account, list and task it is, is sealed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from airflow_provider_octopush.exceptions import (
 )
 from airflow_provider_octopush.snapshot.records import RECORD, Array, Records
 from airflow_provider_octopush.snapshot.sealing import Keys
-from airflow_provider_octopush.snapshot.store import BEGIN_ANEW, BEGINNING, RESTORE
+from airflow_provider_octopush.snapshot.snapshot_store import BEGIN_ANEW, BEGINNING, RESTORE
 
-FORMAT = 3
+FORMAT = 4
 
 _CHECKSUM_LENGTH = 64
 
@@ -42,28 +42,41 @@ class Identity(NamedTuple):
     writer: str | None
 
 
-class Noted(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True):
     """
-    What a run has noted. One takes the place of another at once, so that a signal finds either of them and nothing in
-    between.
+    What a run has counted that a retry cannot count itself.
 
-    :param records: how many records were noted by this try.
+    :param chunks: as in its summary, and so on.
+    """
+
+    chunks: int = 0
+    requests: int = 0
+    retries: int = 0
+    duration_seconds: float = 0.0
+    removed_opted_out: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """
+    What a run has recorded. One takes the place of another at once, so that a signal finds either of them and nothing
+    in between.
+
+    :param records: how many records this try has written.
     :param before: contacts that the list held before the run.
-    :param noted: of the contacts that were sent, or are about to be, those that it did not hold.
+    :param recorded: of the contacts that were sent, or are about to be, those that it did not hold.
     :param removed: contacts that were removed.
-    :param counts: what else is counted, for the summary of the next try.
     """
 
     records: int = 0
     before: int = 0
-    noted: int = 0
+    recorded: int = 0
     removed: int = 0
-    counts: dict[str, float] = {}
+    counts: Counts = Counts()
 
     @property
     def after(self) -> int:
         """How many contacts the list holds by it."""
-        return self.before + self.noted - self.removed
+        return self.before + self.recorded - self.removed
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,26 +86,26 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     :param format: of the file; a newer one is refused.
     :param secret: tells which secret the file was written with.
     :param identity: what the file is about, sealed.
-    :param generation: how often the snapshot was replaced; that of an addition is the one which it adds to.
-    :param run: tells the try that wrote it from all others; these names rise with time.
+    :param generation: how often the snapshot was replaced; that of an entry of the journal is the one which it adds to.
+    :param try_name: tells the try that wrote it from all others; these names rise with time.
     :param date: of the run, as Airflow dates it; ISO 8601 in UTC, None where it has none.
     :param opted_out: how many people had opted out, the last time that this was found to be right.
-    :param reading: how phone numbers were read; empty where nobody knows (``adopt``).
+    :param reading: how phone numbers were read; empty where that is not known (``adopt``).
     :param countries: country codes of the numbers that were ever held.
     :param dag_run: the same for all instances of a mapped task in one run of the Dag, and for no other run.
     :param map_index: of the instance; -1 where the task is not mapped.
     :param beside: of a head: the try that wrote the snapshot beside which it stands.
-    :param included: try → its last addition that is in these records.
-    :param sequence: the number of an addition among those of its try, from 0.
-    :param run_of_tries: the same for all tries of one run.
-    :param noted: what the run had noted by then.
+    :param included: try → its last entry that is in these records.
+    :param sequence: the number of an entry among those of its try, from 0.
+    :param run: the same for all tries of one run.
+    :param progress: what the run had recorded by then.
     """
 
     format: int = FORMAT
     secret: str
     identity: str = ""
     generation: int = 0
-    run: str
+    try_name: str
     date: str | None = None
     opted_out: int = 0
     reading: dict[str, Any] = {}
@@ -102,8 +115,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     beside: str = ""
     included: dict[str, int] = {}
     sequence: int = 0
-    run_of_tries: str = ""
-    noted: Noted = Noted()
+    run: str = ""
+    progress: Progress = Progress()
 
 
 class _Format(msgspec.Struct):
@@ -196,7 +209,7 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     if place is None:
         raise SnapshotSecretError(
             f"{what} was written with another snapshot_secret than the connection has: put that one back, behind a "
-            "comma where there is a newer one. Without it nobody can tell what the list holds; to begin anew, "
+            "comma where there is a newer one. Without it the snapshot cannot be read; to begin anew, "
             f"{BEGIN_ANEW}"
         )
     line, _, following = beginning.partition(b"\n")

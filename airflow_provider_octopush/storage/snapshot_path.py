@@ -15,13 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_octopush.snapshot.store import BEGINNING, Store
+from airflow_provider_octopush.snapshot.snapshot_store import BEGINNING, SnapshotStore
 
-#: What the folder of the additions is called, beside the snapshot.
-ADDITIONS = ".additions"
+#: What the folder of the journal is called, beside the snapshot.
+JOURNAL = ".journal"
 
 
-def open_store(path: str) -> Store:
+def open_store(path: str) -> SnapshotStore:
     """
     Return where a snapshot is kept; nothing is read or written yet.
 
@@ -46,7 +46,7 @@ class LocalStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
-        self._additions = self._path.with_name(self._path.name + ADDITIONS)
+        self._journal = self._path.with_name(self._path.name + JOURNAL)
 
     @property
     def name(self) -> str:
@@ -69,26 +69,26 @@ class LocalStore:
         """Put a named file in the snapshot's place."""
         _put(file, self._path)
 
-    def additions(self) -> list[str]:
-        """Return the names of all additions."""
+    def entries(self) -> list[str]:
+        """Return the names of all entries of the journal."""
         try:
-            return sorted(path.name for path in self._additions.iterdir() if not path.name.startswith("."))
+            return sorted(path.name for path in self._journal.iterdir() if not path.name.startswith("."))
         except FileNotFoundError:
             return []
 
-    def fetch_addition(self, name: str) -> BinaryIO | None:
-        """Open an addition; None when it has gone meanwhile."""
-        return _opened(self._additions / name)
+    def fetch_entry(self, name: str) -> BinaryIO | None:
+        """Open an entry; None when it has gone meanwhile."""
+        return _opened(self._journal / name)
 
-    def put_addition(self, name: str, file: IO[bytes]) -> None:
-        """Put a named file among the additions."""
-        _put(file, self._additions / name)
+    def put_entry(self, name: str, file: IO[bytes]) -> None:
+        """Put a named file in the journal."""
+        _put(file, self._journal / name)
 
-    def remove_additions(self, names: Iterable[str]) -> None:
-        """Remove additions, and what processes left behind; those that are not there any more are no error."""
+    def remove_entries(self, names: Iterable[str]) -> None:
+        """Remove entries, and what processes left behind; those that are not there any more are no error."""
         for name in names:
-            (self._additions / name).unlink(missing_ok=True)
-        _remove_unfinished(self._additions)
+            (self._journal / name).unlink(missing_ok=True)
+        _remove_unfinished(self._journal)
 
 
 class ObjectStore:
@@ -101,7 +101,7 @@ class ObjectStore:
     def __init__(self, path: str) -> None:
         self.name = path
         self._path: Any = ObjectStoragePath(path)
-        self._additions: Any = self._path.parent / (self._path.name + ADDITIONS)
+        self._journal: Any = self._path.parent / (self._path.name + JOURNAL)
 
     def fetch(self) -> BinaryIO | None:
         """Copy the snapshot to a temporary file; None when there is none."""
@@ -120,29 +120,29 @@ class ObjectStore:
         """Put a named file in the snapshot's place."""
         self._put(file, self._path)
 
-    def additions(self) -> list[str]:
-        """Return the names of all additions."""
+    def entries(self) -> list[str]:
+        """Return the names of all entries of the journal."""
         # What was listed before may have changed meanwhile, and it is just that which is asked.
         self._path.fs.invalidate_cache()
         try:
-            found = self._path.fs.ls(self._additions.path, detail=False)
+            found = self._path.fs.ls(self._journal.path, detail=False)
         except FileNotFoundError:
             return []
-        return sorted(name for path in found if (name := path.rstrip("/").rpartition("/")[2]) != self._additions.name)
+        return sorted(name for path in found if (name := path.rstrip("/").rpartition("/")[2]) != self._journal.name)
 
-    def fetch_addition(self, name: str) -> BinaryIO | None:
-        """Copy an addition to a temporary file; None when it has gone meanwhile."""
-        return self._copied(self._additions / name)
+    def fetch_entry(self, name: str) -> BinaryIO | None:
+        """Copy an entry to a temporary file; None when it has gone meanwhile."""
+        return self._copied(self._journal / name)
 
-    def put_addition(self, name: str, file: IO[bytes]) -> None:
-        """Put a named file among the additions."""
-        self._put(file, self._additions / name)
+    def put_entry(self, name: str, file: IO[bytes]) -> None:
+        """Put a named file in the journal."""
+        self._put(file, self._journal / name)
 
-    def remove_additions(self, names: Iterable[str]) -> None:
-        """Remove additions; those that are not there any more are no error."""
+    def remove_entries(self, names: Iterable[str]) -> None:
+        """Remove entries; those that are not there any more are no error."""
         for name in names:
             with suppress(FileNotFoundError):
-                self._path.fs.rm_file((self._additions / name).path)
+                self._path.fs.rm_file((self._journal / name).path)
 
     def _copied(self, path: Any) -> BinaryIO | None:
         path.fs.invalidate_cache()

@@ -8,21 +8,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from airflow_provider_octopush.contacts.csv_injection import escape_formulas, unescape_formulas
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
-from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, are
+from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, Mark, are
+from airflow_provider_octopush.sync.contact_file import ContactFile, records_of
 from airflow_provider_octopush.sync.csv_file import CsvFile
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.contact import Contact
-    from airflow_provider_octopush.delivery.removal import Candidate
     from airflow_provider_octopush.snapshot.records import Array
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
-    from airflow_provider_octopush.sync.contact_file import ContactFile
 
 HEADER = ("phone_number", "change", "state", "run", "time")
 
@@ -58,9 +57,8 @@ class ChangesFile(CsvFile):
 
     Columns: ``phone_number``, ``change``, ``state``, ``run``, and ``time``, when the row was written, in UTC.
 
-    :param path: as for :class:`~airflow_provider_octopush.sync.csv_file.CsvFile`.
+    :param path: the file.
     :param run: the run's id.
-    :raises OSError: when the file cannot be written, or is no ordinary file.
     """
 
     holds = "changes"
@@ -71,11 +69,7 @@ class ChangesFile(CsvFile):
         super().__init__(path, HEADER)
 
     def write(self, rows: Iterable[_Row]) -> None:
-        """
-        Append contacts, all of them or none.
-
-        :raises OSError: when there is no room; the file then ends where it ended before.
-        """
+        """Append contacts, all of them or none."""
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         self._append([(escape_formulas(f"+{number}"), change, state, self._run, now) for number, change, state in rows])
 
@@ -102,16 +96,16 @@ class Changes:
         self._to_remove: list[tuple[Array, Change]] = []
         self._is_asked = np.zeros(0 if file is None else snapshot.size, bool)
 
-    def note_to_send(self, contacts: ContactFile) -> None:
-        """Take note of the contacts that are to be sent, once all rows were read."""
+    def plan_to_send(self, contacts: ContactFile) -> None:
+        """Add the contacts that are to be sent to what is planned, once all rows were read."""
         self._to_send = contacts
 
-    def note_to_remove(self, positions: Array, change: Change) -> None:
-        """Take note of contacts that are to be removed."""
+    def plan_to_remove(self, positions: Array, change: Change) -> None:
+        """Add contacts that are to be removed to what is planned."""
         self._to_remove.append((positions, change))
 
-    def note_asked(self, positions: Sequence[int]) -> None:
-        """Take note of contacts that a request to remove is about to be sent for."""
+    def mark_asked(self, positions: Sequence[int]) -> None:
+        """Mark contacts that a request to remove is about to be sent for."""
         if self._file is not None:
             self._is_asked[positions] = True
 
@@ -120,32 +114,28 @@ class Changes:
         if self._file is not None and contacts:
             self._file.write(self._rows(contacts, repeat(state)))
 
-    def write_sent_before(self, contacts: Sequence[tuple[Contact, str | None]]) -> None:
+    def write_sent_before(self, contacts: Sequence[tuple[Contact, str]]) -> None:
         """
         Write contacts that an earlier try of the run has sent: the snapshot holds all of them by now.
 
-        :param contacts: each with what Octopush said of it; None where it was not sent.
+        :param contacts: each with what Octopush said of it.
         """
         if self._file is not None:
             self._file.write(
-                (contact.number, _sent(status != "added"), ChangeState.DONE)
-                for contact, status in contacts
-                if status is not None
+                (contact.number, _sent(status != "added"), ChangeState.DONE) for contact, status in contacts
             )
 
-    def write_removals(
-        self, candidates: Sequence[Candidate[Any]], state: ChangeState, change: Change | None = None
-    ) -> None:
+    def write_removals(self, removals: Sequence[tuple[str, Change]], state: ChangeState) -> None:
         """
         Write contacts that Octopush was asked to remove.
 
-        :param change: None: what the record of each says.
+        :param removals: the number of each, and what is done to it.
         """
-        if self._file is not None and candidates:
-            self._file.write((int(one.number), change or one.record.change, state) for one in candidates)
+        if self._file is not None and removals:
+            self._file.write((int(number), change, state) for number, change in removals)
 
     def write_kept(self, positions: Array) -> None:
-        """Write contacts that should be removed, and that nobody asks to remove."""
+        """Write contacts that should be removed, and that no request is sent for."""
         if self._file is not None:
             for numbers, _ in self._at(positions):
                 self._file.write((number, Change.KEPT, ChangeState.PLANNED) for number in numbers)
@@ -173,9 +163,9 @@ class Changes:
 
     def _rows(self, contacts: Sequence[Contact], states: Iterable[ChangeState]) -> list[_Row]:
         numbers = [contact.number for contact in contacts]
-        positions, _ = self._snapshot.find(numbers)
+        is_held = records_of(contacts)["mark"] != Mark.REMOVED
         # The numbers come first: they end before a state is taken for nothing.
-        return list(zip(numbers, map(_sent, (positions >= 0).tolist()), states, strict=False))
+        return list(zip(numbers, map(_sent, is_held.tolist()), states, strict=False))
 
     def _rest_to_remove(self) -> Iterator[list[_Row]]:
         for positions, change in self._to_remove:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.phones.possible import country_codes, numbers_abroad, numbers_in
 from airflow_provider_octopush.snapshot.marks import statuses_of
-from airflow_provider_octopush.snapshot.records import Array, Spool
+from airflow_provider_octopush.snapshot.records import RECORD, Array
 from airflow_provider_octopush.sync.changes import Changes, ChangeState
+from airflow_provider_octopush.sync.contact_file import records_of
 
 if TYPE_CHECKING:
-    from airflow_provider_octopush.contacts.contact import Contact
     from airflow_provider_octopush.contacts.rejection import Rejection
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
 
@@ -28,7 +29,7 @@ class Selected(NamedTuple):
     """
     What is to be done with contacts.
 
-    :param contacts: those to send.
+    :param contacts: those to send, with their records.
     :param counts: outcome → how many others.
     """
 
@@ -38,11 +39,11 @@ class Selected(NamedTuple):
 
 class Screened(NamedTuple):
     """
-    Rows without those of people who have opted out.
+    Rows without those about numbers that opted out.
 
     :param contacts: those that can be sent.
     :param rejections: those that cannot.
-    :param opted_out: rows of people who have opted out.
+    :param opted_out: how many rows are about numbers that opted out.
     """
 
     contacts: list[Contact]
@@ -52,46 +53,44 @@ class Screened(NamedTuple):
 
 class Diff:
     """
-    Compares the contacts of a run with the snapshot.
+    Compares the contacts of a run with the snapshot, and records what becomes of those that differ.
 
     :param snapshot: opened.
+    :param changes: where what becomes of contacts is written.
     :param countries: country codes in which texts of opt-outs are read.
     :param read_in: country codes of the regions that rows have named; more come while rows are read.
-    :param resend: whether contacts are sent although they are unchanged.
-    :param changes: where what becomes of contacts is written; None writes it nowhere.
+    :param full_refresh: whether contacts are sent although they are unchanged.
     """
 
     def __init__(
         self,
         snapshot: Snapshot,
+        changes: Changes,
         countries: Iterable[int] = (),
         read_in: Collection[int] = (),
         *,
-        resend: bool = False,
-        changes: Changes | None = None,
+        full_refresh: bool = False,
     ) -> None:
         self._snapshot = snapshot
-        self._changes = Changes(snapshot) if changes is None else changes
-        self._resend = resend
+        self._changes = changes
+        self._full_refresh = full_refresh
         self._is_seen = np.zeros(snapshot.size, bool)
         self._has_opted_out = np.zeros(snapshot.size, bool)
-        self._is_dealt_with = np.zeros(snapshot.size, bool)
+        self._is_taken = np.zeros(snapshot.size, bool)
         self._opted_out = SeenNumbers()
         self._elsewhere = SeenNumbers()
         self._elsewhere_apart: set[str] = set()
         self._countries = set(countries)
         self._read_in = read_in
         self._unchanged: tuple[Contact, int] | None = None
-        #: Contacts that the snapshot does not hold, and those that it holds otherwise.
+        #: Contacts to send that the snapshot does not hold, and those that it holds in another form.
         self.new = self.changed = 0
-        #: The records of all contacts to send.
-        self.to_send = Spool()
 
     def opt_out(self, numbers: Collection[int], elsewhere: Collection[str] = ()) -> None:
         """
-        Take note of people who have opted out; before the first row.
+        Block numbers that opted out; before the first row.
 
-        :param numbers: all that they may have.
+        :param numbers: all that an opt-out may stand for.
         :param elsewhere: digits that may be a number of yet another country, too.
         """
         # Text takes ten times as much memory; a digit in front keeps the zeros.
@@ -102,15 +101,18 @@ class Diff:
 
     def _block(self, numbers: list[int]) -> None:
         self._opted_out.add_all(numbers)
+        self._mark(self._has_opted_out, numbers)
+
+    def _mark(self, flags: Array, numbers: Sequence[int]) -> None:
         for start in range(0, len(numbers), TOGETHER):
             positions, _ = self._snapshot.find(numbers[start : start + TOGETHER])
-            self._has_opted_out[positions[positions >= 0]] = True
+            flags[positions[positions >= 0]] = True
 
     def screen(self, contacts: list[Contact], rejections: list[Rejection]) -> Screened:
         """
-        Take out the rows of people who have opted out; of all others, take note that the table has them.
+        Take out the rows about numbers that opted out; those of all others are not missing.
 
-        :param rejections: with all numbers that each may be about: who is among these is not missing.
+        :param rejections: with all numbers that each may be about.
         """
         numbers = [contact.number for contact in contacts]
         self._look_in([*numbers, *(number for rejection in rejections for number in rejection.numbers)])
@@ -120,17 +122,14 @@ class Diff:
             contacts = [contact for contact, out in zip(contacts, is_out, strict=True) if not out]
         kept = [rejection for rejection in rejections if not any(self._opted_out.have_all(list(rejection.numbers)))]
         opted_out += len(rejections) - len(kept)
-        about = [number for rejection in kept for number in rejection.numbers]
-        for start in range(0, len(about), TOGETHER):
-            positions, _ = self._snapshot.find(about[start : start + TOGETHER])
-            self._is_seen[positions[positions >= 0]] = True
+        self._mark(self._is_seen, [number for rejection in kept for number in rejection.numbers])
         return Screened(contacts, kept, opted_out)
 
     def _look_in(self, numbers: Sequence[int]) -> None:
         """Read the texts of opt-outs also in the countries that appear for the first time."""
         codes = country_codes(numbers).union(self._read_in)
         if not codes <= self._snapshot.countries:
-            self._snapshot.note_countries(codes)
+            self._snapshot.add_countries(codes)
         new = codes - self._countries
         if not new:
             return
@@ -145,82 +144,70 @@ class Diff:
 
         :param contacts: screened, with numbers that no earlier call had.
         """
-        counts: Counter[str] = Counter()
-        numbers = [contact.number for contact in contacts]
-        positions, found = self._snapshot.find(numbers)
+        positions, records = self._snapshot.find([contact.number for contact in contacts])
         is_there = positions >= 0
         self._is_seen[positions[is_there]] = True
-        is_same, digests = self._snapshot.compare([contact.payload for contact in contacts], found)
-        is_same &= is_there
+        is_same, digests = self._snapshot.compare([contact.payload for contact in contacts], records)
         if is_same.any():
             first = int(is_same.argmax())
             self._unchanged = contacts[first], int(positions[first])
-        statuses = Counter(compress(statuses_of(found), is_same.tolist()))
-        unchanged = statuses.pop(None, 0)
-        if self._resend and unchanged:
-            # What an earlier try of this run has sent is not sent again.
-            is_same &= np.array([status is not None for status in statuses_of(found)])
-        elif unchanged:
-            counts["unchanged"] = unchanged
-        for status, number in statuses.items():
-            counts[str(status)] = number
-        if statuses:
-            before = zip(contacts, statuses_of(found), strict=True)
-            self._changes.write_sent_before(list(compress(before, is_same.tolist())))
-        records = found[~is_same]
-        records["digest"] = digests[~is_same]
-        self.to_send.append(records)
+        # What an earlier try of this run has sent has a status, and is not sent again.
+        statuses = statuses_of(records)
+        if self._full_refresh:
+            is_same &= np.array([status is not None for status in statuses], bool)
+        found = Counter(compress(statuses, is_same.tolist()))
+        counts = Counter({status or "unchanged": number for status, number in found.items()})
+        if counts.keys() - {"unchanged"}:
+            before = list(compress(zip(contacts, statuses, strict=True), is_same.tolist()))
+            self._changes.write_sent_before([(contact, status) for contact, status in before if status is not None])
+        is_sent = ~is_same
         self.new += int((~is_there).sum())
-        self.changed += int((is_there & ~is_same).sum())
-        return Selected(list(compress(contacts, (~is_same).tolist())), counts)
+        self.changed += int((is_there & is_sent).sum())
+        records["digest"] = digests
+        content, size = records[is_sent].tobytes(), RECORD.itemsize
+        to_send = [
+            Contact(one.row, one.number, one.payload, one.values, content[start : start + size])
+            for one, start in zip(compress(contacts, is_sent.tolist()), range(0, len(content), size), strict=True)
+        ]
+        return Selected(to_send, counts)
 
     @property
     def known_good(self) -> Contact | None:
         """
         A contact that the list has, as an answer confirmed, exactly as its row says; None where none is known.
 
-        It is nobody who has opted out, and as its row is there, nobody who is missing: nobody who is to be removed.
+        As its row is there, it is not missing; and it has not opted out: it is no contact that is to be removed.
         """
         if self._unchanged is None or self._has_opted_out[self._unchanged[1]]:
             return None
         return self._unchanged[0]
 
-    def note(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
+    def record_confirmed(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
         """
-        Note contacts that Octopush confirmed.
+        Record contacts that Octopush confirmed.
 
         :param statuses: for each ``added``, ``updated`` or ``skipped``.
         """
-        if not contacts:
-            return
-        _, found = self._snapshot.find([contact.number for contact in contacts])
-        _, digests = self._snapshot.compare([contact.payload for contact in contacts], found)
-        self._snapshot.note(found, digests, statuses)
-        self._changes.write_sent(contacts, ChangeState.DONE)
+        if contacts:
+            self._snapshot.record_confirmed(records_of(contacts), statuses)
+            self._changes.write_sent(contacts, ChangeState.DONE)
 
     def put_back(self, contacts: Sequence[Contact]) -> None:
-        """Note that contacts are as they were: every request with them was refused."""
-        positions, found = self._snapshot.find([contact.number for contact in contacts])
-        self._snapshot.note_as_before(found, positions >= 0)
+        """Record that contacts are as they were: every request with them was refused."""
+        _, before = self._snapshot.find_sealed(records_of(contacts))
+        self._snapshot.record_as_before(before)
         self._changes.write_sent(contacts, ChangeState.REFUSED)
 
     def leave(self, contacts: Sequence[Contact]) -> None:
-        """Leave contacts as the journal has them: nobody knows what became of them."""
+        """Leave contacts as the journal has them: it is not known what became of them."""
         self._changes.write_sent(contacts, ChangeState.UNCONFIRMED)
 
-    def close(self) -> None:
-        """Give back the file of what is to be sent."""
-        self.to_send.close()
-
-    def take_missing(self) -> Array:
-        """Give, once, the positions of those whom no row was about, after the last row; without opt-outs."""
-        return self._take(~self._is_seen & ~self._has_opted_out)
+    def missing(self) -> Array:
+        """Return the positions of contacts that no row was about and that have not opted out, after the last row."""
+        return np.flatnonzero(~self._is_seen & ~self._has_opted_out)
 
     def take_opted_out(self) -> Array:
-        """Give, once, the positions of those who have opted out, as far as it is known now."""
-        return self._take(self._has_opted_out)
-
-    def _take(self, chosen: Array) -> Array:
-        positions = np.flatnonzero(chosen & ~self._is_dealt_with)
-        self._is_dealt_with[positions] = True
+        """Give, once, the positions of contacts that opted out, as far as is known now."""
+        positions = np.flatnonzero(self._has_opted_out & ~self._is_taken)
+        self._is_taken[positions] = True
         return positions

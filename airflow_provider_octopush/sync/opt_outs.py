@@ -1,4 +1,4 @@
-"""The numbers of people who opted out: read, and found to be all that there are."""
+"""Opt-outs: read, and found to be all that there are."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from airflow_provider_octopush.sync.limits import allowed
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.opt_outs import OptOutReader
     from airflow_provider_octopush.phones.possible import Possible
+    from airflow_provider_octopush.sync.create import Frames, Rejects
     from airflow_provider_octopush.sync.diff import Diff
-    from airflow_provider_octopush.sync.sync import Frames, Rejects
 
 #: So many opt-outs may be taken back from one night to the next, whatever share of all they are.
 FEW = 10
@@ -68,7 +68,7 @@ class OptOuts:
 @dataclass
 class OptOutsRead:
     """
-    What was read of people who opted out.
+    What was read of opt-outs.
 
     :param rows: read.
     :param blank: of these, rows in which no number stands.
@@ -104,7 +104,7 @@ class OptOutsRead:
         if self.invalid == self.rows - self.blank > 0:
             raise TooManyRejectedError(
                 f"none of {self.invalid:,} numbers of people who opted out can be read: {self._why()}. Nothing was "
-                "sent, since nobody knows who they are"
+                "sent, because it is not known which contacts they are"
             )
         if least is not None:
             is_enough = self.readable >= least.least(last)
@@ -131,14 +131,14 @@ class OptOutsRead:
         if self.blank * 2 > self.rows:
             raise TooManyRejectedError(
                 f"{self.blank:,} of {self.rows:,} opt-outs have no number: check the column, and that each row has it. "
-                "Nothing was sent, since nobody knows who they are"
+                "Nothing was sent, because it is not known which contacts they are"
             )
         most = allowed(max_rejected, self.rows)
         if self.invalid > most:
             raise TooManyRejectedError(
                 f"{self.invalid:,} of {self.rows:,} numbers of people who opted out cannot be read, "
-                f"max_rejected={max_rejected} allows {most:,}: {self._why()}. Nothing was sent, since nobody knows who "
-                "they are; that does not keep all others who opted out from being removed"
+                f"max_rejected={max_rejected} allows {most:,}: {self._why()}. Nothing was sent, because it is not "
+                "known which contacts they are; all other opt-outs are removed all the same"
             )
 
     def _why(self) -> str:

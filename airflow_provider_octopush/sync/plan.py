@@ -1,14 +1,45 @@
-"""What a run is about to do to a list, as plain data; and the limits that look at it before anything is done."""
+"""What a run may do to a list, and what it is about to do, as plain data; and the limits, before anything is done."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
+from airflow_provider_octopush.exceptions import TooManyRejectedError
 from airflow_provider_octopush.limits import Limit
+from airflow_provider_octopush.sync.summary import Summary
 
-#: What may be removed, and what may be added, where nobody says otherwise: a share, and a number that always may.
-USUAL_REMOVED, USUAL_ADDED = (10, 10), (4, 100)
+
+class _Default(NamedTuple):
+    """
+    What may be where nothing is written for a limit, and what is said of more.
+
+    :param part: one in so many contacts of the list.
+    :param least: contacts that always may.
+    :param text: both, in words.
+    :param what: what the limit is about.
+    :param check: what is to be checked.
+    """
+
+    part: int
+    least: int
+    text: str
+    what: str
+    check: str
+
+
+_DEFAULTS = {
+    "max_removed": _Default(
+        10, 10, "a tenth, at least 10", "{number} of {size} contacts{share} are missing from the rows", "the query"
+    ),
+    "max_opted_out": _Default(
+        10, 10, "a tenth, at least 10", "{number} of {size} contacts{share} have opted out", "the query of the opt-outs"
+    ),
+    "max_added": _Default(
+        4, 100, "a quarter, at least 100", "{number} contacts would be added to a list of {size}", "the query"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -21,7 +52,6 @@ class Exceeded:
     :param size: contacts that the list held before the run.
     :param allowed: how many may be.
     :param limit: what was written; None for the default.
-    :param usual: the default, in words.
     """
 
     parameter: str
@@ -29,27 +59,15 @@ class Exceeded:
     size: int
     allowed: int
     limit: Limit | None
-    usual: str
 
     def __str__(self) -> str:
-        share = f", {self.number / self.size:.1%}" if self.size else ""
-        what = _WHAT[self.parameter].format(number=f"{self.number:,}", size=f"{self.size:,}", share=share)
+        default = _DEFAULTS[self.parameter]
+        share = f" ({self.number / self.size:.1%})" if self.size else ""
         return (
-            f"{what}; {self.parameter} ({self.limit or self.usual}) allows {self.allowed:,}. "
-            f"{_LOOK[self.parameter]}; if it is right, trigger a run with {self.parameter}={self.number}"
+            f"{default.what.format(number=f'{self.number:,}', size=f'{self.size:,}', share=share)}; {self.parameter} "
+            f"({self.limit or default.text}) allows {self.allowed:,}. Check {default.check}; if it is right, trigger a "
+            f"run with {self.parameter}={self.number}"
         )
-
-
-_WHAT = {
-    "max_removed": "{number} of {size} contacts{share} are missing from the rows",
-    "max_opted_out": "{number} of {size} contacts{share} have opted out",
-    "max_added": "{number} contacts would be added to a list of {size}",
-}
-_LOOK = {
-    "max_removed": "Check the query",
-    "max_opted_out": "Check the query of the opt-outs",
-    "max_added": "Check the query",
-}
 
 
 @dataclass(frozen=True)
@@ -65,6 +83,73 @@ class Limits:
     max_removed: Limit | None = None
     max_opted_out: Limit | None = None
     max_added: Limit | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """
+    What a run may do.
+
+    :param chunk_size: contacts in a request.
+    :param max_rejected: how many rows may be rejected, a number or a share.
+    :param remove_missing: whether contacts that are missing from the rows are removed.
+    :param limits: how many may be added and removed.
+    :param min_opted_out: how many readable opt-outs there must be; None for the default.
+    :param removes_blacklisted: whether Octopush was asked to remove blacklisted numbers.
+    :param is_dry_run: whether nothing is sent or removed.
+    :param is_not_whole: why the rows are not the whole audience, so that no missing contact is removed; None where they
+        are.
+    """
+
+    chunk_size: int
+    max_rejected: float
+    remove_missing: bool = True
+    limits: Limits = field(default_factory=Limits)
+    min_opted_out: Limit | None = None
+    removes_blacklisted: bool = False
+    is_dry_run: bool = False
+    is_not_whole: str | None = None
+
+    def check_rejected(self, summary: Summary) -> None:
+        """
+        Check that no more rows were rejected than may be.
+
+        :raises TooManyRejectedError: when there are more.
+        """
+        summary.check_rejected(self.max_rejected, removes_blacklisted=self.removes_blacklisted)
+
+    def mostly_invalid(self, summary: Summary) -> TooManyRejectedError | None:
+        """Return what holds a run of whose rows more than half are invalid, unless so many may be."""
+        if summary.invalid * 2 <= summary.read:
+            return None
+        try:
+            self.check_rejected(summary)
+        except TooManyRejectedError as error:
+            return TooManyRejectedError(f"{error}. More than half of the rows are invalid, so nothing was sent")
+        return None
+
+    def why_missing_stay(self, rows: int, *, reads_differently: bool) -> str | None:
+        """
+        Return why no missing contact is removed, though the rules ask for it; None where nothing speaks against it.
+
+        :param rows: that were read.
+        :param reads_differently: whether phone numbers are read differently than last time.
+        """
+        if not rows:
+            return (
+                "no row was read, and an empty source empties no list. If the list is to be emptied, use "
+                "DeleteContactsOperator"
+            )
+        if self.is_not_whole is None and reads_differently:
+            return READS_DIFFERENTLY
+        return self.is_not_whole
+
+
+#: The one reason for which missing contacts stay that is no failure.
+READS_DIFFERENTLY = (
+    "phone numbers are read differently than last time (their column, default_region, phone_check, or the version of "
+    "phonenumbers), so contacts may only seem to be missing; the next run removes those that still are"
+)
 
 
 @dataclass(frozen=True)
@@ -97,11 +182,13 @@ class Plan:
 
     def exceeded(self) -> list[Exceeded]:
         """Return the limits that hold the run."""
-        return [
-            *self._removed("max_opted_out", self.opted_out, self.opted_out_before, self.limits.max_opted_out),
-            *self._removed("max_removed", self.missing, self.missing_before, self.limits.max_removed),
-            *self._added_exceeded(),
+        limits = self.limits
+        found = [
+            self._exceeded("max_opted_out", limits.max_opted_out, self.opted_out, self.opted_out_before),
+            self._exceeded("max_removed", limits.max_removed, self.missing, self.missing_before),
+            self._exceeded("max_added", limits.max_added, self.new, self.added),
         ]
+        return [one for one in found if one is not None]
 
     def requests(self, chunk_size: int) -> int:
         """Return how many requests it takes, if none is refused."""
@@ -114,26 +201,18 @@ class Plan:
             )
         )
 
-    def _removed(self, parameter: str, number: int, before: int, limit: Limit | None) -> list[Exceeded]:
-        share, least = USUAL_REMOVED
-        allowed = max(least, self.size // share) if limit is None else limit.most(self.size)
-        # Where all may go, so may those that earlier tries of the run have added.
-        is_all = limit is not None and limit.share == 1
-        if not number or is_all or number + before <= allowed:
-            return []
-        usual = f"a tenth, at least {least}"
-        return [Exceeded(parameter, number + before, self.size, allowed, limit, usual)]
-
-    def _added_exceeded(self) -> list[Exceeded]:
-        limit, number = self.limits.max_added, self.new + self.added
-        share, least = USUAL_ADDED
-        if not self.new or (self.is_first and (limit is None or limit.number is None)):
-            return []
-        # Of a list that holds nobody any more, a share says nothing either.
-        if limit is None or (limit.number is None and not self.size):
-            allowed = max(least, self.size // share)
-        else:
-            allowed = limit.most(self.size)
-        if number <= allowed:
-            return []
-        return [Exceeded("max_added", number, self.size, allowed, limit, f"a quarter, at least {least}")]
+    def _exceeded(self, parameter: str, limit: Limit | None, number: int, before: int) -> Exceeded | None:
+        default = _DEFAULTS[parameter]
+        if parameter == "max_added":
+            is_share = limit is None or limit.number is None
+            if is_share and self.is_first:
+                return None
+            # Of a list that holds no contact any more, a share says nothing.
+            limit = None if is_share and not self.size else limit
+        elif limit is not None and limit.share == 1:
+            # Where all may go, so may those that earlier tries of the run have added.
+            return None
+        allowed = max(default.least, self.size // default.part) if limit is None else limit.most(self.size)
+        if not number or number + before <= allowed:
+            return None
+        return Exceeded(parameter, number + before, self.size, allowed, limit)

@@ -20,9 +20,8 @@ class RejectsFile(CsvFile):
     ``reason``, and ``code`` and ``message`` of the API; a status that is not documented is such a message.
     A value that has no text form is an empty cell.
 
-    :param path: as for :class:`~airflow_provider_octopush.sync.csv_file.CsvFile`.
+    :param path: the file.
     :param fields: names of the values of each rejection.
-    :raises OSError: when the file cannot be written, or is no ordinary file.
     """
 
     holds = "rejected rows"
@@ -32,11 +31,7 @@ class RejectsFile(CsvFile):
         super().__init__(path, (ABOUT_THE_ROW[0], *fields, *ABOUT_THE_ROW[1:]))
 
     def write(self, rejections: Sequence[Rejection]) -> None:
-        """
-        Append rejections, all of them or none.
-
-        :raises OSError: when there is no room; the file then ends where it ended before.
-        """
+        """Append rejections, all of them or none."""
         self._append([_cells(rejection) for rejection in rejections])
 
 
@@ -45,9 +40,6 @@ class RefusalFile(CsvFile):
     A CSV file of the refusal that ended a run: no row is to blame for it, so it is not among the rejected rows.
 
     Columns: ``error``, and the API's own ``message``, which may quote contacts.
-
-    :param path: as for :class:`~airflow_provider_octopush.sync.csv_file.CsvFile`.
-    :raises OSError: when the file cannot be written, or is no ordinary file.
     """
 
     holds = "refusal that ended the run"
@@ -57,11 +49,7 @@ class RefusalFile(CsvFile):
         super().__init__(path, ("error", "message"))
 
     def write(self, error: OctopushError) -> None:
-        """
-        Append a refusal.
-
-        :raises OSError: when there is no room.
-        """
+        """Append a refusal."""
         self._append([[escape_formulas(str(error)), escape_formulas(error.full_message() or "")]])
 
 

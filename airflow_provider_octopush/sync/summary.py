@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from itertools import takewhile
 from typing import Any, ClassVar
 
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyRejectedError
 from airflow_provider_octopush.outcomes import CONFIRMED, CREATE_OUTCOMES, DELETE_OUTCOMES, SYNC_OUTCOMES, Outcome
 from airflow_provider_octopush.sync.limits import allowed
-
-#: What the summary of several parts adds up, beside the outcomes.
-_ADDED_UP = ("read", *CREATE_OUTCOMES, "chunks", "requests", "retries")
 
 #: A server may give each refusal a code of its own; XCom must not grow with the table.
 REASONS_MAX = 50
@@ -92,9 +88,10 @@ class Summary:
         """Count a row that was rejected, and its reason when it is invalid or refused."""
         self.count(rejection.outcome)
         if rejection.outcome in (Outcome.INVALID, Outcome.REFUSED):
-            self._count_reason(rejection.reason)
+            self.count_reason(rejection.reason)
 
-    def _count_reason(self, reason: str, number: int = 1) -> None:
+    def count_reason(self, reason: str, number: int = 1) -> None:
+        """Count rows by the reason why they are invalid or were refused."""
         known = reason in self.reasons or len(self.reasons) < REASONS_MAX
         self.reasons[reason if known else OTHER_REASONS] += number
 
@@ -305,103 +302,3 @@ class DeletionSummary(Summary):
     ambiguous: int = 0
     numbers: int = 0
     forgotten: int = 0
-
-
-class MissingSummaryError(ValueError):
-    """A part has no summary, so what became of its rows is not known: look at its task, and run it again."""
-
-
-def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int | None = None) -> dict[str, Any]:
-    """
-    Make one summary of those of several parts, such as the mapped tasks of one operator.
-
-    The counts add up to those of one run over all rows, with one difference: a number that is in two parts is a
-    duplicate in neither.
-
-    .. code-block:: python
-
-        @task(trigger_rule="all_done")
-        def merge(summaries):
-            return merge_summaries(summaries, parts=4)
-
-    :param summaries: the parts' summaries in their XCom form; what Airflow hands over for all that a mapped task
-        returned will do.
-    :param parts: how many there must be. Say it wherever parts may fail: Airflow leaves a mapped task that failed
-        before it had a summary out of what it hands over, so that without this number nobody would miss it.
-    :return: a summary in its XCom form. Counts, chunks, requests, retries and reasons are added up. ``list_name`` and
-        ``tag_name`` are those of all parts, or None where they differ. ``duration_seconds`` is that of the longest
-        part: when parts began, their summaries do not say, so the whole took at least as long, and longer where parts
-        waited for each other. ``rejects_path`` is the path of all parts, or the folder that holds all of their paths,
-        or None where there is neither.
-    :raises MissingSummaryError: when a summary is None, when there are fewer or more than ``parts``, and when there is
-        none at all although ``parts`` is not 0.
-    :raises ValueError: when one is no summary, when some parts only validated and others sent, and when they are of
-        different operators.
-    :raises RuntimeError: when the counts of a part do not add up.
-    """
-    merged: list[Summary] = []
-    missing = 0
-    for values in summaries:
-        if values is None:
-            missing += 1
-        else:
-            merged.append(Summary.from_xcom(values))
-            merged[-1].check()
-    expected = len(merged) + missing if parts is None else parts
-    if len(merged) != expected or (not merged and parts is None):
-        raise MissingSummaryError(
-            f"{len(merged)} of {expected} parts have a summary: a part that fails before its rows are through has "
-            "none. What became of its rows is not known: look at its task's log, clear the task, then merge again"
-        )
-    if len({part.validate_only for part in merged}) > 1:
-        raise ValueError(
-            "some parts were run with validate_only and others were not: what the first count as skipped was never "
-            "sent, so the counts of both cannot be added up"
-        )
-    if len({type(part) for part in merged}) > 1:
-        raise ValueError("some parts keep a list in step and others only add to it: their counts are not the same")
-    return _merged(merged).as_xcom()
-
-
-def _merged(parts: Collection[Summary]) -> Summary:
-    kind = next((type(part) for part in parts), Summary)
-    whole = kind(
-        list_name=_shared(part.list_name for part in parts),
-        tag_name=_shared(part.tag_name for part in parts),
-        duration_seconds=max((part.duration_seconds for part in parts), default=0.0),
-        validate_only=any(part.validate_only for part in parts),
-        rejects_path=_shared_path({part.rejects_path for part in parts if part.rejects_path is not None}),
-    )
-    for name in dict.fromkeys((*_ADDED_UP, *kind.outcomes, *kind.more_counts)):
-        setattr(whole, name, sum(getattr(part, name) for part in parts))
-    reasons: Counter[str] = sum((part.reasons for part in parts), Counter())
-    others = reasons.pop(OTHER_REASONS, 0)
-    # The most frequent first, so that these keep their names when there are too many.
-    for reason, number in reasons.most_common():
-        whole._count_reason(reason, number)
-    if others:
-        whole.reasons[OTHER_REASONS] += others
-    if isinstance(whole, ListSummary):
-        lists = [part for part in parts if isinstance(part, ListSummary)]
-        whole.exceeded = [one for part in lists for one in part.exceeded]
-        whole.first_run = any(part.first_run for part in lists)
-        whole.kept_reason = _shared(part.kept_reason for part in lists if part.kept)
-        whole.changes_path = _shared_path({part.changes_path for part in lists if part.changes_path is not None})
-    whole.check()
-    return whole
-
-
-def _shared(values: Iterable[str | None]) -> str | None:
-    """Return the value that all have; None when they differ."""
-    different = set(values)
-    return different.pop() if len(different) == 1 else None
-
-
-def _shared_path(paths: Collection[str]) -> str | None:
-    """Return the path that all have, or the folder that all are in; None when there is none."""
-    if len(paths) < 2:
-        return next(iter(paths), None)
-    names = zip(*(path.split("/") for path in paths), strict=False)
-    shared = [same[0] for same in takewhile(lambda names: len(set(names)) == 1, names)]
-    scheme_alone = not any(shared[1:])
-    return None if scheme_alone else "/".join(shared)

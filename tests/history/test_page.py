@@ -133,7 +133,7 @@ NIGHTS: list[dict[str, Any]] = [
      "kept": 0, "kept_reason": None, "first_run": True, "snapshot_before": 0, "snapshot_after": 210},
 ]  # fmt: skip
 
-MISSING = "90 of 210 contacts, 42.9% are missing from the rows; max_removed (a tenth, at least 10) allows 21"
+MISSING = "90 of 210 contacts (42.9%) are missing from the rows; max_removed (a tenth, at least 10) allows 21"
 NEW = "400 contacts would be added to a list of 210; max_added (50%) allows 105"
 #: Held by both limits; and the plan of such a run.
 HELD: dict[str, Any] = {

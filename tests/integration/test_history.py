@@ -50,7 +50,7 @@ READ = [
 ]
 #: What held the newest one, and would hold another like it.
 LIMIT = (
-    "16 of 24 contacts, 66.7% are missing from the rows; max_removed (a tenth, at least 10) allows 10. "
+    "16 of 24 contacts (66.7%) are missing from the rows; max_removed (a tenth, at least 10) allows 10. "
     "Check the query; if it is right, trigger a run with max_removed=16"
 )
 

@@ -67,7 +67,7 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
             trigger(running, ending)
         bodies = {ending: answer(running, ending, None)["body"] for ending in ("approved", "changed")}
         assert "12 would be removed" in bodies["approved"]
-        assert "More than usual: 12 of 99 contacts, 12.1% are missing from the rows" in bodies["approved"]
+        assert "More than usual: 12 of 99 contacts (12.1%) are missing from the rows" in bodies["approved"]
         assert "5 would be removed" in bodies["changed"]
         assert "More than usual" not in bodies["changed"]
         words = " ".join(bodies.values()).split()

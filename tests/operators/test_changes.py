@@ -22,7 +22,8 @@ from airflow_provider_octopush.contacts.csv_injection import unescape_formulas
 from airflow_provider_octopush.exceptions import OctopushError, OctopushServerError
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
-from airflow_provider_octopush.sync.summary import ListSummary, merge_summaries
+from airflow_provider_octopush.sync.merge import merge_summaries
+from airflow_provider_octopush.sync.summary import ListSummary
 from tests.airflow_runs import run_dag
 from tests.conftest import SetConnection
 from tests.documentation import PROJECT, blocks_of

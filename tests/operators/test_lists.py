@@ -16,7 +16,8 @@ from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
-from airflow_provider_octopush.sync.summary import ListSummary, Summary, merge_summaries
+from airflow_provider_octopush.sync.merge import merge_summaries
+from airflow_provider_octopush.sync.summary import ListSummary, Summary
 from tests.airflow_runs import TaskInstance, run_dag
 from tests.conftest import SetConnection
 from tests.operators.nights import LIST, SECRET, Nights, Rows, check, number, people
@@ -194,7 +195,7 @@ def test_opt_outs_with_several_columns_are_read_from_the_one_that_feeds_the_numb
 def test_numbers_read_otherwise_remove_nobody_for_one_night(nights: Nights) -> None:
     nights.run(people(1, 2))
     check(nights.run(people(1), default_region="BE"), kept=1, removed=0, unchanged=1)
-    assert "read otherwise" in nights.pushed["kept_reason"]
+    assert "read differently" in nights.pushed["kept_reason"]
     check(nights.run(people(1), default_region="BE"), kept=0, removed=1)
 
 
@@ -354,7 +355,7 @@ def test_a_plan_counts_and_does_nothing(nights: Nights) -> None:
     check(plan, snapshot_before=40, snapshot_after=26)
     assert nights.snapshot_path.read_bytes() == content
     assert nights.simulator.requests_total == total
-    assert list((nights.snapshot_path.parent / "customers.snapshot.additions").iterdir()) != []
+    assert list((nights.snapshot_path.parent / "customers.snapshot.journal").iterdir()) != []
     run = nights.run(rows, max_removed=plan["removed"] - plan["removed_opted_out"], **options)
     same = ("added", "updated", "unchanged", "opted_out", "removed", "removed_opted_out", "requests", "snapshot_after")
     assert {name: run[name] for name in same} == {name: plan[name] for name in same}
@@ -583,7 +584,7 @@ class TestDeleting:
     def test_a_snapshot_that_is_not_there_is_told_of(self, nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
         nights.run(people(1))
         check(self.run(people(1), list_name=LIST, snapshot_path=f"{nights.snapshot_path}x"), removed=1, forgotten=0)
-        assert "so nobody is forgotten there" in caplog.text
+        assert "so nothing is forgotten there" in caplog.text
 
     def test_one_place_has_to_be_named(self) -> None:
         choices: list[dict[str, Any]] = [{}, {"list_name": LIST, "from_account": True}]

@@ -24,6 +24,7 @@ from airflow_provider_octopush.exceptions import OctopushError, OctopushServerEr
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
+from airflow_provider_octopush.snapshot import other_runs
 from airflow_provider_octopush.snapshot import snapshot as snapshot_module
 from airflow_provider_octopush.storage import snapshot_path as stores
 from tests.conftest import SetConnection
@@ -241,10 +242,10 @@ class TestNobodyIsLostTrackOf:
         check(nights.run(people(1, 3, name="newer")), unchanged=2)
 
     def test_also_while_it_sends(self, nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0.0)
+        monkeypatch.setattr(other_runs, "LOOKED_AFTER", 0.0)
         monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.05)
         nights.run(people(*range(10)))
-        post, beside = OctopushHook.post_contacts, nights.snapshot_path.with_name("customers.snapshot.additions")
+        post, beside = OctopushHook.post_contacts, nights.snapshot_path.with_name("customers.snapshot.journal")
 
         def slowly(hook: OctopushHook, body: bytes) -> Any:
             # The sign of a run that has begun later; what it says does not matter.
@@ -343,7 +344,7 @@ class TestErasing:
     ) -> None:
         if after:
             nights.run(people(1, 2, 3))
-        monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0)
+        monkeypatch.setattr(other_runs, "LOOKED_AFTER", 0)
 
         def rows() -> Iterator[Rows]:
             if after == 2:
@@ -352,7 +353,7 @@ class TestErasing:
 
         with monkeypatch.context() as patched:
             # A process that is killed takes nothing back.
-            patched.setattr(stores.LocalStore, "remove_additions", lambda *_: None)
+            patched.setattr(stores.LocalStore, "remove_entries", lambda *_: None)
             with pytest.raises(SystemExit):
                 nights.run(rows(), chunk_size=1)
         before = nights.on_list
@@ -365,14 +366,14 @@ class TestErasing:
 
     def test_a_sign_that_was_put_late_is_found_out(self, nights: Nights) -> None:
         nights.run(people(1, 2))
-        beside = nights.snapshot_path.with_name("customers.snapshot.additions")
+        beside = nights.snapshot_path.with_name("customers.snapshot.journal")
 
         def rows() -> Iterator[Rows]:
             # Of a run that began before, and whose store took its time.
             (beside / f"{1:016x}00000000-000000").touch()
             yield people(1)
 
-        with pytest.raises(SnapshotConflictError, match="has begun while people were erased"):
+        with pytest.raises(SnapshotConflictError, match="has begun while contacts were erased"):
             nights.erase(rows())
         assert nights.on_list == {number(1), number(2)}
 
@@ -421,7 +422,7 @@ class TestErasing:
 
         with monkeypatch.context() as patched:
             patched.setattr(OctopushHook, "delete_contacts", add_and_delete)
-            with pytest.raises(SnapshotConflictError, match="has begun while people were erased"):
+            with pytest.raises(SnapshotConflictError, match="has begun while contacts were erased"):
                 nights.erase(people(1))
         check(nights.erase(people(1)), removed=1, forgotten=1)
         check(nights.run(people(1, 2, 3)), updated=1, unchanged=2)
@@ -436,18 +437,18 @@ class SlowStore(stores.LocalStore):
         time.sleep(self.delay("put"))
         super().put(file)
 
-    def put_addition(self, name: str, file: IO[bytes]) -> None:
-        time.sleep(self.delay("put_addition"))
-        super().put_addition(name, file)
+    def put_entry(self, name: str, file: IO[bytes]) -> None:
+        time.sleep(self.delay("put_entry"))
+        super().put_entry(name, file)
 
-    def additions(self) -> list[str]:
-        time.sleep(self.delay("additions"))
-        return super().additions()
+    def entries(self) -> list[str]:
+        time.sleep(self.delay("entries"))
+        return super().entries()
 
-    def remove_additions(self, names: Any) -> None:
+    def remove_entries(self, names: Any) -> None:
         for name in names:
-            time.sleep(self.delay("remove_additions"))
-            super().remove_additions([name])
+            time.sleep(self.delay("remove_entries"))
+            super().remove_entries([name])
 
 
 @contextmanager
@@ -463,7 +464,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, seed: int, longest: float) -> Iterator
         patched.setattr(SlowStore, "delay", staticmethod(delay))
         patched.setattr(stores, "LocalStore", SlowStore)
         # As much as it can be: what is noted is put away all the time.
-        patched.setattr(snapshot_module, "LOOKED_AFTER", 0.0)
+        patched.setattr(other_runs, "LOOKED_AFTER", 0.0)
         patched.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.001)
         yield
 
@@ -484,17 +485,17 @@ def test_a_slow_store_costs_time_and_nothing_else(nights: Nights, monkeypatch: p
             on_list = wanted
             assert nights.on_list == {number(n) for n in wanted}
     left = {
-        path.name.partition("-")[0] for path in nights.snapshot_path.with_name("customers.snapshot.additions").iterdir()
+        path.name.partition("-")[0] for path in nights.snapshot_path.with_name("customers.snapshot.journal").iterdir()
     }
-    assert "last" in left
+    assert "head" in left
     assert len(left) <= 5, "more than the head and the journal of each run"
 
 
 def test_hundreds_of_confirmations_are_opened_one_by_one(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0.0)
+    monkeypatch.setattr(other_runs, "LOOKED_AFTER", 0.0)
     monkeypatch.setattr(snapshot_module, "GROWN_BY", 0.0)
     monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.0001)
-    beside = nights.snapshot_path.with_name("customers.snapshot.additions")
+    beside = nights.snapshot_path.with_name("customers.snapshot.journal")
     post = OctopushHook.post_contacts
 
     seen = [0]
@@ -580,7 +581,7 @@ class TestWhatAKilledFirstRunLeaves:
     def test_a_run_that_reads_numbers_otherwise_removes_nobody(
         self, nights: Nights, monkeypatch: pytest.MonkeyPatch, after: int
     ) -> None:
-        monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0.0)
+        monkeypatch.setattr(other_runs, "LOOKED_AFTER", 0.0)
         monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 0.001)
 
         def rows() -> Iterator[Rows]:
@@ -614,15 +615,15 @@ class TestAfterTheLastStepsFailed:
         self, nights: Nights, monkeypatch: pytest.MonkeyPatch, connect: SetConnection, secrets: str
     ) -> None:
         nights.run(people(*range(100)))
-        put = stores.LocalStore.put_addition
+        put = stores.LocalStore.put_entry
 
         def lose_the_head(store: stores.LocalStore, name: str, file: IO[bytes]) -> None:
-            if name == "last":
+            if name == "head":
                 raise OSError("the store is down")
             put(store, name, file)
 
         with monkeypatch.context() as patched:
-            patched.setattr(stores.LocalStore, "put_addition", lose_the_head)
+            patched.setattr(stores.LocalStore, "put_entry", lose_the_head)
             with pytest.raises(OSError, match="the store is down"):
                 nights.run(people(*range(10, 100)), max_removed=10)
         assert len(nights.on_list) == 90
@@ -641,12 +642,12 @@ class TestAfterTheLastStepsFailed:
             raise OSError("the store is down")
 
         with monkeypatch.context() as patched:
-            patched.setattr(stores.LocalStore, "remove_additions", fail)
+            patched.setattr(stores.LocalStore, "remove_entries", fail)
             with pytest.raises(OSError, match="the store is down"):
                 nights.erase(people(1))
         nights.erase(people(1))
-        left = nights.snapshot_path.with_name("customers.snapshot.additions").iterdir()
-        assert [path.name for path in left] == ["last"]
+        left = nights.snapshot_path.with_name("customers.snapshot.journal").iterdir()
+        assert [path.name for path in left] == ["head"]
         check(nights.run(people(2, 3)), unchanged=2, removed=0)
 
 
@@ -665,7 +666,7 @@ def test_a_snapshot_from_before_a_loss_is_not_the_newest(nights: Nights) -> None
     for n in range(3):
         nights.run(people(*range(5 + n)))
     old = nights.snapshot_path.read_bytes()
-    for path in [nights.snapshot_path, *nights.snapshot_path.with_name("customers.snapshot.additions").iterdir()]:
+    for path in [nights.snapshot_path, *nights.snapshot_path.with_name("customers.snapshot.journal").iterdir()]:
         path.unlink()
     nights.run(people(*range(5)))
     nights.run(people(*range(4)))

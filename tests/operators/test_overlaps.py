@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_octopush.exceptions import SnapshotConflictError, SupersededError
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
-from airflow_provider_octopush.snapshot import opening, snapshot
+from airflow_provider_octopush.snapshot import opening, other_runs
 from airflow_provider_octopush.storage.snapshot_path import LocalStore
 from tests.operators.nights import Nights, number, people
 
@@ -103,11 +103,11 @@ def test_an_older_run_hides_nothing_though_two_have_ended_meanwhile(
 def test_the_journal_of_a_run_stays_for_a_day_and_goes_with_an_erasure_at_once(
     nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    additions = nights.snapshot_path.with_name("customers.snapshot.additions")
+    journal = nights.snapshot_path.with_name("customers.snapshot.journal")
 
     def left() -> int:
-        assert (additions / "last").exists()
-        return len(list(additions.iterdir())) - 1
+        assert (journal / "head").exists()
+        return len(list(journal.iterdir())) - 1
 
     nights.run(people(1, 2))
     nights.run(people(1, 2))
@@ -162,7 +162,7 @@ def test_a_run_that_was_stopped_sends_nothing_once_a_newer_one_has_ended(
 ) -> None:
     # Of the looks that come now and then, none comes while it is stopped.
     monkeypatch.setattr("airflow_provider_octopush.sync.list_sync.LOOK", 60)
-    monkeypatch.setattr(snapshot, "LATE", -1e9)
+    monkeypatch.setattr(other_runs, "LATE", -1e9)
     nights.run(people(1, 2))
     nights.simulator.behaviour = Behaviour()
     nights.simulator.fail_next(Fault.rate_limited("1"))
@@ -196,7 +196,7 @@ def test_a_run_waits_until_one_that_may_be_at_work_must_have_ended(
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     monkeypatch.setattr(opening, "WAITED_FOR", 10.0)
-    assert snapshot.LOOKED_AFTER + snapshot.LATE < 10.0
+    assert other_runs.LOOKED_AFTER + other_runs.LATE < 10.0
     nights.run(people(1, 2))
     nights.run(people(1, 2))
     assert waits == []

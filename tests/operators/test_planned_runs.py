@@ -99,8 +99,8 @@ def test_a_plan_is_green_and_lists_what_would_hold_a_run(nights: Nights) -> None
     nights.run(people(*range(40)))
     plan = nights.run(people(*range(11, 20), *range(50, 300)), validate_only=True, opted_out=people(*range(20, 40)))
     assert [one.partition(";")[0] for one in plan["exceeded"]] == [
-        "20 of 40 contacts, 50.0% have opted out",
-        "11 of 40 contacts, 27.5% are missing from the rows",
+        "20 of 40 contacts (50.0%) have opted out",
+        "11 of 40 contacts (27.5%) are missing from the rows",
         "250 contacts would be added to a list of 40",
     ]
     check(plan, added=250, removed=31, removed_opted_out=20)

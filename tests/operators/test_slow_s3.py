@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_octopush.simulator import Behaviour
 from tests.operators.nights import Nights, Rows, check, number, people
-from tests.torture.tasks import note_often
+from tests.torture.tasks import record_often
 
 
 class Call(NamedTuple):
@@ -66,7 +66,7 @@ class SlowBucket:
 def bucket(monkeypatch: pytest.MonkeyPatch) -> SlowBucket:
     bucket = SlowBucket(random.Random(0))
     bucket.slow_down(monkeypatch)
-    note_often(monkeypatch)
+    record_often(monkeypatch)
     return bucket
 
 

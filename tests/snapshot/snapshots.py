@@ -1,4 +1,4 @@
-"""Snapshots in tests: a store in memory that can fail, and the least it takes to note and to look up."""
+"""Snapshots in tests: a store in memory that can fail, and the least it takes to record and to look up."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.snapshot import opening
+from airflow_provider_octopush.snapshot.journal import Run
 from airflow_provider_octopush.snapshot.records import Spool
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
-from airflow_provider_octopush.snapshot.tries import Run
 
 SECRET = "a secret of more than 32 characters"
 KEYS = [Keys(SECRET)]
@@ -46,20 +46,20 @@ class MemoryStore:
         self.before("put")
         self.snapshot = _content(file)
 
-    def additions(self) -> list[str]:
-        self.before("additions")
+    def entries(self) -> list[str]:
+        self.before("entries")
         return sorted(self.parts)
 
-    def fetch_addition(self, name: str) -> BinaryIO | None:
-        self.before("fetch_addition")
+    def fetch_entry(self, name: str) -> BinaryIO | None:
+        self.before("fetch_entry")
         return _file(self.parts[name]) if name in self.parts else None
 
-    def put_addition(self, name: str, file: IO[bytes]) -> None:
-        self.before("put_addition")
+    def put_entry(self, name: str, file: IO[bytes]) -> None:
+        self.before("put_entry")
         self.parts[name] = _content(file)
 
-    def remove_additions(self, names: Iterable[str]) -> None:
-        self.before("remove_additions")
+    def remove_entries(self, names: Iterable[str]) -> None:
+        self.before("remove_entries")
         for name in names:
             self.parts.pop(name, None)
 
@@ -83,21 +83,21 @@ def journal(snapshot: Snapshot, numbers: Iterable[int] = (), to_remove: Iterable
     places, _ = snapshot.find(list(to_remove))
     with closing(Spool()) as spool:
         spool.append(found)
-        snapshot.note_journal(spool.records(), int((positions < 0).sum()), np.sort(places[places >= 0]))
+        snapshot.write_journal(spool.records(), int((positions < 0).sum()), np.sort(places[places >= 0]))
 
 
-def note(snapshot: Snapshot, people: dict[int, str], status: str = "added") -> None:
-    """Note people as about to be sent, and then as confirmed."""
-    positions, found = snapshot.find(list(people))
-    _, digests = snapshot.compare(payloads(people), found)
-    snapshot.note_about_to_send(found, int((positions < 0).sum()))
-    snapshot.note(found, digests, [status] * len(people))
+def record(snapshot: Snapshot, people: dict[int, str], status: str = "added") -> None:
+    """Record people as about to be sent, and then as confirmed."""
+    _, found = snapshot.find(list(people))
+    _, found["digest"] = snapshot.compare(payloads(people), found)
+    snapshot.record_sending(found)
+    snapshot.record_confirmed(found, [status] * len(people))
 
 
 def forget(snapshot: Snapshot, numbers: Sequence[int]) -> None:
-    """Note people as removed."""
+    """Record people as removed."""
     _, found = snapshot.find(numbers)
-    snapshot.note_removed(found)
+    snapshot.record_removed(found)
 
 
 def held(snapshot: Snapshot) -> set[int]:

@@ -19,14 +19,13 @@ from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.snapshots import account_of
 from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.snapshot.__main__ import main
-from airflow_provider_octopush.snapshot.queries import look_into
-from airflow_provider_octopush.snapshot.recovery import recover
+from airflow_provider_octopush.snapshot.commands import look_into, recover
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
 from airflow_provider_octopush.storage.snapshot_path import open_store
 from tests.conftest import SetConnection
 from tests.operators.nights import LIST, SECRET, Nights, check, number, people
-from tests.snapshot.snapshots import KEYS, READING, MemoryStore, forget, journal, kill, note, open_snapshot
+from tests.snapshot.snapshots import KEYS, READING, MemoryStore, forget, journal, kill, open_snapshot, record
 
 TASK = ("--list-name", LIST, "--dag-id", "dag", "--task-id", "task")
 
@@ -102,7 +101,7 @@ def leave_dead_run(command: Command, to_send: list[int], to_remove: list[int], *
     snapshot = open_snapshot(open_store(str(command.path)), "dead run", identity=identity, **{"reading": None, **run})
     journal(snapshot, map(digits, to_send), map(digits, to_remove))
     if confirmed:
-        note(snapshot, {digits(n): "Zoé" for n in confirmed})
+        record(snapshot, {digits(n): "Zoé" for n in confirmed})
         snapshot.flush()
     kill(snapshot)
 
@@ -185,7 +184,7 @@ def test_show_tells_of_a_run_that_was_killed(nights: Nights, command: Command) -
     before = contents(command.path.parent)
     output = command("show").output
     assert "contacts: 32\n  has: 29\n  may be there: 2\n  may be gone: 1\nruns: a run that began at 20" in output
-    assert output.endswith("is under way, or was killed; it has noted what it does\n")
+    assert output.endswith("is under way, or was killed; it has recorded what it does\n")
     assert command.marks()[number(40)] == "has"
     command("find", stdin=number(1))
     assert contents(command.path.parent) == before, "who looks changes something"
@@ -195,7 +194,7 @@ def test_show_tells_of_a_first_run_that_was_killed_and_of_one_that_did_nothing_y
     leave_dead_run(command, [], [])
     output = command("show").output
     assert "generation: 0 (no run has come to its end yet)\n" in output
-    assert output.endswith("it has noted nothing yet\n")
+    assert output.endswith("it has recorded nothing yet\n")
     leave_dead_run(command, [1], [])
     assert "contacts: 1\n" in command("show").output
 
@@ -404,7 +403,7 @@ def test_where_nothing_is_left_there_is_nothing_to_recover(nights: Nights, comma
 
 def leave_dead_run_in(store: MemoryStore, **options: Any) -> None:
     with open_snapshot(store) as snapshot:
-        note(snapshot, {33612345678: "Zoé"})
+        record(snapshot, {33612345678: "Zoé"})
         snapshot.replace()
     dead = open_snapshot(store, "run 2", **options)
     journal(dead, [33612345679])
@@ -431,38 +430,38 @@ def test_a_run_that_begins_meanwhile_recovers_what_was_left_itself() -> None:
     assert (store.snapshot, store.parts) == before
 
 
-def test_a_recovery_forgets_neither_that_numbers_were_read_otherwise_nor_how() -> None:
+def test_a_recovery_forgets_neither_that_numbers_were_read_differently_nor_how() -> None:
     store = MemoryStore()
     leave_dead_run_in(store)
     recover(store, KEYS, "account")
     with open_snapshot(store, "run 3") as snapshot:
-        assert not snapshot.reads_otherwise
+        assert not snapshot.reads_differently
     store = MemoryStore()
     leave_dead_run_in(store, reading={"default_region": ["ES"]})
     assert recover(store, KEYS, "account") == 2
     for reading in (READING, {"default_region": ["ES"]}):
         with open_snapshot(store, "run 3", reading=reading) as snapshot:
-            assert snapshot.reads_otherwise
+            assert snapshot.reads_differently
     with open_snapshot(store, "run 3") as snapshot:
         snapshot.replace()
     with open_snapshot(store, "run 4") as snapshot:
-        assert not snapshot.reads_otherwise
+        assert not snapshot.reads_differently
 
 
 def test_a_reading_that_is_not_known_is_no_objection_and_is_known_after_the_next_run() -> None:
     store = MemoryStore()
     with open_snapshot(store, reading=None) as snapshot:
-        note(snapshot, {33612345678: "Zoé", 33612345679: "Ana"})
+        record(snapshot, {33612345678: "Zoé", 33612345679: "Ana"})
         snapshot.replace()
     with open_snapshot(store, "run 2", reading=None) as snapshot:
         forget(snapshot, [33612345679])
         snapshot.replace(forgets=True)
     with open_snapshot(store, "run 3") as snapshot:
-        assert not snapshot.reads_otherwise
+        assert not snapshot.reads_differently
         # Nothing has changed.
         snapshot.replace()
     with open_snapshot(store, "run 4", reading={"default_region": ["ES"]}) as snapshot:
-        assert snapshot.reads_otherwise
+        assert snapshot.reads_differently
 
 
 def test_whoever_looks_while_a_run_ends_is_told_to_look_again() -> None:
@@ -472,7 +471,7 @@ def test_whoever_looks_while_a_run_ends_is_told_to_look_again() -> None:
 
     def end(operation: str) -> None:
         nonlocal ended
-        if operation == "fetch_addition" and not ended:
+        if operation == "fetch_entry" and not ended:
             ended = True
             recover(store, KEYS, "account")
 
@@ -513,7 +512,7 @@ def test_a_path_that_leads_nowhere_and_an_error_that_nobody_thought_of_quote_not
     def fail(*_: object) -> None:
         raise LookupError(number(1))
 
-    monkeypatch.setattr(Snapshot, "note_about_to_send", fail)
+    monkeypatch.setattr(Snapshot, "record_sending", fail)
     assert "adopt failed with LookupError" in command.refused("adopt", *TASK, file)
     assert not contents(nights.snapshot_path), "a sign was left"
     monkeypatch.setattr(command, "path", "nothing://there")

@@ -19,13 +19,14 @@ from airflow_provider_octopush.exceptions import (
     SnapshotUnreadableError,
     SupersededError,
 )
+from airflow_provider_octopush.snapshot import other_runs
 from airflow_provider_octopush.snapshot import records as records_module
 from airflow_provider_octopush.snapshot import snapshot as snapshot_module
 from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, are, statuses_of
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
-from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
-from tests.snapshot.snapshots import KEYS, MemoryStore, forget, held, journal, kill, note, open_snapshot, same
+from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Counts, Identity, Progress
+from tests.snapshot.snapshots import KEYS, MemoryStore, forget, held, journal, kill, open_snapshot, record, same
 
 ZOE, ANA, BEN = 33612345678, 33612345679, 33612345680
 NUMBERS = st.integers(1, 10**20)
@@ -33,7 +34,7 @@ NUMBERS = st.integers(1, 10**20)
 
 def write(store: MemoryStore, people: dict[int, str], run: str = "run 1", **options: Any) -> None:
     with open_snapshot(store, run, **options) as snapshot:
-        note(snapshot, people)
+        record(snapshot, people)
         snapshot.replace()
 
 
@@ -41,12 +42,12 @@ class KilledError(BaseException):
     pass
 
 
-def test_what_was_noted_is_there_the_next_night() -> None:
+def test_what_was_recorded_is_there_the_next_night() -> None:
     store = MemoryStore()
     with open_snapshot(store) as snapshot:
         assert snapshot.first_run
-        note(snapshot, {ZOE: "Zoé", ANA: "Ana"})
-        snapshot.note_opted_out(3)
+        record(snapshot, {ZOE: "Zoé", ANA: "Ana"})
+        snapshot.record_opted_out(3)
         assert snapshot.replace() == 2
 
     with open_snapshot(store, "run 2") as snapshot:
@@ -69,17 +70,17 @@ def test_a_snapshot_is_a_dictionary_that_only_grows_on_disk(nights: list[dict[in
                 assert held(snapshot) == model.keys()
                 assert all(same(snapshot, model))
                 forget(snapshot, [number for number, name in changes.items() if name is None and number in model])
-                note(snapshot, {number: name for number, name in changes.items() if name is not None})
+                record(snapshot, {number: name for number, name in changes.items() if name is not None})
                 for number, name in changes.items():
                     model.pop(number, None) if name is None else model.update({number: name})
                 assert snapshot.replace() == len(model)
-        assert len(store.parts) <= 1, "additions that are in the snapshot are left behind"
+        assert len(store.parts) <= 1, "entries that are in the snapshot are left behind"
 
 
 def test_nothing_readable_of_a_person_is_stored() -> None:
     store = MemoryStore()
     with open_snapshot(store) as snapshot:
-        note(snapshot, {ZOE: "Zoé"})
+        record(snapshot, {ZOE: "Zoé"})
         snapshot.flush()
         snapshot.replace()
         parts = list(store.parts.values())
@@ -93,34 +94,34 @@ def test_another_secret_sees_nothing_alike() -> None:
     assert not {ours.tobytes()[i : i + 4] for i in range(22)} & {theirs.tobytes()[i : i + 4] for i in range(22)}
 
 
-def test_what_was_noted_before_a_kill_is_known_to_the_next_try() -> None:
+def test_what_was_recorded_before_a_kill_is_known_to_the_next_try() -> None:
     store = MemoryStore()
     write(store, {ZOE: "Zoé"})
     killed = open_snapshot(store, "run 2")
-    note(killed, {ANA: "Ana"})
-    note(killed, {ZOE: "Zoë"}, "updated")
-    killed.note_counts(requests=2)
+    record(killed, {ANA: "Ana"})
+    record(killed, {ZOE: "Zoë"}, "updated")
+    killed.record_counts(Counts(requests=2))
     killed.flush()
-    note(killed, {BEN: "not flushed"})
+    record(killed, {BEN: "not flushed"})
     kill(killed)
 
     with open_snapshot(store, "run 2") as retry:
         assert held(retry) == {ZOE, ANA}
         assert statuses_of(retry.find([ZOE, ANA, BEN])[1]) == ["updated", "added", None]
-        assert (retry.noted.before, retry.noted.noted, retry.noted.counts) == (1, 1, {"requests": 2})
-        note(retry, {BEN: "Ben"})
+        assert retry.progress == Progress(0, 1, 1, 0, Counts(requests=2))
+        record(retry, {BEN: "Ben"})
         assert retry.replace() == 3
 
 
 def test_another_run_goes_on_from_there_as_well() -> None:
     store = MemoryStore()
     killed = open_snapshot(store, "run 1")
-    note(killed, {ANA: "Ana"})
+    record(killed, {ANA: "Ana"})
     killed.flush()
     kill(killed)
     with open_snapshot(store, "run 2") as snapshot:
         assert snapshot.first_run, "there is still no snapshot"
-        assert snapshot.noted.before == 1
+        assert snapshot.progress.before == 1
         assert same(snapshot, {ANA: "Ana"}) == [True]
         assert statuses_of(snapshot.find([ANA])[1]) == [None]
         snapshot.replace()
@@ -133,7 +134,7 @@ def test_what_was_confirmed_is_noted_within_half_a_minute(monkeypatch: pytest.Mo
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     store = MemoryStore()
     with open_snapshot(store) as snapshot:
-        note(snapshot, {ANA: "Ana"})
+        record(snapshot, {ANA: "Ana"})
         snapshot.look_if_due()
         assert len(store.parts) == 1
         now[0] += 30
@@ -144,19 +145,19 @@ def test_what_was_confirmed_is_noted_within_half_a_minute(monkeypatch: pytest.Mo
 def test_a_store_that_fails_meanwhile_costs_nothing_when_it_is_back_at_the_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(snapshot_module, "LOOKED_AFTER", 0)
+    monkeypatch.setattr(other_runs, "LOOKED_AFTER", 0)
     store = MemoryStore()
 
     def fail(_: str) -> None:
         raise OSError("down")
 
     with open_snapshot(store) as snapshot:
-        note(snapshot, {ANA: "Ana"})
+        record(snapshot, {ANA: "Ana"})
         store.before = fail
         snapshot.look_if_due()
-        assert "could not be noted" in caplog.text
+        assert "could not be recorded" in caplog.text
         store.before = lambda _: None
-        note(snapshot, {BEN: "Ben"})
+        record(snapshot, {BEN: "Ben"})
         assert snapshot.replace() == 2
 
 
@@ -177,12 +178,12 @@ def test_a_torn_snapshot_is_refused_wherever_it_is_cut_or_changed() -> None:
             open_snapshot(store, "run 2")
 
 
-def test_a_torn_or_missing_addition_is_refused() -> None:
+def test_a_torn_or_missing_entry_is_refused() -> None:
     for damage in ("cut", "missing"):
         store = MemoryStore()
         killed = open_snapshot(store)
         for number in (ANA, BEN, ZOE):
-            note(killed, {number: "x"})
+            record(killed, {number: "x"})
             killed.flush()
         kill(killed)
         second = sorted(store.parts)[2]
@@ -190,7 +191,7 @@ def test_a_torn_or_missing_addition_is_refused() -> None:
             store.parts[second] = store.parts[second][:-1]
         else:
             del store.parts[second]
-        with pytest.raises(SnapshotUnreadableError, match="addition"):
+        with pytest.raises(SnapshotUnreadableError, match="journal"):
             open_snapshot(store, "run 2")
 
 
@@ -231,7 +232,7 @@ def test_a_new_secret_before_the_old_one_opens_the_numbers_and_no_more() -> None
     with open_snapshot(store, "run 2", keys=[new, *KEYS]) as snapshot:
         assert held(snapshot) == {ANA, BEN, ZOE}
         assert same(snapshot, {ANA: "Ana", BEN: "Ben"}) == [False, False]
-        note(snapshot, {ANA: "Ana"}, "updated")
+        record(snapshot, {ANA: "Ana"}, "updated")
         assert snapshot.replace() == 3
     with open_snapshot(store, "run 3", keys=[new]) as snapshot:
         assert same(snapshot, {ANA: "Ana"}) == [True]
@@ -257,28 +258,28 @@ def test_a_run_that_is_older_than_what_a_killed_one_was_about_to_do_has_nothing_
         open_snapshot(store, "run 0", date="2026-11-24T00:00:00+00:00")
 
 
-def test_it_says_when_numbers_are_read_otherwise() -> None:
+def test_it_says_when_numbers_are_read_differently() -> None:
     store = MemoryStore()
     write(store, {ANA: "Ana"})
     with open_snapshot(store, "run 2", reading={"default_region": ["BE"]}) as snapshot:
-        assert snapshot.reads_otherwise
+        assert snapshot.reads_differently
         snapshot.replace()
     with open_snapshot(store, "run 3", reading={"default_region": ["BE"]}) as snapshot:
-        assert not snapshot.reads_otherwise
+        assert not snapshot.reads_differently
 
 
-def test_of_two_runs_at_a_time_the_older_ends_and_nothing_it_noted_is_lost() -> None:
+def test_of_two_runs_at_a_time_the_older_ends_and_nothing_it_recorded_is_lost() -> None:
     store = MemoryStore()
     write(store, {ZOE: "Zoé"})
     first, second = open_snapshot(store, "run 2"), open_snapshot(store, "run 3")
-    note(first, {ANA: "Ana"})
-    note(second, {BEN: "Ben", ZOE: "Zoë"})
+    record(first, {ANA: "Ana"})
+    record(second, {BEN: "Ben", ZOE: "Zoë"})
     forget(first, [ZOE])
     first.flush()
     second.flush()
-    second.check_alone()
+    second.other_runs.check_alone()
     with pytest.raises(SupersededError, match="max_active_runs"):
-        first.check_alone()
+        first.other_runs.check_alone()
     second.close()
     first.close()
     with open_snapshot(store, "run 4") as snapshot:
@@ -294,10 +295,10 @@ def test_what_a_run_writes_that_was_taken_over_long_ago_is_a_hint_and_no_hole() 
     journal(suspended, [ANA])
     for run in ("run 3", "run 4"):
         with open_snapshot(store, run) as snapshot:
-            note(snapshot, {ZOE: run}, "updated")
+            record(snapshot, {ZOE: run}, "updated")
             snapshot.replace()
     positions, found = suspended.find([ANA])
-    suspended.note(found, found["digest"], ["added"] * len(positions))
+    suspended.record_confirmed(found, ["added"] * len(positions))
     suspended.flush()
     kill(suspended)
     with open_snapshot(store, "run 5") as snapshot:
@@ -314,7 +315,7 @@ def test_a_run_ends_whose_sign_was_tidied_away_by_a_newer_one_that_found_nothing
     write(store, {}, "run 3")
     journal(suspended, [ANA])
     with pytest.raises(SupersededError):
-        suspended.check_alone()
+        suspended.other_runs.check_alone()
     kill(suspended)
     with open_snapshot(store, "run 4") as snapshot:
         assert held(snapshot) == {ZOE, ANA}
@@ -333,7 +334,7 @@ def test_whatever_two_runs_do_at_a_time_nobody_who_may_be_on_the_list_is_forgott
         try:
             journal(snapshot, [number])
             yield
-            snapshot.check_alone()
+            snapshot.other_runs.check_alone()
         except SnapshotError:
             snapshot.close()
             return
@@ -342,7 +343,7 @@ def test_whatever_two_runs_do_at_a_time_nobody_who_may_be_on_the_list_is_forgott
         yield
         if rng.random() < 0.7:
             _, found = snapshot.find([number])
-            snapshot.note(found, found["digest"], ["added"])
+            snapshot.record_confirmed(found, ["added"])
             snapshot.flush()
         yield
         # Between the look at the others and the putting in place is the gap that no object store can close.
@@ -391,7 +392,7 @@ def test_whatever_an_erasure_and_a_run_do_at_a_time_nobody_is_brought_back_or_fo
         with open_snapshot(store, "run 2") as snapshot:
             rows = {BEN, *held(snapshot)}
             journal(snapshot, rows)
-            snapshot.check_alone()
+            snapshot.other_runs.check_alone()
             on_list.update(rows)
             snapshot.replace()
         return True
@@ -401,11 +402,11 @@ def test_whatever_an_erasure_and_a_run_do_at_a_time_nobody_is_brought_back_or_fo
             store, "erasure", identity=Identity("account", "Customers", None), reading=None, erases=True
         ) as snapshot:
             _, found = snapshot.find([ZOE])
-            snapshot.check_alone()
-            snapshot.note_removing(found)
+            snapshot.other_runs.check_alone()
+            snapshot.record_removing(found)
             on_list.discard(ZOE)
-            snapshot.note_removed(found)
-            snapshot.check_alone()
+            snapshot.record_removed(found)
+            snapshot.other_runs.check_alone()
             snapshot.replace(forgets=True)
         return True
 
@@ -447,7 +448,7 @@ def test_a_snapshot_restored_from_an_earlier_night_is_known_as_such() -> None:
     store.snapshot = yesterday
     with open_snapshot(store, "run 3") as snapshot:
         assert same(snapshot, {ANA: "Ana", ZOE: "Zoé"}) == [False, False], "who was removed would be taken for there"
-        note(snapshot, {ANA: "Ana"}, "updated")
+        record(snapshot, {ANA: "Ana"}, "updated")
         snapshot.replace()
     with open_snapshot(store, "run 4") as snapshot:
         assert same(snapshot, {ANA: "Ana"}) == [True]
@@ -457,7 +458,7 @@ def test_a_removal_whose_end_nobody_knows_is_told_the_next_night() -> None:
     store = MemoryStore()
     write(store, {ANA: "Ana", ZOE: "Zoé"})
     killed = open_snapshot(store, "run 2")
-    killed.note_removing(killed.find([ZOE])[1])
+    killed.record_removing(killed.find([ZOE])[1])
     kill(killed)
     with open_snapshot(store, "run 3") as snapshot:
         _, found = snapshot.find([ANA, ZOE])
@@ -470,7 +471,7 @@ def test_a_plan_leaves_the_store_alone() -> None:
     write(store, {ANA: "Ana"})
     before = (store.snapshot, dict(store.parts))
     with open_snapshot(store, "run 2", writes=False) as snapshot:
-        note(snapshot, {BEN: "Ben"})
+        record(snapshot, {BEN: "Ben"})
         snapshot.flush()
     assert (store.snapshot, store.parts) == before
 
@@ -479,7 +480,7 @@ def test_forgetting_needs_the_secret_only_and_leaves_nothing_behind() -> None:
     store = MemoryStore()
     write(store, {ANA: "Ana", ZOE: "Zoé"}, date="2026-11-25T00:00:00+00:00")
     killed = open_snapshot(store, "run 2", date="2026-11-26T00:00:00+00:00")
-    note(killed, {ZOE: "Zoë", BEN: "Ben"})
+    record(killed, {ZOE: "Zoë", BEN: "Ben"})
     killed.flush()
     kill(killed)
     with open_snapshot(store, "erasure", identity=Identity("account", None, None), reading=None) as snapshot:
@@ -490,7 +491,7 @@ def test_forgetting_needs_the_secret_only_and_leaves_nothing_behind() -> None:
     assert all(sealed not in content for content in [store.snapshot or b"", *store.parts.values()])
     with open_snapshot(store, "run 3", date="2026-11-26T00:00:00+00:00") as snapshot:
         assert held(snapshot) == {ANA, BEN}
-        assert not snapshot.reads_otherwise
+        assert not snapshot.reads_differently
 
 
 def test_a_signal_between_any_two_steps_leaves_counts_that_add_up() -> None:
@@ -504,7 +505,7 @@ def test_a_signal_between_any_two_steps_leaves_counts_that_add_up() -> None:
         snapshot.flush()
         kill(snapshot)
         with open_snapshot(store, "run 2") as retry:
-            assert retry.size == retry.noted.before + retry.noted.noted - retry.noted.removed
+            assert retry.size == retry.progress.after
             retry.replace()
 
 
@@ -521,8 +522,8 @@ def _interrupt(snapshot: Snapshot, lines: int) -> None:
 
     sys.settrace(trace)
     try:
-        note(snapshot, {BEN: "Ben"})
-        note(snapshot, {ZOE: "Zoé"})
+        record(snapshot, {BEN: "Ben"})
+        record(snapshot, {ZOE: "Zoé"})
         forget(snapshot, [ANA])
     except KilledError:
         pass

@@ -10,9 +10,9 @@ from typing import IO, Any
 import pytest
 
 from airflow_provider_octopush.exceptions import SupersededError
-from airflow_provider_octopush.snapshot.store import Store
+from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 from airflow_provider_octopush.storage.snapshot_path import open_store
-from tests.snapshot.snapshots import held, note, open_snapshot
+from tests.snapshot.snapshots import held, open_snapshot, record
 
 
 @pytest.fixture(params=["local", "file URI", "S3"])
@@ -28,16 +28,16 @@ def test_a_snapshot_is_kept_from_one_night_to_the_next(path: str) -> None:
     for night in range(4):
         with open_snapshot(open_store(path), f"run {night}") as snapshot:
             assert held(snapshot) == set(range(100, 100 + night))
-            note(snapshot, {100 + night: "x"})
+            record(snapshot, {100 + night: "x"})
             snapshot.flush()
-            assert len(open_store(path).additions()) == 2 + (night > 0)
+            assert len(open_store(path).entries()) == 2 + (night > 0)
             snapshot.replace()
-        assert open_store(path).additions() == ["last"]
+        assert open_store(path).entries() == ["head"]
 
 
 def test_what_a_killed_run_noted_is_found(path: str) -> None:
     killed = open_snapshot(open_store(path))
-    note(killed, {101: "x"})
+    record(killed, {101: "x"})
     killed.flush()
     del killed
     with open_snapshot(open_store(path), "run 2") as snapshot:
@@ -46,7 +46,7 @@ def test_what_a_killed_run_noted_is_found(path: str) -> None:
 
 def test_two_runs_at_a_time_are_found_out(path: str) -> None:
     first, second = open_snapshot(open_store(path)), open_snapshot(open_store(path), "run 2")
-    assert len(open_store(path).additions()) == 2
+    assert len(open_store(path).entries()) == 2
     with pytest.raises(SupersededError):
         first.replace()
     second.replace()
@@ -58,9 +58,9 @@ def test_what_is_not_there_is_no_error(path: str) -> None:
     store = open_store(path)
     assert store.fetch() is None
     assert store.fetch_beginning() is None
-    assert store.additions() == []
-    assert store.fetch_addition("nothing") is None
-    store.remove_additions(["nothing"])
+    assert store.entries() == []
+    assert store.fetch_entry("nothing") is None
+    store.remove_entries(["nothing"])
 
 
 def test_an_upload_that_fails_leaves_the_old_snapshot_in_place(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,15 +85,15 @@ def test_a_local_snapshot_is_its_owners_affair(tmp_path: Path) -> None:
     try:
         path = tmp_path / "new" / "folder" / "customers.snapshot"
         with open_snapshot(open_store(str(path))) as snapshot:
-            note(snapshot, {101: "x"})
+            record(snapshot, {101: "x"})
             snapshot.flush()
-            additions = path.with_name("customers.snapshot.additions")
-            files = list(additions.iterdir())
+            journal = path.with_name("customers.snapshot.journal")
+            files = list(journal.iterdir())
             snapshot.replace()
             assert len(files) == 2
-        for file in (path, *additions.iterdir()):
+        for file in (path, *journal.iterdir()):
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        for folder in (path.parent, path.parent.parent, additions):
+        for folder in (path.parent, path.parent.parent, journal):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     finally:
         os.umask(previous)
@@ -113,14 +113,14 @@ def _killed(_: int) -> None:
 
 def test_what_a_killed_process_left_behind_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(str(tmp_path / "customers.snapshot"))
-    store.put_addition("a-000000", _file(b"whole"))
+    store.put_entry("a-000000", _file(b"whole"))
     _killed_while_writing(lambda: store.put(_file(b"half")), monkeypatch)
-    _killed_while_writing(lambda: store.put_addition("b-000001", _file(b"half")), monkeypatch)
+    _killed_while_writing(lambda: store.put_entry("b-000001", _file(b"half")), monkeypatch)
     assert sum(path.name.startswith(".") for path in tmp_path.rglob("*")) == 2
     store.put(_file(b"whole"))
-    store.remove_additions([])
+    store.remove_entries([])
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
-    assert files == ["customers.snapshot", "customers.snapshot.additions/a-000000"]
+    assert files == ["customers.snapshot", "customers.snapshot.journal/a-000000"]
 
 
 def test_what_belongs_to_a_neighbour_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def _file(content: bytes) -> IO[bytes]:
     return file
 
 
-def _content(store: Store) -> bytes:
+def _content(store: SnapshotStore) -> bytes:
     file: Any = store.fetch()
     with file:
         file.seek(0)

@@ -9,8 +9,9 @@ import pytest
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
+from airflow_provider_octopush.sync.changes import Changes
 from airflow_provider_octopush.sync.diff import Diff
-from tests.snapshot.snapshots import MemoryStore, note, open_snapshot
+from tests.snapshot.snapshots import MemoryStore, open_snapshot, record
 
 ONE, TWO, THREE = 33612340001, 33612340002, 33612340003
 
@@ -20,7 +21,7 @@ def snapshot() -> Iterator[Snapshot]:
     """A snapshot that holds two contacts."""
     store = MemoryStore()
     with open_snapshot(store) as first:
-        note(first, {ONE: "Zoé", TWO: "Zoé"})
+        record(first, {ONE: "Zoé", TWO: "Zoé"})
         first.replace()
     with open_snapshot(store, "run 2") as second:
         yield second
@@ -34,9 +35,9 @@ def select(diff: Diff, *contacts: Contact) -> list[Contact]:
     return diff.select(diff.screen(list(contacts), []).contacts).contacts
 
 
-@pytest.mark.parametrize("resend", [False, True])
-def test_it_is_one_whose_row_says_what_the_list_has(snapshot: Snapshot, *, resend: bool) -> None:
-    diff = Diff(snapshot, resend=resend)
+@pytest.mark.parametrize("full_refresh", [False, True])
+def test_it_is_one_whose_row_says_what_the_list_has(snapshot: Snapshot, *, full_refresh: bool) -> None:
+    diff = Diff(snapshot, Changes(snapshot), full_refresh=full_refresh)
     select(diff, contact(ONE, "Ana"), contact(THREE))
     known_good = [diff.known_good]
     select(diff, contact(TWO))
@@ -44,7 +45,7 @@ def test_it_is_one_whose_row_says_what_the_list_has(snapshot: Snapshot, *, resen
 
 
 def test_it_is_none_that_opted_out(snapshot: Snapshot) -> None:
-    diff = Diff(snapshot)
+    diff = Diff(snapshot, Changes(snapshot))
     diff.opt_out([ONE])
     assert select(diff, contact(ONE)) == []
     known_good = [diff.known_good]

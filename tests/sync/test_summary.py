@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyRejectedError
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES, Outcome
+from airflow_provider_octopush.sync.merge import MissingSummaryError, merge_summaries
 from airflow_provider_octopush.sync.summary import (
     REASONS_MAX,
     ListSummary,
-    MissingSummaryError,
     Summary,
-    merge_summaries,
 )
 
 

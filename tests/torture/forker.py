@@ -23,7 +23,7 @@ from airflow_provider_octopush.operators import failures  # noqa: F401 - as abov
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.phones import reader  # noqa: F401 - as above
 from airflow_provider_octopush.simulator import Simulator
-from airflow_provider_octopush.sync import sync  # noqa: F401 - as above
+from airflow_provider_octopush.sync import create  # noqa: F401 - as above
 from tests.airflow_runs import TaskInstance
 from tests.torture.runs import LIST, make_rows
 from tests.torture.tasks import Job, Try, connection

@@ -21,7 +21,7 @@ from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Simulator
-from airflow_provider_octopush.snapshot import opening, snapshot
+from airflow_provider_octopush.snapshot import opening, other_runs, snapshot
 from airflow_provider_octopush.storage.snapshot_path import LocalStore
 from airflow_provider_octopush.sync import list_sync
 from tests.airflow_runs import TaskInstance
@@ -159,7 +159,7 @@ class Job:
             patched.setenv("AIRFLOW_CONN_OCTOPUSH_DEFAULT", self.connection)
             without_waiting(patched)
             patched.setattr(opening, "WAITED_FOR", 0.0)
-            note_often(patched)
+            record_often(patched)
             troubles = Troubles(self.seed, longest=self.longest)
             open_at(patched, lambda: TroubledStore(LocalStore(Path(self.snapshot_path)), troubles))
             operator = self.one.operator(self.snapshot_path)
@@ -175,9 +175,9 @@ def open_at(monkeypatch: pytest.MonkeyPatch, store: Callable[[], Any]) -> None:
     monkeypatch.setattr("airflow_provider_octopush.storage.snapshot_path.open_store", lambda _: store())
 
 
-def note_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs note what was confirmed all the time: what they do in hours, they do in a second."""
-    monkeypatch.setattr(snapshot, "LOOKED_AFTER", 0.0)
+def record_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs record what was confirmed all the time: what they do in hours, they do in a second."""
+    monkeypatch.setattr(other_runs, "LOOKED_AFTER", 0.0)
     monkeypatch.setattr(snapshot, "GROWN_BY", 0.0)
     monkeypatch.setattr(list_sync, "LOOK", 0.001)
 

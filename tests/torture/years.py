@@ -29,16 +29,16 @@ from airflow_provider_octopush.exceptions import SnapshotError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.payloads import ContactItem
 from airflow_provider_octopush.simulator import Behaviour, Simulator
+from airflow_provider_octopush.snapshot.journal import Run
 from airflow_provider_octopush.snapshot.opening import open_snapshot
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
-from airflow_provider_octopush.snapshot.tries import Run
 from airflow_provider_octopush.sync.summary import ListSummary
 from tests.snapshot.snapshots import held
 from tests.torture.killed import Forker
 from tests.torture.runs import FAULTS, LIST, KilledError, check
 from tests.torture.stores import Folder, Memory, Place, TroubledStore, Troubles
-from tests.torture.tasks import DOES_NOT_OPEN, Ended, Job, SignalError, Try, connection, note_often, open_at
+from tests.torture.tasks import DOES_NOT_OPEN, Ended, Job, SignalError, Try, connection, open_at, record_often
 
 NUMBERS = [f"+3361234{n:04}" for n in range(60)]
 #: People who opted out and were never customers.
@@ -188,7 +188,7 @@ class Year:
         self.simulator.reset(Behaviour())
         open_at(self.monkeypatch, lambda: TroubledStore(self.place.open(), self.process))
         if self.longest:
-            note_often(self.monkeypatch)
+            record_often(self.monkeypatch)
         self._connect()
         if rng.random() < 0.5:
             self.by_hand(rng.sample(NUMBERS, 3))

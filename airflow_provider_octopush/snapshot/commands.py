@@ -1,7 +1,8 @@
-"""What a person may ask of a snapshot: what it says of itself, whether it holds numbers, and all that it holds."""
+"""What a person may ask of a snapshot: what it says of itself, which numbers it holds, and to take over a dead run."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import islice
@@ -11,20 +12,20 @@ import numpy as np
 
 from airflow_provider_octopush.exceptions import SnapshotMissingError
 from airflow_provider_octopush.phones.possible import PossibleNumbers
-from airflow_provider_octopush.snapshot.marks import DOUBTFUL, MAY_BE_GONE
+from airflow_provider_octopush.snapshot.journal import Run, began, erases
+from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, MAY_BE_THERE
 from airflow_provider_octopush.snapshot.opening import open_snapshot
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
-from airflow_provider_octopush.snapshot.store import Store
-from airflow_provider_octopush.snapshot.tries import Run, began, erases
+from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 
 #: Lines looked up at a time, and the characters of one that may hold a number.
 _TOGETHER = 10_000
 _LINE_MAX = 100
 
 
-class State(StrEnum):
+class Presence(StrEnum):
     """What a snapshot says of a number; of several forms of one line, the first of these counts."""
 
     HAS = "has"
@@ -33,19 +34,19 @@ class State(StrEnum):
     NOT_THERE = "not there"
 
 
-def _state_of(mark: int) -> State:
+def _presence_of(mark: int) -> Presence:
     if mark in MAY_BE_GONE:
-        return State.MAY_BE_GONE
+        return Presence.MAY_BE_GONE
     # A contact whose removal was refused is there.
-    return State.MAY_BE_THERE if mark in DOUBTFUL else State.HAS
+    return Presence.MAY_BE_THERE if mark in MAY_BE_THERE else Presence.HAS
 
 
-_STATES = [_state_of(mark) for mark in range(256)]
+_PRESENCES = [_presence_of(mark) for mark in range(256)]
 
 
-def look_into(store: Store, keys: Sequence[Keys], account: str, run: Run | None = None) -> Snapshot:
+def look_into(store: SnapshotStore, keys: Sequence[Keys], account: str, run: Run | None = None) -> Snapshot:
     """
-    Open a snapshot with all that runs have noted beside it.
+    Open a snapshot with all that runs have recorded beside it.
 
     :param keys: of all secrets.
     :param account: that it has to be of.
@@ -57,18 +58,34 @@ def look_into(store: Store, keys: Sequence[Keys], account: str, run: Run | None 
     if snapshot.first_run and not snapshot.unfinished:
         snapshot.close()
         raise SnapshotMissingError(
-            f"there is no snapshot at {store.name}, and no run has noted anything beside it: check the path. "
+            f"there is no snapshot at {store.name}, and no run has recorded anything beside it: check the path. "
             "SyncListOperator writes one at the end of its first run"
         )
     return snapshot
 
 
+def recover(store: SnapshotStore, keys: Sequence[Keys], account: str) -> int | None:
+    """
+    Put what dead runs have recorded into the snapshot, as the next run would; so a run that still goes on ends.
+
+    What the next run may do stays the same: which runs are older, and whether numbers are read differently.
+
+    :param keys: of all secrets; the first one writes.
+    :param account: that the snapshot has to be of.
+    :return: how many contacts it holds now; None when no run has left anything.
+    :raises SupersededError: when another run has begun meanwhile, which does the same itself.
+    :raises SnapshotError: another of its subclasses, when the snapshot cannot be relied on.
+    """
+    with look_into(store, keys, account, Run(f"recover {secrets.token_hex(8)}")) as snapshot:
+        return snapshot.replace() if snapshot.unfinished and not snapshot.is_blank else None
+
+
 def described(snapshot: Snapshot) -> Iterator[str]:
-    """Give the lines of what a snapshot says of itself, without any number of a person."""
+    """Give the lines of what a snapshot says of itself, without any phone number."""
     header = snapshot.header
     marks = sum((np.bincount(block["mark"], minlength=256) for block in snapshot.records.blocks()), np.zeros(256, int))
-    counts = dict.fromkeys([State.HAS, State.MAY_BE_THERE, State.MAY_BE_GONE], 0)
-    for state, number in zip(_STATES, marks.tolist(), strict=True):
+    counts = dict.fromkeys([Presence.HAS, Presence.MAY_BE_THERE, Presence.MAY_BE_GONE], 0)
+    for state, number in zip(_PRESENCES, marks.tolist(), strict=True):
         counts[state] += number
     yield f"snapshot: {snapshot.name}\n"
     yield f"format: {FORMAT}\n"
@@ -84,8 +101,8 @@ def described(snapshot: Snapshot) -> Iterator[str]:
         yield f"  {state}: {number:,}\n"
     for name, last in sorted(snapshot.unfinished.items()):
         what = "an erasure" if erases(name) else "a run"
-        noted = "has noted what it does" if last else "has noted nothing yet"
-        yield f"runs: {what} that began at {began(name).isoformat()} is under way, or was killed; it {noted}\n"
+        recorded = "has recorded what it does" if last else "has recorded nothing yet"
+        yield f"runs: {what} that began at {began(name).isoformat()} is under way, or was killed; it {recorded}\n"
     if not snapshot.unfinished:
         yield "runs: none is under way, and none was killed\n"
 
@@ -99,10 +116,10 @@ def exported(snapshot: Snapshot) -> Iterator[str]:
     yield "phone_number,mark\n"
     for block in snapshot.records.blocks():
         numbers = zip(snapshot.numbers(block), block["mark"].tolist(), strict=True)
-        yield "".join([f"+{number},{_STATES[mark]}\n" for number, mark in numbers])
+        yield "".join([f"+{number},{_PRESENCES[mark]}\n" for number, mark in numbers])
 
 
-def looked_up(snapshot: Snapshot, lines: Iterable[str]) -> Iterator[tuple[int, str, State | None]]:
+def looked_up(snapshot: Snapshot, lines: Iterable[str]) -> Iterator[tuple[int, str, Presence | None]]:
     """
     Look up numbers.
 
@@ -118,13 +135,13 @@ def looked_up(snapshot: Snapshot, lines: Iterable[str]) -> Iterator[tuple[int, s
         wanted = sorted(set().union(*forms))
         positions, found = snapshot.find(wanted)
         states = {
-            number: _STATES[mark]
+            number: _PRESENCES[mark]
             for number, position, mark in zip(wanted, positions.tolist(), found["mark"].tolist(), strict=True)
             if position >= 0
         }
         for (line, text), numbers in zip(texts, forms, strict=True):
-            of_each = [states.get(number, State.NOT_THERE) for number in numbers]
-            yield line, text, min(of_each, key=list(State).index, default=None)
+            of_each = [states.get(number, Presence.NOT_THERE) for number in numbers]
+            yield line, text, min(of_each, key=list(Presence).index, default=None)
 
 
 def _forms(possible: PossibleNumbers, text: str) -> frozenset[int]:

@@ -18,8 +18,9 @@ from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushRateLimitError, OctopushServerError
 from airflow_provider_octopush.payloads import ContactItem, ContactPayload
 from airflow_provider_octopush.phones.reader import PhoneReader
-from airflow_provider_octopush.sync import sync as sync_module
-from airflow_provider_octopush.sync.sync import ContactSync, Frames, KilledError
+from airflow_provider_octopush.sync import create
+from airflow_provider_octopush.sync.create import ContactSync, Frames, KilledError
+from airflow_provider_octopush.sync.summary import Summary
 from tests.delivery.apis import Items, Payloads, delivery_to
 
 
@@ -44,14 +45,13 @@ def frames(*each: pd.DataFrame) -> Callable[[], Frames]:
     return open_frames
 
 
-def contact_sync(api: Any, chunk_size: int = 200, concurrency: int = 1) -> ContactSync:
+def contact_sync(api: Any, chunk_size: int = 200, concurrency: int = 1, retries: int = 0) -> ContactSync[Summary]:
     return ContactSync(
         ContactMapper({}, PhoneReader()),
-        delivery_to(api, Backoff(0)),
+        delivery_to(api, Backoff(retries)),
+        Summary(),
         chunk_size=chunk_size,
         concurrency=concurrency,
-        list_name="L",
-        tag_name="T",
     )
 
 
@@ -132,7 +132,7 @@ def test_a_run_that_fails_does_not_wait_for_the_delays_of_the_others(failing: st
         raise OctopushServerError("down", status_code=503, retry_after=60)
 
     started = time.monotonic()
-    sync = ContactSync(ContactMapper({}, PhoneReader()), delivery_to(post, Backoff(5)), chunk_size=1, concurrency=2)
+    sync = contact_sync(post, chunk_size=1, concurrency=2, retries=5)
     with pytest.raises(OctopushCredentialsError):
         sync.run(frames(frame("+33600000000", "+33600000001")))
     assert time.monotonic() - started < 5
@@ -152,7 +152,7 @@ def test_a_request_to_slow_down_holds_for_all_threads() -> None:
         return [{**payload, "status": "added"} for payload in payloads]
 
     numbers = [f"+336000000{n:02}" for n in range(20)]
-    sync = ContactSync(ContactMapper({}, PhoneReader()), delivery_to(post, Backoff(5)), chunk_size=1, concurrency=4)
+    sync = contact_sync(post, chunk_size=1, concurrency=4, retries=5)
     summary = sync.run(frames(frame(*numbers)))
     assert (summary.added, summary.requests, summary.retries) == (20, 21, 1)
     in_the_pause = [moment for moment in times if 0.02 < moment - times[0] < 0.5]
@@ -170,7 +170,7 @@ def test_statuses_that_are_not_documented_are_counted_and_not_shown(
 
 
 def test_progress_is_told_during_a_long_run(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_module, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(create, "PROGRESS_SECONDS", 0.0)
     with caplog.at_level(logging.INFO):
         contact_sync(Api(), chunk_size=1).run(frames(frame("+33149706565", "+33149706566")))
     assert "2 rows read, 2 contacts confirmed, " in caplog.text
@@ -219,16 +219,17 @@ def test_the_next_chunk_is_read_and_encoded_while_one_is_on_its_way() -> None:
             encoded.release()
         return [ContactItem(payload["phone_number"], "added") for payload in msgspec.json.decode(body)]
 
-    sync = ContactSync(ContactMapper({}, PhoneReader()), Delivery(encode, post, Backoff(0)), chunk_size=1)
+    sync = ContactSync(ContactMapper({}, PhoneReader()), Delivery(encode, post, Backoff(0)), Summary(), chunk_size=1)
     numbers = [f"+336000000{n:02}" for n in range(3)]
     assert sync.run(frames(*map(frame, numbers))).added == 3
 
 
 class TestEndedFromOutside:
-    def sync(self, post: Any, release: threading.Event, concurrency: int) -> ContactSync:
+    def sync(self, post: Any, release: threading.Event, concurrency: int) -> ContactSync[Summary]:
         return ContactSync(
             ContactMapper({}, PhoneReader()),
             delivery_to(post, Backoff(5)),
+            Summary(),
             chunk_size=1,
             concurrency=concurrency,
             abort=release.set,
@@ -283,7 +284,7 @@ class TestEndedFromOutside:
                 sync.kill()
                 yield frame("+33600000000")
 
-        sync = ContactSync(ContactMapper({}, PhoneReader()), None, chunk_size=1)
+        sync = ContactSync(ContactMapper({}, PhoneReader()), None, Summary(), chunk_size=1)
         with pytest.raises(KilledError, match="told to end after 0 contacts were confirmed"):
             sync.run(endless)
 

@@ -1,4 +1,4 @@
-"""The whole way of the rows of one run: mapping, duplicates out, chunks, delivery, counts."""
+"""Rows → contacts on a list: mapping, duplicates out, chunks, delivery, counts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import gc
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain, compress, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers, duplicate
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.contacts.contact import Contact
     from airflow_provider_octopush.contacts.mapping import ContactMapper
+    from airflow_provider_octopush.sync.diff import Diff
 
 log = logging.getLogger(__name__)
 
 #: Rows, as a source gives them: DataFrames of dtype object.
 Frames: TypeAlias = "Generator[pd.DataFrame, None, None]"
+
+AnySummary = TypeVar("AnySummary", bound=Summary)
 
 PROGRESS_SECONDS = 10.0
 
@@ -41,31 +44,6 @@ class Rejects(Protocol):
 
     def write(self, rejections: Sequence[Rejection]) -> None:
         """Append rejected rows."""
-
-
-class Diff(Protocol):
-    """What is known of a list, so that only the rest is sent."""
-
-    @property
-    def known_good(self) -> Contact | None:
-        """A contact that the list has, exactly as it would be sent; None where none is known."""
-
-    def screen(
-        self, contacts: list[Contact], rejections: list[Rejection]
-    ) -> tuple[list[Contact], list[Rejection], int]:
-        """Return the contacts and rejections without those of people who opted out; and how many rows these were."""
-
-    def select(self, contacts: Sequence[Contact]) -> tuple[list[Contact], Mapping[str, int]]:
-        """Return the contacts to send; and outcome → how many others."""
-
-    def note(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
-        """Note contacts that Octopush confirmed, with the status of each."""
-
-    def put_back(self, contacts: Sequence[Contact]) -> None:
-        """Note that contacts are as they were: every request with them was refused."""
-
-    def leave(self, contacts: Sequence[Contact]) -> None:
-        """Leave contacts as they are noted: they were sent, and nobody knows what became of them."""
 
 
 class _Job(NamedTuple):
@@ -84,41 +62,33 @@ class KilledError(Exception):
     """The run was told to end before it was through: what it had not confirmed is sent by the next one."""
 
 
-class ContactSync:
+class ContactSync(Generic[AnySummary]):
     """
     Brings the rows of one run to one list.
 
     :param mapper: turns rows into contacts.
     :param delivery: sends chunks of contacts; None sends nothing and counts what would be sent as skipped.
+    :param summary: that counts; it holds what an earlier try has counted of chunks, requests, retries and seconds.
     :param chunk_size: contacts in a chunk.
     :param concurrency: chunks on their way at a time. While they are, the next ones are read and checked.
     :param patience: seconds that what is under way is waited for when the run fails.
     :param abort: ends the requests that are under way, called when the run is told to end.
-    :param list_name: the list, for the summary.
-    :param tag_name: the tag, for the summary.
     :param rejects: where rejected rows are written; None writes them nowhere.
-    :param rejects_path: URI of that place, for the summary.
-    :param diff: what is known of the list; None sends every contact.
-    :param earlier: what an earlier try has counted of chunks, requests, retries and seconds.
-    :param kind: of the summary.
+    :param diff: compares contacts with what is known of the list; None sends every contact.
     """
 
     def __init__(
         self,
         mapper: ContactMapper,
         delivery: Delivery | None,
+        summary: AnySummary,
         *,
         chunk_size: int,
         concurrency: int = 1,
         patience: float = 90.0,
         abort: Callable[[], None] | None = None,
-        list_name: str | None = None,
-        tag_name: str | None = None,
         rejects: Rejects | None = None,
-        rejects_path: str | None = None,
         diff: Diff | None = None,
-        earlier: Mapping[str, float] | None = None,
-        kind: type[Summary] = Summary,
     ) -> None:
         self._mapper = mapper
         self._delivery = delivery
@@ -129,38 +99,20 @@ class ContactSync:
         self._is_killed = False
         self._rejects = rejects
         self._diff = diff
-        self._earlier = earlier or {}
-        #: Never changed, only replaced, so that a signal finds one or the other and nothing in between.
-        self._summary = kind(
-            list_name=list_name,
-            tag_name=tag_name,
-            chunks=int(self._earlier.get("chunks", 0)),
-            validate_only=delivery is None,
-            rejects_path=rejects_path,
-        )
-        self._begun = 0
+        self._earlier = summary
+        #: What has had an outcome until now. Never changed, only replaced: a signal finds one or the other.
+        self.summary = summary
+        #: How many contacts, from the first, were sent or are under way.
+        self.begun = 0
+        #: Names of the values of each rejection.
+        self.fields = mapper.fields
         self._seen = SeenNumbers()
         self._rejected: list[Rejection] = []
         self._deferred: list[_Job] = []
         self._stopped: BaseException | None = None
         self._started = self._progress_told = time.monotonic()
 
-    @property
-    def fields(self) -> Sequence[str]:
-        """Names of the values of each rejection."""
-        return self._mapper.fields
-
-    @property
-    def summary(self) -> Summary:
-        """What has had an outcome until now."""
-        return self._summary
-
-    @property
-    def begun(self) -> int:
-        """How many contacts, from the first, were sent or are under way."""
-        return self._begun
-
-    def run(self, open_frames: Callable[[], Frames]) -> Summary:
+    def run(self, open_frames: Callable[[], Frames]) -> AnySummary:
         """
         Send everything, and count what became of all of it.
 
@@ -178,47 +130,20 @@ class ContactSync:
         """
         Read and check all rows, and send nothing yet.
 
-        :param open_frames: gives the rows, as DataFrames of dtype object.
         :param take: called with the contacts that are to be sent. All other rows have their outcome.
-        :raises ColumnError: when a column that is asked for is not there.
-        :raises KilledError: when it was told to end.
         """
         with self._accounted(), closing(open_frames()) as frames:
             for contacts in self._contacts(frames):
                 take(contacts)
 
-    def send(self, contacts: Iterator[Contact]) -> Summary:
-        """
-        Send what :meth:`read` gave.
-
-        :return: the counts, which add up.
-        :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
-        :raises KilledError: when it was told to end.
-        """
+    def send(self, contacts: Iterator[Contact]) -> AnySummary:
+        """Send what :meth:`read` gave, and return the counts, which add up."""
         known_good = None if self._diff is None else self._diff.known_good
         if self._delivery is not None and known_good is not None:
             self._delivery.note_known_good(known_good)
         with self._accounted():
             self._send_all(contacts)
         return self._ended()
-
-    def count_unsent(self, number: int) -> None:
-        """Count contacts that :meth:`read` gave, and that are not sent."""
-        self._count(unsent=number)
-
-    def count_planned(self, added: int, updated: int) -> None:
-        """Count contacts that :meth:`read` gave as what would become of them."""
-        self._count(added=added, updated=updated)
-
-    def add_seconds(self, seconds: float) -> None:
-        """Count time that was spent elsewhere; what the run spends itself is counted anyway."""
-        self._summary = replace(self.summary, duration_seconds=self.summary.duration_seconds + seconds)
-
-    def _count(self, **outcomes: int) -> None:
-        summary = self._counted([])
-        for outcome, number in outcomes.items():
-            summary.count(outcome, number)
-        self._summary = summary
 
     @contextmanager
     def _accounted(self) -> Iterator[None]:
@@ -229,13 +154,13 @@ class ContactSync:
             self._flush_rejected()
             self._count_requests()
 
-    def _ended(self) -> Summary:
+    def _ended(self) -> AnySummary:
         self.summary.check()
         self._tell_unknown_statuses()
         return self.summary
 
     def kill(self) -> None:
-        """End the run, from another thread: nothing more is sent, and nobody waits for an answer."""
+        """End the run, from another thread: nothing more is sent, and no answer is waited for."""
         self._is_killed = True
         self._stop_sending(and_wait_for_nothing=True)
 
@@ -251,7 +176,7 @@ class ContactSync:
         try:
             while True:
                 # Left open, it would keep its threads for as long as somebody holds the error.
-                with closing(pipeline.run(jobs, self._note_start)) as all_done:
+                with closing(pipeline.run(jobs, self._begin)) as all_done:
                     for done in all_done:
                         self._settle(done)
                 self._check_not_stopped()
@@ -277,9 +202,9 @@ class ContactSync:
         for frame in frames:
             self._check_not_killed()
             contacts, rejections = self._mapper.map(frame, self.summary.read + 1)
-            opted_out = 0
+            others: Counter[str] = Counter()
             if self._diff is not None:
-                contacts, rejections, opted_out = self._diff.screen(contacts, rejections)
+                contacts, rejections, others["opted_out"] = self._diff.screen(contacts, rejections)
             is_new = self._seen.add_all([contact.number for contact in contacts])
             if not all(is_new):
                 rejections += [
@@ -289,15 +214,12 @@ class ContactSync:
                 ]
                 rejections.sort(key=attrgetter("row"))
                 contacts = list(compress(contacts, is_new))
-            summary = self._counted(rejections)
-            summary.read += len(frame)
             if self._diff is not None:
-                if opted_out:
-                    summary.count("opted_out", opted_out)
-                contacts, others = self._diff.select(contacts)
-                for outcome, number in others.items():
-                    summary.count(outcome, number)
-            self._summary = summary
+                contacts, compared = self._diff.select(contacts)
+                others += compared
+            summary = self._counted(rejections, others)
+            summary.read += len(frame)
+            self.summary = summary
             self._flush_rejected()
             self._tell_progress()
             yield contacts
@@ -324,9 +246,9 @@ class ContactSync:
         if and_wait_for_nothing and self._abort is not None:
             self._abort()
 
-    def _note_start(self, job: _Job) -> None:
+    def _begin(self, job: _Job) -> None:
         # One that was deferred starts again later.
-        self._begun = max(self._begun, job.end)
+        self.begun = max(self.begun, job.end)
 
     def _settle(self, done: Sequence[Done[_Job, ChunkResult | None]]) -> None:
         """
@@ -335,15 +257,15 @@ class ContactSync:
         :raises OctopushError: when one has failed for good; what is known of the others is counted before.
         """
         answered = [(one.job.chunk, one.result) for one in done if one.result is not None]
-        summary = self._counted([rejection for _, result in answered for rejection in result.rejections])
+        confirmed: Counter[str] = Counter()
         for chunk, result in answered:
             if self._diff is not None:
-                self._note_confirmed(self._diff, chunk.contacts, result)
-            summary.chunks += 1
-            for outcome, number in result.confirmed.items():
-                summary.count(outcome, number)
+                _record(self._diff, chunk.contacts, result)
+            confirmed += result.confirmed
+        summary = self._counted([rejection for _, result in answered for rejection in result.rejections], confirmed)
+        summary.chunks += len(answered)
         self._deferred += [one.job for one in done if one.result is None and one.error is None]
-        self._summary = summary
+        self.summary = summary
         self._flush_rejected()
         self._count_requests()
         self._tell_progress()
@@ -356,33 +278,25 @@ class ContactSync:
             # That they were stopped is none: what comes next is, such as that the source has failed.
             self._stopped = errors[0]
 
-    def _note_confirmed(self, diff: Diff, contacts: Sequence[Contact], result: ChunkResult) -> None:
-        for together, statuses in result.answers:
-            confirmed = [status in STATUSES for status in statuses]
-            diff.note(list(compress(together, confirmed)), list(compress(map(str, statuses), confirmed)))
-        if result.refused:
-            diff.put_back(result.refused)
-        rejected = {rejection.row for rejection in result.rejections}
-        rejected.difference_update(contact.row for contact in result.refused)
-        if rejected:
-            diff.leave([contact for contact in contacts if contact.row in rejected])
-
-    def _counted(self, rejections: Sequence[Rejection]) -> Summary:
-        """Return the counts with these rejections among them; and keep the rejections to be written."""
+    def _counted(self, rejections: Sequence[Rejection], others: Counter[str]) -> AnySummary:
+        """Return the counts with these among them; and keep the rejections to be written."""
         summary = replace(self.summary, reasons=self.summary.reasons.copy())
         for rejection in rejections:
             summary.count_rejection(rejection)
+        for outcome, number in others.items():
+            summary.count(outcome, number)
         if self._rejects is not None:
             self._rejected += rejections
         return summary
 
     def _count_requests(self) -> None:
-        summary = self._counted([])
-        if self._delivery is not None:
-            summary.requests = int(self._earlier.get("requests", 0)) + self._delivery.requests
-            summary.retries = int(self._earlier.get("retries", 0)) + self._delivery.retries
-        summary.duration_seconds = self._earlier.get("duration_seconds", 0.0) + time.monotonic() - self._started
-        self._summary = summary
+        sender, earlier = self._delivery, self._earlier
+        self.summary = replace(
+            self.summary,
+            requests=earlier.requests + (0 if sender is None else sender.requests),
+            retries=earlier.retries + (0 if sender is None else sender.retries),
+            duration_seconds=earlier.duration_seconds + time.monotonic() - self._started,
+        )
 
     def _flush_rejected(self) -> None:
         if self._rejects is not None and self._rejected:
@@ -408,6 +322,21 @@ class ContactSync:
                 "they count as other. A status may quote a contact, so only the rejects file has it (rejects_path)",
                 self.summary.other,
             )
+
+
+def _record(diff: Diff, contacts: Sequence[Contact], result: ChunkResult) -> None:
+    """Record what became of the contacts of a chunk."""
+    for together, statuses in result.answers:
+        is_confirmed = [status in STATUSES for status in statuses]
+        diff.record_confirmed(
+            list(compress(together, is_confirmed)), [status for status in statuses if status in STATUSES]
+        )
+    if result.refused:
+        diff.put_back(result.refused)
+    rejected = {rejection.row for rejection in result.rejections}
+    rejected.difference_update(contact.row for contact in result.refused)
+    if rejected:
+        diff.leave([contact for contact in contacts if contact.row in rejected])
 
 
 @contextmanager

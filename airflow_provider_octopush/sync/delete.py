@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,19 +17,20 @@ from airflow_provider_octopush.contacts.duplicates import SeenNumbers, duplicate
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.delivery.removal import Candidate, Removal, Removed
-from airflow_provider_octopush.delivery.retry import StoppedError
+from airflow_provider_octopush.delivery.retry import Backoff, StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError
 from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
-from airflow_provider_octopush.snapshot.marks import DOUBTFUL, MAY_BE_GONE, Mark, are
+from airflow_provider_octopush.snapshot.marks import Mark
+from airflow_provider_octopush.sync.apply import Delete, candidate_of
+from airflow_provider_octopush.sync.create import Frames, KilledError
 from airflow_provider_octopush.sync.summary import DeletionSummary
-from airflow_provider_octopush.sync.sync import Frames, KilledError
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.mapping import RowReader
     from airflow_provider_octopush.snapshot.records import Array
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
-    from airflow_provider_octopush.sync.sync import Rejects
+    from airflow_provider_octopush.sync.create import Rejects
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class _Asked(NamedTuple):
     """
 
     row: int
-    record: Any
+    record: Array | None
 
 
 class ContactDeletion:
@@ -66,9 +67,10 @@ class ContactDeletion:
 
     :param rows: reads number and region of each row.
     :param possible: tells which numbers a row may stand for.
-    :param make_removal: makes the part that removes.
+    :param delete: removes 1 to 200 numbers.
+    :param backoff: how often and how late a removal is repeated that failed in passing.
     :param summary: with nothing counted yet.
-    :param snapshot: of a list, opened to erase people; None where there is none.
+    :param snapshot: of a list, opened to erase contacts; None where there is none.
     :param rejects: where rejected rows are written; None writes them nowhere.
     """
 
@@ -76,7 +78,8 @@ class ContactDeletion:
         self,
         rows: RowReader,
         possible: PossibleNumbers,
-        make_removal: Callable[..., Removal[_Asked]],
+        delete: Delete,
+        backoff: Backoff,
         summary: DeletionSummary,
         snapshot: Snapshot | None = None,
         rejects: Rejects | None = None,
@@ -85,12 +88,13 @@ class ContactDeletion:
         self._possible = possible
         self._rejects = rejects
         self._snapshot = snapshot
-        has_removed = snapshot is not None and snapshot.noted.removed > 0
-        self._removal = make_removal(
+        self._removal: Removal[_Asked] = Removal(
+            delete,
+            backoff,
             begin=self._begin,
-            note=self._note,
-            restore=self._restore,
-            has_removed=has_removed,
+            note=self._record_removed,
+            restore=self._record_kept,
+            has_removed=snapshot is not None and snapshot.progress.removed > 0,
             believes_refusals=True,
         )
         self._outcomes: list[_Outcome] = []
@@ -103,17 +107,17 @@ class ContactDeletion:
 
     def run(self, open_frames: Callable[[], Frames]) -> DeletionSummary:
         """
-        Remove the numbers, and forget in the snapshot whom that concerns.
+        Remove the numbers, and forget them in the snapshot.
 
         :param open_frames: gives the rows.
         :return: the counts, which add up.
         :raises SnapshotConflictError: when a run has begun meanwhile that writes the snapshot.
-        :raises OctopushError: when the run cannot go on; who is gone is forgotten.
+        :raises OctopushError: when the run cannot go on; what is gone is forgotten.
         :raises KilledError: when it was told to end.
         """
         started = time.monotonic()
         if self._snapshot is not None and self._snapshot.first_run:
-            log.warning("there is no snapshot at %s, so nobody is forgotten there", self._snapshot.name)
+            log.warning("there is no snapshot at %s, so nothing is forgotten there", self._snapshot.name)
         try:
             self._remove(open_frames)
         except KilledError:
@@ -123,11 +127,11 @@ class ContactDeletion:
                 self._forget()
             except Exception:
                 # The failure that ended the run is the one to be seen.
-                log.exception("who is gone could not be forgotten in the snapshot: run the task again")
+                log.exception("what is gone could not be forgotten in the snapshot: run the task again")
             raise
         if self._snapshot is not None:
-            # Whom this did not forget, because nobody knew of them, a run may have added meanwhile.
-            self._snapshot.check_alone()
+            # What the snapshot did not hold, a run may have added meanwhile.
+            self._snapshot.other_runs.check_alone()
         self._forget()
         self.summary.duration_seconds = time.monotonic() - started
         self.summary.check()
@@ -138,7 +142,7 @@ class ContactDeletion:
         Check that all numbers are gone.
 
         :raises TooManyRejectedError: when more rows could not be read than may be.
-        :raises ContactsKeptError: when Octopush refused to remove numbers, or it is not known whose they are.
+        :raises ContactsKeptError: when Octopush refused to remove numbers, or it is not known which they are.
         """
         self.summary.check_rejected(max_rejected)
         if self.summary.ambiguous:
@@ -203,18 +207,19 @@ class ContactDeletion:
                 for number, record, new in zip(numbers, records, is_new, strict=True):
                     if new:
                         self.summary.numbers += not self.summary.validate_only
-                        yield self._candidate(number, _Asked(len(self._outcomes) - 1, record))
+                        mark = Mark.KNOWN if record is None else int(record["mark"])
+                        yield candidate_of(number, mark, _Asked(len(self._outcomes) - 1, record))
             for rejection in rejections:
                 self.summary.count_rejection(rejection)
             if self._rejects is not None and rejections:
                 self._rejects.write(rejections)
 
-    def _chosen(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[Any]]:
+    def _chosen(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[Array | None]]:
         """
         Choose among the numbers that a row may stand for.
 
         :return: those that the snapshot holds, or all where it holds none, with its records; nothing where it holds
-            more than one person's.
+            more than one.
         """
         if self._snapshot is None:
             return numbers, [None] * len(numbers)
@@ -226,18 +231,6 @@ class ContactDeletion:
             return [], []
         return [numbers[place] for place in held], [found[place] for place in held]
 
-    def _candidate(self, number: int, asked: _Asked) -> Candidate[_Asked]:
-        if asked.record is None:
-            return Candidate(f"+{number}", asked)
-        return Candidate(
-            f"+{number}",
-            asked,
-            may_be_gone=bool(are(asked.record, MAY_BE_GONE)),
-            is_unconfirmed=bool(are(asked.record, DOUBTFUL)),
-            was_refused=bool(asked.record["mark"] == Mark.REFUSED),
-            was_asked=bool(asked.record["mark"] == Mark.OWN_REMOVING),
-        )
-
     def _count(self, candidate: Candidate[_Asked], outcome: _Outcome) -> None:
         row = candidate.record.row
         self._outcomes[row] = max(self._outcomes[row], outcome)
@@ -247,26 +240,26 @@ class ContactDeletion:
     def _begin(self, candidates: Sequence[Candidate[_Asked]]) -> None:
         if self._snapshot is None:
             return
-        # A run that has begun meanwhile may add whom the snapshot did not hold.
-        self._snapshot.check_alone()
+        # A run that has begun meanwhile may add what the snapshot did not hold.
+        self._snapshot.other_runs.check_alone()
         if len(records := _held(candidates)):
-            self._snapshot.note_removing(records)
+            self._snapshot.record_removing(records)
 
-    def _note(self, candidates: Sequence[Candidate[_Asked]]) -> None:
+    def _record_removed(self, candidates: Sequence[Candidate[_Asked]]) -> None:
         for candidate in candidates:
             self._count(candidate, _Outcome.ABSENT if candidate.is_presumed else _Outcome.REMOVED)
         if self._snapshot is not None and len(records := _held(candidates)):
-            self._snapshot.note_removed(records)
+            self._snapshot.record_removed(records)
 
-    def _restore(self, candidates: Sequence[Candidate[_Asked]]) -> None:
+    def _record_kept(self, candidates: Sequence[Candidate[_Asked]]) -> None:
         if self._snapshot is not None and len(records := _held(candidates)):
-            self._snapshot.note_kept(records)
+            self._snapshot.record_kept(records)
 
     def _forget(self) -> None:
         if self._snapshot is None or self.summary.validate_only:
             return
-        self.summary.forgotten = self._snapshot.noted.removed
-        if not (self._snapshot.noted.records or self._snapshot.others):
+        self.summary.forgotten = self._snapshot.progress.removed
+        if not (self._snapshot.progress.records or self._snapshot.others):
             return
         self._snapshot.replace(forgets=True)
 

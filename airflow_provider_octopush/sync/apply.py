@@ -1,0 +1,237 @@
+"""What a run does to a list once it is decided: it removes contacts, and records what became of each."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from airflow_provider_octopush.delivery.removal import Candidate, Removal
+from airflow_provider_octopush.delivery.retry import Backoff, StoppedError
+from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, MAY_BE_THERE, Mark, are
+from airflow_provider_octopush.snapshot.snapshot_file import Counts
+from airflow_provider_octopush.sync.changes import Change, Changes, ChangeState
+from airflow_provider_octopush.sync.create import ContactSync, KilledError
+from airflow_provider_octopush.sync.summary import ListSummary
+
+if TYPE_CHECKING:
+    from airflow_provider_octopush.snapshot.records import Array, Records
+    from airflow_provider_octopush.snapshot.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+Known = TypeVar("Known")
+
+#: Removes 1 to 200 numbers; raises a subclass of OctopushError.
+Delete = Callable[[Sequence[str]], None]
+
+#: Contacts looked at together when they are removed.
+_TOGETHER = 10_000
+
+
+class _Held(NamedTuple):
+    """A contact that is removed: what the snapshot holds of it, where, and why it is removed."""
+
+    record: Array
+    position: int
+    change: Change
+
+
+@dataclass
+class Kept:
+    """
+    Contacts that are kept although they should be removed.
+
+    :param number: how many.
+    :param reasons: why.
+    :param fails: whether that is a failure.
+    :param unsettled: contacts of which it is not known whether they are gone.
+    :param full_message: what Octopush said when it refused to remove some, in its own words.
+    """
+
+    number: int = 0
+    reasons: list[str] = field(default_factory=list)
+    fails: bool = False
+    unsettled: int = 0
+    full_message: str | None = None
+
+    def add(self, number: int, reason: str, *, fails: bool = True) -> None:
+        """Count contacts that are kept."""
+        if number:
+            self.number += number
+            self.reasons.append(reason)
+            self.fails |= fails
+
+
+class Apply:
+    """
+    Does what was decided, and records it in the snapshot's journal.
+
+    :param sync: that sends.
+    :param delete: that removes.
+    :param backoff: how often and how late a removal is repeated that failed in passing.
+    :param snapshot: opened.
+    :param changes: where what becomes of contacts is written.
+    """
+
+    def __init__(
+        self, sync: ContactSync[ListSummary], delete: Delete, backoff: Backoff, snapshot: Snapshot, changes: Changes
+    ) -> None:
+        self._sync = sync
+        self._snapshot = snapshot
+        self._changes = changes
+        self._earlier = snapshot.progress.counts
+        self._started = time.monotonic()
+        self._removal: Removal[_Held] = Removal(
+            delete,
+            backoff,
+            begin=self._begin,
+            note=self._record_removed,
+            restore=self._record_kept,
+            has_removed=snapshot.progress.removed > 0,
+        )
+        #: Contacts in the journal that no request to remove was sent for.
+        self._is_waiting = np.zeros(snapshot.size, bool)
+        self.removed_opted_out = self._earlier.removed_opted_out
+        self.kept = Kept()
+
+    def kill(self) -> None:
+        """End the run, from another thread: nothing more is sent, and no answer is waited for."""
+        self._removal.stop()
+        self._sync.kill()
+
+    def counts(self) -> Counts:
+        """Return what was counted until now, in all tries of the run."""
+        summary = self._sync.summary
+        return Counts(
+            chunks=summary.chunks,
+            requests=summary.requests + self._removal.requests,
+            retries=summary.retries + self._removal.retries,
+            duration_seconds=self._earlier.duration_seconds + time.monotonic() - self._started,
+            removed_opted_out=self.removed_opted_out,
+        )
+
+    def write_journal(self, to_send: Records, newly: int, to_remove: Array, *, is_whole: bool = True) -> None:
+        """
+        Record what is about to be sent and removed.
+
+        :param to_send: records of contacts.
+        :param newly: how many of them the snapshot does not hold.
+        :param to_remove: positions.
+        :param is_whole: whether this is all that the run does.
+        """
+        self._is_waiting[to_remove] = True
+        self._snapshot.write_journal(to_send, newly, np.sort(to_remove), is_whole=is_whole)
+        # Either this run sees a newer one, or the newer one has seen what this one is about to do.
+        self._snapshot.other_runs.check_alone()
+
+    def put_back_waiting(self) -> None:
+        """Record that contacts are as they were that the journal says are removed, if no request was sent for them."""
+        positions = np.flatnonzero(self._is_waiting)
+        self._is_waiting[positions] = False
+        for records in self._snapshot.records_at(positions):
+            self._snapshot.record_as_before(records)
+
+    def remove(self, positions: Array, change: Change) -> None:
+        """
+        Remove contacts; those that are not gone are counted in :attr:`kept`.
+
+        :param change: why.
+        :raises OctopushError: when the run cannot go on.
+        :raises KilledError: when it was told to end.
+        """
+        if not len(positions):
+            return
+        self._snapshot.other_runs.check_alone()
+        try:
+            self._removal.remove(self._candidates(positions, change))
+        except StoppedError:
+            raise KilledError("told to end while contacts were removed: run the task again for the rest") from None
+        finally:
+            removed = self._removal.removed
+            self._changes.write_removals([(one.number, Change.KEPT) for one in removed.kept], ChangeState.REFUSED)
+            self._changes.write_removals(_removals(removed.unsettled), ChangeState.UNCONFIRMED)
+        if removed.presumed:
+            log.warning(
+                "Octopush refused to remove %d contacts one by one, while it removed others: they are taken for not "
+                "there",
+                removed.presumed,
+            )
+        if removed.unsettled:
+            log.warning(
+                "Octopush refused to remove %d contacts that may be gone already (%s): a later run asks again",
+                len(removed.unsettled),
+                removed.said,
+            )
+        self.kept.unsettled += len(removed.unsettled)
+        self.kept.add(
+            len(removed.kept),
+            f"Octopush refused to remove {len(removed.kept):,} of them, and nothing shows that they are gone already "
+            f"({removed.said}): check that the list is still there, under this name",
+        )
+        if removed.kept:
+            self.kept.full_message = self.kept.full_message or removed.full_message
+
+    def _candidates(self, positions: Array, change: Change) -> Iterator[Candidate[_Held]]:
+        # First those that are there: one of them that is removed tells that the requests are right.
+        for is_doubtful in (False, True):
+            for start in range(0, len(positions), _TOGETHER):
+                part = positions[start : start + _TOGETHER]
+                (records,) = self._snapshot.records_at(part)
+                is_chosen = are(records, (*MAY_BE_GONE, *MAY_BE_THERE)) == is_doubtful
+                chosen = records[is_chosen]
+                numbers = self._snapshot.numbers(chosen)
+                for number, record, position in zip(numbers, chosen, part[is_chosen].tolist(), strict=True):
+                    yield candidate_of(number, int(record["mark"]), _Held(record, position, change))
+
+    def _begin(self, candidates: Sequence[Candidate[_Held]]) -> None:
+        positions = _positions(candidates)
+        self._is_waiting[positions] = False
+        self._changes.mark_asked(positions)
+
+    def _record_kept(self, candidates: Sequence[Candidate[_Held]]) -> None:
+        self._is_waiting[_positions(candidates)] = False
+        self._snapshot.record_kept(_records(candidates))
+
+    def _record_removed(self, candidates: Sequence[Candidate[_Held]]) -> None:
+        # A contact that another process may still send may be there again.
+        gone = [one for one in candidates if one.record.record["mark"] != Mark.TAKEN_OVER]
+        unsettled = [one for one in candidates if one.record.record["mark"] == Mark.TAKEN_OVER]
+        self.removed_opted_out += sum(one.record.change is Change.OPTED_OUT for one in gone)
+        self.kept.unsettled += len(unsettled)
+        self._snapshot.record_removed(_records(candidates), self.counts())
+        self._changes.write_removals(_removals(gone), ChangeState.DONE)
+        self._changes.write_removals(_removals(unsettled), ChangeState.UNCONFIRMED)
+
+
+def candidate_of(number: int, mark: int, known: Known) -> Candidate[Known]:
+    """
+    Return a number to be removed, with what the snapshot knows of it.
+
+    :param mark: in the snapshot.
+    :param known: what the caller knows it by.
+    """
+    return Candidate(
+        f"+{number}",
+        known,
+        may_be_gone=mark in MAY_BE_GONE,
+        is_unconfirmed=mark in MAY_BE_THERE,
+        was_refused=mark == Mark.REFUSED,
+        was_asked=mark == Mark.OWN_REMOVING,
+    )
+
+
+def _positions(candidates: Sequence[Candidate[_Held]]) -> list[int]:
+    return [one.record.position for one in candidates]
+
+
+def _records(candidates: Sequence[Candidate[_Held]]) -> Array:
+    return np.array([one.record.record for one in candidates])
+
+
+def _removals(candidates: Sequence[Candidate[_Held]]) -> list[tuple[str, Change]]:
+    return [(one.number, one.record.change) for one in candidates]
