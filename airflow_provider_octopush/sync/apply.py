@@ -178,11 +178,11 @@ class Apply:
 
     def _candidates(self, positions: Array, change: Change) -> Iterator[Candidate[_Held]]:
         # First those that are there: one of them that is removed tells that the requests are right.
-        for is_doubtful in (False, True):
+        for is_unsure in (False, True):
             for start in range(0, len(positions), _TOGETHER):
                 part = positions[start : start + _TOGETHER]
                 (records,) = self._snapshot.records_at(part)
-                is_chosen = are(records, (*MAY_BE_GONE, *MAY_BE_THERE)) == is_doubtful
+                is_chosen = are(records, (*MAY_BE_GONE, *MAY_BE_THERE)) == is_unsure
                 chosen = records[is_chosen]
                 numbers = self._snapshot.numbers(chosen)
                 for number, record, position in zip(numbers, chosen, part[is_chosen].tolist(), strict=True):
