@@ -13,7 +13,6 @@ from itertools import chain, compress, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers, duplicate
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.delivery.chunk_result import ChunkResult
@@ -47,12 +46,7 @@ class Rejects(Protocol):
 
 
 class _Job(NamedTuple):
-    """
-    A chunk to deliver.
-
-    :param chunk: the contacts, and how far they have come.
-    :param end: how many contacts the run has up to the last of these.
-    """
+    """A chunk to deliver, and how many contacts the run has up to its last one."""
 
     chunk: Chunk
     end: int
@@ -260,7 +254,7 @@ class ContactSync(Generic[AnySummary]):
         confirmed: Counter[str] = Counter()
         for chunk, result in answered:
             if self._diff is not None:
-                _record(self._diff, chunk.contacts, result)
+                self._diff.record(chunk.contacts, result)
             confirmed += result.confirmed
         summary = self._counted([rejection for _, result in answered for rejection in result.rejections], confirmed)
         summary.chunks += len(answered)
@@ -322,21 +316,6 @@ class ContactSync(Generic[AnySummary]):
                 "they count as other. A status may quote a contact, so only the rejects file has it (rejects_path)",
                 self.summary.other,
             )
-
-
-def _record(diff: Diff, contacts: Sequence[Contact], result: ChunkResult) -> None:
-    """Record what became of the contacts of a chunk."""
-    for together, statuses in result.answers:
-        is_confirmed = [status in STATUSES for status in statuses]
-        diff.record_confirmed(
-            list(compress(together, is_confirmed)), [status for status in statuses if status in STATUSES]
-        )
-    if result.refused:
-        diff.put_back(result.refused)
-    rejected = {rejection.row for rejection in result.rejections}
-    rejected.difference_update(contact.row for contact in result.refused)
-    if rejected:
-        diff.leave([contact for contact in contacts if contact.row in rejected])
 
 
 @contextmanager

@@ -50,12 +50,7 @@ class _Outcome(IntEnum):
 
 
 class _Asked(NamedTuple):
-    """
-    A number that is removed.
-
-    :param row: the place of its row among those that are asked about.
-    :param record: what the snapshot holds of it; None when it does not hold it.
-    """
+    """A number that is removed: the place of its row among those asked about, and what the snapshot holds of it."""
 
     row: int
     record: Array | None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, compress, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.phones.possible import country_codes, numbers_abroad, numbers_in
@@ -19,36 +20,11 @@ from airflow_provider_octopush.sync.contact_file import records_of
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.rejection import Rejection
+    from airflow_provider_octopush.delivery.chunk_result import ChunkResult
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
 
 #: Numbers looked up at a time.
 TOGETHER = 1_000
-
-
-class Selected(NamedTuple):
-    """
-    What is to be done with contacts.
-
-    :param contacts: those to send, with their records.
-    :param counts: outcome → how many others.
-    """
-
-    contacts: list[Contact]
-    counts: Counter[str]
-
-
-class Screened(NamedTuple):
-    """
-    Rows without those about numbers that opted out.
-
-    :param contacts: those that can be sent.
-    :param rejections: those that cannot.
-    :param opted_out: how many rows are about numbers that opted out.
-    """
-
-    contacts: list[Contact]
-    rejections: list[Rejection]
-    opted_out: int
 
 
 class Diff:
@@ -108,11 +84,14 @@ class Diff:
             positions, _ = self._snapshot.find(numbers[start : start + TOGETHER])
             flags[positions[positions >= 0]] = True
 
-    def screen(self, contacts: list[Contact], rejections: list[Rejection]) -> Screened:
+    def screen(
+        self, contacts: list[Contact], rejections: list[Rejection]
+    ) -> tuple[list[Contact], list[Rejection], int]:
         """
         Take out the rows about numbers that opted out; those of all others are not missing.
 
         :param rejections: with all numbers that each may be about.
+        :return: the others, and how many rows were taken out.
         """
         numbers = [contact.number for contact in contacts]
         self._look_in([*numbers, *(number for rejection in rejections for number in rejection.numbers)])
@@ -123,7 +102,7 @@ class Diff:
         kept = [rejection for rejection in rejections if not any(self._opted_out.have_all(list(rejection.numbers)))]
         opted_out += len(rejections) - len(kept)
         self._mark(self._is_seen, [number for rejection in kept for number in rejection.numbers])
-        return Screened(contacts, kept, opted_out)
+        return contacts, kept, opted_out
 
     def _look_in(self, numbers: Sequence[int]) -> None:
         """Read the texts of opt-outs also in the countries that appear for the first time."""
@@ -138,11 +117,12 @@ class Diff:
         while together := list(islice(texts, TOGETHER)):
             self._block(list(chain.from_iterable(numbers_in(digits, new) for digits in together)))
 
-    def select(self, contacts: Sequence[Contact]) -> Selected:
+    def select(self, contacts: Sequence[Contact]) -> tuple[list[Contact], Counter[str]]:
         """
         Tell which contacts are to be sent.
 
         :param contacts: screened, with numbers that no earlier call had.
+        :return: those, with their records; and outcome → how many others.
         """
         positions, records = self._snapshot.find([contact.number for contact in contacts])
         is_there = positions >= 0
@@ -169,7 +149,7 @@ class Diff:
             Contact(one.row, one.number, one.payload, one.values, content[start : start + size])
             for one, start in zip(compress(contacts, is_sent.tolist()), range(0, len(content), size), strict=True)
         ]
-        return Selected(to_send, counts)
+        return to_send, counts
 
     @property
     def known_good(self) -> Contact | None:
@@ -182,25 +162,27 @@ class Diff:
             return None
         return self._unchanged[0]
 
-    def record_confirmed(self, contacts: Sequence[Contact], statuses: Sequence[str]) -> None:
+    def record(self, contacts: Sequence[Contact], result: ChunkResult) -> None:
         """
-        Record contacts that Octopush confirmed.
+        Record what became of the contacts of a chunk.
 
-        :param statuses: for each ``added``, ``updated`` or ``skipped``.
+        Those of which every request was refused are as they were. Those that no answer confirms stay as the journal has
+        them: it is not known what became of them.
         """
-        if contacts:
-            self._snapshot.record_confirmed(records_of(contacts), statuses)
-            self._changes.write_sent(contacts, ChangeState.DONE)
-
-    def put_back(self, contacts: Sequence[Contact]) -> None:
-        """Record that contacts are as they were: every request with them was refused."""
-        _, before = self._snapshot.find_sealed(records_of(contacts))
-        self._snapshot.record_as_before(before)
-        self._changes.write_sent(contacts, ChangeState.REFUSED)
-
-    def leave(self, contacts: Sequence[Contact]) -> None:
-        """Leave contacts as the journal has them: it is not known what became of them."""
-        self._changes.write_sent(contacts, ChangeState.UNCONFIRMED)
+        for together, answers in result.answers:
+            statuses = [status for status in answers if status in STATUSES]
+            confirmed = list(compress(together, [status in STATUSES for status in answers]))
+            if confirmed:
+                self._snapshot.record_confirmed(records_of(confirmed), statuses)
+                self._changes.write_sent(confirmed, ChangeState.DONE)
+        if result.refused:
+            _, before = self._snapshot.find_sealed(records_of(result.refused))
+            self._snapshot.record_as_before(before)
+            self._changes.write_sent(result.refused, ChangeState.REFUSED)
+        unconfirmed = {rejection.row for rejection in result.rejections}
+        unconfirmed.difference_update(contact.row for contact in result.refused)
+        left = [contact for contact in contacts if contact.row in unconfirmed] if unconfirmed else []
+        self._changes.write_sent(left, ChangeState.UNCONFIRMED)
 
     def missing(self) -> Array:
         """Return the positions of contacts that no row was about and that have not opted out, after the last row."""

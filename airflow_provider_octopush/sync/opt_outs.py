@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ from airflow_provider_octopush.sync.limits import allowed
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.opt_outs import OptOutReader
-    from airflow_provider_octopush.phones.possible import Possible
     from airflow_provider_octopush.sync.create import Frames, Rejects
     from airflow_provider_octopush.sync.diff import Diff
 
@@ -46,7 +45,7 @@ class OptOuts:
 
         :param diff: is told of every number that one may stand for.
         """
-        read = OptOutsRead()
+        read, seen = OptOutsRead(), SeenNumbers()
         with closing(self.open_frames()) as frames:
             for frame in frames:
                 found = self.reader.read(frame)
@@ -57,7 +56,14 @@ class OptOuts:
                 ]
                 if self.rejects is not None and rejections:
                     self.rejects.write(rejections)
-                read.count([one.possible for one in found])
+                reasons = [one.possible.reason for one in found]
+                read.rows += len(found)
+                read.blank += reasons.count(PhoneReason.MISSING)
+                read.invalid += len(rejections)
+                read.reasons.update(rejection.reason for rejection in rejections)
+                read.readable += sum(
+                    seen.add_all([min(one.possible.numbers) for one in found if not one.possible.reason])
+                )
                 diff.opt_out(
                     {number for one in found for number in one.possible.numbers},
                     {one.possible.elsewhere for one in found if one.possible.elsewhere is not None},
@@ -74,23 +80,14 @@ class OptOutsRead:
     :param blank: of these, rows in which no number stands.
     :param invalid: of these, rows whose number cannot be read.
     :param readable: different people whose number can be read.
+    :param reasons: why numbers cannot be read → rows.
     """
 
     rows: int = 0
     blank: int = 0
     invalid: int = 0
     readable: int = 0
-    _reasons: Counter[str] = field(default_factory=Counter)
-    _seen: SeenNumbers = field(default_factory=SeenNumbers)
-
-    def count(self, found: Sequence[Possible]) -> None:
-        """Count rows."""
-        self.rows += len(found)
-        self.blank += sum(one.reason is PhoneReason.MISSING for one in found)
-        reasons = [one.reason.value for one in found if one.reason not in (None, PhoneReason.MISSING)]
-        self.invalid += len(reasons)
-        self._reasons.update(reasons)
-        self.readable += sum(self._seen.add_all([min(one.numbers) for one in found if one.reason is None]))
+    reasons: Counter[str] = field(default_factory=Counter)
 
     def check_whole(self, last: int, least: Limit | None) -> None:
         """
@@ -142,4 +139,4 @@ class OptOutsRead:
             )
 
     def _why(self) -> str:
-        return "; ".join(f"{number:,} × {reason}" for reason, number in sorted(self._reasons.items()))
+        return "; ".join(f"{number:,} × {reason}" for reason, number in sorted(self.reasons.items()))

@@ -12,15 +12,7 @@ from airflow_provider_octopush.sync.summary import Summary
 
 
 class _Default(NamedTuple):
-    """
-    What may be where nothing is written for a limit, and what is said of more.
-
-    :param part: one in so many contacts of the list.
-    :param least: contacts that always may.
-    :param text: both, in words.
-    :param what: what the limit is about.
-    :param check: what is to be checked.
-    """
+    """How many may be by default: a part of the list (10 is a tenth), at least some; and what is said of more."""
 
     part: int
     least: int

@@ -32,7 +32,8 @@ def contact(number: int, name: str = "Zoé") -> Contact:
 
 
 def select(diff: Diff, *contacts: Contact) -> list[Contact]:
-    return diff.select(diff.screen(list(contacts), []).contacts).contacts
+    screened, _, _ = diff.screen(list(contacts), [])
+    return diff.select(screened)[0]
 
 
 @pytest.mark.parametrize("full_refresh", [False, True])
