@@ -48,7 +48,6 @@ def look_into(store: SnapshotStore, keys: Sequence[Keys], account: str, run: Run
     """
     Open a snapshot with all that runs have recorded beside it.
 
-    :param keys: of all secrets.
     :param account: that it has to be of.
     :param run: that writes; None leaves everything as it is.
     :raises SnapshotMissingError: when there is nothing.
@@ -70,11 +69,8 @@ def recover(store: SnapshotStore, keys: Sequence[Keys], account: str) -> int | N
 
     What the next run may do stays the same: which runs are older, and whether numbers are read differently.
 
-    :param keys: of all secrets; the first one writes.
-    :param account: that the snapshot has to be of.
     :return: how many contacts it holds now; None when no run has left anything.
-    :raises SupersededError: when another run has begun meanwhile, which does the same itself.
-    :raises SnapshotError: another of its subclasses, when the snapshot cannot be relied on.
+    :raises SnapshotError: when another run has begun meanwhile, or the snapshot cannot be relied on.
     """
     with look_into(store, keys, account, Run(f"recover {secrets.token_hex(8)}")) as snapshot:
         return snapshot.replace() if snapshot.unfinished and not snapshot.is_blank else None
@@ -108,11 +104,7 @@ def described(snapshot: Snapshot) -> Iterator[str]:
 
 
 def exported(snapshot: Snapshot) -> Iterator[str]:
-    """
-    Give a CSV of all contacts, some ten thousand lines at a time: the number, and what is known of it.
-
-    :raises SnapshotUnreadableError: when a number cannot be opened.
-    """
+    """Give a CSV of all contacts, some ten thousand lines at a time: the number, and what is known of it."""
     yield "phone_number,mark\n"
     for block in snapshot.records.blocks():
         numbers = zip(snapshot.numbers(block), block["mark"].tolist(), strict=True)

@@ -99,12 +99,7 @@ class Try:
 
 
 def begin_try(store: SnapshotStore, keys: Keys, *, erases: bool, writes: bool) -> Try:
-    """
-    Begin a try, by a name that rises above all that are there, though the clocks of workers should differ.
-
-    :param erases: whether it erases people, and ends no run.
-    :param writes: False: it puts nothing.
-    """
+    """Begin a try, by a name that rises above all that are there, though the clocks of workers should differ."""
     others = [*entries_of(store.entries()), writer_of_snapshot(store), writer_of_head(store)] if writes else []
     stamp = max([time.time_ns(), *(stamp_of(other) + 1 for other in others if other)])
     return Try(store, keys, f"{stamp:016x}{secrets.token_hex(4)}{'x' * erases}", writes)

@@ -142,32 +142,18 @@ class Spool:
         self._file.close()
 
     def append(self, records: Array) -> None:
-        """
-        Write records behind all others.
-
-        :raises OSError: when there is no room.
-        """
+        """Write records behind all others; OSError when there is no room."""
         self._end = self.write(records, self._end)
 
     def extend(self, blocks: Iterable[Array]) -> Records:
-        """
-        Write blocks of records behind all others.
-
-        :return: all that was written.
-        :raises OSError: when there is no room.
-        """
+        """Write blocks of records behind all others, and return all that was written."""
         start = self._end
         for block in blocks:
             self.append(block)
         return self.records(start)
 
     def write(self, records: Array, position: int) -> int:
-        """
-        Write records from a position on.
-
-        :return: the position behind them.
-        :raises OSError: when there is no room.
-        """
+        """Write records from a position on, and return the position behind them; OSError when there is no room."""
         rest, place = memoryview(records.tobytes()), position * RECORD.itemsize
         while rest:
             written = os.pwrite(self._file.fileno(), rest, place)
@@ -175,22 +161,12 @@ class Spool:
         return position + len(records)
 
     def records(self, start: int = 0, end: int | None = None) -> Records:
-        """
-        Return the records in the order in which they were written.
-
-        :param start: the position of the first one.
-        :param end: the position behind the last one; None: all that were appended.
-        """
+        """Return the records from one position to another, as they were written; None: to the last."""
         return Records(self._file, start * RECORD.itemsize, (self._end if end is None else end) - start)
 
 
 def merged(old: Records, later: Records) -> Iterator[Array]:
-    """
-    Give what holds of older and later records: the last one of each number, sorted; none of those that were removed.
-
-    :param old: sorted.
-    :param later: written after these, in whatever order.
-    """
+    """Give what holds of sorted and of later records: the last one of each number, sorted; none that were removed."""
     bits = _bits(old.count + later.count, _TOGETHER)
     with closing(Spool()) as spool:
         runs = [old, *_sorted_runs(later, spool)]

@@ -43,11 +43,7 @@ class Identity(NamedTuple):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """
-    What a run has counted that a retry cannot count itself.
-
-    :param chunks: as in its summary, and so on.
-    """
+    """What a run has counted that a retry cannot count itself; the names are its summary's."""
 
     chunks: int = 0
     requests: int = 0
@@ -143,11 +139,7 @@ def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes
     """
     Write a file, beside all others.
 
-    :param header: what it says of itself.
-    :param keys: that the records were sealed with.
-    :param blocks: the records, in their order.
     :return: a temporary file, with a name as long as it is open, and how many records it holds.
-    :raises OSError: when there is no room.
     :raises RuntimeError: when no later run could open it, as it does not say what it is about, or says too much.
     """
     line = msgspec.json.encode(header) + b"\n"
@@ -174,9 +166,8 @@ def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes
 
 def read_header(content: bytes, what: str) -> Header:
     """
-    Read the header of a file, unchecked.
+    Read the header at the beginning of a file, unchecked.
 
-    :param content: the beginning of the file.
     :param what: the file, for error messages.
     :raises SnapshotFormatError: when the format is another one.
     :raises SnapshotUnreadableError: when there is no header.
@@ -198,8 +189,6 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     """
     Open a file, and check that it is whole.
 
-    :param file: at whatever place it stands.
-    :param keys: of all secrets.
     :param what: the file, for error messages.
     :raises SnapshotError: one of its subclasses, when it is not.
     """

@@ -44,13 +44,10 @@ class _Held(NamedTuple):
 @dataclass
 class Kept:
     """
-    Contacts that are kept although they should be removed.
+    Contacts that are kept although they should be removed, with the reasons, and whether that is a failure.
 
-    :param number: how many.
-    :param reasons: why.
-    :param fails: whether that is a failure.
-    :param unsettled: contacts of which it is not known whether they are gone.
-    :param full_message: what Octopush said when it refused to remove some, in its own words.
+    Of the unsettled ones it is not known whether they are gone. ``full_message`` is what Octopush said when it refused
+    to remove some, in its own words.
     """
 
     number: int = 0
@@ -137,13 +134,7 @@ class Apply:
             self._snapshot.record_as_before(records)
 
     def remove(self, positions: Array, change: Change) -> None:
-        """
-        Remove contacts; those that are not gone are counted in :attr:`kept`.
-
-        :param change: why.
-        :raises OctopushError: when the run cannot go on.
-        :raises KilledError: when it was told to end.
-        """
+        """Remove contacts; those that are not gone are counted in :attr:`kept`."""
         if not len(positions):
             return
         self._snapshot.other_runs.check_alone()
@@ -209,12 +200,7 @@ class Apply:
 
 
 def candidate_of(number: int, mark: int, known: Known) -> Candidate[Known]:
-    """
-    Return a number to be removed, with what the snapshot knows of it.
-
-    :param mark: in the snapshot.
-    :param known: what the caller knows it by.
-    """
+    """Return a number to be removed, by its mark in the snapshot and what the caller knows it by."""
     return Candidate(
         f"+{number}",
         known,

@@ -53,12 +53,9 @@ _Row: TypeAlias = tuple[int, Change, ChangeState]
 
 class ChangesFile(CsvFile):
     """
-    A CSV file of contacts that are changed.
+    A CSV file of contacts that are changed by a run.
 
     Columns: ``phone_number``, ``change``, ``state``, ``run``, and ``time``, when the row was written, in UTC.
-
-    :param path: the file.
-    :param run: the run's id.
     """
 
     holds = "changes"
@@ -82,12 +79,7 @@ class ChangesFile(CsvFile):
 
 
 class Changes:
-    """
-    Writes what becomes of each contact as soon as it is known; and what is planned, where it is not done.
-
-    :param snapshot: opened.
-    :param file: where it is written; None writes it nowhere.
-    """
+    """Writes what becomes of each contact as soon as it is known, and what was planned and not done; or nothing."""
 
     def __init__(self, snapshot: Snapshot, file: ChangesFile | None = None) -> None:
         self._snapshot = snapshot
@@ -115,22 +107,14 @@ class Changes:
             self._file.write(self._rows(contacts, repeat(state)))
 
     def write_sent_before(self, contacts: Sequence[tuple[Contact, str]]) -> None:
-        """
-        Write contacts that an earlier try of the run has sent: the snapshot holds all of them by now.
-
-        :param contacts: each with what Octopush said of it.
-        """
+        """Write contacts that an earlier try of the run has sent, each with what Octopush said of it."""
         if self._file is not None:
             self._file.write(
                 (contact.number, _sent(status != "added"), ChangeState.DONE) for contact, status in contacts
             )
 
     def write_removals(self, removals: Sequence[tuple[str, Change]], state: ChangeState) -> None:
-        """
-        Write contacts that Octopush was asked to remove.
-
-        :param removals: the number of each, and what is done to it.
-        """
+        """Write contacts that Octopush was asked to remove: the number of each, and what is done to it."""
         if self._file is not None and removals:
             self._file.write((int(number), change, state) for number, change in removals)
 

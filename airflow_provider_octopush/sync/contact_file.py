@@ -80,11 +80,7 @@ class ContactFile:
         self._blocks += 1
 
     def contacts(self) -> Iterator[Contact]:
-        """
-        Give all contacts; the values of their rows are what is sent.
-
-        :raises OSError: when the file cannot be read.
-        """
+        """Give all contacts; the values of their rows are what is sent."""
         self._file.flush()
         self._file.seek(0)
         position, size = 0, RECORD.itemsize

@@ -137,7 +137,7 @@ class ContactDeletion:
         Check that all numbers are gone.
 
         :raises TooManyRejectedError: when more rows could not be read than may be.
-        :raises ContactsKeptError: when Octopush refused to remove numbers, or it is not known which they are.
+        :raises ContactsKeptError: when Octopush refused to remove numbers, or rows are ambiguous.
         """
         self.summary.check_rejected(max_rejected)
         if self.summary.ambiguous:
@@ -210,12 +210,7 @@ class ContactDeletion:
                 self._rejects.write(rejections)
 
     def _chosen(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[Array | None]]:
-        """
-        Choose among the numbers that a row may stand for.
-
-        :return: those that the snapshot holds, or all where it holds none, with its records; nothing where it holds
-            more than one.
-        """
+        """Return the numbers that the snapshot holds, with records; all where it holds none, none where several."""
         if self._snapshot is None:
             return numbers, [None] * len(numbers)
         positions, found = self._snapshot.find(numbers)

@@ -40,11 +40,7 @@ class OptOuts:
     rejects: Rejects | None = None
 
     def read(self, diff: Diff) -> OptOutsRead:
-        """
-        Read all of them.
-
-        :param diff: is told of every number that one may stand for.
-        """
+        """Read all of them, and block in the diff every number that one may stand for."""
         read, seen = OptOutsRead(), SeenNumbers()
         with closing(self.open_frames()) as frames:
             for frame in frames:
@@ -120,9 +116,8 @@ class OptOutsRead:
 
     def check_readable(self, max_rejected: float) -> None:
         """
-        Check that no more cannot be read than may be, and that not most of them are blank, as in a wrong column.
+        Check that no more are unreadable than may be, and that not most of them are blank, as in a wrong column.
 
-        :param max_rejected: a number or a share.
         :raises TooManyRejectedError: when there are more.
         """
         if self.blank * 2 > self.rows:
