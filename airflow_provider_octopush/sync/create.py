@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain, compress, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers, duplicate
 from airflow_provider_octopush.contacts.rejection import Rejection
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.contact import Contact
     from airflow_provider_octopush.contacts.mapping import ContactMapper
     from airflow_provider_octopush.sync.diff import Diff
+    from airflow_provider_octopush.sync.rejects import RejectsFile
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +37,6 @@ Frames: TypeAlias = "Generator[pd.DataFrame, None, None]"
 AnySummary = TypeVar("AnySummary", bound=Summary)
 
 PROGRESS_SECONDS = 10.0
-
-
-class Rejects(Protocol):
-    """Where rejected rows are written."""
-
-    def write(self, rejections: Sequence[Rejection]) -> None:
-        """Append rejected rows."""
 
 
 class _Job(NamedTuple):
@@ -81,7 +75,7 @@ class ContactSync(Generic[AnySummary]):
         concurrency: int = 1,
         patience: float = 90.0,
         abort: Callable[[], None] | None = None,
-        rejects: Rejects | None = None,
+        rejects: RejectsFile | None = None,
         diff: Diff | None = None,
     ) -> None:
         self._mapper = mapper

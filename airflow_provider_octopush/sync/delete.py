@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.mapping import RowReader
     from airflow_provider_octopush.snapshot.records import Array
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
-    from airflow_provider_octopush.sync.create import Rejects
+    from airflow_provider_octopush.sync.rejects import RejectsFile
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class ContactDeletion:
         backoff: Backoff,
         summary: DeletionSummary,
         snapshot: Snapshot | None = None,
-        rejects: Rejects | None = None,
+        rejects: RejectsFile | None = None,
     ) -> None:
         self._rows = rows
         self._possible = possible

@@ -106,7 +106,7 @@ class ListSync:
                 "the first run: what the list holds is not known, so contacts that are on it already stay there, "
                 "unless a row is about them"
             )
-        with closing(ContactFile(len(self._sync.fields))) as to_send, self._writing_rest(), self._recording():
+        with closing(ContactFile(len(self._sync.fields))) as to_send, self._recording():
             if opt_outs is not None:
                 self._remove_opted_out(opt_outs, to_send)
             self._sync.read(open_frames, to_send.write)
@@ -173,7 +173,11 @@ class ListSync:
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
-        """Record what was confirmed while the run goes on; and all of it however it ends."""
+        """
+        Record what was confirmed while the run goes on, and all of it however it ends.
+
+        When the run breaks off, the changes are given what was planned and has no row yet.
+        """
         try:
             with every(LOOK, self._look):
                 yield
@@ -184,21 +188,13 @@ class ListSync:
                 self._apply.put_back_waiting()
             self._snapshot.record_counts(self._apply.counts())
             within(_PATIENCE if is_failure else _NO_PATIENCE, self._snapshot.flush_quietly)
-            if self._superseded is not None and isinstance(error, Exception):
-                raise self._superseded from None
-            raise
-
-    @contextmanager
-    def _writing_rest(self) -> Iterator[None]:
-        """When the run breaks off, write what was planned and has no row among the changes; after all is recorded."""
-        try:
-            yield
-        except BaseException:
             try:
                 self._changes.write_rest(self._sync.begun)
             except Exception:
                 # The failure that ended the run is the one to be seen.
                 log.exception("what was planned could not be written to the changes")
+            if self._superseded is not None and isinstance(error, Exception):
+                raise self._superseded from None
             raise
 
     def _look(self) -> None:

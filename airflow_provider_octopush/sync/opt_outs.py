@@ -18,8 +18,9 @@ from airflow_provider_octopush.sync.limits import allowed
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.opt_outs import OptOutReader
-    from airflow_provider_octopush.sync.create import Frames, Rejects
+    from airflow_provider_octopush.sync.create import Frames
     from airflow_provider_octopush.sync.diff import Diff
+    from airflow_provider_octopush.sync.rejects import RejectsFile
 
 #: So many opt-outs may be taken back from one night to the next, whatever share of all they are.
 FEW = 10
@@ -37,7 +38,7 @@ class OptOuts:
 
     open_frames: Callable[[], Frames]
     reader: OptOutReader
-    rejects: Rejects | None = None
+    rejects: RejectsFile | None = None
 
     def read(self, diff: Diff) -> OptOutsRead:
         """Read all of them, and block in the diff every number that one may stand for."""
