@@ -14,12 +14,9 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from starlette.staticfiles import StaticFiles
 
-from airflow_provider_octopush.sync.summary import DeletionSummary, ListSummary, Summary
+from airflow_provider_octopush.outcomes import OUTCOMES
 
 _FILES = Path(__file__).parent / "static"
-
-#: The script takes from here what a row may end in: the page has no names of its own for it.
-_OUTCOMES = {"create": Summary.outcomes, "sync": ListSummary.outcomes, "delete": DeletionSummary.outcomes}
 
 _HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -55,7 +52,7 @@ def create_app() -> FastAPI:
 
     @app.api_route("/outcomes.js", methods=["GET", "HEAD"])
     def outcomes() -> Response:
-        return Response(f"export const OUTCOMES = {json.dumps(_OUTCOMES)};\n", media_type="text/javascript")
+        return Response(f"export const OUTCOMES = {json.dumps(OUTCOMES)};\n", media_type="text/javascript")
 
     app.mount("/", StaticFiles(directory=_FILES, html=True))
     return app
