@@ -29,7 +29,7 @@ from airflow_provider_octopush.api import CONTENT_REFUSED
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.exceptions import OctopushRequestError
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 #: Refusals in a row after which the breaker opens; and requests to remove that may be refused before one is accepted.
 REFUSALS_MAX = 60
@@ -69,7 +69,7 @@ class CircuitBreaker:
         """Note a contact that the list has, exactly as it would be sent."""
         self._known_good = contact
 
-    def ask(self, contact: Contact, send: Callable[[], Answer]) -> Answer | OctopushRequestError:
+    def ask(self, contact: Contact, send: Callable[[], Result]) -> Result | OctopushRequestError:
         """
         Send a request as soon as the breaker is closed.
 
@@ -99,7 +99,7 @@ class CircuitBreaker:
             self._under_way += 1
             return self._accepted, probe
 
-    def _counted(self, accepted: int, contact: Contact, send: Callable[[], Answer]) -> Answer | OctopushRequestError:
+    def _counted(self, accepted: int, contact: Contact, send: Callable[[], Result]) -> Result | OctopushRequestError:
         try:
             answer = send()
         except BaseException as error:

@@ -20,7 +20,7 @@ from airflow_provider_octopush.exceptions import (
 
 log = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 #: What may pass by itself: 408, 425, 429, 5xx, connection errors, timeouts, lost answers.
 REPEATED: tuple[type[OctopushError], ...] = (OctopushRateLimitError, OctopushServerError)
@@ -100,7 +100,7 @@ class Sender:
         if self._stopped.is_set():
             raise StoppedError
 
-    def _send(self, request: Callable[[], Answer], unanswered: Callable[[], None] = lambda: None) -> Answer:
+    def _send(self, request: Callable[[], Result], unanswered: Callable[[], None] = lambda: None) -> Result:
         """
         Send a request, as often as it takes.
 

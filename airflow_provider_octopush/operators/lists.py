@@ -462,7 +462,7 @@ class SyncListOperator(RowsOperator):
 
     @contextmanager
     def _opt_outs(self, context: Context, possible: PossibleNumbers) -> Iterator[OptOuts | None]:
-        from airflow_provider_octopush.contacts.opt_outs import FIELDS, OptOutReader
+        from airflow_provider_octopush.contacts.opt_out_reader import FIELDS, OptOutReader
         from airflow_provider_octopush.storage.csv_path import of_opt_outs
         from airflow_provider_octopush.sync.opt_outs import OptOuts
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_octopush.simulator.behaviour import Behaviour
 from airflow_provider_octopush.simulator.faults import Fault
 from airflow_provider_octopush.simulator.request_log import Request
-from airflow_provider_octopush.simulator.store import Contact
+from airflow_provider_octopush.simulator.store import StoredContact
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.simulator.server import Simulator
 
-__all__ = ["Behaviour", "Contact", "Fault", "Request", "Simulator"]
+__all__ = ["Behaviour", "Fault", "Request", "Simulator", "StoredContact"]
 
 
 def __getattr__(name: str) -> Any:

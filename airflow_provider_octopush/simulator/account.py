@@ -8,7 +8,7 @@ from airflow_provider_octopush.simulator.behaviour import Behaviour
 from airflow_provider_octopush.simulator.faults import Fault
 from airflow_provider_octopush.simulator.request_log import Request
 from airflow_provider_octopush.simulator.state import State
-from airflow_provider_octopush.simulator.store import Contact
+from airflow_provider_octopush.simulator.store import StoredContact
 
 
 class Account:
@@ -23,7 +23,7 @@ class Account:
         self._state = State(behaviour)
 
     @property
-    def contacts(self) -> dict[str, Contact]:
+    def contacts(self) -> dict[str, StoredContact]:
         """The account's contacts by their number with plus."""
         with self._lock:
             return self._state.store.contacts()

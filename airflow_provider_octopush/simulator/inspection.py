@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from airflow_provider_octopush.simulator.account import Account
-from airflow_provider_octopush.simulator.api import BASE_PATH
 from airflow_provider_octopush.simulator.behaviour import Behaviour
+from airflow_provider_octopush.simulator.endpoints import BASE_PATH
 from airflow_provider_octopush.simulator.faults import Fault
 from airflow_provider_octopush.simulator.page import CONTENT_SECURITY_POLICY, render
 from airflow_provider_octopush.simulator.parsing import parse

@@ -17,7 +17,7 @@ from airflow_provider_octopush.simulator.account import Account
 from airflow_provider_octopush.simulator.behaviour import Behaviour
 from airflow_provider_octopush.simulator.faults import Fault
 from airflow_provider_octopush.simulator.request_log import Request
-from airflow_provider_octopush.simulator.store import Contact
+from airflow_provider_octopush.simulator.store import StoredContact
 
 #: What is shown of contacts and of requests; the JSON form has all.
 CONTACTS_SHOWN = 50
@@ -98,7 +98,7 @@ def _lists(lists: dict[str, set[str]], all_contacts: int) -> str:
     return _table("Lists", ("list", "contacts"), rows)
 
 
-def _contacts(contacts: dict[str, Contact]) -> str:
+def _contacts(contacts: dict[str, StoredContact]) -> str:
     if not contacts:
         return "<p class='quiet'>None.</p>"
     first = list(islice(contacts.values(), CONTACTS_SHOWN))

@@ -10,8 +10,8 @@ from types import TracebackType
 from aiohttp import web
 
 from airflow_provider_octopush.simulator.account import Account
-from airflow_provider_octopush.simulator.api import BASE_PATH, KEY, LOGIN, MAX_BODY_BYTES, Api
 from airflow_provider_octopush.simulator.behaviour import Behaviour
+from airflow_provider_octopush.simulator.endpoints import BASE_PATH, KEY, LOGIN, MAX_BODY_BYTES, Api
 from airflow_provider_octopush.simulator.inspection import Inspection
 
 

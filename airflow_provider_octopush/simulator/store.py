@@ -17,7 +17,7 @@ _Membership = tuple[frozenset[str], frozenset[str]]
 
 
 @dataclass(slots=True)
-class Contact:
+class StoredContact:
     """
     A contact as the account holds it.
 
@@ -47,10 +47,10 @@ class Store:
         self._lists: dict[str, set[str]] = {}
         self._random = random.Random(seed)  # noqa: S311 - a seeded simulation, no secret
 
-    def contacts(self) -> dict[str, Contact]:
+    def contacts(self) -> dict[str, StoredContact]:
         """A copy of the contacts, by their numbers with plus."""
         return {
-            f"+{digits}": Contact(f"+{digits}", dict(fields), *self._memberships[digits])
+            f"+{digits}": StoredContact(f"+{digits}", dict(fields), *self._memberships[digits])
             for digits, fields in self._fields.items()
         }
 

@@ -17,7 +17,7 @@ from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.sync.limits import allowed
 
 if TYPE_CHECKING:
-    from airflow_provider_octopush.contacts.opt_outs import OptOutReader
+    from airflow_provider_octopush.contacts.opt_out_reader import OptOutReader
     from airflow_provider_octopush.sync.create import Frames
     from airflow_provider_octopush.sync.diff import Diff
     from airflow_provider_octopush.sync.rejects import RejectsFile
