@@ -13,8 +13,8 @@ acceptance proves something: the request is right, so what was refused is some c
    be one in passing. Refused five times, or none known: the run ends.
 
 As long as nothing was accepted, a good contact is searched for in as many places as 60 requests reach: of each chunk,
-two contacts are asked about alone, then it is deferred (:attr:`CircuitBreaker.is_searching`). A refused removal is none
-of the breaker's affairs.
+two contacts are asked about alone, then it is deferred (:attr:`CircuitBreaker.is_searching`). Removals have a rule of
+their own, in ``removal.py``.
 """
 
 from __future__ import annotations

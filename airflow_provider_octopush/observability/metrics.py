@@ -13,7 +13,7 @@ def send_metrics(summary: Summary, *, dag_id: str, task_id: str) -> None:
     """
     Send the counts of a run, zeros included: a series that is not there looks like a task that did not run.
 
-    To be called once, when a run has come to its end, because a summary counts the whole run, over all of its tries.
+    To be called once, when a run has come to its end: the summary of a sync counts what its earlier tries did as well.
     With ``validate_only`` nothing was sent, so nothing is counted.
 
     :param summary: of the run.
