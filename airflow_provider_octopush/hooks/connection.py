@@ -83,6 +83,11 @@ class Settings:
         """Host and port, as errors name them."""
         return urlsplit(self.base_url).netloc
 
+    @property
+    def has_own_port(self) -> bool:
+        """Whether the port is written, and another than that of TLS."""
+        return urlsplit(self.base_url).port not in (None, 443)
+
 
 def connection_type() -> dict[str, Any]:
     """Return what the provider info says of the connection type ``octopush``."""
@@ -128,7 +133,7 @@ class _ConnectionReader:
         if not _HOST.fullmatch(parts.hostname or "") or parts.query or parts.fragment:
             raise self._wrong("host", "is not a base URL: write it like https://api.octopush.com/v1/public")
         if port and host_port and port != host_port:
-            raise self._wrong("port", f"{port} contradicts the port {host_port} in host: leave one of them out")
+            raise self._wrong("port", f"{port} contradicts the port {host_port} in host: write {host_port} as the port")
         netloc = f"{parts.netloc.rstrip(':')}:{port}" if port and not host_port else parts.netloc
         path = parts.path.rstrip("/") or urlsplit(DEFAULT_BASE_URL).path
         return urlunsplit((parts.scheme, netloc, path, "", ""))

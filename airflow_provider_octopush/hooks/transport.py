@@ -187,7 +187,10 @@ class Transport:
                     f"{endpoint}: the certificate of {host} is not trusted ({cause.verify_message}): {correct}, or "
                     "name its authority in REQUESTS_CA_BUNDLE"
                 )
-        return OctopushServerError(f"{endpoint}: cannot reach {host}: {_network_failure(causes)}")
+        hint = ""
+        if self._settings.has_own_port and any(isinstance(cause, ssl.SSLError) for cause in causes):
+            hint = ". If that port speaks plain HTTP, write http:// in front of the connection's host"
+        return OctopushServerError(f"{endpoint}: cannot reach {host}: {_network_failure(causes)}{hint}")
 
 
 def _content(raw: BaseHTTPResponse, max_bytes: int) -> bytes:

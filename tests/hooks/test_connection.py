@@ -66,7 +66,7 @@ def test_the_host_is_a_base_url_with_what_is_missing_filled_in(
         ("https://api.octopush.com\x00", None, "not a base URL"),
         ("localhost", -1, "not a number from 0"),
         ("localhost", 70_000, "not a number from 0"),
-        ("http://localhost:8090", 9000, "contradicts"),
+        ("http://localhost:8090", 443, "port 443 contradicts the port 8090 in host: write 8090 as the port"),
         (None, 8090, "host is missing"),
     ],
 )

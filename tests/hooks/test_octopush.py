@@ -222,6 +222,17 @@ def test_testing_a_connection_to_nowhere_names_the_host(set_connection: SetConne
     assert f"cannot reach 127.0.0.1:{port}: Connection refused" in message
 
 
+def test_a_plain_port_behind_a_host_without_a_scheme_gets_a_hint(
+    octopush: Simulator, set_connection: SetConnection
+) -> None:
+    host = f"localhost:{octopush.port}"
+    set_connection("octopush_default", conn_type="octopush", host=host, login="l", password="k")
+    worked, message = OctopushHook().test_connection()
+    assert not worked
+    assert f"cannot reach {host}: " in message
+    assert message.endswith("If that port speaks plain HTTP, write http:// in front of the connection's host")
+
+
 def test_testing_a_connection_to_a_server_that_hangs_ends_in_time(octopush: Simulator, connect: SetConnection) -> None:
     connect(timeout=0.3)
     octopush.fail_next(Fault.slow(3))

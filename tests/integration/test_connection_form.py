@@ -167,6 +167,34 @@ def test_the_test_button_tells_a_wrong_key_from_the_right_one(
     shoot(page, "connection-test", clip=CONTENT)
 
 
+def test_who_writes_a_host_without_its_scheme_is_told_what_to_write(
+    page: Page, ui: Standalone, simulator: Simulator
+) -> None:
+    form = open_form(page, ui)
+    form.get_by_label("Connection ID").fill("octopush_local")
+    field(form, "host").fill(f"localhost:{simulator.port}")
+    # What somebody writes who has read no more than the end of the field's name.
+    field(form, "port").fill("443")
+    field(form, "login").fill(simulator.login)
+    field(form, "password").fill(simulator.key)
+    save(form)
+    steps = [
+        (
+            "port",
+            str(simulator.port),
+            f"port 443 contradicts the port {simulator.port} in host: write {simulator.port}",
+        ),
+        ("host", f"http://localhost:{simulator.port}", "If that port speaks plain HTTP, write http:// in front"),
+    ]
+    for name, value, told in steps:
+        expect(press_test(page, ui, "octopush_local")).to_contain_text(told)
+        row(page, "octopush_local").get_by_role("button", name="Edit Connection").click()
+        form = page.get_by_role("dialog")
+        field(form, name).fill(value)
+        save(form)
+    expect(press_test(page, ui, "octopush_local")).to_contain_text("connected, balance 12.54 euros")
+
+
 def test_a_saved_key_is_never_shown_again(page: Page, ui: Standalone, simulator: Simulator) -> None:
     form = open_form(page, ui)
     form.get_by_label("Connection ID").fill("octopush_saved")
