@@ -16,6 +16,17 @@ import surroundings
 
 FOLDER = surroundings.folder_of("airflow")
 LOG = FOLDER / "airflow.log"
+#: The last line says that it is all there.
+WELCOME = f"""
+Airflow                    {{airflow}} (no login)
+the history of each sync   {{airflow}}/plugin/octopush
+what the list holds        {{simulator}}/simulator (no login)
+the simulated API          {{url}} (API login {surroundings.API_LOGIN}, API key {surroundings.API_KEY})
+
+Trigger the Dag synced_list, then look at its history and at what the list holds.
+Its connections, octopush_default and warehouse, are environment variables: Airflow's UI does not list them.
+A Dag that you put into dags_examples/ is there within seconds.
+Ctrl-C stops everything."""
 #: A first start on a slow machine takes a minute.
 PATIENCE = 300
 
@@ -33,6 +44,8 @@ def main() -> int:
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow}/execution/",
+            # Who tries a Dag of their own waits for it: by default, five minutes.
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         }
         print(
             f"Starting Airflow, which takes a moment; its log is {LOG.relative_to(surroundings.PROJECT)} …", flush=True
@@ -51,10 +64,7 @@ def main() -> int:
                 if not _is_up(airflow, process):
                     print(f"Airflow did not start: see {LOG}", file=sys.stderr)
                     return 1
-                print(f"Airflow                    {airflow}")
-                print(f"the history of each sync   {airflow}/plugin/octopush")
-                print(f"what the list holds        {url.removesuffix('/v1/public')}/simulator")
-                print("Ctrl-C stops everything.", flush=True)
+                print(WELCOME.format(airflow=airflow, url=url, simulator=url.removesuffix("/v1/public")), flush=True)
                 return process.wait()
             except KeyboardInterrupt:
                 return 0

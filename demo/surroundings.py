@@ -24,6 +24,8 @@ import warehouse
 PROJECT = Path(__file__).resolve().parent.parent
 CUSTOMERS = 3000
 SEED = 1
+#: What the simulator takes, if it is not told another.
+API_LOGIN, API_KEY = "demo@example.com", "demo-key"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -88,8 +90,8 @@ def environment(folder: Path, url: str, database: Path) -> dict[str, str]:
     octopush = {
         "conn_type": "octopush",
         "host": url,
-        "login": "demo@example.com",
-        "password": "demo-key",
+        "login": API_LOGIN,
+        "password": API_KEY,
         "extra": {"snapshot_secret": "a demo has no secrets but 32 characters"},
     }
     return {
