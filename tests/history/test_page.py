@@ -242,7 +242,7 @@ def test_a_plan_says_what_would_hold_a_run_and_is_not_taken_for_one(page: Page) 
     for plan, expected in ((PLAN, words), (kept, would_keep)):
         with opened_all(page, of_sync(summary(**plan))) as shown:
             row = shown.locator("table.syncs tbody tr")
-            expect(row).to_contain_text("validated only, nothing was sent added 400, unchanged 120")
+            expect(row).to_contain_text("dry run, nothing was sent added 400, unchanged 120")
             assert warnings(shown) == expected
             # Red is for what went wrong.
             expect(row.locator(".bad")).to_have_count(0)
@@ -315,7 +315,7 @@ def test_a_task_that_removes_shows_what_it_removed(page: Page) -> None:
 def test_the_size_of_the_list_leaves_out_what_was_only_a_plan(page: Page) -> None:
     plan = {**summary(**NIGHTS[0]), "validate_only": True, "snapshot_after": 7}
     with opened(page, of_sync(plan, summary(**NIGHTS[1]))) as shown:
-        expect(shown.get_by_text("validated only, nothing was sent")).to_be_visible()
+        expect(shown.get_by_text("dry run, nothing was sent")).to_be_visible()
         expect(shown.locator("svg circle")).to_have_count(1)
 
 

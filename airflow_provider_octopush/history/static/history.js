@@ -85,7 +85,7 @@ function bodyOf(dagId, taskId, run, columns, scale, hidden) {
 function tableOf(dagId, taskId, runs, columns, hidden) {
   const scale = scaleOf(runs.filter((run) => run.summary).map((run) => run.summary), hidden);
   const head = ["read", ...columns.counts, ...(columns.size ? ["list"] : []), "requests", "duration"];
-  const left = scale.left ? " To the left of the line, who was removed from the list." : "";
+  const left = scale.left ? " To the left of the line, the contacts that were removed from the list." : "";
   return element(
     "table",
     { class: "runs" },

@@ -5,7 +5,7 @@ import { element, link, number } from "./elements.js";
 
 const LIMITS = 5;
 export const badgeOf = (words) => element("span", { class: "badge" }, words);
-export const PLANNED = "validated only, nothing was sent";
+export const PLANNED = "dry run, nothing was sent";
 
 /** The log of the instance in which a run has failed. */
 export function linkToLog(dagId, taskId, run) {
