@@ -18,7 +18,7 @@ import airflow
 import pytest
 import requests
 
-from tests.integration.airflow_processes import free_port, wait_for
+from tests.integration.airflow_processes import PATIENCE, free_port, wait_for
 
 pytestmark = [
     pytest.mark.integration,
@@ -64,12 +64,12 @@ def check_there_is_something(said: list[str]) -> list[str]:
     # All of them are still on the screen.
     assert len(said) <= 12, said
     *pages, api = re.findall(r"http://\S+", "".join(said))
-    answers = [requests.get(address, headers={"Accept": "text/html"}, timeout=30) for address in pages]
+    answers = [requests.get(address, headers={"Accept": "text/html"}, timeout=PATIENCE) for address in pages]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert all(answer.headers["Content-Type"].startswith("text/html") for answer in answers)
     (credentials,) = re.findall(r"API login (\S+), API key ([\w-]+)", "".join(said))
     headers = dict(zip(("api-login", "api-key"), credentials, strict=True))
-    assert requests.get(f"{api}/wallet/check-balance", headers=headers, timeout=30).status_code == 200
+    assert requests.get(f"{api}/wallet/check-balance", headers=headers, timeout=PATIENCE).status_code == 200
     return pages
 
 
@@ -84,7 +84,7 @@ def test_what_it_says_is_there_and_the_dag_it_names_is_green_whatever_was_run_be
             url, _, simulator = check_there_is_something(said)
             assert "Trigger the Dag synced_list" in "".join(said)
             assert wait_for(run_of_synced_list(url), "the end of the run") == "success"
-            held = requests.get(simulator, headers={"Accept": "application/json"}, timeout=30).json()
+            held = requests.get(simulator, headers={"Accept": "application/json"}, timeout=PATIENCE).json()
             assert len(held["lists"]["Newsletter"]) > 2000
             if is_first:
                 (tmp_path / "dags_examples" / "mine.py").write_text(NEW_DAG)
@@ -94,11 +94,13 @@ def test_what_it_says_is_there_and_the_dag_it_names_is_green_whatever_was_run_be
 
 def api_of(url: str) -> Callable[..., Any]:
     """Return what asks about Dags."""
-    token = requests.get(f"{url}/auth/token", timeout=30).json()["access_token"]
+    token = requests.get(f"{url}/auth/token", timeout=PATIENCE).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
 
     def api(method: str, path: str, **body: Any) -> Any:
-        answer = requests.request(method, f"{url}/api/v2/dags/{path}", headers=headers, json=body or None, timeout=30)
+        answer = requests.request(
+            method, f"{url}/api/v2/dags/{path}", headers=headers, json=body or None, timeout=PATIENCE
+        )
         return answer.json() if answer.ok else None
 
     return api
