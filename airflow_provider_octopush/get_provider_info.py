@@ -67,7 +67,7 @@ def get_provider_info() -> dict[str, Any]:
                         "password": "API key",
                         "host": "Base URL",
                         # Airflow 3 shows no placeholder there.
-                        "port": "Port (that of the Base URL, or 443)",
+                        "port": "Port (the URL's, or 443)",
                     },
                     "placeholders": {
                         "login": "the e-mail address of the Octopush account",

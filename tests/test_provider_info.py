@@ -101,7 +101,7 @@ def test_the_form_speaks_octopush_s_words_and_hides_what_has_no_use() -> None:
         "login": "API login",
         "password": "API key",
         "host": "Base URL",
-        "port": "Port (that of the Base URL, or 443)",
+        "port": "Port (the URL's, or 443)",
     }
     assert behaviour["placeholders"].keys() == {"login", "password", "host"}
     assert behaviour["placeholders"]["host"] == DEFAULT_BASE_URL
