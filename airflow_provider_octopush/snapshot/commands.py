@@ -13,7 +13,7 @@ import numpy as np
 from airflow_provider_octopush.exceptions import SnapshotMissingError
 from airflow_provider_octopush.phones.possible import PossibleNumbers
 from airflow_provider_octopush.snapshot.journal import Run, began, erases
-from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, MAY_BE_THERE
+from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, MAY_BE_THERE, are
 from airflow_provider_octopush.snapshot.opening import open_snapshot
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
@@ -35,10 +35,11 @@ class Presence(StrEnum):
 
 
 def _presence_of(mark: int) -> Presence:
-    if mark in MAY_BE_GONE:
+    record = np.array((mark,), [("mark", np.uint8)])
+    if are(record, MAY_BE_GONE):
         return Presence.MAY_BE_GONE
     # A contact whose removal was refused is there.
-    return Presence.MAY_BE_THERE if mark in MAY_BE_THERE else Presence.HAS
+    return Presence.MAY_BE_THERE if are(record, MAY_BE_THERE) else Presence.HAS
 
 
 _PRESENCES = [_presence_of(mark) for mark in range(256)]

@@ -15,7 +15,7 @@ _Array: TypeAlias = npt.NDArray[Any]
 
 
 class Mark(IntEnum):
-    """What is known of a record."""
+    """What is known of a record, in the lower four bits."""
 
     #: The list has the contact as its digest says.
     KNOWN = 0
@@ -32,11 +32,14 @@ class Mark(IntEnum):
     REMOVING = 6
     #: An earlier try of this very run was about to remove it, and had no answer.
     OWN_REMOVING = 7
-    #: The list may have the contact, by a request of another process that may still arrive.
-    TAKEN_OVER = 8
     #: Removed from the list.
-    REMOVED = 9
+    REMOVED = 8
 
+
+#: Beside a mark: a request of another process may still arrive, which adds the contact, or which removes it. It stays
+#: beside the mark until a run has come to its end, in all of its tries.
+ADDED_LATE, REMOVED_LATE = 16, 32
+_MARKS, _BESIDE = 15, ADDED_LATE | REMOVED_LATE
 
 STATUSES = dict(zip(api.STATUSES, (Mark.ADDED, Mark.UPDATED, Mark.SKIPPED), strict=True))
 _NAMES = {int(mark): status for status, mark in STATUSES.items()}
@@ -45,43 +48,54 @@ _NAMES = {int(mark): status for status, mark in STATUSES.items()}
 CONFIRMED = (Mark.KNOWN, *STATUSES.values(), Mark.REFUSED)
 
 #: The list may have the contact, or not; a removal was begun whose end is not known.
-MAY_BE_THERE = (Mark.UNKNOWN, Mark.TAKEN_OVER)
+MAY_BE_THERE = (Mark.UNKNOWN,)
 MAY_BE_GONE = (Mark.REMOVING, Mark.OWN_REMOVING)
 
 
 def are(records: _Array, marks: Collection[int]) -> _Array:
     """Tell of records which have one of some marks."""
-    return np.isin(records["mark"], list(marks))
+    return np.isin(records["mark"] & _MARKS, list(marks))
+
+
+def mark_of(record: _Array) -> int:
+    """Return the mark of one record."""
+    return int(record["mark"]) & _MARKS
+
+
+def beside(records: _Array, flags: int) -> _Array:
+    """Return which of some flags stand beside the marks of records."""
+    found: _Array = records["mark"] & flags
+    return found
 
 
 def statuses_of(records: _Array) -> list[str | None]:
     """Tell with which status records were confirmed by an earlier try of this run; None where they were not."""
-    return [_NAMES.get(mark) for mark in records["mark"].tolist()]
+    return [_NAMES.get(mark) for mark in (records["mark"] & _MARKS).tolist()]
 
 
-def _table(changes: Mapping[int, int]) -> _Array:
-    """Return what each mark becomes; those that are not named stay."""
-    table = np.arange(256, dtype=np.uint8)
-    table[list(changes)] = list(changes.values())
-    return table
+def _table(changes: Mapping[int, int], stay: int = _BESIDE) -> _Array:
+    """
+    Return what each mark becomes; those that are not named stay.
+
+    :param stay: the flags that stay beside it.
+    """
+    return np.array([changes.get(one & _MARKS, one & _MARKS) | (one & stay) for one in range(256)], np.uint8)
 
 
 AS_THEY_ARE = _table({})
 
 #: What is made of marks that an earlier try of this run has recorded; that another run has recorded; and where it
 #: is not known in which order runs have recorded them.
-OF_THIS_RUN = _table({Mark.UNKNOWN: Mark.TAKEN_OVER, Mark.REMOVING: Mark.OWN_REMOVING})
-OF_ANOTHER_RUN = _table({Mark.UNKNOWN: Mark.TAKEN_OVER, **dict.fromkeys(STATUSES.values(), Mark.KNOWN)})
-OUT_OF_ORDER = _table(dict.fromkeys((*CONFIRMED, Mark.UNKNOWN, Mark.REMOVED), Mark.TAKEN_OVER))
+_IN_FLIGHT: Mapping[int, int] = {Mark.UNKNOWN: Mark.UNKNOWN | ADDED_LATE, Mark.REMOVING: Mark.REMOVING | REMOVED_LATE}
+OF_THIS_RUN = _table({**_IN_FLIGHT, Mark.REMOVING: Mark.OWN_REMOVING | REMOVED_LATE})
+OF_ANOTHER_RUN = _table({**_IN_FLIGHT, **dict.fromkeys(STATUSES.values(), Mark.KNOWN)})
+OUT_OF_ORDER = _table({**_IN_FLIGHT, **dict.fromkeys((*CONFIRMED, Mark.REMOVED), Mark.UNKNOWN | ADDED_LATE)})
+
+#: What is made of marks in a snapshot that an earlier try of this run has written: the next run is another one.
+OWN_SNAPSHOT = _table({Mark.UNKNOWN: Mark.UNKNOWN | _BESIDE})
 
 #: What is made of marks in a snapshot, where it is not known what happened since it was written.
 OUTDATED = _table(dict.fromkeys(CONFIRMED, Mark.UNKNOWN))
 
 #: What stands for marks in the next snapshot.
-KEPT = _table(
-    {
-        **dict.fromkeys(STATUSES.values(), Mark.KNOWN),
-        Mark.OWN_REMOVING: Mark.REMOVING,
-        Mark.TAKEN_OVER: Mark.UNKNOWN,
-    }
-)
+KEPT = _table({**dict.fromkeys(STATUSES.values(), Mark.KNOWN), Mark.OWN_REMOVING: Mark.REMOVING}, stay=ADDED_LATE)

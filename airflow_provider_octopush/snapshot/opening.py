@@ -24,7 +24,14 @@ from airflow_provider_octopush.exceptions import (
     SnapshotUnreadableError,
 )
 from airflow_provider_octopush.snapshot.journal import Run, Try, begin_try, entries_of
-from airflow_provider_octopush.snapshot.marks import AS_THEY_ARE, OF_ANOTHER_RUN, OF_THIS_RUN, OUT_OF_ORDER, OUTDATED
+from airflow_provider_octopush.snapshot.marks import (
+    AS_THEY_ARE,
+    OF_ANOTHER_RUN,
+    OF_THIS_RUN,
+    OUT_OF_ORDER,
+    OUTDATED,
+    OWN_SNAPSHOT,
+)
 from airflow_provider_octopush.snapshot.other_runs import OtherRuns
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys
@@ -112,7 +119,9 @@ def open_snapshot(
 
         is_in_order = not was_restored and _follow_each_other(tries, generation)
         of_this_run = _last_of_run(tries, names_of_run) if is_in_order else []
-        layers = [(base, OUTDATED if was_restored else AS_THEY_ARE)] if base is not None else []
+        is_replaced = last.run in names_of_run
+        of_base = OUTDATED if was_restored else OWN_SNAPSHOT if is_replaced else AS_THEY_ARE
+        layers = [] if base is None else [(base, of_base)]
         for one in tries:
             marks = OUT_OF_ORDER if not is_in_order else OF_THIS_RUN if one in of_this_run else OF_ANOTHER_RUN
             layers += [(part, marks) for part in one]
@@ -120,7 +129,6 @@ def open_snapshot(
         records.index()
 
         # An earlier try of this run may have come to its end, but for the last steps.
-        is_replaced = last.run in names_of_run
         progress = Progress(before=records.count)
         if of_this_run:
             progress = of_this_run[-1][-1].header.progress

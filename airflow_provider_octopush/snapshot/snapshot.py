@@ -28,7 +28,17 @@ from msgspec.structs import replace
 
 from airflow_provider_octopush.exceptions import SnapshotError
 from airflow_provider_octopush.snapshot.journal import Run, Try, stamp_of, writer_of_snapshot
-from airflow_provider_octopush.snapshot.marks import CONFIRMED, KEPT, MAY_BE_GONE, STATUSES, Mark, are
+from airflow_provider_octopush.snapshot.marks import (
+    ADDED_LATE,
+    CONFIRMED,
+    KEPT,
+    MAY_BE_GONE,
+    REMOVED_LATE,
+    STATUSES,
+    Mark,
+    are,
+    beside,
+)
 from airflow_provider_octopush.snapshot.other_runs import OtherRuns
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys
@@ -194,8 +204,8 @@ class Snapshot:
         before = self.progress
         if is_whole:
             self._date = self.run.date
-        sending = (_marked(block, Mark.UNKNOWN) for block in to_send.blocks())
-        removing = (_marked(records, Mark.REMOVING) for records in self.records_at(to_remove))
+        sending = map(_sending, to_send.blocks())
+        removing = map(_removing, self.records_at(to_remove))
         self._record(chain(sending, removing), recorded=before.recorded + newly)
         if self.progress is not before:
             self.flush()
@@ -204,7 +214,7 @@ class Snapshot:
     def record_sending(self, records: Array) -> None:
         """Record that contacts may be on the list from now on, in whatever form."""
         newly = int((records["mark"] == Mark.REMOVED).sum())
-        self._record([_marked(records, Mark.UNKNOWN)], recorded=self.progress.recorded + newly)
+        self._record([_sending(records)], recorded=self.progress.recorded + newly)
 
     def record_confirmed(self, records: Array, statuses: Sequence[str]) -> None:
         """
@@ -214,8 +224,9 @@ class Snapshot:
         :param statuses: for each ``added``, ``updated`` or ``skipped``.
         """
         # A removal that had no answer may still arrive, and take away what was sent: that is sent once more.
-        marks = np.where(are(records, MAY_BE_GONE), Mark.UNKNOWN, [STATUSES[status] for status in statuses])
-        self._record([_marked(records, marks)])
+        sending = _sending(records)
+        confirmed = [STATUSES[status] for status in statuses]
+        self._record([_marked(records, np.where(beside(sending, REMOVED_LATE), sending["mark"], confirmed))])
 
     def record_as_before(self, records: Array) -> None:
         """Record that contacts are as they were: nothing that was sent of them, or to remove them, had an effect."""
@@ -232,7 +243,7 @@ class Snapshot:
 
         :raises Exception: what the store raises; nothing may be removed then.
         """
-        self._record([_marked(records, Mark.REMOVING)])
+        self._record([_removing(records)])
         self.flush()
 
     def record_removed(self, records: Array, counts: Counts | None = None) -> None:
@@ -241,8 +252,8 @@ class Snapshot:
 
         :param counts: of the run until now; None leaves them as they were.
         """
-        # What another process may still send is removed again by a later run.
-        is_gone = records["mark"] != Mark.TAKEN_OVER
+        # What another process may still send is removed again by a later run. An erasure leaves nothing behind.
+        is_gone = (beside(records, ADDED_LATE) == 0) | self.run.erases
         self._record(
             [_marked(records, np.where(is_gone, Mark.REMOVED, Mark.UNKNOWN))],
             removed=self.progress.removed + int(is_gone.sum()),
@@ -387,6 +398,17 @@ class Snapshot:
         self.other_runs.check_none_newer()
         self.header = header
         return number
+
+
+def _sending(records: Array) -> Array:
+    """Mark records as about to be sent. A removal that had no answer may still arrive."""
+    may_arrive = np.where(are(records, MAY_BE_GONE), REMOVED_LATE, beside(records, REMOVED_LATE))
+    return _marked(records, Mark.UNKNOWN | may_arrive)
+
+
+def _removing(records: Array) -> Array:
+    """Mark records as about to be removed. What another process sends may still arrive."""
+    return _marked(records, Mark.REMOVING | beside(records, ADDED_LATE))
 
 
 def _marked(records: Array, mark: Any) -> Array:

@@ -21,7 +21,7 @@ from airflow_provider_octopush.delivery.retry import Backoff, StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError
 from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
-from airflow_provider_octopush.snapshot.marks import Mark
+from airflow_provider_octopush.snapshot.marks import Mark, mark_of
 from airflow_provider_octopush.sync.apply import Delete, candidate_of
 from airflow_provider_octopush.sync.create import Frames, KilledError
 from airflow_provider_octopush.sync.summary import DeletionSummary
@@ -202,7 +202,7 @@ class ContactDeletion:
                 for number, record, new in zip(numbers, records, is_new, strict=True):
                     if new:
                         self.summary.numbers += not self.summary.validate_only
-                        mark = Mark.KNOWN if record is None else int(record["mark"])
+                        mark = Mark.KNOWN if record is None else mark_of(record)
                         yield candidate_of(number, mark, _Asked(len(self._outcomes) - 1, record))
             for rejection in rejections:
                 self.summary.count_rejection(rejection)

@@ -22,7 +22,7 @@ from airflow_provider_octopush.exceptions import (
     SnapshotError,
     TooManyRejectedError,
 )
-from airflow_provider_octopush.snapshot.marks import Mark
+from airflow_provider_octopush.snapshot.marks import Mark, are
 from airflow_provider_octopush.sync.apply import Apply, Delete
 from airflow_provider_octopush.sync.changes import Change, Changes
 from airflow_provider_octopush.sync.contact_file import ContactFile
@@ -264,7 +264,7 @@ class ListSync:
     def _not_allowed_before(self, positions: Array) -> int:
         # That a removal was under way means that it was allowed.
         return len(positions) - sum(
-            int((part["mark"] == Mark.REMOVING).sum()) for part in self._snapshot.records_at(positions)
+            int(are(part, (Mark.REMOVING,)).sum()) for part in self._snapshot.records_at(positions)
         )
 
     @property

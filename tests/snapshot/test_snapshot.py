@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 from contextlib import suppress
@@ -464,6 +465,50 @@ def test_a_removal_whose_end_nobody_knows_is_told_the_next_night() -> None:
         _, found = snapshot.find([ANA, ZOE])
         assert are(found, MAY_BE_GONE).tolist() == [False, True]
         assert same(snapshot, {ZOE: "Zoé"}) == [False], "she may be gone, so she is sent again"
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("LATE_REQUESTS", "80"))))
+def test_a_request_that_may_still_arrive_is_minded_for_one_run_that_comes_to_its_end(seed: int) -> None:
+    rng = random.Random(seed)
+    store, is_added = MemoryStore(), rng.random() < 0.5
+    write(store, {ANA: "Ana", ZOE: "Zoé"})
+    killed = open_snapshot(store, "run 2")
+    journal(killed, [BEN] if is_added else [], [] if is_added else [ZOE])
+    kill(killed)
+    if rng.random() < 0.3:
+        with open_snapshot(store, "recover") as snapshot:
+            snapshot.replace()
+
+    def undo(run: str) -> None:
+        with open_snapshot(store, run) as snapshot:
+            if is_added:
+                journal(snapshot, [], [BEN])
+                forget(snapshot, [BEN])
+            else:
+                journal(snapshot, [ZOE])
+                record(snapshot, {ZOE: "Zoé"}, "updated")
+            snapshot.flush()
+            snapshot.replace()
+
+    def live(_: str) -> None:
+        nonlocal lives
+        lives -= 1
+        if lives < 0:
+            raise KilledError
+
+    for _ in range(rng.randrange(4)):
+        lives, store.before = rng.randrange(20), live
+        with suppress(KilledError):
+            undo("run 3")
+        store.before = lambda _: None
+    undo("run 3")
+    with open_snapshot(store, "run 4") as snapshot:
+        minded = BEN in held(snapshot) if is_added else not same(snapshot, {ZOE: "Zoé"})[0]
+        assert minded, "what arrives now would be known to no run"
+    undo("run 4")
+    with open_snapshot(store, "run 5") as snapshot:
+        assert (BEN in held(snapshot)) is False
+        assert same(snapshot, {ANA: "Ana", ZOE: "Zoé"}) == [True, True]
 
 
 def test_a_plan_leaves_the_store_alone() -> None:
