@@ -35,9 +35,9 @@ from airflow_provider_octopush.operators.snapshots import account_of, keys_of
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.snapshot.journal import Run
 from airflow_provider_octopush.snapshot.opening import open_snapshot
+from airflow_provider_octopush.snapshot.path_store import open_store
 from airflow_provider_octopush.snapshot.records import RECORD
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
-from airflow_provider_octopush.storage.snapshot_path import open_store
 from airflow_provider_octopush.sync.contact_file import ContactFile
 
 LIST = "Benchmark"

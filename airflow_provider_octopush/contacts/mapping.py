@@ -16,7 +16,7 @@ from airflow_provider_octopush.contacts.rejection import ABOUT_THE_ROW, Rejectio
 from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.phones.regions import country_codes_of
-from airflow_provider_octopush.values import decode, describe_foreign, fold_name, to_text
+from airflow_provider_octopush.text import decode, describe_foreign, fold_name, to_text
 
 if TYPE_CHECKING:
     import pandas as pd

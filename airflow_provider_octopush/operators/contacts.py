@@ -276,8 +276,8 @@ class DeleteContactsOperator(RowsOperator):
         from airflow_provider_octopush.operators.snapshots import account_of, keys_of, run_of
         from airflow_provider_octopush.snapshot.journal import Run
         from airflow_provider_octopush.snapshot.opening import open_snapshot
+        from airflow_provider_octopush.snapshot.path_store import open_store
         from airflow_provider_octopush.snapshot.snapshot_file import Identity
-        from airflow_provider_octopush.storage.snapshot_path import open_store
 
         settings = self.hook.settings
         # This is not the task that writes the snapshot: whoever has the secret may forget a person.

@@ -427,8 +427,8 @@ class SyncListOperator(RowsOperator):
         )
         from airflow_provider_octopush.snapshot.journal import Run
         from airflow_provider_octopush.snapshot.opening import open_snapshot
+        from airflow_provider_octopush.snapshot.path_store import open_store
         from airflow_provider_octopush.snapshot.snapshot_file import Identity
-        from airflow_provider_octopush.storage.snapshot_path import open_store
 
         settings = self.hook.settings
         run = Run(
@@ -463,7 +463,7 @@ class SyncListOperator(RowsOperator):
     @contextmanager
     def _opt_outs(self, context: Context, possible: PossibleNumbers) -> Iterator[OptOuts | None]:
         from airflow_provider_octopush.contacts.opt_out_reader import FIELDS, OptOutReader
-        from airflow_provider_octopush.storage.csv_path import of_opt_outs
+        from airflow_provider_octopush.sync.csv_path import of_opt_outs
         from airflow_provider_octopush.sync.opt_outs import OptOuts
 
         if self._opted_out is None and self.opted_out_sql is None:

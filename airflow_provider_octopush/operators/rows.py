@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
     from airflow_provider_octopush.phones.possible import PossibleNumbers
     from airflow_provider_octopush.phones.reader import PhoneReader
-    from airflow_provider_octopush.storage.csv_path import File
     from airflow_provider_octopush.sync.create import ContactSync, Frames
+    from airflow_provider_octopush.sync.csv_path import File
     from airflow_provider_octopush.sync.rejects import RejectsFile
     from airflow_provider_octopush.sync.summary import Summary
 
@@ -241,11 +241,10 @@ class RowsOperator(BaseOperator):
             self.__dict__.pop("_sql_hook", None)
             return read_sql(self._sql_hook, self.sql, self.parameters)
         if self.data_path is not None:
-            from airflow_provider_octopush.sources.files import File, read_files
-            from airflow_provider_octopush.storage.data_path import find_files
+            from airflow_provider_octopush.sources.data_path import find_files
+            from airflow_provider_octopush.sources.files import read_files
 
-            files = (File(*file) for file in find_files(self.data_path))
-            return read_files(files, self.data_options, columns=self.data_columns)
+            return read_files(find_files(self.data_path), self.data_options, columns=self.data_columns)
         from airflow_provider_octopush.operators.sources import upstream_frames
 
         return upstream_frames(self._data, self.data_columns, context)
@@ -296,7 +295,7 @@ class RowsOperator(BaseOperator):
             raise
 
     def _keep_refusal(self, error: OctopushError, rejects_path: str, context: Context) -> str:
-        from airflow_provider_octopush.storage.csv_path import of_refusal
+        from airflow_provider_octopush.sync.csv_path import of_refusal
         from airflow_provider_octopush.sync.rejects import RefusalFile
 
         try:
@@ -329,7 +328,8 @@ class RowsOperator(BaseOperator):
         if not path:
             yield None, None
             return
-        from airflow_provider_octopush.storage.csv_path import of_instance, open_csv, uri_of
+        from airflow_provider_octopush.paths import uri_of
+        from airflow_provider_octopush.sync.csv_path import of_instance, open_csv
 
         path = of_instance(path, -1 if (index := context["ti"].map_index) is None else index)
         with open_csv(path, make) as file:

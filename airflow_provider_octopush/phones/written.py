@@ -14,7 +14,7 @@ import numpy as np
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.libphonenumber import valid
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from airflow_provider_octopush.values import is_missing
+from airflow_provider_octopush.text import is_missing
 
 #: From here on a float of 64 bits has lost digits.
 _FLOAT_MAX = 2**53

@@ -127,7 +127,7 @@ def _opened(options: argparse.Namespace) -> tuple[SnapshotStore, Sequence[Keys],
 
     from airflow_provider_octopush.hooks.octopush import OctopushHook
     from airflow_provider_octopush.operators.snapshots import account_of, keys_of
-    from airflow_provider_octopush.storage.snapshot_path import open_store
+    from airflow_provider_octopush.snapshot.path_store import open_store
 
     try:
         settings = OctopushHook(options.conn_id).settings

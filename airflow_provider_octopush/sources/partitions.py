@@ -14,7 +14,7 @@ import pandas as pd
 
 from airflow_provider_octopush.sources.errors import FilesError
 from airflow_provider_octopush.sources.upstream import by_name
-from airflow_provider_octopush.values import fold_name
+from airflow_provider_octopush.text import fold_name
 
 if TYPE_CHECKING:
     Cells = Mapping[Hashable, str | None]

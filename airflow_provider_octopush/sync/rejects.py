@@ -9,7 +9,7 @@ from airflow_provider_octopush.contacts.csv_injection import escape_formulas
 from airflow_provider_octopush.contacts.rejection import ABOUT_THE_ROW, Rejection
 from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.sync.csv_file import CsvFile
-from airflow_provider_octopush.values import to_text
+from airflow_provider_octopush.text import to_text
 
 
 class RejectsFile(CsvFile):

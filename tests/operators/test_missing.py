@@ -25,8 +25,8 @@ from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
 from airflow_provider_octopush.snapshot import other_runs
+from airflow_provider_octopush.snapshot import path_store as stores
 from airflow_provider_octopush.snapshot import snapshot as snapshot_module
-from airflow_provider_octopush.storage import snapshot_path as stores
 from tests.conftest import SetConnection
 from tests.operators.nights import LIST, SECRET, Nights, Rows, check, number, people
 

@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_octopush.exceptions import SnapshotConflictError, SupersededError
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from airflow_provider_octopush.snapshot import opening, other_runs
-from airflow_provider_octopush.storage.snapshot_path import LocalStore
+from airflow_provider_octopush.snapshot.path_store import LocalStore
 from tests.operators.nights import Nights, number, people
 
 OLDER = "the older one"

@@ -234,16 +234,24 @@ class TestRowsOfFiles:
         with pytest.raises(RowsNotReadError, match=r"b\.csv is gone .*, or is a link that leads nowhere"):
             execute(data_path=f"{tmp_path}{path}")
 
-    @pytest.mark.usefixtures("octopush")
-    def test_a_store_that_nothing_installed_reads_is_final_and_names_the_package(
-        self, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("parameters", [{"data_path": "{}"}, {"data": ROWS, "rejects_path": "{}"}])
+    @pytest.mark.parametrize(
+        ("uri", "package"), [("s3://elsewhere@b/a.csv", r"amazon\[s3fs\]"), ("nfs4://b/a.csv", "")]
+    )
+    def test_a_store_that_nothing_installed_opens_is_final_and_names_the_package(
+        self,
+        octopush: Simulator,
+        monkeypatch: pytest.MonkeyPatch,
+        parameters: dict[str, Any],
+        uri: str,
+        package: str,
     ) -> None:
-        def no_store(path: str) -> Any:
-            raise ValueError(f"No filesystem registered for scheme of {path}")
-
-        monkeypatch.setattr("airflow_provider_octopush.storage.data_path.ObjectStoragePath", no_store)
-        with pytest.raises(AirflowFailException, match=r"for s3://, install apache-airflow-providers-amazon\[s3fs\]"):
-            execute(data_path="s3://bucket/a.csv")
+        monkeypatch.setitem(sys.modules, "s3fs", None)
+        with pytest.raises(
+            AirflowFailException, match=rf"^nothing that is installed opens '{uri}': .*, install .*{package}"
+        ):
+            execute(**{name: uri if value == "{}" else value for name, value in parameters.items()})
+        assert octopush.requests == []
 
     @pytest.mark.usefixtures("octopush")
     def test_options_that_are_no_dict_are_final(self, tmp_path: Path) -> None:

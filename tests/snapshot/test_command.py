@@ -20,9 +20,9 @@ from airflow_provider_octopush.operators.snapshots import account_of
 from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.snapshot.__main__ import main
 from airflow_provider_octopush.snapshot.commands import look_into, recover
+from airflow_provider_octopush.snapshot.path_store import open_store
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
-from airflow_provider_octopush.storage.snapshot_path import open_store
 from tests.conftest import SetConnection
 from tests.operators.nights import LIST, SECRET, Nights, check, number, people
 from tests.snapshot.snapshots import KEYS, READING, MemoryStore, forget, journal, kill, open_snapshot, record

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError
 from airflow_provider_octopush.sources.files import File, read_files
-from airflow_provider_octopush.values import to_text
+from airflow_provider_octopush.text import to_text
 from tests.sources.reading import everything_in
 from tests.sources.reading import read_file as read
 

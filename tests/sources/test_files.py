@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
 from airflow_provider_octopush.sources.files import File, read_files
-from airflow_provider_octopush.values import fold_name
+from airflow_provider_octopush.text import fold_name
 from tests.databases import require_package
 from tests.sources.reading import MOBILE, everything_in, growth_of_memory_of
 from tests.sources.reading import read_file as read

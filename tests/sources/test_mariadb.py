@@ -21,7 +21,7 @@ from airflow_provider_octopush.sources.errors import (
     RowsNotReadError,
 )
 from airflow_provider_octopush.sources.sql import read_sql
-from airflow_provider_octopush.values import to_text
+from airflow_provider_octopush.text import to_text
 from tests.databases import MARIADB, MARIADB_ARGUMENTS, connect_mariadb, require_mariadb
 from tests.sources.reading import (
     MOBILE,

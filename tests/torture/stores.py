@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from airflow_provider_octopush.storage.snapshot_path import LocalStore
+from airflow_provider_octopush.snapshot.path_store import LocalStore
 from tests.snapshot.snapshots import MemoryStore
 from tests.torture.runs import KilledError
 

@@ -22,7 +22,7 @@ from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
 from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.snapshot import opening, other_runs, snapshot
-from airflow_provider_octopush.storage.snapshot_path import LocalStore
+from airflow_provider_octopush.snapshot.path_store import LocalStore
 from airflow_provider_octopush.sync import list_sync
 from tests.airflow_runs import TaskInstance
 from tests.torture.runs import LIST, KilledError
@@ -172,7 +172,7 @@ class Job:
 
 def open_at(monkeypatch: pytest.MonkeyPatch, store: Callable[[], Any]) -> None:
     """Keep snapshots in a store, whatever the path."""
-    monkeypatch.setattr("airflow_provider_octopush.storage.snapshot_path.open_store", lambda _: store())
+    monkeypatch.setattr("airflow_provider_octopush.snapshot.path_store.open_store", lambda _: store())
 
 
 def record_often(monkeypatch: pytest.MonkeyPatch) -> None:

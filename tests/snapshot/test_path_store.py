@@ -10,8 +10,8 @@ from typing import IO, Any
 import pytest
 
 from airflow_provider_octopush.exceptions import SupersededError
+from airflow_provider_octopush.snapshot.path_store import open_store
 from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
-from airflow_provider_octopush.storage.snapshot_path import open_store
 from tests.snapshot.snapshots import held, open_snapshot, record
 
 

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import TypeVar
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
-
+from airflow_provider_octopush.paths import ObjectPath, local_path, object_path, put_object
 from airflow_provider_octopush.sync.csv_file import CsvFile
 
 log = logging.getLogger(__name__)
 
 File = TypeVar("File", bound=CsvFile)
-
-
-def uri_of(path: str) -> str:
-    """
-    Return the URI of a path.
-
-    :param path: a local path, or a URI, which stays as it is.
-    """
-    local = _local(path)
-    return path if local is None else local.absolute().as_uri()
 
 
 def of_instance(path: str, map_index: int) -> str:
@@ -77,12 +65,12 @@ def open_csv(path: str, make: Callable[[Path], File]) -> Iterator[File]:
     :raises OSError: or what else the store raises, when the file cannot be written; a store is tried before the context
         begins, with an empty object beside the path that is deleted again.
     """
-    local = _local(path)
+    local = local_path(path)
     if local is not None:
         with make(local) as file:
             yield file
         return
-    target = ObjectStoragePath(path)
+    target = object_path(path)
     _try(target)
     with tempfile.TemporaryDirectory(prefix="octopush-csv-") as folder:
         here = Path(folder) / "file.csv"
@@ -92,33 +80,18 @@ def open_csv(path: str, make: Callable[[Path], File]) -> Iterator[File]:
                 yield file
         except BaseException:
             try:
-                _upload(here, target)
+                put_object(here, target)
             except Exception:
                 # The failure that ended the run is the one to be seen.
                 log.exception("the %s could not be written to %s", opened.holds, path)
             raise
-        _upload(here, target)
+        put_object(here, target)
 
 
-def _local(path: str) -> Path | None:
-    parts = urlsplit(path)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return Path(path).expanduser() if "://" not in path else None
-
-
-def _upload(file: Path, target: Any) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("rb") as source, target.open("wb") as destination:
-        shutil.copyfileobj(source, destination)
-
-
-def _try(target: Any) -> None:
+def _try(target: ObjectPath) -> None:
     """Write where the file will be written, so that a wrong bucket fails before anything is sent."""
     beside = target.parent / f".{target.name}-{uuid.uuid4().hex}.part"
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    with beside.open("wb"):
-        pass
+    put_object(os.devnull, beside)
     # Who may write need not be allowed to delete.
     with suppress(Exception):
         beside.unlink()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_octopush.storage.data_path import find_files
+from airflow_provider_octopush.sources.data_path import find_files
 
 
 def found(path: str, root: Path) -> list[str]:

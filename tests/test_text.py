@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_octopush.values import fold_name, is_missing, to_text
+from airflow_provider_octopush.text import fold_name, is_missing, to_text
 
 
 @pytest.mark.parametrize(

@@ -49,11 +49,11 @@ def refuse_tables_within(path: str, root: str, listed: Iterable[str], found: Col
 
     :param path: as it was asked for.
     :param root: the folder, as its store writes it.
-    :param listed: all files and folders in it, at any depth.
+    :param listed: all files and folders in it, at any depth where there may be one of a table.
     :param found: those files of it that would be read.
     :raises TableFormatError: when one of them is in a table.
     """
-    folders = _folders_of(found)
+    folders = {str(folder) for file in found for folder in PurePosixPath(file).parents}
     for entry in listed:
         parts = PurePosixPath(entry.removeprefix(root).strip("/")).parts
         for i, part in enumerate(parts):
@@ -67,31 +67,6 @@ def _kind_of(name: str, behind: Sequence[str]) -> _Format | None:
         if name == kind.folder and (kind.file is None or any(map(kind.file.fullmatch, behind))):
             return kind
     return _HUDI if name.startswith(_OF_HUDIS_PARTITION) else None
-
-
-def _folders_of(files: Iterable[str]) -> set[str]:
-    return {str(folder) for file in files for folder in PurePosixPath(file).parents}
-
-
-def refuse_tables_at(path: str, store: Any, pattern: str, found: Collection[str]) -> None:
-    """
-    Refuse files that a glob has found in a table.
-
-    :param path: as it was asked for.
-    :param pattern: the glob, as the store takes it.
-    :param found: the files.
-    :raises TableFormatError: when one of them is in a table.
-    """
-    folders = _folders_of(found)
-    parts = pattern.split("/")
-    first = _first_sign(parts)
-    # Each folder on the way to the files, as the pattern writes it; ** is any number of them.
-    for end in range(first + 1, len(parts) + (parts[-1] == "**")):
-        for kind in _FORMATS:
-            for entry in store.glob("/".join((*parts[:end], kind.folder))):
-                table = str(PurePosixPath(entry).parent)
-                if table in folders and _is_there(store, kind, table):
-                    _refuse(path, kind, table, kind.folder)
 
 
 def refuse_tables_above(path: str, store: Any, places: Iterable[str]) -> None:
@@ -113,16 +88,6 @@ def _above(place: str) -> Iterator[str]:
     for folder in (PurePosixPath(place), *PurePosixPath(place).parents):
         if str(folder) != ".":
             yield str(folder)
-
-
-def fixed_part(pattern: str) -> str:
-    """Return the folder that all files of a glob are in."""
-    parts = pattern.split("/")
-    return "/".join(parts[: _first_sign(parts)])
-
-
-def _first_sign(parts: Sequence[str]) -> int:
-    return next((i for i, part in enumerate(parts) if any(sign in part for sign in "*?[")), len(parts))
 
 
 def _is_there(store: Any, kind: _Format, table: str) -> bool:

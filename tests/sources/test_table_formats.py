@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_octopush.exceptions import TableFormatError
-from airflow_provider_octopush.storage.data_path import find_files
+from airflow_provider_octopush.sources.data_path import find_files
 
 #: What an engine leaves beside the data, and where the data is.
 TABLES = {
@@ -194,7 +194,7 @@ class HttpError(Exception):
 def denying(monkeypatch: pytest.MonkeyPatch) -> Denying:
     store = Denying()
     monkeypatch.setattr(
-        "airflow_provider_octopush.storage.data_path._store", lambda _: (store, "bucket/mine", lambda file: file)
+        "airflow_provider_octopush.sources.data_path._store", lambda _: (store, "bucket/mine", lambda file: file)
     )
     return store
 

@@ -11,10 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
-from urllib.parse import unquote, urlsplit
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
-
+from airflow_provider_octopush.paths import local_path, object_path, put_object
 from airflow_provider_octopush.snapshot.snapshot_store import BEGINNING, SnapshotStore
 
 #: What the folder of the journal is called, beside the snapshot.
@@ -27,12 +25,8 @@ def open_store(path: str) -> SnapshotStore:
 
     :param path: a local path, or a URI of Airflow's object storage, such as ``s3://conn_id@bucket/customers.snapshot``.
     """
-    parts = urlsplit(path)
-    if parts.scheme == "file":
-        return LocalStore(Path(unquote(parts.path)))
-    if "://" not in path:
-        return LocalStore(Path(path).expanduser())
-    return ObjectStore(path)
+    local = local_path(path)
+    return ObjectStore(path) if local is None else LocalStore(local)
 
 
 class LocalStore:
@@ -100,7 +94,7 @@ class ObjectStore:
 
     def __init__(self, path: str) -> None:
         self.name = path
-        self._path: Any = ObjectStoragePath(path)
+        self._path: Any = object_path(path)
         self._journal: Any = self._path.parent / (self._path.name + JOURNAL)
 
     def fetch(self) -> BinaryIO | None:
@@ -118,7 +112,7 @@ class ObjectStore:
 
     def put(self, file: IO[bytes]) -> None:
         """Put a named file in the snapshot's place."""
-        self._put(file, self._path)
+        put_object(file.name, self._path)
 
     def entries(self) -> list[str]:
         """Return the names of all entries of the journal."""
@@ -136,7 +130,7 @@ class ObjectStore:
 
     def put_entry(self, name: str, file: IO[bytes]) -> None:
         """Put a named file in the journal."""
-        self._put(file, self._journal / name)
+        put_object(file.name, self._journal / name)
 
     def remove_entries(self, names: Iterable[str]) -> None:
         """Remove entries; those that are not there any more are no error."""
@@ -158,11 +152,6 @@ class ObjectStore:
             file.close()
             raise
         return file
-
-    def _put(self, file: IO[bytes], path: Any) -> None:
-        # Not through an open file of the store: that one puts in place what it has when it is left by an exception.
-        path.fs.makedirs(path.parent.path, exist_ok=True)
-        path.fs.put_file(file.name, path.path)
 
 
 def _opened(path: Path) -> BinaryIO | None:

@@ -1,0 +1,83 @@
+"""A local path, or a URI of Airflow's object storage: which of the two it is, and how objects are read and written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_octopush.exceptions import MissingProviderError
+
+_PROVIDERS = {
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+    **dict.fromkeys(("gs", "gcs"), "apache-airflow-providers-google"),
+    **dict.fromkeys(("abfs", "abfss", "adl"), "apache-airflow-providers-microsoft-azure"),
+}
+
+
+ObjectPath = ObjectStoragePath
+
+
+def local_path(path: str) -> Path | None:
+    """
+    Return a path on this machine; None for one on an object storage.
+
+    :param path: a path, with ``~`` for the home of whoever runs the task, or a URI. In a path, ``#`` and ``%`` are
+        signs as any other.
+    """
+    if path.startswith("file://"):
+        return Path(unquote(path.removeprefix("file://")))
+    return None if "://" in path else Path(path).expanduser()
+
+
+def uri_of(path: str) -> str:
+    """
+    Return the URI of a path.
+
+    :param path: a local path, or a URI, which stays as it is.
+    """
+    local = local_path(path)
+    return path if local is None else local.absolute().as_uri()
+
+
+def object_path(uri: str) -> ObjectPath:
+    """
+    Return Airflow's path of a URI, and make sure that what opens it is installed.
+
+    :param uri: such as ``s3://conn_id@bucket/name``.
+    :raises MissingProviderError: when nothing that is installed opens such a URI; names what does.
+    """
+    try:
+        path = ObjectStoragePath(uri)
+        _ = path.fs
+    except (ValueError, ImportError) as error:
+        if isinstance(error, ValueError) and "filesystem" not in str(error):
+            raise
+    else:
+        return path
+    scheme = uri.partition("://")[0]
+    package = _PROVIDERS.get(scheme, "the provider of Airflow that does")
+    raise MissingProviderError(f"nothing that is installed opens {uri!r}: for {scheme}://, install {package}")
+
+
+def open_beside(path: ObjectPath, name: str) -> BinaryIO:
+    """
+    Open an object to read it.
+
+    :param path: of any object in the store.
+    :param name: of the object, as its filesystem writes it.
+    """
+    # By Airflow's own path, which notes what a task has read, for lineage.
+    conn_id = getattr(path, "conn_id", None) or path.storage_options.get("conn_id")  # Airflow 3, Airflow 2
+    there: Any = type(path)(path.fs.unstrip_protocol(name), conn_id=conn_id)
+    opened: BinaryIO = there.open("rb")
+    return opened
+
+
+def put_object(file: str | Path, path: ObjectPath) -> None:
+    """Put a file of this machine in an object's place, where it appears whole or not at all."""
+    # Not through an open file of the store: that one puts in place what it has when it is left by an exception.
+    path.fs.makedirs(path.parent.path, exist_ok=True)
+    path.fs.put_file(str(file), path.path)

@@ -1,0 +1,83 @@
+"""The files that rows are read of, at any path that Airflow can read from."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
+
+from airflow_provider_octopush.paths import local_path, object_path, open_beside
+from airflow_provider_octopush.sources.files import File
+from airflow_provider_octopush.sources.table_formats import refuse_tables_above, refuse_tables_within
+
+
+def find_files(path: str) -> list[File]:
+    """
+    Find files, in the order of their names, so that a retry reads the same rows in the same order.
+
+    Of a folder, all files at any depth are taken, but those with a name, or in a folder with a name, that begins with a
+    dot or an underscore: these are what Spark and others leave beside the data, such as ``_SUCCESS``. A folder of a
+    partition is taken also where the name of its column begins with an underscore: ``_country=FR``. Of a glob, all that
+    matches is taken, but files with such a name.
+
+    :param path: of a file or a folder, or a glob: a local path, or a URI of Airflow's object storage, such as
+        ``s3://conn_id@bucket/folder/*.csv``.
+    :raises FileNotFoundError: when there is no file; there may be one later.
+    :raises MissingProviderError: when the path needs a package that is not installed.
+    :raises TableFormatError: when the files are, or may be, of a table that an engine keeps.
+    """
+    store, root, open_file = _store(path)
+    # What was listed before may have changed.
+    store.invalidate_cache()
+    place, found, listed = root, [root], {}
+    if not store.isfile(root):
+        depth = None
+        is_chosen = _is_data_below(root)
+        if not store.isdir(root) and (signs := re.search(r"[^/]*[*?[]", root)):
+            place = root[: signs.start()].rstrip("/")
+            # One level more: that is where the log of a table is, or what is in it.
+            depth = None if "**" in root else root.count("/", signs.start()) + 2
+            is_chosen = _matches(root)
+        listed = store.find(place, maxdepth=depth, withdirs=True, detail=True)
+        # A link that leads nowhere is no folder: it is never passed over.
+        found = [file for file, info in listed.items() if info["type"] != "directory" and is_chosen(file)]
+        refuse_tables_within(path, place, listed, found)
+    # A link may lead into a table.
+    real = map(os.path.realpath, found) if isinstance(store, LocalFileSystem) else ()
+    refuse_tables_above(path, store, [place, *(set(real) - set(found))])
+    if not found:
+        raise FileNotFoundError(f"there is no file at data_path {path!r}")
+    return [File(str(store.unstrip_protocol(file)), partial(open_file, file)) for file in sorted(found)]
+
+
+def _store(path: str) -> tuple[Any, str, Callable[[str], BinaryIO]]:
+    """Return a filesystem, the path on it, and what opens a file on it."""
+    local = local_path(path)
+    if local is not None:
+        # Not by Airflow, which would take a # or a % in a local path for a part of a URL.
+        files: Any = fsspec.filesystem("file")
+        return files, files._strip_protocol(str(local)), files.open
+    found = object_path(path)
+    return found.fs, str(found.path), partial(open_beside, found)
+
+
+def _is_data_below(root: str) -> Callable[[str], bool]:
+    def is_data(file: str) -> bool:
+        *folders, name = PurePosixPath(file.removeprefix(root)).parts
+        return not name.startswith((".", "_")) and not any(
+            folder.startswith(".") or (folder.startswith("_") and "=" not in folder) for folder in folders
+        )
+
+    return is_data
+
+
+def _matches(pattern: str) -> Callable[[str], bool]:
+    matches = re.compile(glob_translate(pattern)).match
+    return lambda file: bool(matches(file)) and not PurePosixPath(file).name.startswith((".", "_"))

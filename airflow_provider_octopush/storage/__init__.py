@@ -1,1 +1,0 @@
-"""Where Airflow keeps what a task leaves behind: its progress, and its rejected rows."""

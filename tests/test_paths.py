@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_octopush.exceptions import MissingProviderError
+from airflow_provider_octopush.paths import local_path, object_path, uri_of
+from airflow_provider_octopush.snapshot.path_store import open_store
+
+
+@pytest.mark.parametrize(
+    ("path", "local"),
+    [
+        ("/a/b.csv", "/a/b.csv"),
+        ("a#b%20c.csv", "a#b%20c.csv"),
+        ("~/a.csv", f"{Path.home()}/a.csv"),
+        ("file:///a/b%20c#d?.csv", "/a/b c#d?.csv"),
+        ("s3://conn_id@bucket/a.csv", None),
+    ],
+)
+def test_a_path_is_on_this_machine_or_a_uri(path: str, local: str | None) -> None:
+    assert local_path(path) == (None if local is None else Path(local))
+    assert uri_of(path) == (path if local is None else Path(local).absolute().as_uri())
+
+
+@pytest.mark.parametrize("open_at", [object_path, open_store])
+def test_what_is_missing_to_open_a_uri_is_said(open_at: object) -> None:
+    assert callable(open_at)
+    with pytest.raises(MissingProviderError, match=r"opens 'nfs4://b/a': for nfs4://, install the provider of Airflow"):
+        open_at("nfs4://b/a")
