@@ -1,4 +1,4 @@
-"""A value of a warehouse's row → the text that a person would write for it."""
+"""A value of a warehouse's row → the text that a person would write for it; names of columns, as they are compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ import pandas as pd
 
 #: A decimal's exponent may stand for more digits than there is memory.
 _MAX_EXPONENT = 400
-_TOO_LONG = 10**_MAX_EXPONENT
+_TOO_LONG = (
+    f"a number of more than {_MAX_EXPONENT} digits has no text form: give it as text, in a query by CAST(… AS text)"
+)
+_WITHOUT_END = "a number without end has no text form: give NULL in its place, or text"
+_CONTROLS = "text with control characters: give it without them"
+#: 0x80 to 0x9f, where cp1252 has the euro, quotes and dashes.
+_CONTROLS_OF_LATIN_1 = (
+    "text with control characters, as there are when cp1252 is read as latin-1: give it in its own encoding"
+)
 
 
 def to_text(value: object) -> str | None:
@@ -59,12 +67,12 @@ def fold_name(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|([\x80-\x9f])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|([\x80-\x9f])")
 
 
 def _text(value: str) -> str | None:
-    if not value.isprintable() and (found := _CONTROLS.search(value)):
-        raise ValueError(_no_letter(is_of_latin_1=found[1] is not None))
+    if not value.isprintable() and (found := _CONTROL.search(value)):
+        raise ValueError(_CONTROLS if found[1] is None else _CONTROLS_OF_LATIN_1)
     if not value or value.isspace():
         return None
     if not value.isascii():
@@ -77,17 +85,10 @@ def _text(value: str) -> str | None:
     return str.__str__(value)
 
 
-def _no_letter(*, is_of_latin_1: bool) -> str:
-    if is_of_latin_1:
-        # 0x80 to 0x9f, where cp1252 has the euro, quotes and dashes.
-        return "text with control characters, as there are when cp1252 is read as latin-1: give it in its own encoding"
-    return "text with control characters: give it without them"
-
-
 def _integer(value: numbers.Integral) -> str:
     whole = int(value)
-    if abs(whole) >= _TOO_LONG:
-        raise ValueError(_too_long())
+    if abs(whole) >= 10**_MAX_EXPONENT:
+        raise ValueError(_TOO_LONG)
     return str(whole)
 
 
@@ -95,7 +96,7 @@ def _float(value: float) -> str | None:
     if math.isnan(value):
         return None
     if math.isinf(value):
-        raise ValueError(_without_end())
+        raise ValueError(_WITHOUT_END)
     # str is the shortest text that reads back as this very number; Decimal writes it without an exponent.
     return f"{decimal.Decimal(str(value)):f}".removesuffix(".0")
 
@@ -104,20 +105,10 @@ def _decimal(value: decimal.Decimal) -> str | None:
     if value.is_nan():
         return None
     if value.is_infinite():
-        raise ValueError(_without_end())
+        raise ValueError(_WITHOUT_END)
     if abs(value.adjusted()) > _MAX_EXPONENT:
-        raise ValueError(_too_long())
+        raise ValueError(_TOO_LONG)
     return f"{value:f}"
-
-
-def _without_end() -> str:
-    return "a number without end has no text form: give NULL in its place, or text"
-
-
-def _too_long() -> str:
-    return (
-        f"a number of more than {_MAX_EXPONENT} digits has no text form: give it as text, in a query by CAST(… AS text)"
-    )
 
 
 def decode(values: list[Any]) -> list[Any]:
@@ -173,7 +164,7 @@ def _nothing(_: object) -> None:
 
 # Looked up by the exact type first; the order matters to the subclasses only: bool is an int, a datetime a date,
 # and NaT claims to be a datetime.
-_CONVERTERS: dict[type, Callable[..., str | None]] = {
+_CONVERTERS: dict[type, Callable[[Any], str | None]] = {
     str: _text,
     type(None): _nothing,
     type(pd.NA): _nothing,

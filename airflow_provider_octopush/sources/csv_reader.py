@@ -8,10 +8,10 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from airflow_provider_octopush.sources.csv_options import CsvOptions, read_csv_options
+from airflow_provider_octopush.sources.csv_options import read_csv_options
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError
 from airflow_provider_octopush.sources.frames import frame_of
 from airflow_provider_octopush.sources.text_lines import lines_of
@@ -19,9 +19,6 @@ from airflow_provider_octopush.sources.text_lines import lines_of
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What a file for Excel may begin with.
-_SEPARATOR_LINE = re.compile(r'("?)sep=(.)\1(?:\r\n?|\n)?', re.IGNORECASE)
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _LIMIT = threading.Lock()
 
 
@@ -46,22 +43,13 @@ def read_csv(
     """
     chosen = read_csv_options(options)
     lines = lines_of(opened, name, encoding=chosen.encoding, newline="")
-    first = next(lines, "")
-    separator = _SEPARATOR_LINE.fullmatch(first)
-    if separator is not None:
-        chosen = _with_separator(separator[2], options, name)
-    elif first:
-        lines = chain([first], lines)
-    width = None if columns is None else len(columns)
-    rows = _rows(lines, chosen.dialect, name, width, lines_before=int(separator is not None))
+    rows = _rows(lines, chosen.dialect, name, None if columns is None else len(columns))
     names = columns
     if names is None:
         with _cells_of_any_size():
             names = next(rows, None)
         if names is None:
             return
-        if separator is None and "delimiter" not in options:
-            _check_delimiter(names, name)
     batch: list[list[Any]] | None = None
     while batch is None or len(batch) == batch_size:
         is_first = batch is None
@@ -84,27 +72,7 @@ def _cells_of_any_size() -> Iterator[None]:
             csv.field_size_limit(limit)
 
 
-def _with_separator(separator: str, options: Mapping[str, Any], name: str) -> CsvOptions:
-    given = options.get("delimiter", separator)
-    if given != separator:
-        raise FilesError(
-            f"{name} begins with a line for Excel, sep={separator}, and data_options say {given!r}: leave the "
-            "delimiter out of data_options, or correct one of the two"
-        )
-    return read_csv_options({**options, "delimiter": separator})
-
-
-def _check_delimiter(names: Sequence[str], file: str) -> None:
-    for separator, word in _SEPARATORS.items():
-        if len(names) == 1 and separator in names[0]:
-            raise FilesError(
-                f"{file} has one column, and {word} in its name: write data_options={{'delimiter': {separator!r}}}"
-            )
-
-
-def _rows(
-    lines: Iterable[str], dialect: Mapping[str, Any], name: str, width: int | None, lines_before: int
-) -> Iterator[list[str]]:
+def _rows(lines: Iterable[str], dialect: Mapping[str, Any], name: str, width: int | None) -> Iterator[list[str]]:
     """Give rows, each of which is looked at: csv takes any number of cells for a row, and most quotes for text."""
     quote, regular = dialect["quotechar"], _regular_row(dialect)
     of_others = "the first row has" if width is None else "data_columns names"
@@ -113,7 +81,7 @@ def _rows(
     line, failure = 0, None
 
     def where() -> str:
-        return f"{name}, line {lines_before + line + 1}"
+        return f"{name}, line {line + 1}"
 
     try:
         for cells in reader:

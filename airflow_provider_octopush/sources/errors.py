@@ -12,7 +12,7 @@ class NotAQueryError(UnusableSourceError, ValueError):
 
 
 class ParametersError(UnusableSourceError, ValueError):
-    """The query's parameters are not written the way the driver wants them: the message says how."""
+    """The driver cannot put the parameters into the query: write them in its style."""
 
 
 class HookError(UnusableSourceError, TypeError):
@@ -41,21 +41,8 @@ class UnreadableValueError(UnusableSourceError):
 
 class RowsNotReadError(Exception):
     """
-    The database failed; a retry may help.
+    The database failed, or a file is not whole; a retry may help.
 
-    The message quotes the database only where its words are about the statement, the connection or a cancellation:
-    words about a value may quote the value. Once rows are read, words about the statement are left out as well, because
-    they may be about a value that was taken for a part of a statement.
+    The message quotes the database only where no row was read yet and its words are about the statement or the login:
+    words about a value may quote the value.
     """
-
-
-class ConnectionLostError(RowsNotReadError):
-    """The connection ended, or the server is shutting down: try again."""
-
-
-class QueryCancelledError(RowsNotReadError):
-    """Somebody, or a limit of the server, ended the query: make the query faster, or the limit wider."""
-
-
-class QueryRefusedError(RowsNotReadError):
-    """The database does not run the statement: correct it, or correct what the connection may do."""

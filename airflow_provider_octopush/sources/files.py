@@ -5,18 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
-from airflow_provider_octopush.sources.contents import check_gzip, check_parquet, check_text
+from airflow_provider_octopush.sources.contents import GZIP, PARQUET, check_begins, check_text
 from airflow_provider_octopush.sources.csv_options import CSV_SUFFIXES
 from airflow_provider_octopush.sources.csv_reader import read_csv
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
 from airflow_provider_octopush.sources.partitions import cells_of_path, row_with_cells, with_cells
 from airflow_provider_octopush.sources.text_lines import lines_of
-from airflow_provider_octopush.sources.upstream import by_name, read_upstream
+from airflow_provider_octopush.sources.upstream import read_upstream
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,10 +100,7 @@ def _opened(file: File, stack: ExitStack) -> BinaryIO:
         check_text(opened, file.name)
         return opened
     # To gzip, a file without a byte is empty; what writes one begins with its header.
-    if not opened.read(1):
-        raise RowsNotReadError(f"{file.name} is empty: is it still being written?")
-    opened.seek(0)
-    check_gzip(opened, file.name)
+    check_begins(opened, file.name, GZIP)
     return cast(BinaryIO, stack.enter_context(gzip.open(opened)))
 
 
@@ -157,12 +154,15 @@ def _json_lines(file: File, options: Options, batch_size: int) -> Iterator[pd.Da
         yield from _whole(read_upstream(rows, origin=file.name, batch_size=batch_size), file.name)
 
 
-def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[Hashable, Any]]:
+def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[str, Any]]:
     cells = cells_of_path(name)
     for number, line in enumerate(lines_of(opened, name, **options), 1):
         if line.isspace():
             continue
-        row = _parsed(line)
+        try:
+            row = _parsed(line)
+        except LookupError as error:
+            raise FilesError(f"{name}, line {number}: {error}") from None
         if isinstance(row, dict):
             yield row_with_cells(row, cells)
         elif row is None and not line.endswith("\n"):
@@ -173,8 +173,15 @@ def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[Has
 
 def _parsed(line: str) -> Any:
     with suppress(ValueError, RecursionError):
-        return json.loads(line, object_pairs_hook=by_name)
+        return json.loads(line, object_pairs_hook=_object)
     return None
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        raise LookupError("a name is there twice")
+    return names
 
 
 # Parquet
@@ -185,7 +192,7 @@ def _parquet(file: File, options: Options, batch_size: int) -> Iterator[pd.DataF
     pyarrow = import_pyarrow("pyarrow", file.name, FilesError)
     with ExitStack() as stack:
         opened, failure = _found(file, stack), None
-        check_parquet(opened, file.name)
+        check_begins(opened, file.name, PARQUET)
         try:
             table = stack.enter_context(parquet.ParquetFile(opened))
         except (pyarrow.ArrowInvalid, OSError) as error:

@@ -6,18 +6,18 @@ Source: Hive's layout, which Spark, Athena, BigQuery and DuckDB write, https://a
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pandas as pd
 
 from airflow_provider_octopush.sources.errors import FilesError
-from airflow_provider_octopush.sources.upstream import by_name
 from airflow_provider_octopush.text import fold_name
 
 if TYPE_CHECKING:
-    Cells = Mapping[Hashable, str | None]
+    Cells = Mapping[str, str | None]
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -27,19 +27,23 @@ def cells_of_path(path: str) -> Cells:
     Read what the folders of a file's path say of its rows.
 
     :param path: of the file, or its URI.
-    :return: column → its value in all rows of the file: text as it is, or None. A column that two folders name is there
-        twice.
-    :raises FilesError: when a folder's name is not in UTF-8.
+    :return: column → its value in all rows of the file: text as it is, or None.
+    :raises FilesError: when a folder's name is not in UTF-8, or two name the same column.
     """
-    folders = path.rpartition("://")[2].split("/")[:-1]
-    pairs = [(name, value) for name, is_column, value in (folder.partition("=") for folder in folders) if is_column]
-    try:
-        cells = [(unquote(name, errors="strict"), unquote(value, errors="strict")) for name, value in pairs if name]
-    except UnicodeDecodeError:
-        cells = None
-    if cells is None:
-        raise FilesError(f"{path} is in a folder of a partition, the name of which is not in UTF-8: rename it")
-    return by_name([(name, None if value == _NULL else value) for name, value in cells])
+    cells: dict[str, str | None] = {}
+    for folder in path.rpartition("://")[2].split("/")[:-1]:
+        name, is_column, value = (_decoded(part, path) for part in folder.partition("="))
+        if is_column and name:
+            if name in cells:
+                raise FilesError(f"{path} is in two folders of partitions named {name!r}: give each its own name")
+            cells[name] = None if value == _NULL else value
+    return cells
+
+
+def _decoded(part: str, path: str) -> str:
+    with suppress(UnicodeDecodeError):
+        return unquote(part, errors="strict")
+    raise FilesError(f"{path} is in a folder of a partition, the name of which is not in UTF-8: rename it")
 
 
 def with_cells(frames: Iterable[pd.DataFrame], cells: Cells) -> Iterator[pd.DataFrame]:
@@ -50,17 +54,16 @@ def with_cells(frames: Iterable[pd.DataFrame], cells: Cells) -> Iterator[pd.Data
     :param cells: as :func:`cells_of_path` gives them. A column that the file has itself stays the file's.
     """
     for frame in frames:
-        for name, value in _missing_in(map(str, frame.columns), cells):
-            column = pd.Series([value] * len(frame), index=frame.index, dtype=object)
-            frame.insert(len(frame.columns), str(name), column, allow_duplicates=True)
+        for name, value in _missing_in(map(str, frame.columns), cells).items():
+            frame[name] = pd.Series([value] * len(frame), index=frame.index, dtype=object)
         yield frame
 
 
-def row_with_cells(row: dict[Hashable, Any], cells: Cells) -> dict[Hashable, Any]:
+def row_with_cells(row: dict[str, Any], cells: Cells) -> dict[str, Any]:
     """Give a row with the values of its file's path behind its own; what it has itself stays its own."""
-    return {**row, **dict(_missing_in(map(str, row), cells))} if cells else row
+    return {**row, **_missing_in(row, cells)} if cells else row
 
 
-def _missing_in(names: Iterable[str], cells: Cells) -> list[tuple[Hashable, str | None]]:
+def _missing_in(names: Iterable[str], cells: Cells) -> Cells:
     own = set(map(fold_name, names))
-    return [(name, value) for name, value in cells.items() if fold_name(str(name)) not in own]
+    return {name: value for name, value in cells.items() if fold_name(name) not in own}

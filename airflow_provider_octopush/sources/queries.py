@@ -9,17 +9,13 @@ from sqlparse.lexer import tokenize
 
 from airflow_provider_octopush.sources.errors import NotAQueryError
 
-#: What PostgreSQL declares a cursor for.
-DECLARED = ("SELECT", "WITH", "VALUES", "TABLE")
 #: What a query begins with; FROM in DuckDB and BigQuery.
-QUERIES = (*DECLARED, "FROM", "SHOW")
+QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "FROM", "SHOW")
 _PROCEDURES = ("CALL", "EXEC", "EXECUTE")
 #: What may stand before either; ODBC and JDBC write ``{? = call p()}``.
 _BRACKETS = ("(", "{", "?", "=")
 _ADVICE = "write one SELECT"
 _LETTERS = re.compile(r"[^\W\d]{1,30}")
-
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 def check_query(sql: str) -> str:
@@ -37,15 +33,9 @@ def check_query(sql: str) -> str:
     :return: the word that it begins with: one of :data:`QUERIES`, or CALL, EXEC or EXECUTE for a procedure.
     :raises NotAQueryError: when it is no statement, several, or one of another kind.
     """
-    if not isinstance(sql, str):
-        raise NotAQueryError(f"sql is a {type(sql).__name__}, not text: {_ADVICE}")
     statements: list[tuple[int, list[str]]] = []
     line, is_new = 1, True
     for kind, value in tokenize(sql):  # type: ignore[no-untyped-call] # sqlparse leaves out some of its types
-        if value == _BYTE_ORDER_MARK:
-            raise NotAQueryError(
-                "sql has a byte order mark (U+FEFF) in it, as editors put one before a file: save the file without it"
-            )
         if kind is tokens.Punctuation and value == ";":
             is_new = True
         elif kind not in tokens.Whitespace and kind not in tokens.Comment:
@@ -74,8 +64,3 @@ def _check_kind(words: list[str]) -> str:
             f"sql begins with {found[0] if found else repr(first[:1])}, which is not a query: {_ADVICE}"
         )
     return kind
-
-
-def without_byte_order_mark(sql: str) -> str:
-    """Take off the byte order mark that some editors put before a file."""
-    return re.sub(rf"\A[\s{_BYTE_ORDER_MARK}]*{_BYTE_ORDER_MARK}", "", sql) if isinstance(sql, str) else sql

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,15 +47,16 @@ def read_upstream(
     :param data: a DataFrame, or anything that speaks Arrow (has ``__arrow_c_stream__``: polars, pyarrow, DuckDB), which
         needs pyarrow; rows in a list, a sequence or an iterator; or a sequence or an iterator of DataFrames or of lists
         of rows, such as Airflow makes of a mapped task. A row is a dict, or has named fields: a dataclass, a named
-        tuple, a row of SQLAlchemy or sqlite3, an instance of a class of attrs, msgspec or pydantic.
-    :param columns: names for rows that are tuples or lists, and for DataFrames without names.
+        tuple, a row of SQLAlchemy or sqlite3.
+    :param columns: names for rows that are tuples or lists.
     :param origin: who returned it, for error messages.
     :param is_data: whether it is an operator's ``data``, so that a message may name the parameters that go with it.
     :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
         takes some milliseconds.
     :return: frames of dtype object. A DataFrame without rows gives one frame with its columns; a list without rows
         gives nothing.
-    :raises NotRowsError: when ``data`` is not rows; says what came and where, by type, never by content.
+    :raises NotRowsError: when ``data`` is not rows, or a row has two fields of one name; says what came and where, by
+        type, never by content.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
@@ -87,47 +88,34 @@ class _Pieces:
         self._is_data = is_data
 
     def of(self, data: Any) -> Iterator[pd.DataFrame | _Row]:
-        origin = self._origin
+        where = f"{self._origin} returned a {_kind(data)}"
         if data is None:
-            raise NotRowsError(f"{origin} returned None; return [] for no rows")
+            raise NotRowsError(f"{self._origin} returned None; return [] for no rows")
         if isinstance(data, _TEXT):
-            raise NotRowsError(
-                f"{origin} returned a {_kind(data)}, {EXPECTED}: {instead_of_text(data, is_data=self._is_data)}"
-            )
+            raise NotRowsError(f"{where}, {EXPECTED}: {instead_of_text(data, is_data=self._is_data)}")
         if _named(data) is not None:
-            raise NotRowsError(
-                f"{origin} returned a {_kind(data)}, {EXPECTED}: write [row] for one row, DataFrame(columns) for "
-                "columns"
-            )
-        if _is_frame(data):
-            yield from self._frames(data, f"what {origin} returned is a {_kind(data)}")
-            return
-        if not isinstance(data, Iterable):
-            raise NotRowsError(f"{origin} returned a {_kind(data)}, {EXPECTED}")
-        for position, item in enumerate(_one_by_one(data), 1):
-            where = f"item {position} of what {origin} returned is a {_kind(item)}"
-            if (row := self._row(item, where)) is not None:
-                yield row
-            elif _is_frame(item):
-                yield from self._frames(item, where)
-            elif isinstance(item, Iterable) and not isinstance(item, _TEXT):
-                yield from self._list(item, where)
-            else:
-                raise NotRowsError(f"{where}, {EXPECTED}")
+            raise NotRowsError(f"{where}, {EXPECTED}: write [row] for one row, DataFrame(columns) for columns")
+        yield from self._within(data, where, depth=0)
 
-    def _list(self, items: Iterable[Any], where: str) -> Iterator[pd.DataFrame | _Row]:
-        for position, item in enumerate(_one_by_one(items), 1):
-            inner = f"{where} whose item {position} is a {_kind(item)}"
-            if (row := self._row(item, inner, is_inside=True)) is not None:
-                yield row
-            elif _is_frame(item):
-                yield from self._frames(item, inner)
-            else:
-                raise NotRowsError(f"{inner}, {EXPECTED}")
+    def _within(self, data: Any, where: str, depth: int) -> Iterator[pd.DataFrame | _Row]:
+        """Give what is in data itself, in its items, or in the items of these."""
+        if _is_frame(data):
+            yield from self._frames(data, where)
+        elif depth and (row := self._row(data, where, is_inside=depth > 1)) is not None:
+            yield row
+        elif depth > 1 or not isinstance(data, Iterable) or isinstance(data, _TEXT):
+            raise NotRowsError(f"{where}, {EXPECTED}")
+        else:
+            for position, item in enumerate(_one_by_one(data), 1):
+                of = f"{where} whose item {position}" if depth else f"item {position} of what {self._origin} returned"
+                yield from self._within(item, f"{of} is a {_kind(item)}", depth + 1)
 
     def _frames(self, data: Any, where: str) -> Iterator[pd.DataFrame]:
-        frames: Iterable[pd.DataFrame] = (data,)
-        if not isinstance(data, pd.DataFrame):
+        if self._columns is not None:
+            raise NotRowsError(f"{where}, whose columns have names: leave data_columns out")
+        if isinstance(data, pd.DataFrame):
+            yield data
+        else:
             pyarrow = import_pyarrow("pyarrow", f"{where}, which", NotRowsError)
             stream, failure = None, None
             try:
@@ -140,9 +128,7 @@ class _Pieces:
                 raise failure
             if stream is None:
                 raise NotRowsError(f"{where}, which is not a table, {EXPECTED}")
-            frames = frames_of_batches(self._batches(stream), self._batch_size, f"what {self._origin} returned")
-        for frame in frames:
-            yield frame if self._columns is None else self._renamed(frame, self._columns, where)
+            yield from frames_of_batches(self._batches(stream), self._batch_size, f"what {self._origin} returned")
 
     def _batches(self, stream: Iterator[Any]) -> Iterator[Any]:
         """Give record batches; a query that is carried out as they are asked for may fail, and quote a row."""
@@ -164,12 +150,6 @@ class _Pieces:
             "out, since they may quote a row"
         )
 
-    def _renamed(self, frame: pd.DataFrame, columns: Sequence[str], where: str) -> pd.DataFrame:
-        if any(isinstance(label, str) for label in frame.columns):
-            raise NotRowsError(f"{where} whose columns have names: leave data_columns out")
-        self._check_width(len(frame.columns), columns, where)
-        return frame.set_axis(list(columns), axis="columns")
-
     def _row(self, item: Any, where: str, *, is_inside: bool = False) -> _Row | None:
         """
         Take an item for a row; None when it is none.
@@ -188,12 +168,9 @@ class _Pieces:
             return None
         if self._columns is None:
             raise NotRowsError(f"{where}: {UNNAMED}{_NAME_THEM if self._is_data else ''}")
-        self._check_width(len(item), self._columns, where)
+        if len(item) != len(self._columns):
+            raise NotRowsError(f"{where} of {len(item)} values, and data_columns names {len(self._columns)}")
         return dict(zip(self._columns, item, strict=True))
-
-    def _check_width(self, width: int, columns: Sequence[str], where: str) -> None:
-        if width != len(columns):
-            raise NotRowsError(f"{where} of {width} values, and data_columns names {len(columns)}")
 
 
 def _kind(data: Any) -> str:
@@ -201,7 +178,11 @@ def _kind(data: Any) -> str:
 
 
 def _is_frame(data: Any) -> bool:
-    return hasattr(type(data), "__arrow_c_stream__") or isinstance(data, pd.DataFrame)
+    return _is_table(type(data))
+
+
+def _is_table(kind: Any) -> bool:
+    return (hasattr(kind, "__arrow_c_stream__") and not issubclass(kind, pd.Series)) or issubclass(kind, pd.DataFrame)
 
 
 def _may_be_row(value: Any) -> bool:
@@ -211,31 +192,6 @@ def _may_be_row(value: Any) -> bool:
         or _is_frame(value)
         or (isinstance(value, Iterable) and not isinstance(value, _TEXT))
     )
-
-
-class _Again(NamedTuple):
-    """A name that a row has once more."""
-
-    name: Hashable
-    time: int
-
-    def __str__(self) -> str:
-        return str(self.name)
-
-
-def by_name(fields: Iterable[tuple[Hashable, Any]]) -> dict[Hashable, Any]:
-    """
-    Make a row of names and values.
-
-    A name that is there twice makes two columns of that name, as in a DataFrame: nobody can tell which is meant.
-    """
-    row: dict[Hashable, Any] = {}
-    for name, value in fields:
-        key, time = name, 1
-        while key in row:
-            key, time = _Again(name, time + 1), time + 1
-        row[key] = value
-    return row
 
 
 def _named(item: Any) -> _Row | None:
@@ -250,33 +206,24 @@ def _fields_of(kind: Any) -> Callable[[Any], _Row] | None:
     """Tell how rows of a type give their fields; None when they have no names."""
     if issubclass(kind, Mapping):
         return lambda row: row
-    if issubclass(kind, pd.Series):
-        return lambda row: by_name(zip(row.index, row.astype(object), strict=True))
-    if issubclass(kind, pd.DataFrame) or hasattr(kind, "__arrow_c_stream__"):
+    if _is_table(kind):
         return None
     if hasattr(kind, "_asdict"):  # named tuples, rows of SQLAlchemy
-        return lambda row: _once(row, row._asdict(), getattr(row, "_fields", ()))
+        return lambda row: _by_name(row, row._fields)
     if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):  # rows of sqlite3 and asyncpg, which give their values
-        return lambda row: _once(row, {name: row[name] for name in row.keys()}, row.keys())  # noqa: SIM118
-    if issubclass(kind, Sequence):  # Airflow's lazy sequence is a class of attrs
-        return None
-    names: Iterable[str] | None = None
+        return lambda row: _by_name(row, row.keys())
     if dataclasses.is_dataclass(kind):
-        names = [field.name for field in dataclasses.fields(kind)]
-    elif hasattr(kind, "__attrs_attrs__"):
-        names = [field.name for field in kind.__attrs_attrs__]
-    else:  # msgspec, pydantic
-        names = getattr(kind, "__struct_fields__", getattr(kind, "model_fields", None))
-    if names is None:
-        return None
-    found = tuple(names)
-    return lambda row: {name: getattr(row, name) for name in found}
+        names = tuple(field.name for field in dataclasses.fields(kind))
+        return lambda row: {name: getattr(row, name) for name in names}
+    return None
 
 
-def _once(row: Any, named: Mapping[Hashable, Any], names: Iterable[Hashable]) -> _Row:
-    """Return a row as its class gives it, unless that has lost a value."""
-    names = tuple(names)
-    return by_name(zip(names, row, strict=True)) if len(names) > len(named) else dict(named)
+def _by_name(values: Iterable[Any], names: Iterable[Hashable]) -> _Row:
+    pairs = list(zip(names, values, strict=True))
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise NotRowsError("a row has two fields of the same name: give each its own name")
+    return row
 
 
 def _one_by_one(data: Iterable[Any]) -> Iterator[Any]:

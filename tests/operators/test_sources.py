@@ -265,7 +265,7 @@ class TestRowsOfFiles:
         self, octopush: Simulator, tmp_path: Path, options: dict[str, Any]
     ) -> None:
         (tmp_path / "a.csv").write_text(f"phone_number\n{MOBILE}\n")
-        with pytest.raises(AirflowFailException, match=r"^data_options has .*: write '?(delimiter|one character)"):
+        with pytest.raises(AirflowFailException, match=r"^data_options has .*(write 'delimiter'|cannot be meant)"):
             execute(data_path=str(tmp_path), data_options=options)
         assert octopush.requests == []
 
@@ -381,7 +381,10 @@ class TestParameters:
                 {"data_path": "{{ ds }}.csv", "data_options": {"delimiter": "{{ ds }}", "sep": ";"}},
                 "data_options has 'sep': write 'delimiter'",
             ),
-            ({"data_path": "a.csv", "data_options": {"delimiter": ";;"}}, "for 'delimiter': write one character"),
+            (
+                {"data_path": "a.csv", "data_options": {"delimiter": ";;"}},
+                "data_options has a value that cannot",
+            ),
             ({"data_path": "a.csv", "data_columns": ["a", "a"]}, "write a list of different names"),
             ({"data": [], "data_columns": "phone_number"}, "data_columns is 'phone_number': write a list"),
             ({"data": [], "data_columns": []}, r"data_columns is \[\]: write a list"),

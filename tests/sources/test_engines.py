@@ -1,403 +1,164 @@
-"""DuckDB, ClickHouse, and PostgreSQL by ODBC and JDBC."""
+"""What holds for each database that is here, by each of its drivers."""
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 import time
-import uuid
-from collections.abc import Iterator
-from decimal import Decimal
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from airflow_provider_octopush.sources.errors import (
-    NotAQueryError,
-    ParametersError,
-    QueryRefusedError,
-    RowsNotReadError,
-)
+from airflow_provider_octopush.sources.errors import NotAQueryError, ParametersError, RowsNotReadError
 from airflow_provider_octopush.sources.sql import read_sql
-from airflow_provider_octopush.text import to_text
 from tests.databases import (
-    CLICKHOUSE,
     CLICKHOUSE_ARGUMENTS,
     JDBC_JAR,
+    MARIADB_ARGUMENTS,
     ODBC_DRIVER,
     POSTGRES,
-    connect_clickhouse,
-    connect_postgres,
+    POSTGRES_ARGUMENTS,
     require_clickhouse,
     require_jdbc,
+    require_mariadb,
     require_odbc,
     require_package,
+    require_postgres,
 )
-from tests.sources.reading import (
-    MOBILE,
-    AirflowHook,
-    DriverHook,
-    everything_in,
-    growth_of_memory,
-    read,
-    statement,
-)
+from tests.sources.engines import JDBC_ARGUMENTS, KINDS, Engine, of_kinds
+from tests.sources.reading import everything_in, growth_of_memory, read
 
-JDBC_URL = f"jdbc:postgresql://{POSTGRES['host']}:{POSTGRES['port']}/{POSTGRES['schema']}"
-JDBC_ARGUMENTS = ("org.postgresql.Driver", JDBC_URL, [POSTGRES["login"], POSTGRES["password"]], str(JDBC_JAR))
-ODBC_STRING = (
+
+def test_values_are_what_the_database_means_by_them(engine: Engine) -> None:
+    values = engine.dialect.values
+    names, ((*row,),) = read(engine.hook, "SELECT " + ", ".join(f"{sql} AS c{i}" for i, sql in enumerate(values)))
+    assert names == [f"c{i}" for i in range(len(values))]
+    for sql, value, expected in zip(values, row, values.values(), strict=True):
+        assert (value, type(value)) == (expected, type(expected)), sql
+
+
+def test_an_integer_beside_null_stays_one(engine: Engine, table: str) -> None:
+    engine.run(f"INSERT INTO {table} SELECT 7")
+    sql = f"SELECT CASE WHEN id = 7 THEN id END AS a FROM {table} ORDER BY id"
+    assert [(value, type(value)) for (value,) in read(engine.hook, sql, batch_size=1)[1]] == [
+        (None, type(None)),
+        (7, int),
+    ]
+
+
+def test_columns_are_called_as_the_query_calls_them(engine: Engine, table: str) -> None:
+    (frame,) = read_sql(engine.hook, f"SELECT id AS phone, 2 AS name FROM {table} WHERE id = 99")
+    assert [name.lower() for name in frame.columns] == ["phone", "name"]
+    assert frame.shape == (0, 2)
+    assert set(frame.dtypes) == {np.dtype(object)}
+
+
+@of_kinds(*(kind for kind in KINDS if kind != "ClickHouse"))
+def test_columns_of_the_same_name_stay(engine: Engine) -> None:
+    assert read(engine.hook, "SELECT 1 AS phone, 2 AS phone") == (["phone", "phone"], [[1, 2]])
+
+
+def test_parameters_reach_the_query(engine: Engine) -> None:
+    sql, parameters = engine.dialect.parameter
+    assert read(engine.hook, sql, parameters)[1] == [[1]]
+
+
+def test_parameters_in_another_style_are_an_error_without_their_values(engine: Engine) -> None:
+    with pytest.raises((ParametersError, RowsNotReadError)) as error:
+        read(engine.hook, *engine.dialect.other)
+    assert "Martin" not in everything_in(error.value)
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM {}", "SELECT id FROM {}; DELETE FROM {}", "DROP TABLE {}"])
+def test_what_is_no_query_is_not_run(engine: Engine, table: str, sql: str) -> None:
+    with pytest.raises(NotAQueryError, match="write one SELECT"):
+        next(read_sql(engine.hook, sql.replace("{}", table)))
+    assert len(engine.run(f"SELECT id FROM {table}")) == 1
+
+
+def test_the_database_itself_is_asked_to_change_nothing(
+    engine: Engine, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda _: "SELECT")
+    with pytest.raises(RowsNotReadError, match=engine.dialect.refusal):
+        read(engine.hook, engine.dialect.write.replace("{}", table))
+    assert len(engine.run(f"SELECT id FROM {table}")) == 1
+
+
+@of_kinds(*(kind for kind, (dialect, _) in KINDS.items() if dialect.hidden))
+def test_what_is_hidden_from_us_changes_nothing_either(engine: Engine, table: str) -> None:
+    for sql in engine.dialect.hidden:
+        with pytest.raises((NotAQueryError, RowsNotReadError)):
+            read(engine.hook, sql.replace("{}", table))
+        assert engine.run(f"SELECT id FROM {table}") in ([(1,)], ((1,),))
+
+
+def test_a_databases_words_about_the_statement_are_shown(engine: Engine) -> None:
+    with pytest.raises(RowsNotReadError, match=r"while the query was started: \w+ \(.+\): .*no_such_table"):
+        next(read_sql(engine.hook, "SELECT * FROM no_such_table"))
+
+
+def test_a_databases_words_about_a_value_are_not(engine: Engine) -> None:
+    with pytest.raises(RowsNotReadError, match=r"\(.+\); its words are left out") as error:
+        read(engine.hook, engine.dialect.value_error)
+    for value in ("Martin", "33612345678"):
+        assert value not in everything_in(error.value)
+
+
+@of_kinds(*(kind for kind, (dialect, _) in KINDS.items() if dialect.endless and "Connector" not in kind))
+def test_a_database_is_let_go_when_the_consumer_stops_early(engine: Engine) -> None:
+    started = time.monotonic()
+    frames = read_sql(engine.hook, str(engine.dialect.endless))
+    assert len(next(frames)) == 1_000
+    frames.close()
+    assert time.monotonic() - started < 20
+
+
+@of_kinds("mysqlclient", "PyMySQL", "ODBC", "JDBC")
+def test_rows_of_a_second_query_are_not_left_unread_in_silence(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda _: "SELECT")
+    with pytest.raises((NotAQueryError, RowsNotReadError), match=r"gives the rows of several queries|syntax"):
+        read(engine.hook, "SELECT 1 AS a; SELECT 2 AS a")
+
+
+_SERIES = "SELECT generate_series(1, {}) AS i, repeat('x', 200) AS name"
+_SEQUENCE = "SELECT seq, repeat('x', 200) AS name FROM seq_1_to_{}"
+_ODBC = (
     f"DRIVER={{{ODBC_DRIVER}}};Server={POSTGRES['host']};Port={POSTGRES['port']};Database={POSTGRES['schema']};"
     f"Uid={POSTGRES['login']};Pwd={POSTGRES['password']};UseDeclareFetch=1;Fetch=1000"
 )
-CHANGES = [
-    "UPDATE t SET i = 2",
-    "DELETE FROM t",
-    "INSERT INTO t VALUES (2)",
-    "DROP TABLE t",
-    "SELECT i FROM t; DELETE FROM t",
-]
+#: What Java holds is Java's: in 32 MB there is no room for the result.
+_JAVA = f"import jpype; jpype.startJVM('-Xmx32m', classpath={str(JDBC_JAR)!r}, convertStrings=True)"
+_RECURSIVE = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
+    "SELECT i, printf('%.200c', 'x') AS name FROM n"
+)
 
 
-@pytest.fixture
-def duckdb_hook(tmp_path: Path) -> DriverHook:
-    duckdb = require_package("duckdb")
-    hook = DriverHook(lambda: duckdb.connect(str(tmp_path / "warehouse.duckdb")))
-    statement(hook.connect, "CREATE TABLE t AS SELECT 1 AS i")
-    return hook
-
-
-@pytest.fixture
-def clickhouse(monkeypatch: pytest.MonkeyPatch) -> Any:
-    require_clickhouse()
-    from airflow_clickhouse_plugin.hooks.clickhouse_dbapi import ClickHouseDbApiHook
-
-    monkeypatch.setenv("AIRFLOW_CONN_CLICKHOUSE_TEST", json.dumps(CLICKHOUSE))
-    return ClickHouseDbApiHook(clickhouse_conn_id="clickhouse_test")
-
-
-@pytest.fixture
-def odbc(airflow_hook: AirflowHook) -> Any:
-    require_odbc()
-    return airflow_hook({**POSTGRES, "conn_type": "odbc"}, hook_params={"driver": ODBC_DRIVER})
-
-
-@pytest.fixture
-def jdbc() -> Any:
-    jaydebeapi = require_jdbc()
-    return DriverHook(lambda: jaydebeapi.connect(*JDBC_ARGUMENTS))
-
-
-# DuckDB
-
-
-def test_duckdb_gives_its_values(duckdb_hook: Any) -> None:
-    sql = f"""SELECT {MOBILE} AS phone, 'Zoé' AS name, 1.10::DECIMAL(4, 2) AS d, DATE '2026-01-02' AS day,
-        '"x"'::JSON AS j, 'null'::JSON AS n, '{{"a": 1}}'::JSON AS o
-        UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL"""
-    names, rows = read(duckdb_hook, sql, batch_size=1)
-    assert names == ["phone", "name", "d", "day", "j", "n", "o"]
-    assert rows == [[MOBILE, "Zoé", Decimal("1.10"), dt.date(2026, 1, 2), "x", None, '{"a": 1}'], [None] * 7]
-
-
-def test_duckdbs_floats_of_4_bytes_do_not_seem_to_have_more_digits(duckdb_hook: Any) -> None:
-    (row,) = read(
-        duckdb_hook, "SELECT CAST(612345678 AS real) AS a, CAST(612345678 AS double) AS b, CAST(NULL AS real) AS c"
-    )[1]
-    assert row == [np.float32(612345678), 612345678.0, None]
-    assert [type(value) for value in row[:2]] == [np.float32, float]
-
-
-def test_duckdb_takes_parameters(duckdb_hook: Any) -> None:
-    assert read(duckdb_hook, "SELECT ?", ["x"])[1] == [["x"]]
-    assert read(duckdb_hook, "SELECT $a", {"a": "x"})[1] == [["x"]]
-    with pytest.raises(ParametersError, match=r"takes \? or \$name or \$1"):
-        next(read_sql(duckdb_hook, "SELECT %(a)s", {"a": "x"}))
-
-
-@pytest.mark.parametrize("sql", [r"SELECT 'a\'; SELECT 'b'", r"SELECT 'a\' WHERE 'b' <> ?; SELECT 'b'"])
-def test_a_second_query_that_nobody_saw_leaves_no_rows_of_duckdb_unread_in_silence(duckdb_hook: Any, sql: str) -> None:
-    # To sqlparse a backslash hides the quote, and with it the semicolon.
-    with pytest.raises(NotAQueryError, match="gives the rows of several queries"):
-        read(duckdb_hook, sql, ["x"] if "?" in sql else None)
-
-
-@pytest.mark.parametrize("sql", CHANGES)
-def test_duckdb_changes_nothing(duckdb_hook: Any, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotAQueryError):
-        next(read_sql(duckdb_hook, sql))
-    # And it is asked itself.
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
-    with pytest.raises((QueryRefusedError, NotAQueryError), match=r"read-only|several queries"):
-        read(duckdb_hook, sql)
-    assert read(duckdb_hook, "SELECT i FROM t")[1] == [[1]]
-
-
-def test_duckdbs_words_about_the_statement_are_shown_and_about_a_value_are_not(duckdb_hook: Any) -> None:
-    with pytest.raises(QueryRefusedError, match=r"\(CatalogException\): .*customers"):
-        next(read_sql(duckdb_hook, "SELECT * FROM customers"))
-    for sql in ("SELECT name::INT FROM (SELECT 'Zoé Martin' AS name)", "SELECT strptime('Zoé Martin', '%Y')"):
-        with pytest.raises(RowsNotReadError, match="its words are left out") as error:
-            read(duckdb_hook, sql)
-        assert "Martin" not in everything_in(error.value)
-
-
-def test_duckdb_is_read_in_bounded_memory() -> None:
-    require_package("duckdb")
-    sql = "SELECT range AS i, repeat('x', 200) AS name FROM range({})"
-    assert growth_of_memory("duckdb", sql, ":memory:") < 16 * 2**20
-
-
-# ClickHouse
-
-
-@pytest.fixture
-def clickhouse_table() -> Iterator[str]:
-    require_clickhouse()
-    table = f"rows_{uuid.uuid4().hex}"
-    statement(connect_clickhouse, f"CREATE TABLE {table} (i Int32) ENGINE = Memory")
-    yield table
-    statement(connect_clickhouse, f"DROP TABLE {table}")
-
-
-def test_clickhouse_gives_its_values(clickhouse: Any) -> None:
-    sql = f"""SELECT toInt64({MOBILE}) AS phone, 'Zoé' AS name, toDate('2026-01-02') AS day,
-        CAST(NULL AS Nullable(String)) AS nothing, toFixedString('ab', 5) AS padded"""
-    names, rows = read(clickhouse, sql)
-    assert names == ["phone", "name", "day", "nothing", "padded"]
-    assert rows == [[MOBILE, "Zoé", dt.date(2026, 1, 2), None, "ab"]]
-
-
-def test_clickhouses_floats_of_4_bytes_do_not_seem_to_have_more_digits(clickhouse: Any) -> None:
-    (row,) = read(
-        clickhouse, "SELECT toFloat32(612345678) AS a, toFloat64(612345678) AS b, CAST(NULL AS Nullable(Float32)) AS c"
-    )[1]
-    assert row == [np.float32(612345678), 612345678.0, None]
-    assert [type(value) for value in row[:2]] == [np.float32, float]
-
-
-def test_clickhouse_takes_parameters(clickhouse: Any) -> None:
-    assert read(clickhouse, "SELECT %(a)s AS a", {"a": "x"})[1] == [["x"]]
-    with pytest.raises(ParametersError, match=r"clickhouse_driver takes %\(name\)s"):
-        next(read_sql(clickhouse, "SELECT ? AS a", ["x"]))
-
-
-def test_clickhouse_gives_the_columns_of_a_query_that_finds_nothing(clickhouse: Any) -> None:
-    (frame,) = read_sql(clickhouse, "SELECT 1 AS phone, 'x' AS name WHERE 1 = 0")
-    assert (list(frame.columns), frame.shape) == (["phone", "name"], (0, 2))
-
-
-def test_clickhouse_changes_nothing(clickhouse: Any, clickhouse_table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    sql = f"INSERT INTO {clickhouse_table} SELECT 1"
-    with pytest.raises(NotAQueryError):
-        next(read_sql(clickhouse, sql))
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
-    for change in (sql, f"DROP TABLE {clickhouse_table}"):
-        with pytest.raises(QueryRefusedError, match=r"\(164\): .*readonly"):
-            next(read_sql(clickhouse, change))
-    assert read(clickhouse, f"SELECT count() FROM {clickhouse_table}")[1] == [[0]]
-
-
-def test_clickhouses_words_about_the_statement_are_shown_and_about_a_value_are_not(clickhouse: Any) -> None:
-    with pytest.raises(QueryRefusedError, match=r"\(60\): .*customers") as refused:
-        next(read_sql(clickhouse, "SELECT * FROM customers"))
-    assert "libclickhouse" not in str(refused.value)
-    with pytest.raises(RowsNotReadError, match="its words are left out") as error:
-        read(clickhouse, "SELECT toInt32(name) FROM (SELECT 'Zoé Martin' AS name)")
-    assert "Martin" not in everything_in(error.value)
-
-
-def test_clickhouse_is_let_go_when_the_consumer_stops_early(clickhouse: Any) -> None:
-    started = time.monotonic()
-    frames = read_sql(clickhouse, "SELECT number FROM system.numbers")
-    assert next(frames)["number"].tolist()[:2] == [0, 1]
-    frames.close()
-    assert time.monotonic() - started < 5
-
-
-def test_clickhouse_is_read_in_bounded_memory() -> None:
-    require_clickhouse()
-    sql = f"SELECT number AS i, '{'x' * 200}' AS name FROM system.numbers LIMIT {{}}"
-    assert growth_of_memory("clickhouse_driver", sql, **CLICKHOUSE_ARGUMENTS) < 16 * 2**20
-
-
-# ODBC
-
-
-def test_odbc_gives_its_values(odbc: Any) -> None:
-    sql = f"""SELECT {MOBILE}::bigint AS phone, 'Zoé'::text AS name, 1.10 AS d, DATE '2026-01-02' AS day,
-        'ab'::char(5) AS c, 'ab '::varchar(5) AS v, NULL::bigint AS nothing"""
-    names, rows = read(odbc, sql)
-    assert names == ["phone", "name", "d", "day", "c", "v", "nothing"]
-    assert rows == [[MOBILE, "Zoé", Decimal("1.10"), dt.date(2026, 1, 2), "ab", "ab ", None]]
-
-
-def test_odbcs_floats_of_4_bytes_do_not_seem_to_have_more_digits(odbc: Any) -> None:
-    (row,) = read(odbc, "SELECT CAST(612345678 AS real) AS a, CAST(612345678 AS float8) AS b, CAST(NULL AS real) AS c")[
-        1
-    ]
-    assert row == [np.float32(612345678), 612345678.0, None]
-    assert [type(value) for value in row[:2]] == [np.float32, float]
-
-
-def test_odbc_takes_parameters(odbc: Any) -> None:
-    assert read(odbc, "SELECT 1 WHERE 1 = ?", [1])[1] == [[1]]
-    with pytest.raises(ParametersError, match=r"pyodbc takes \?"):
-        next(read_sql(odbc, "SELECT 1 WHERE 1 = %s", [1]))
-
-
-def test_odbc_changes_nothing(odbc: Any, postgres_table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    sql = f"INSERT INTO {postgres_table} VALUES (1) RETURNING id"
-    with pytest.raises(NotAQueryError):
-        next(read_sql(odbc, sql))
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
-    with pytest.raises(QueryRefusedError, match=r"SQLSTATE 25006\): .*read-only transaction"):
-        read(odbc, sql)
-    assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == []
-
-
-def test_odbc_does_not_leave_the_rows_of_a_second_query_unread_in_silence(
-    odbc: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("require", "module", "sql", "args", "kwargs"),
+    [
+        (lambda: None, "sqlite3", _RECURSIVE, (":memory:",), {}),
+        (require_postgres, "psycopg2", _SERIES, (), POSTGRES_ARGUMENTS),
+        (require_postgres, "psycopg", _SERIES, (), POSTGRES_ARGUMENTS),
+        (require_mariadb, "MySQLdb", _SEQUENCE, (), MARIADB_ARGUMENTS),
+        (require_mariadb, "pymysql", _SEQUENCE, (), MARIADB_ARGUMENTS),
+        (require_mariadb, "mysql.connector", _SEQUENCE, (), MARIADB_ARGUMENTS),
+        (lambda: None, "duckdb", "SELECT range AS i, repeat('x', 200) AS name FROM range({})", (":memory:",), {}),
+        (
+            require_clickhouse,
+            "clickhouse_driver",
+            f"SELECT number AS i, '{'x' * 200}' AS name FROM system.numbers LIMIT {{}}",
+            (),
+            CLICKHOUSE_ARGUMENTS,
+        ),
+        (require_odbc, "pyodbc", _SERIES, (_ODBC,), {}),
+        (require_jdbc, "jaydebeapi", _SERIES, JDBC_ARGUMENTS, {"setup": _JAVA}),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "",
+)
+def test_a_query_is_read_in_bounded_memory(
+    require: Any, module: str, sql: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
-    with pytest.raises(NotAQueryError, match="gives the rows of several queries"):
-        read(odbc, "SELECT 1 AS a; SELECT 2 AS a")
-
-
-def test_odbc_is_read_only_also_where_it_commits_by_itself(postgres_table: str, airflow_hook: AirflowHook) -> None:
-    require_odbc()
-    hook = airflow_hook(
-        {**POSTGRES, "conn_type": "odbc", "extra": {"connect_kwargs": {"autocommit": True}}},
-        hook_params={"driver": ODBC_DRIVER},
-    )
-    function = f"{postgres_table}_fill"
-    statement(
-        connect_postgres,
-        f"CREATE FUNCTION {function}() RETURNS int LANGUAGE sql AS $$ INSERT INTO {postgres_table} VALUES (1) "
-        "RETURNING 1 $$",
-    )
-    with pytest.raises(QueryRefusedError, match="25006"):
-        read(hook, f"SELECT {function}()")
-    statement(connect_postgres, f"DROP FUNCTION {function}")
-    assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == []
-
-
-def test_a_databases_words_by_odbc_are_shown_or_not_by_their_sqlstate(odbc: Any) -> None:
-    with pytest.raises(QueryRefusedError, match=r"SQLSTATE 42P01\): .*customers"):
-        next(read_sql(odbc, "SELECT * FROM customers"))
-    with pytest.raises(RowsNotReadError, match=r"SQLSTATE 22P02\); its words are left out") as error:
-        read(odbc, "SELECT name::int FROM (SELECT 'Zoé Martin'::text AS name) x")
-    assert "Martin" not in everything_in(error.value)
-
-
-def test_odbc_is_read_in_bounded_memory() -> None:
-    require_odbc()
-    sql = "SELECT generate_series(1, {}) AS i, repeat('x', 200) AS name"
-    assert growth_of_memory("pyodbc", sql, ODBC_STRING) < 16 * 2**20
-
-
-# JDBC
-
-
-def test_jdbc_gives_values_as_they_are(jdbc: Any) -> None:
-    sql = f"""SELECT x.a AS phone, 'Zoé'::text AS name, 'ab'::char(5) AS c, 1.10::numeric(10, 2) AS d,
-        12345678901234567890123::numeric AS large, 0.5::float8 AS f, 7::smallint AS s, true AS ok,
-        timestamp '2026-01-02 03:04:05.005' AS t, timestamp 'infinity' AS i, date '2026-01-02' AS day,
-        '\\x5a6fc3a9'::bytea AS b FROM (SELECT {MOBILE}::bigint AS a) x
-        UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"""
-    names, rows = read(jdbc, sql, batch_size=1)
-    assert names == ["phone", "name", "c", "d", "large", "f", "s", "ok", "t", "i", "day", "b"]
-    assert rows == [
-        [
-            *[MOBILE, "Zoé", "ab", Decimal("1.10"), Decimal(12345678901234567890123), 0.5, 7, True],
-            *["2026-01-02 03:04:05.005", "infinity", "2026-01-02", "Zoé".encode()],
-        ],
-        [None] * 12,
-    ]
-    assert [type(value) for value in rows[0][:8]] == [int, str, str, Decimal, Decimal, float, int, bool]
-
-
-def test_what_python_has_no_value_for_is_an_object_of_javas_that_asks_for_a_cast(jdbc: Any) -> None:
-    sql = """SELECT '"x"'::jsonb, '5 days'::interval, ARRAY[1], gen_random_uuid(), '<a/>'::xml"""
-    for value in read(jdbc, sql)[1][0]:
-        with pytest.raises(ValueError, match=r"^a value of type [\w.]+ has no text form: .* CAST\(… AS text\)$"):
-            to_text(value)
-
-
-def test_jdbcs_columns_are_called_as_the_query_calls_them() -> None:
-    # As MariaDB's driver, H2's and HSQLDB's tell of SELECT backup AS phone, phone AS backup; PostgreSQL's does not.
-    columns = SimpleNamespace(
-        getColumnCount=lambda: 2,
-        getColumnName=lambda i: ["backup", "phone"][i - 1],
-        getColumnLabel=lambda i: ["phone", "backup"][i - 1],
-        getColumnType=lambda _: 12,
-        getColumnTypeName=lambda _: "VARCHAR",
-    )
-    rows = [["+33612345678", "+33698765432"]]
-    result = SimpleNamespace(
-        getMetaData=lambda: columns,
-        next=lambda: bool(rows),
-        getObject=lambda i: rows[0][i - 1] if i == 1 else rows.pop()[i - 1],
-        setFetchSize=lambda _: None,
-        close=lambda: None,
-    )
-    statement = SimpleNamespace(
-        execute=lambda: True, getResultSet=lambda: result, getMoreResults=lambda: False, close=lambda: None
-    )
-    jconn = SimpleNamespace(prepareStatement=lambda _: statement, close=lambda: None)
-    jaydebeapi = require_package("jaydebeapi")
-    hook = DriverHook(lambda: jaydebeapi.Connection(jconn, {}))
-    assert read(hook, "SELECT backup AS phone, phone AS backup FROM t") == (
-        ["phone", "backup"],
-        [["+33612345678", "+33698765432"]],
-    )
-
-
-def test_jdbc_does_not_leave_the_rows_of_a_second_query_unread_in_silence(
-    jdbc: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
-    with pytest.raises(NotAQueryError, match="gives the rows of several queries"):
-        read(jdbc, "SELECT 1 AS a; SELECT 2 AS a")
-
-
-def test_jdbcs_floats_of_4_bytes_do_not_seem_to_have_more_digits(jdbc: Any) -> None:
-    (row,) = read(jdbc, "SELECT CAST(612345678 AS real) AS a, CAST(612345678 AS float8) AS b, CAST(NULL AS real) AS c")[
-        1
-    ]
-    assert row == [np.float32(612345678), 612345678.0, None]
-    assert [type(value) for value in row[:2]] == [np.float32, float]
-
-
-def test_jdbc_takes_parameters(jdbc: Any) -> None:
-    assert read(jdbc, "SELECT ?::text AS a, ?::int AS b", ["x", 1])[1] == [["x", 1]]
-    with pytest.raises(ParametersError, match=r"jaydebeapi takes \?"):
-        next(read_sql(jdbc, "SELECT %s", ["x"]))
-
-
-def test_jdbc_changes_nothing(jdbc: Any, postgres_table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    sql = f"INSERT INTO {postgres_table} VALUES (1) RETURNING id"
-    with pytest.raises(NotAQueryError):
-        next(read_sql(jdbc, sql))
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
-    with pytest.raises(QueryRefusedError, match=r"SQLSTATE 25006\): .*read-only transaction"):
-        read(jdbc, sql)
-    assert statement(connect_postgres, f"SELECT * FROM {postgres_table}") == []
-
-
-def test_a_databases_words_by_jdbc_are_shown_or_not_by_their_sqlstate(jdbc: Any) -> None:
-    with pytest.raises(QueryRefusedError, match=r"SQLSTATE 42P01\): .*customers"):
-        next(read_sql(jdbc, "SELECT * FROM customers"))
-    with pytest.raises(RowsNotReadError, match=r"SQLSTATE 22P02\); its words are left out") as error:
-        read(jdbc, "SELECT name::int FROM (SELECT 'Zoé Martin'::text AS name) x")
-    assert "Martin" not in everything_in(error.value)
-
-
-def test_jdbc_is_read_in_bounded_memory() -> None:
-    require_jdbc()
-    sql = "SELECT generate_series(1, {}) AS i, repeat('x', 200) AS name"
-    # What Java holds is Java's: in 32 MB there is no room for the result.
-    java = f"import jpype; jpype.startJVM('-Xmx32m', classpath={str(JDBC_JAR)!r}, convertStrings=True)"
-    assert growth_of_memory("jaydebeapi", sql, *JDBC_ARGUMENTS, setup=java) < 16 * 2**20
+    require()
+    require_package(module)
+    assert growth_of_memory(module, sql, *args, **kwargs) < 16 * 2**20

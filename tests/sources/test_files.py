@@ -4,7 +4,6 @@ import bz2
 import gzip
 import io
 import json
-import lzma
 import os
 import sys
 import zipfile
@@ -76,13 +75,9 @@ def test_whatever_is_written_to_json_lines_is_read_of_them(rows: Rows) -> None:
     ]
 
 
-def test_a_name_that_a_json_line_has_twice_is_two_columns_of_that_name() -> None:
-    assert read("a.jsonl", b'{"phone": 1, "phone": 2}\n{"phone": 3}\n') == (["phone", "phone"], [[1, 2], [3, None]])
-
-
-@pytest.mark.parametrize("end", ["\x1a", "\n\x1a", "\r\n\x1a\x1a\r\n"])
-def test_a_sign_of_doss_for_the_end_is_no_line(end: str) -> None:
-    assert read("a.jsonl", b'{"a": 1}' + end.encode()) == (["a"], [[1]])
+def test_a_name_that_a_json_line_has_twice_is_an_error() -> None:
+    with pytest.raises(FilesError, match=r"^a\.jsonl, line 2: a name is there twice$"):
+        read("a.jsonl", b'{"phone": 1}\n{"phone": 2, "phone": 3}\n')
 
 
 # Parquet
@@ -177,70 +172,34 @@ def zipped(*names: str) -> bytes:
     return buffer.getvalue()
 
 
-WORKBOOKS = {
-    "Excel": zipped("[Content_Types].xml", "_rels/.rels", "xl/workbook.xml"),
-    "openpyxl": zipped("docProps/app.xml", "xl/worksheets/sheet1.xml", "[Content_Types].xml"),
-    "LibreOffice": zipped("mimetype", "content.xml"),
-    "Excel 97": bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600),
-}
 #: What is in a file → what an error says it is.
 OTHERS: dict[str, tuple[bytes, str]] = {
     "gzip": (gzip.compress(CSV_CONTENT), "compressed by gzip: let its name end in .gz"),
-    "ZIP": (zipped("a.csv"), "a ZIP archive: unpack it, or compress it by gzip"),
-    "an empty ZIP": (zipped(), "a ZIP archive: unpack it, or compress it by gzip"),
-    "half a ZIP": (zipped("a.csv")[:50], "a ZIP archive: unpack it"),
-    **{name: (content, "a workbook, such as Excel's: save it as CSV") for name, content in WORKBOOKS.items()},
-    "bzip2": (bz2.compress(CSV_CONTENT, 3), "compressed by bzip2: unpack it, or compress it by gzip"),
-    "xz": (lzma.compress(CSV_CONTENT), "compressed by xz: unpack it"),
-    "Zstandard": (bytes.fromhex("28b52ffd24026500") + b"phone", "compressed by Zstandard: unpack it"),
+    "ZIP": (zipped("a.csv"), "a ZIP archive, or a workbook such as Excel's: save it as CSV, or compress it by gzip"),
+    "Excel 97": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "a workbook, such as Excel's: save it as CSV"),
     "Avro": (b"Obj\x01\x04\x14avro.codec", "an Avro file: write CSV, JSON lines or Parquet"),
-    "ORC": (b"ORC\x0a\x0b\x0a\x03\x00\x00\x00", "an ORC file: write CSV, JSON lines or Parquet"),
     "Parquet": (b"PAR1\x15\x04\x15\x20\x15\x24", "a Parquet file: let its name end in .parquet"),
 }
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.csv.gz", "a.json.gz", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
 def test_a_file_that_is_something_else_is_named_and_final(name: str, kind: str) -> None:
     content, is_this = OTHERS[kind]
-    if (name.endswith(".gz") and kind == "gzip") or (name.endswith(".parquet") and kind == "Parquet"):
-        return
-    between = {"gz": "not compressed by gzip but ", "parquet": "no Parquet file but "}.get(name.rpartition(".")[2], "")
-    with pytest.raises(FilesError, match=f"^{name} is {between}{is_this}") as error:
+    with pytest.raises(FilesError, match=f"^{name} is {is_this}$") as error:
         read(name, content)
     assert "0612345678" not in everything_in(error.value)
 
 
-@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "a.CSV.GZ"])
-@pytest.mark.parametrize("content", [CSV_CONTENT, b"phone", "phone,prénom\n".encode("cp1252"), b'{"phone": "06"}\n'])
-def test_text_that_is_called_compressed_is_named_and_final(name: str, content: bytes) -> None:
-    with pytest.raises(
-        FilesError, match=f"^{name} is not compressed by gzip but plain text: let its name say"
-    ) as error:
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "a.CSV.GZ", "a.parquet"])
+@pytest.mark.parametrize(
+    "content", [CSV_CONTENT, b"phone", "phone,prénom\n".encode("cp1252"), zipped("a.csv"), bz2.compress(CSV_CONTENT)]
+)
+def test_a_file_that_is_not_what_its_name_says_is_final(name: str, content: bytes) -> None:
+    require_package("pyarrow")
+    with pytest.raises(FilesError, match=f"^{name} does not begin as its name says: rename it") as error:
         read(name, content)
     assert "phone" not in everything_in(error.value)
-
-
-@pytest.mark.parametrize("kind", OTHERS)
-def test_what_is_in_a_compressed_file_is_named_too(kind: str) -> None:
-    message = r"^what is in a\.csv\.gz is (compressed by|an?) .*: "
-    with pytest.raises(FilesError, match=message) as error:
-        read("a.csv.gz", gzip.compress(OTHERS[kind][0]))
-    if kind == "gzip":
-        assert "compressed by gzip once more: unpack it once" in str(error.value)
-
-
-def test_text_that_is_called_parquet_is_named_and_final() -> None:
-    require_package("pyarrow")
-    with pytest.raises(FilesError, match=r"^a\.parquet is no Parquet file but plain text: let its name say what it is"):
-        read("a.parquet", CSV_CONTENT)
-
-
-@pytest.mark.parametrize("name", ["a.csv.gz", "a.parquet"])
-def test_room_for_a_file_that_is_still_to_come_is_no_other_file(name: str) -> None:
-    require_package("pyarrow")
-    with pytest.raises(RowsNotReadError, match="is it still being written"):
-        read(name, bytes(4_096))
 
 
 @pytest.mark.parametrize("name", ["ORCID", "PAR1", "PARENT", "Object", "BZh9", "PK", "7z", "\u03b1\u03b2"])
@@ -270,7 +229,6 @@ PARTITIONED: dict[str, Callable[[str, str], bytes]] = {
         ("a%20b=50%25%2F%3D/", ["a b"], ["50%/="]),
         ("_country=FR/e=/x=y=z/", ["_country", "e", "x"], ["FR", "", "y=z"]),
         ("=FR/x/", [], []),
-        ("a=1/a=2/", ["a", "a"], ["1", "2"]),
         ("ville=Orle\u0301ans/", ["ville"], ["Orle\u0301ans"]),
     ],
 )
@@ -305,6 +263,11 @@ def test_whatever_a_partition_is_called_it_is_read(name: str, value: str) -> Non
     names, rows = read(f"s3://bucket/{folder}/a.csv", b"\x70\n1\n")
     if fold_name(name) != "p":
         assert (names, rows) == (["p", name], [["1", value]])
+
+
+def test_folders_that_name_a_column_twice_are_final() -> None:
+    with pytest.raises(FilesError, match="is in two folders of partitions named 'a': give each its own name"):
+        read("a=1/a=2/a.csv", b"phone\n1\n")
 
 
 def test_a_folder_whose_name_is_no_text_is_final() -> None:

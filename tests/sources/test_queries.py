@@ -208,8 +208,6 @@ def test_where_the_second_statement_begins_is_said() -> None:
         ("-- no", "empty, but for comments or semicolons"),
         ("/* SELECT 1; */", "empty, but for comments or semicolons"),
         (" -- no\n;", "empty, but for comments or semicolons"),
-        (None, "a NoneType, not text"),
-        (["SELECT 1"], "a list, not text"),
     ],
 )
 def test_what_is_no_statement_gets_an_error_that_asks_for_one(sql: Any, found: str) -> None:

@@ -1,30 +1,21 @@
-"""How drivers tell what went wrong: by a SQLSTATE, or by a code of the database's own, for which a SQLSTATE stands."""
+"""How drivers tell what went wrong: by a SQLSTATE, or by a code of the database's own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-#: A number, or a name.
+#: A SQLSTATE, or a number or a name of the database's own.
 Code = int | str
 
+#: Classes of SQLSTATE that are about a connection, a statement, a transaction, a limit or a cancellation, while no row
+#: can have been looked at. What is about a value (22, 23), or about nobody knows what, may quote the value.
+_QUOTABLE = frozenset(("08", "25", "26", "28", "3D", "40", "42", "53", "54", "55", "57", "58"))
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
-
-def states(codes: Mapping[str, Collection[Code]]) -> Callable[[Code], str | None]:
-    """
-    Make a table of a database's codes.
-
-    :param codes: SQLSTATE → the codes that it stands for.
-    :return: code → SQLSTATE; None for a code that is not in the table.
-    """
-    return {code: state for state, codes in codes.items() for code in codes}.get
-
-
-def no_state(_: Code) -> None:
-    """Know no codes."""
-    return
+#: What a driver says that knows no second result; by SQL's standard, an ODBC driver's, and its manager's.
+ONE_RESULT = (None, "0A000", "HYC00", "IM001")
 
 
 def as_sqlstate(value: Any) -> str | None:
@@ -32,17 +23,25 @@ def as_sqlstate(value: Any) -> str | None:
     return value if isinstance(value, str) and _SQLSTATE.fullmatch(value) else None
 
 
-def sqlstate(error: Exception) -> str | None:
-    """Find the SQLSTATE in what a driver raised."""
+def is_quotable(_: Exception, code: Code | None) -> bool:
+    """Tell whether the words of an error, before the first row, can be about no row, by its SQLSTATE."""
+    state = as_sqlstate(code)
+    return state is not None and state[:2] in _QUOTABLE
+
+
+def quotable(*codes: Code) -> Callable[[Exception, Code | None], bool]:
+    """Tell the same by codes of a database's own, which are about a statement or a login."""
+    return lambda error, code: code in codes or is_quotable(error, code)
+
+
+def code_of(error: Exception) -> Code | None:
+    """Find the SQLSTATE in what a driver raised, or the database's own code."""
     first: Any = error.args[0] if error.args else None
     if isinstance(first, Mapping):  # pg8000, and Redshift's driver, which comes from it
         first = first.get("C")
-    found = (as_sqlstate(value) for value in (getattr(error, "sqlstate", None), getattr(error, "pgcode", None), first))
-    return next(filter(None, found), None)
-
-
-def code(error: Exception) -> Code | None:
-    """Find the database's own code in what a driver raised."""
+    for value in (getattr(error, "sqlstate", None), getattr(error, "pgcode", None), first):
+        if (state := as_sqlstate(value)) is not None:
+            return state
     for holder in (error, *error.args[:1]):
         for name in ("sqlite_errorname", "error_name", "errno", "code", "status_code"):
             value = getattr(holder, name, None)

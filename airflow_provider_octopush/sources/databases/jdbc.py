@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from airflow_provider_octopush.sources.databases.codes import as_sqlstate
-from airflow_provider_octopush.sources.databases.driver import Converter, Converters, Driver, Opening, unpadded
+from airflow_provider_octopush.sources.databases.driver import Converter, Converters, Cursor, Driver, Opening
 
-# Numbers of java.sql.Types: CHAR and NCHAR; dates and times.
-_CHARS = (1, -15)
+# Numbers of java.sql.Types of dates and times.
 _DATES_AND_TIMES = (91, 92, 93, 2013, 2014)
 
 
-def _text(rows: Any, column: int) -> Any:
+def _text(rows: Any, column: int) -> str | None:
     value = rows.getString(column)
     return None if value is None else str(value)
 
@@ -44,11 +43,7 @@ def _value(value: Any) -> Any:
     return value if convert is None else convert(value)
 
 
-def _type(columns: Any, column: int) -> str:
-    return "char" if columns.getColumnType(column) in _CHARS else str(columns.getColumnTypeName(column))
-
-
-def _cursor(conn: Any, opening: Opening) -> Any:
+def _cursor(conn: Any, opening: Opening) -> Cursor:
     # A driver without transactions may refuse either. PostgreSQL's streams in a transaction only.
     with suppress(Exception):
         conn.jconn.setAutoCommit(False)
@@ -56,7 +51,7 @@ def _cursor(conn: Any, opening: Opening) -> Any:
         conn.jconn.setReadOnly(opening.read_only)
     base: Any = importlib.import_module("jaydebeapi").Cursor
 
-    class Cursor(base):  # type: ignore[misc] # of a package that may not be there
+    class JdbcCursor(base):  # type: ignore[misc] # of a package that may not be there
         """JayDeBeApi's, which asks for all rows at once, and calls columns as their table does, not as the query."""
 
         def _set_stmt_parms(self, statement: Any, parameters: Sequence[Any]) -> None:
@@ -70,24 +65,21 @@ def _cursor(conn: Any, opening: Opening) -> Any:
             if columns is None:
                 return None
             positions = range(1, columns.getColumnCount() + 1)
-            return [(str(columns.getColumnLabel(i)), _type(columns, i)) for i in positions]
+            return [(str(columns.getColumnLabel(i)), str(columns.getColumnTypeName(i))) for i in positions]
 
         def nextset(self) -> bool:
             return bool(self._prep.getMoreResults())
 
     # Its converters make another number of a large one, and misplace the fraction of a second.
-    return Cursor(conn, dict.fromkeys(_DATES_AND_TIMES, _text))
+    opened: Cursor = JdbcCursor(conn, dict.fromkeys(_DATES_AND_TIMES, _text))
+    return opened
 
 
-def _converters(cursor: Any) -> Converters:
-    types = [column[1] for column in cursor.description]
-    return {
-        position: (lambda value: unpadded(_value(value))) if kind == "char" else _value
-        for position, kind in enumerate(types)
-    }
+def _converters(cursor: Cursor) -> Converters:
+    return dict.fromkeys(range(len(cursor.description or ())), _value)
 
 
-def _sqlstate(error: Exception) -> str | None:
+def _code(error: Exception) -> str | None:
     # Java's own exception, or JayDeBeApi's around it.
     for java in (error, *error.args[:1]):
         if hasattr(java, "getSQLState"):
@@ -95,4 +87,4 @@ def _sqlstate(error: Exception) -> str | None:
     return None
 
 
-JDBC = Driver(parameters=("?",), open_cursor=_cursor, converters=_converters, sqlstate=_sqlstate)
+JDBC = Driver(open_cursor=_cursor, converters=_converters, code=_code)

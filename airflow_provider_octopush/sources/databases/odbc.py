@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from airflow_provider_octopush.sources.databases import mysql, oracle, postgresql
-from airflow_provider_octopush.sources.databases.driver import Converter, Converters, Driver, Opening, ask, narrow
+from airflow_provider_octopush.sources.databases.driver import Converters, Cursor, Driver, Opening, ask, narrow
 
 _READ_ONLY = {
     "PostgreSQL": postgresql.READ_ONLY_TRANSACTION,
@@ -21,7 +21,7 @@ _READ_ONLY = {
 _REAL = (7, 9, 12, 24)
 
 
-def _cursor(conn: Any, opening: Opening) -> Any:
+def _cursor(conn: Any, opening: Opening) -> Cursor:
     if opening.read_only:
         pyodbc = importlib.import_module("pyodbc")
         # With autocommit there is no transaction that could be read-only.
@@ -32,25 +32,13 @@ def _cursor(conn: Any, opening: Opening) -> Any:
         # Few drivers do anything about the attribute.
         with suppress(Exception):
             ask(conn, _READ_ONLY[conn.getinfo(pyodbc.SQL_DBMS_NAME)])
-    return conn.cursor()
+    cursor: Cursor = conn.cursor()
+    return cursor
 
 
-def _converters(cursor: Any) -> Converters:
-    # pyodbc does not tell CHAR from VARCHAR: what is padded is as long as its column is wide.
-    texts = {
-        position: _unpadded_to(column[3])
-        for position, column in enumerate(cursor.description)
-        if column[1] is str and column[3]
-    }
-    return texts | {
-        position: narrow
-        for position, column in enumerate(cursor.description)
-        if column[1] is float and column[4] in _REAL
-    }
+def _converters(cursor: Cursor) -> Converters:
+    columns = enumerate(cursor.description or ())
+    return {position: narrow for position, column in columns if column[1] is float and column[4] in _REAL}
 
 
-def _unpadded_to(width: int) -> Converter:
-    return lambda value: value.rstrip(" ") if isinstance(value, str) and len(value) == width else value
-
-
-ODBC = Driver(parameters=("?",), open_cursor=_cursor, converters=_converters)
+ODBC = Driver(open_cursor=_cursor, converters=_converters)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_octopush.sources.databases.driver import Driver, Opening, by_type
-from airflow_provider_octopush.sources.databases.postgresql import TYPES, begin
+from airflow_provider_octopush.sources.databases.driver import Cursor, Driver, Opening, by_type
+from airflow_provider_octopush.sources.databases.postgresql import FLOATS, begin
 
 
 class _DeclaredCursor:
@@ -33,15 +33,9 @@ class _DeclaredCursor:
         return rows
 
 
-def _cursor(conn: Any, opening: Opening) -> Any:
+def _cursor(conn: Any, opening: Opening) -> Cursor:
     begin(conn, opening)
     return _DeclaredCursor(conn.cursor())
 
 
-REDSHIFT = Driver(
-    parameters=("%s",),
-    open_cursor=_cursor,
-    converters=by_type(TYPES),
-    declares=True,
-    columns_come_with_rows=True,
-)
+REDSHIFT = Driver(open_cursor=_cursor, converters=by_type(FLOATS))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_octopush.sources.databases import (
@@ -17,7 +15,6 @@ from airflow_provider_octopush.sources.databases import (
     oracle,
     postgresql,
     redshift,
-    snowflake,
     sql_server,
     sqlite,
     trino,
@@ -39,21 +36,10 @@ DRIVERS: dict[str, Driver] = {
     "_duckdb": duckdb.DUCKDB,
     "clickhouse_driver": clickhouse.CLICKHOUSE,
     "oracledb": oracle.ORACLE,
-    "snowflake": snowflake.SNOWFLAKE,
-    "fakesnow": snowflake.SNOWFLAKE,
     "airflow.providers.google": bigquery.BIGQUERY,
     "databricks": databricks.DATABRICKS,
     "trino": trino.TRINO,
     "pymssql": sql_server.SQL_SERVER,
-}
-
-#: What PEP 249 calls ``paramstyle`` → how a statement then writes its parameters.
-_STYLES: Mapping[object, tuple[str, ...]] = {
-    "qmark": ("?",),
-    "numeric": (":1",),
-    "named": (":name",),
-    "format": ("%s",),
-    "pyformat": ("%(name)s", "%s"),
 }
 
 
@@ -62,12 +48,11 @@ def driver_of(conn: Any) -> tuple[str, Driver]:
     Find out what the driver of a connection needs.
 
     :param conn: an open connection.
-    :return: the driver's name, and its entry; of a driver that is not in the table, what its module says.
+    :return: the driver's name, and its entry; of a driver that is not in the table, what PEP 249 says of all.
     """
     modules = [kind.__module__ for kind in type(conn).__mro__]
     for module in modules:
         for name, driver in DRIVERS.items():
             if module == name or module.startswith(f"{name}."):
                 return name, driver
-    name = modules[0].partition(".")[0]
-    return name, Driver(parameters=_STYLES.get(getattr(sys.modules.get(name), "paramstyle", None), ()))
+    return modules[0].partition(".")[0], Driver()

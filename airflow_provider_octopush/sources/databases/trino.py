@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from airflow_provider_octopush.sources.databases.driver import USUAL_CONVERTERS, Driver
 
-TRINO = Driver(parameters=("?",), converters=USUAL_CONVERTERS)
+TRINO = Driver(converters=USUAL_CONVERTERS)
