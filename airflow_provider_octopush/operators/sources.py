@@ -184,7 +184,7 @@ def _is_missing(reference: Any, context: Context, *, is_alone: bool) -> bool:
     """Whether there is nothing because its instances gave nothing. A single task that forgot its return is told so."""
     found = wholeness(reference, context)
     is_one = is_alone and not is_of_many(reference)
-    return bool(found.task_ids) and not (is_one and found.gave_none)
+    return bool(found.missing) and not (is_one and found.only_gave_none)
 
 
 def _has_map(reference: Any) -> bool:

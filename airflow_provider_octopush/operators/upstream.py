@@ -8,7 +8,8 @@ for somebody who left, or who has not opted out, they are people.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,53 @@ from airflow_provider_octopush.sources.errors import InstancesMissingError, Inst
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-#: States of an instance that ended without a value. What has another one, but for success, has not ended.
-_FAILED = ("failed", "upstream_failed")
-_ENDED = (*_FAILED, "skipped", "removed", "success")
+#: What to do about an instance, by what became of it.
+_FAILED, _UNFINISHED, _SKIPPED, _GAVE_NONE = "failed", "not finished", "skipped", "returned None"
+_ADVICE: Mapping[str, str] = {
+    **dict.fromkeys((_FAILED, _UNFINISHED), "clear them"),
+    **dict.fromkeys((_SKIPPED, _GAVE_NONE), "return [] for no rows"),
+}
+_HOW = {
+    "failed": _FAILED,
+    "upstream_failed": _FAILED,
+    "skipped": _SKIPPED,
+}
 
 #: The map index of a task that is not mapped, or not expanded.
 _UNMAPPED = -1
+
+
+@dataclass(frozen=True)
+class Missing:
+    """
+    What is missing of a task.
+
+    :param task_id: the task.
+    :param instances: how many it has within the consumer's own scope: a task in a mapped task group is given what its
+        own instance of the group returned.
+    :param how: what became of those that gave nothing → how many. A task that is mapped over nothing is skipped, as
+        one. An instance that returned None, or not the key that is asked for, gave nothing.
+    :param is_outdated: whether instances that the task no longer has, as it was cleared and mapped over less, left
+        rows, which Airflow hands over all the same.
+    """
+
+    task_id: str
+    instances: int
+    how: Mapping[str, int]
+    is_outdated: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.how) or self.is_outdated
+
+    def __str__(self) -> str:
+        said = []
+        if self.how:
+            counts = ", ".join(f"{number} {what}" for what, number in self.how.items())
+            of = f"{self.instances} instance{'' if self.instances == 1 else 's'} of {self.task_id}"
+            said.append(f"{sum(self.how.values())} of {of} gave no rows ({counts})")
+        if self.is_outdated:
+            said.append(f"instances of {self.task_id} from before it was cleared left rows")
+        return ", and ".join(said)
 
 
 @dataclass(frozen=True)
@@ -35,67 +77,32 @@ class Wholeness:
     A source is whole if each of them succeeded and returned something other than None; ``[]`` is something. A source
     that refers to no task is whole.
 
-    :param task_ids: tasks of which an instance gave nothing, in the order in which the source refers to them.
-    :param instances: of these tasks, within the consumer's own scope: a task in a mapped task group is given what its
-        own instance of the group returned.
-    :param failed: instances that failed, or did not run because of others that did.
-    :param unfinished: instances that have not ended.
-    :param skipped: instances that were skipped. A task that is mapped over nothing is skipped, too, as one.
-    :param gave_none: instances that succeeded, and returned None, or not the key that is asked for. If one that did not
-        succeed has left a value nevertheless, this is one less.
-    :param outdated: instances that the task no longer has, as it was cleared and mapped over less, and whose values
-        Airflow hands over all the same.
-    :param untold: tasks of which Airflow did not tell how their instances ended.
-    :param reason: why it did not: the class of an error.
+    :param missing: of tasks of which an instance gave nothing, in the order in which the source refers to them.
+    :param untold: tasks of which Airflow did not tell how their instances ended → why: the class of an error.
     :param is_zipped: what is there may be put together with what it does not belong to, as a missing instance moves all
         that come after it.
     """
 
-    task_ids: tuple[str, ...] = ()
-    instances: int = 0
-    failed: int = 0
-    unfinished: int = 0
-    skipped: int = 0
-    gave_none: int = 0
-    outdated: int = 0
-    untold: tuple[str, ...] = ()
-    reason: str | None = None
+    missing: tuple[Missing, ...] = ()
+    untold: Mapping[str, str] = field(default_factory=dict)
     is_zipped: bool = False
-
-    @property
-    def is_known(self) -> bool:
-        """Whether Airflow told how all instances ended."""
-        return not self.untold
 
     @property
     def is_whole(self) -> bool:
         """Whether everything came; False if that is not known."""
-        return self.is_known and not self.task_ids
+        return not (self.missing or self.untold)
 
     @property
-    def has_failed(self) -> bool:
-        """Whether an instance failed, or has not ended; not whether one chose to give nothing."""
-        return bool(self.failed or self.unfinished)
+    def how(self) -> set[str]:
+        """What became of the instances that gave nothing."""
+        return {what for task in self.missing for what in task.how}
 
     def __str__(self) -> str:
         """Return a sentence without its end, of counts and tasks."""
-        said = []
-        if self.task_ids:
-            missing = self.failed + self.unfinished + self.skipped + self.gave_none
-            what = []
-            if missing:
-                plural = "" if self.instances == 1 else "s"
-                of = f"{self.instances} instance{plural} of {_list_of(self.task_ids)}"
-                what.append(f"{missing} of {of} gave no rows ({self._counts()})")
-            if self.outdated:
-                where = "" if missing else f" of {_list_of(self.task_ids)}"
-                what.append(
-                    f"{self.outdated} instance{'' if self.outdated == 1 else 's'}{where} from before the task was "
-                    "cleared left rows"
-                )
-            said.append(", and ".join(what))
-        if self.untold:
-            said.append(f"whether all instances of {_list_of(self.untold)} gave rows is not known ({self.reason})")
+        said = [
+            *map(str, self.missing),
+            *(f"whether all instances of {task} gave rows is not known ({why})" for task, why in self.untold.items()),
+        ]
         return "; ".join(said) or "all instances gave rows"
 
     def check(self, consequence: str) -> None:
@@ -106,8 +113,12 @@ class Wholeness:
         :raises InstancesMissingError: when something did not.
         :raises InstancesUnknownError: when nothing is known to be missing, but not all is known.
         """
-        if self.task_ids:
-            raise InstancesMissingError(f"{self}: {consequence}. {self._advice()}")
+        if self.missing:
+            advice = dict.fromkeys(advice for what, advice in _ADVICE.items() if what in self.how)
+            if any(task.is_outdated for task in self.missing):
+                advice["run the Dag anew, as old rows stay with this run"] = None
+            sentence = ", or ".join(advice)
+            raise InstancesMissingError(f"{self}: {consequence}. {sentence[0].upper()}{sentence[1:]}")
         if self.untold:
             raise InstancesUnknownError(f"{self}: {consequence}. Run the task again")
 
@@ -118,7 +129,7 @@ class Wholeness:
         :param consequence: what is done, or not done.
         :raises InstancesMissingError: when an instance failed, or has not ended.
         """
-        if self.has_failed:
+        if self.how & {_FAILED, _UNFINISHED}:
             self.check(consequence)
 
     def check_zipped(self, consequence: str) -> None:
@@ -132,92 +143,37 @@ class Wholeness:
         if self.is_zipped:
             self.check(f".zip() would put together what does not belong together, so {consequence}")
 
-    def _counts(self) -> str:
-        counts = {
-            "failed": self.failed,
-            "not finished": self.unfinished,
-            "skipped": self.skipped,
-            "returned None": self.gave_none,
-        }
-        return ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-
-    def _advice(self) -> str:
-        advice = []
-        if self.has_failed:
-            advice.append("clear them")
-        if self.skipped or self.gave_none:
-            advice.append("return [] for no rows")
-        if self.outdated:
-            advice.append("run the Dag anew, as old rows stay with this run")
-        sentence = ", or ".join(advice)
-        return sentence[0].upper() + sentence[1:]
-
-
-def _list_of(names: Iterable[str]) -> str:
-    *names, last = names
-    return f"{', '.join(names)} and {last}" if names else last
+    @property
+    def only_gave_none(self) -> bool:
+        """Whether all that is missing is missing because a function returned None."""
+        return self.how == {_GAVE_NONE}
 
 
 def wholeness(data: Any, context: Context) -> Wholeness:
     """
     Tell whether everything that rows are to come from is there. Nothing of the rows is read, but where the consumer is
-    in the same mapped task group on Airflow 3: there, only the value tells that there is one.
+    in the same mapped task group: there, only the value tells that there is one.
 
     :param data: rows, a reference to an upstream task's rows (also with ``.map()``, ``.zip()``, ``.concat()`` or a
         key), or a list or dict with such references anywhere inside. The argument of a mapped task group is a value
         that is there.
     :param context: of the task that is to read them.
     """
-    tasks: dict[str, _Task] = {}
+    tasks: dict[str, tuple[Any, dict[str, None]]] = {}
     for operator, key in _references(data):
-        tasks.setdefault(operator.task_id, _Task(operator)).keys[key] = None
-    missing: dict[str, _Counts] = {}
+        tasks.setdefault(operator.task_id, (operator, {}))[1][key] = None
+    missing: list[Missing] = []
     untold: dict[str, str] = {}
-    for task_id, task in tasks.items():
+    for task_id, (operator, keys) in tasks.items():
         try:
-            counts = _counts_of(task, context)
+            found = _missing_of(operator, keys, context)
         except Exception as error:  # noqa: BLE001 - whatever Airflow, its API or a backend for XComs may raise
             # Not its words: a backend may quote a value.
             untold[task_id] = type(error).__name__
             continue
-        if not counts.are_whole:
-            missing[task_id] = counts
-    return Wholeness(
-        task_ids=tuple(missing),
-        instances=sum(counts.instances for counts in missing.values()),
-        failed=sum(counts.failed for counts in missing.values()),
-        unfinished=sum(counts.unfinished for counts in missing.values()),
-        skipped=sum(counts.skipped for counts in missing.values()),
-        gave_none=sum(counts.gave_none for counts in missing.values()),
-        outdated=sum(counts.outdated for counts in missing.values()),
-        untold=tuple(untold),
-        reason=_list_of(dict.fromkeys(untold.values())) if untold else None,
-        is_zipped=_is_zipped(data, {*missing, *untold}),
-    )
-
-
-@dataclass
-class _Task:
-    """An upstream task, and the keys that are asked of it."""
-
-    operator: Any
-    keys: dict[str, None] = field(default_factory=dict)
-
-
-@dataclass
-class _Counts:
-    """Of one task; the names mean what they mean in :class:`Wholeness`."""
-
-    instances: int
-    failed: int
-    unfinished: int
-    skipped: int
-    gave_none: int
-    outdated: int
-
-    @property
-    def are_whole(self) -> bool:
-        return not (self.failed or self.unfinished or self.skipped or self.gave_none or self.outdated)
+        if found:
+            missing.append(found)
+    return Wholeness(tuple(missing), untold, _is_zipped(data, {*untold, *(task.task_id for task in missing)}))
 
 
 class NoInstancesError(LookupError):
@@ -262,36 +218,29 @@ def is_of_many(reference: Any) -> bool:
     )
 
 
-def _counts_of(task: _Task, context: Context) -> _Counts:
-    """Count the instances of a task that feed the consumer, by what became of them."""
+def _missing_of(operator: Any, keys: Iterable[str], context: Context) -> Missing:
+    """Tell what is missing of what a task gives to the consumer."""
     instance: Any = context["ti"]
-    own = _own_index(task.operator, context)
-    states = _states(task.operator.task_id, context)
+    own = _own_index(operator, context)
+    states = _states(operator.task_id, context)
     if own is not None:
         states = {index: state for index, state in states.items() if index == own}
     removed = [index for index, state in states.items() if state == "removed"]
-    succeeded = [index for index, state in states.items() if state == "success"]
-    if len(states) == len(removed):
-        raise NoInstancesError(task.operator.task_id)
-    values = _Values2(instance) if _is_airflow_2(instance) else _Values3(instance)
-    gave_none = outdated = 0
-    for key in task.keys:
-        old = values.count(task.operator, key, removed)
-        if own is not None:
-            present = values.count(task.operator, key, succeeded)
-        else:
-            present = values.count_all(task.operator, key) - old
-        gave_none = max(gave_none, len(succeeded) - present)
-        outdated = max(outdated, old)
-    ended = list(states.values())
-    return _Counts(
-        instances=len(states) - len(removed),
-        failed=sum(state in _FAILED for state in ended),
-        unfinished=sum(state not in _ENDED for state in ended),
-        skipped=ended.count("skipped"),
-        gave_none=gave_none,
-        outdated=outdated,
-    )
+    there = [state for state in states.values() if state != "removed"]
+    if not there:
+        raise NoInstancesError(operator.task_id)
+    how = Counter(_HOW.get(str(state), _UNFINISHED) for state in there if state != "success")
+    gave_none, is_outdated = 0, False
+    for key in keys:
+        old = sum(_has_value(instance, operator, key, index) for index in removed)
+        present = (
+            _count(instance, operator, key) - old if own is None else int(_has_value(instance, operator, key, own))
+        )
+        gave_none = max(gave_none, there.count("success") - present)
+        is_outdated = is_outdated or old > 0
+    if gave_none:
+        how[_GAVE_NONE] = gave_none
+    return Missing(operator.task_id, len(there), how, is_outdated)
 
 
 def _own_index(operator: Any, context: Context) -> int | None:
@@ -324,35 +273,16 @@ def _states(task_id: str, context: Context) -> dict[int, str | None]:
     }
 
 
-class _Values2:
-    """Counts the values that instances returned, in Airflow 2's database."""
-
-    def __init__(self, instance: Any) -> None:
-        self._instance = instance
-
-    def count(self, operator: Any, key: str, indexes: Sequence[int]) -> int:
-        """Count the values of some instances."""
-        return len(self._instance.xcom_pull(task_ids=operator.task_id, key=key, map_indexes=indexes)) if indexes else 0
-
-    def count_all(self, operator: Any, key: str) -> int:
-        """Count the values of all instances, also of those that are gone."""
-        return len(self._instance.xcom_pull(task_ids=[operator.task_id], key=key))
+def _has_value(instance: Any, operator: Any, key: str, index: int) -> bool:
+    """Tell whether an instance has returned a value: Airflow does not tell without giving it."""
+    return instance.xcom_pull(task_ids=operator.task_id, key=key, map_indexes=index) is not None
 
 
-class _Values3:
-    """Counts the values that instances returned, through Airflow 3's API."""
+def _count(instance: Any, operator: Any, key: str) -> int:
+    """Count the values of all instances, also of those that are gone, without fetching them."""
+    if _is_airflow_2(instance):
+        return len(instance.xcom_pull(task_ids=[operator.task_id], key=key))
+    from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence
 
-    def __init__(self, instance: Any) -> None:
-        self._instance = instance
-
-    def count(self, operator: Any, key: str, indexes: Sequence[int]) -> int:
-        """Count the values of some instances: the API gives one at a time, and does not tell without giving it."""
-        pull = self._instance.xcom_pull
-        return sum(pull(task_ids=operator.task_id, key=key, map_indexes=index) is not None for index in indexes)
-
-    def count_all(self, operator: Any, key: str) -> int:
-        """Count the values of all instances, also of those that are gone."""
-        from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence
-
-        reference: Any = XComArg(operator, key)
-        return len(LazyXComSequence(xcom_arg=reference, ti=self._instance))
+    reference: Any = XComArg(operator, key)
+    return len(LazyXComSequence(xcom_arg=reference, ti=instance))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections import Counter
 from typing import Any, cast
 
 import pytest
@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow.utils.session import create_session
 
 from airflow_provider_octopush.operators.sources import upstream_frames
-from airflow_provider_octopush.operators.upstream import Wholeness, wholeness
+from airflow_provider_octopush.operators.upstream import Missing, Wholeness, wholeness
 from airflow_provider_octopush.sources.errors import InstancesMissingError, InstancesUnknownError
 from tests.airflow_runs import run_dag
 
@@ -44,12 +44,14 @@ class Consumer(BaseOperator):
             for row in frame["phone_number"].tolist()
             if row is not None
         ]
+        counts = sum((Counter(missing.how) for missing in found.missing), Counter())
+        if found.missing:
+            counts["instances"] = sum(missing.instances for missing in found.missing)
+        if any(missing.is_outdated for missing in found.missing):
+            counts["outdated"] = 1
         return {
-            **{
-                name: list(value) if isinstance(value, tuple) else value
-                for name, value in asdict(found).items()
-                if value
-            },
+            "counts": dict(counts),
+            "task_ids": [missing.task_id for missing in found.missing],
             "is_whole": found.is_whole,
             "is_zipped": found.is_zipped,
             "says": str(found),
@@ -86,19 +88,19 @@ ENDS: dict[str, tuple[list[str], dict[str, int], list[str]]] = {
     "succeed without rows": (["1", "empty", "3"], {}, ["1", "3"]),
     "fail": (["1", "fails", "3"], {"instances": 3, "failed": 1}, ["1", "3"]),
     "are skipped": (["skips", "2", "skips"], {"instances": 3, "skipped": 2}, ["2"]),
-    "return None": (["1", "2", "none"], {"instances": 3, "gave_none": 1}, ["1", "2"]),
+    "return None": (["1", "2", "none"], {"instances": 3, "returned None": 1}, ["1", "2"]),
     "do all of it": (
         ["none", "fails", "skips", "4", "empty"],
-        {"instances": 5, "failed": 1, "skipped": 1, "gave_none": 1},
+        {"instances": 5, "failed": 1, "skipped": 1, "returned None": 1},
         ["4"],
     ),
-    "give nothing at all": (["none", "none"], {"instances": 2, "gave_none": 2}, []),
+    "give nothing at all": (["none", "none"], {"instances": 2, "returned None": 2}, []),
 }
-COUNTS = ("instances", "failed", "unfinished", "skipped", "gave_none", "outdated")
 
 
 def counts(result: dict[str, Any]) -> dict[str, int]:
-    return {name: result[name] for name in COUNTS if name in result}
+    found: dict[str, int] = result["counts"]
+    return found
 
 
 @pytest.mark.parametrize("ends", ENDS)
@@ -127,7 +129,7 @@ def test_instances_of_a_mapped_task(dag: DAG, ends: str) -> None:
         assert counts(result) == known, name
         assert result["numbers"] == numbers, name
         assert result["is_whole"] is (not known)
-        assert result.get("task_ids", []) == (["extract"] if known else [])
+        assert result["task_ids"] == (["extract"] if known else [])
         assert result["is_zipped"] is False
     zipped = run.results["zip"]
     assert (counts(zipped), zipped["is_zipped"]) == (known, bool(known))
@@ -146,10 +148,10 @@ def frame_of(rows: Rows) -> Any:
 
 class TestTasksThatAreNotMapped:
     @pytest.mark.parametrize(
-        ("does", "count", "counted"),
-        [("fails", "failed", "failed"), ("skips", "skipped", "skipped"), ("none", "gave_none", "returned None")],
+        ("does", "counted"),
+        [("fails", "failed"), ("skips", "skipped"), ("none", "returned None")],
     )
-    def test_they_may_end_without_rows(self, dag: DAG, does: str, count: str, counted: str) -> None:
+    def test_they_may_end_without_rows(self, dag: DAG, does: str, counted: str) -> None:
         one: Any = single(does)
         other: Any = single.override(task_id="other")("2")
         Consumer(task_id="list", data=[one, other])
@@ -161,7 +163,7 @@ class TestTasksThatAreNotMapped:
         run = run_dag(dag)
         for name, numbers in {"list": ["2"], "concat": ["2"], "map": ["2"], "field": ["3"]}.items():
             result = run.results[name]
-            assert (counts(result), result["task_ids"]) == ({"instances": 1, count: 1}, ["single"]), name
+            assert (counts(result), result["task_ids"]) == ({"instances": 1, counted: 1}, ["single"]), name
             assert result["numbers"] == numbers, name
             assert result["says"] == f"1 of 1 instance of single gave no rows (1 {counted})"
         assert run.results["zip"]["is_zipped"] is True
@@ -189,7 +191,7 @@ class TestTasksThatAreNotMapped:
         Consumer(task_id="plain", data=every, trigger_rule="always")
         run = run_dag(dag)
         result = run.results["plain"]
-        assert (result["unfinished"], result["numbers"]) == (result["instances"], [])
+        assert (counts(result)["not finished"], result["numbers"]) == (counts(result)["instances"], [])
         assert "not finished" in result["says"]
 
 
@@ -205,9 +207,9 @@ class TestKeys:
         Consumer(task_id="every", data=every["rows"])
         Consumer(task_id="both", data=[one["rows"], every["rows"], {"phone_number": "4", "first_name": one["more"]}])
         run = run_dag(dag)
-        every_known = {"instances": 3, "failed": 1, "gave_none": 1} if multiple else {}
+        every_known = {"instances": 3, "failed": 1, "returned None": 1} if multiple else {}
         assert counts(run.results["every"]) == every_known
-        assert run.results["both"]["gave_none"] == 1 + multiple
+        assert counts(run.results["both"])["returned None"] == 1 + multiple
         assert run.results["both"]["numbers"] == (["1", "4"] if multiple else ["1", "2", "4"])
 
 
@@ -229,14 +231,14 @@ class TestMappedTaskGroups:
         Consumer(task_id="outside", data=every)
         Consumer(task_id="outside_list", data=[every, every.operator.output])
         run = run_dag(dag)
-        known = {"instances": 6, "failed": 1, "skipped": 1, "gave_none": 1}
+        known = {"instances": 6, "failed": 1, "skipped": 1, "returned None": 1}
         for name, numbers in {"outside": ["1", "4"], "outside_list": ["1", "4", "1", "4"]}.items():
             assert (counts(run.results[name]), run.results[name]["numbers"]) == (known, numbers), name
             assert run.results[name]["task_ids"] == ["part.extract"]
         inside = [run.results[f"part.inside[{index}]"] for index in range(6)]
         assert [result["is_whole"] for result in inside] == [True, False, False, True, True, False]
         assert [result["numbers"] for result in inside] == [["1"], [], [], ["4"], [], []]
-        assert counts(inside[2]) == {"instances": 1, "gave_none": 1}
+        assert counts(inside[2]) == {"instances": 1, "returned None": 1}
         beside = run.results["part.inside_list[1]"]
         assert counts(beside) == {"instances": 2, "failed": 2}, "single did not run, as extract failed"
         assert run.results["part.inside_list[3]"]["numbers"] == ["4", "4", "inline"]
@@ -258,7 +260,9 @@ class TestMappedTaskGroups:
         # Airflow makes a reference in partial() a dependency only if the field is a template.
         every >> Consumer.partial(task_id="plain", data=every).expand(number=[0, 1])
         run = run_dag(dag)
-        assert [counts(run.results[f"plain[{index}]"]) for index in range(2)] == [{"instances": 2, "gave_none": 1}] * 2
+        assert [counts(run.results[f"plain[{index}]"]) for index in range(2)] == [
+            {"instances": 2, "returned None": 1}
+        ] * 2
 
 
 def test_what_the_function_of_map_skips_is_left_out_on_purpose(dag: DAG) -> None:
@@ -273,7 +277,7 @@ def test_what_the_function_of_map_skips_is_left_out_on_purpose(dag: DAG) -> None
     Consumer(task_id="several", data=[every.map(skip_2), others.map(skip_2), every.concat(others).map(skip_2)])
     run = run_dag(dag)
     assert (run.results["whole"]["is_whole"], run.results["whole"]["numbers"]) == (True, ["1", "3"])
-    assert counts(run.results["several"]) == {"instances": 2, "gave_none": 1}
+    assert counts(run.results["several"]) == {"instances": 2, "returned None": 1}
     assert run.results["several"]["numbers"] == ["1", "3", "1", "3"]
 
 
@@ -293,7 +297,7 @@ def test_an_instance_that_is_gone_counts_only_if_it_left_rows(dag: DAG, what: st
     result = run_dag(dag).results["plain"]
     assert counts(result) == ({} if what == "none" else {"instances": 2, "outdated": 1})
     if what != "none":
-        assert result["says"] == "1 instance of extract from before the task was cleared left rows"
+        assert result["says"] == "instances of extract from before it was cleared left rows"
 
 
 class TestWhatAirflowDoesNotTell:
@@ -325,7 +329,7 @@ class TestWhatAirflowDoesNotTell:
         every = extract.expand(what=["1"])
         context: Any = {"ti": self.Instance(states), "task": Consumer(task_id="plain", data=every)}
         found = wholeness([every, every.zip(every)], context)
-        assert (found.is_whole, found.is_known, found.has_failed, found.is_zipped) == (False, False, False, True)
+        assert (found.is_whole, found.missing, found.is_zipped) == (False, (), True)
         with pytest.raises(
             InstancesUnknownError,
             match=rf"^whether all instances of extract gave rows is not known \({reason}\): nothing is sent\. "
@@ -348,27 +352,28 @@ class TestWhatAirflowDoesNotTell:
     ("found", "sentence"),
     [
         (
-            Wholeness(("extract",), 7, failed=1, gave_none=1),
+            Wholeness((Missing("extract", 7, {"failed": 1, "returned None": 1}),)),
             "2 of 7 instances of extract gave no rows (1 failed, 1 returned None): nobody is removed. Clear them, or "
             "return [] for no rows",
         ),
         (
-            Wholeness(("a", "b", "c"), 9, unfinished=2),
-            "2 of 9 instances of a, b and c gave no rows (2 not finished): nobody is removed. Clear them",
+            Wholeness((Missing("a", 3, {"not finished": 1}), Missing("b", 2, {"not finished": 2}))),
+            "1 of 3 instances of a gave no rows (1 not finished); 2 of 2 instances of b gave no rows (2 not finished): "
+            "nobody is removed. Clear them",
         ),
         (
-            Wholeness(("extract",), 1, skipped=1),
+            Wholeness((Missing("extract", 1, {"skipped": 1}),)),
             "1 of 1 instance of extract gave no rows (1 skipped): nobody is removed. Return [] for no rows",
         ),
         (
-            Wholeness(("extract",), 3, skipped=1, outdated=2),
-            "1 of 3 instances of extract gave no rows (1 skipped), and 2 instances from before the task was cleared "
+            Wholeness((Missing("extract", 3, {"skipped": 1}, is_outdated=True),)),
+            "1 of 3 instances of extract gave no rows (1 skipped), and instances of extract from before it was cleared "
             "left rows: nobody is removed. Return [] for no rows, or run the Dag anew, as old rows stay with this run",
         ),
         (
-            Wholeness(("a",), 3, outdated=1, untold=("b",), reason="ConnectionError"),
-            "1 instance of a from before the task was cleared left rows; whether all instances of b gave rows is not "
-            "known (ConnectionError): nobody is removed. Run the Dag anew, as old rows stay with this run",
+            Wholeness((Missing("a", 3, {}, is_outdated=True),), {"b": "ConnectionError"}),
+            "instances of a from before it was cleared left rows; whether all instances of b gave rows is not known "
+            "(ConnectionError): nobody is removed. Run the Dag anew, as old rows stay with this run",
         ),
     ],
 )
@@ -376,7 +381,7 @@ def test_an_error_says_how_many_of_which_what_follows_and_what_to_do(found: Whol
     with pytest.raises(InstancesMissingError) as error:
         found.check("nobody is removed")
     assert str(error.value) == sentence
-    if found.has_failed:
+    if "Clear them" in sentence:
         with pytest.raises(InstancesMissingError, match="all other rows were sent"):
             found.check_failed("all other rows were sent")
     else:
