@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import secrets
+import shutil
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 from urllib.parse import unquote
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -81,3 +85,50 @@ def put_object(file: str | Path, path: ObjectPath) -> None:
     # Not through an open file of the store: that one puts in place what it has when it is left by an exception.
     path.fs.makedirs(path.parent.path, exist_ok=True)
     path.fs.put_file(str(file), path.path)
+
+
+def put_file(file: IO[bytes], path: Path) -> None:
+    """
+    Put a file in the place of another one: whoever reads finds one or the other, whole, also after a crash.
+
+    It is readable by its owner only. Folders are made, with the same restriction.
+    """
+    _make(path.parent)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.unfinished")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            file.seek(0)
+            shutil.copyfileobj(file, target)
+            target.flush()
+            os.fsync(target.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    remove_unfinished(path.parent, path.name)
+    _sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path, name: str | None = None) -> None:
+    """Remove what a process left behind that was killed while it wrote a file, or whatever file there."""
+    written = ".+" if name is None else re.escape(name)
+    pattern = re.compile(rf"\.{written}\.[0-9a-f]{{16}}\.unfinished")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if pattern.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder with all that lead to it; Python would make only the last one private."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

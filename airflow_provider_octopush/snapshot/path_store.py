@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -12,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from airflow_provider_octopush.paths import local_path, object_path, put_object
+from airflow_provider_octopush.paths import local_path, object_path, put_file, put_object, remove_unfinished
 from airflow_provider_octopush.snapshot.snapshot_store import BEGINNING, SnapshotStore
 
 #: What the folder of the journal is called, beside the snapshot.
@@ -61,7 +58,7 @@ class LocalStore:
 
     def put(self, file: IO[bytes]) -> None:
         """Put a named file in the snapshot's place."""
-        _put(file, self._path)
+        put_file(file, self._path)
 
     def entries(self) -> list[str]:
         """Return the names of all entries of the journal."""
@@ -76,13 +73,13 @@ class LocalStore:
 
     def put_entry(self, name: str, file: IO[bytes]) -> None:
         """Put a named file in the journal."""
-        _put(file, self._journal / name)
+        put_file(file, self._journal / name)
 
     def remove_entries(self, names: Iterable[str]) -> None:
         """Remove entries, and what processes left behind; those that are not there any more are no error."""
         for name in names:
             (self._journal / name).unlink(missing_ok=True)
-        _remove_unfinished(self._journal)
+        remove_unfinished(self._journal)
 
 
 class ObjectStore:
@@ -159,45 +156,3 @@ def _opened(path: Path) -> BinaryIO | None:
         return path.open("rb")
     except FileNotFoundError:
         return None
-
-
-def _put(file: IO[bytes], path: Path) -> None:
-    _make(path.parent)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.unfinished")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as target:
-            file.seek(0)
-            shutil.copyfileobj(file, target)
-            target.flush()
-            os.fsync(target.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    _remove_unfinished(path.parent, path.name)
-    _sync_folder(path.parent)
-
-
-def _remove_unfinished(folder: Path, name: str | None = None) -> None:
-    """Remove what a process left behind that was killed while it wrote a file, or whatever file there."""
-    written = ".+" if name is None else re.escape(name)
-    pattern = re.compile(rf"\.{written}\.[0-9a-f]{{16}}\.unfinished")
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if pattern.fullmatch(path.name):
-            path.unlink(missing_ok=True)
-
-
-def _make(folder: Path) -> None:
-    """Make a folder with all that lead to it; Python would make only the last one private."""
-    if not folder.is_dir():
-        _make(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
