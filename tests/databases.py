@@ -11,56 +11,43 @@ from typing import Any, NoReturn
 
 import pytest
 
-#: Fields of an Airflow connection; the variables are those that the databases' own clients read.
-POSTGRES: dict[str, Any] = {
-    "conn_type": "postgres",
-    "host": os.environ.get("PGHOST", "127.0.0.1"),
-    "port": int(os.environ.get("PGPORT", "5432")),
-    "login": os.environ.get("PGUSER", "postgres"),
-    "password": os.environ.get("PGPASSWORD", ""),
-    "schema": os.environ.get("PGDATABASE", "test"),
-}
-MARIADB: dict[str, Any] = {
-    "conn_type": "mysql",
-    "host": os.environ.get("MYSQL_HOST", "127.0.0.1"),
-    "port": int(os.environ.get("MYSQL_TCP_PORT", "3306")),
-    "login": os.environ.get("MYSQL_USER", "root"),
-    "password": os.environ.get("MYSQL_PWD", ""),
-    "schema": os.environ.get("MYSQL_DATABASE", "test"),
-}
+
+def _fields(conn_type: str, port: str, schema: str, variables: tuple[str, ...], login: str) -> dict[str, Any]:
+    """Return the fields of an Airflow connection, from the variables that the database's own client reads."""
+    names = ("host", "port", "login", "password", "schema")
+    defaults = ("127.0.0.1", port, login, "", schema)
+    found = (os.environ.get(*pair) for pair in zip(variables, defaults, strict=True))
+    fields: dict[str, Any] = dict(zip(names, found, strict=True))
+    return {"conn_type": conn_type, **fields, "port": int(fields["port"])}
 
 
-#: The same, as arguments of the drivers' ``connect``.
-POSTGRES_ARGUMENTS: dict[str, Any] = {
-    "host": POSTGRES["host"],
-    "port": POSTGRES["port"],
-    "user": POSTGRES["login"],
-    "password": POSTGRES["password"],
-    "dbname": POSTGRES["schema"],
-}
-MARIADB_ARGUMENTS: dict[str, Any] = {
-    "host": MARIADB["host"],
-    "port": MARIADB["port"],
-    "user": MARIADB["login"],
-    "password": MARIADB["password"],
-    "database": MARIADB["schema"],
-}
+def _arguments(fields: dict[str, Any], **names: str) -> dict[str, Any]:
+    """Return the same as arguments of a driver's ``connect``."""
+    names = {"host": "host", "port": "port", "login": "user", "password": "password", **names}
+    return {argument: fields[field] for field, argument in names.items()}
 
-#: ClickHouse's client reads these too, but for the port.
-CLICKHOUSE: dict[str, Any] = {
-    "conn_type": "clickhouse",
-    "host": os.environ.get("CLICKHOUSE_HOST", "127.0.0.1"),
-    "port": int(os.environ.get("CLICKHOUSE_PORT", "9000")),
-    "login": os.environ.get("CLICKHOUSE_USER", "default"),
-    "password": os.environ.get("CLICKHOUSE_PASSWORD", ""),
-    "schema": "default",
-}
-CLICKHOUSE_ARGUMENTS: dict[str, Any] = {
-    "host": CLICKHOUSE["host"],
-    "port": CLICKHOUSE["port"],
-    "user": CLICKHOUSE["login"],
-    "password": CLICKHOUSE["password"],
-}
+
+POSTGRES = _fields(
+    "postgres", "5432", "test", ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"), login="postgres"
+)
+MARIADB = _fields(
+    "mysql",
+    "3306",
+    "test",
+    ("MYSQL_HOST", "MYSQL_TCP_PORT", "MYSQL_USER", "MYSQL_PWD", "MYSQL_DATABASE"),
+    login="root",
+)
+#: ClickHouse's client reads these, but for the port and the database.
+CLICKHOUSE = _fields(
+    "clickhouse",
+    "9000",
+    "default",
+    ("CLICKHOUSE_HOST", "CLICKHOUSE_PORT", "CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD", "CLICKHOUSE_DATABASE"),
+    login="default",
+)
+POSTGRES_ARGUMENTS = _arguments(POSTGRES, schema="dbname")
+MARIADB_ARGUMENTS = _arguments(MARIADB, schema="database")
+CLICKHOUSE_ARGUMENTS = _arguments(CLICKHOUSE)
 
 #: PostgreSQL by way of ODBC and of JDBC: the driver's name in odbcinst.ini, and the JAR, where Debian has them.
 ODBC_DRIVER = os.environ.get("POSTGRES_ODBC_DRIVER", "PostgreSQL Unicode")
