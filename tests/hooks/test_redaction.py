@@ -324,6 +324,13 @@ def test_what_cannot_be_sent_is_not_in_the_error(
     assert type(caught.value) is ValueError
 
 
+def test_a_payload_that_cannot_be_encoded_is_not_in_the_error(hook: OctopushHook) -> None:
+    with pytest.raises(ValueError, match="cannot be written as JSON") as caught:
+        hook.encode_contacts([ContactPayload(PERSON.number, SURROGATE)])
+    assert caught.value.__context__ is None
+    assert not tells(everything(caught.value))
+
+
 @pytest.mark.parametrize("number", [SURROGATE, 33612345678, b"+33612345678", None, ["Zoé"], " "], ids=type)
 def test_a_number_that_cannot_be_deleted_is_not_in_the_error(hook: OctopushHook, number: Any) -> None:
     with pytest.raises(ValueError, match=r"numbers\[1\]") as caught:
