@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from airflow_provider_octopush.api import check_names
-from airflow_provider_octopush.exceptions import OctopushError
+from airflow_provider_octopush.exceptions import MissingProviderError, OctopushError
 from airflow_provider_octopush.snapshot.adoption import adopt
 from airflow_provider_octopush.snapshot.commands import Presence, described, exported, look_into, looked_up, recover
 from airflow_provider_octopush.snapshot.sealing import Keys
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _NO_READER
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except OctopushError as error:
+    except (OctopushError, MissingProviderError) as error:
         return _complain(str(error))
     except OSError as error:
         return _complain(

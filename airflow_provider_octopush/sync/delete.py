@@ -18,7 +18,7 @@ from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.delivery.removal import Candidate, Removal, Removed
 from airflow_provider_octopush.delivery.retry import Backoff, StoppedError
-from airflow_provider_octopush.exceptions import ContactsKeptError
+from airflow_provider_octopush.exceptions import ContactsKeptError, SnapshotMissingError
 from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
 from airflow_provider_octopush.snapshot.marks import Mark, mark_of
@@ -37,6 +37,10 @@ log = logging.getLogger(__name__)
 AMBIGUOUS = (
     "the number may stand for more than one contact of the snapshot, so none of them was removed: write the region, or "
     "the number with a plus"
+)
+AMBIGUOUS_NOW = (
+    "the number may stand for several, and an earlier try may have removed the one that the snapshot held, so none was "
+    "removed now: write the region, or the number with a plus"
 )
 
 
@@ -83,13 +87,14 @@ class ContactDeletion:
         self._possible = possible
         self._rejects = rejects
         self._snapshot = snapshot
+        self._has_removed_before = snapshot is not None and snapshot.progress.removed > 0
         self._removal: Removal[_Asked] = Removal(
             delete,
             backoff,
             begin=self._begin,
             note=self._record_removed,
             restore=self._record_kept,
-            has_removed=snapshot is not None and snapshot.progress.removed > 0,
+            has_removed=self._has_removed_before,
             believes_refusals=True,
         )
         self._outcomes: list[_Outcome] = []
@@ -106,13 +111,17 @@ class ContactDeletion:
 
         :param open_frames: gives the rows.
         :return: the counts, which add up.
+        :raises SnapshotMissingError: when there is no snapshot where contacts are to be forgotten.
         :raises SnapshotConflictError: when a run has begun meanwhile that writes the snapshot.
         :raises OctopushError: when the run cannot go on; what is gone is forgotten.
         :raises KilledError: when it was told to end.
         """
         started = time.monotonic()
-        if self._snapshot is not None and self._snapshot.first_run:
-            log.warning("there is no snapshot at %s, so nothing is forgotten there", self._snapshot.name)
+        if self._snapshot is not None and self._snapshot.is_blank:
+            raise SnapshotMissingError(
+                f"there is no snapshot at {self._snapshot.name}, where contacts are to be forgotten: correct "
+                "snapshot_path, or leave it out until SyncListOperator has run. Nothing was removed"
+            )
         try:
             self._remove(open_frames)
         except KilledError:
@@ -142,9 +151,9 @@ class ContactDeletion:
         self.summary.check_rejected(max_rejected)
         if self.summary.ambiguous:
             raise ContactsKeptError(
-                f"{self.summary.ambiguous:,} of {self.summary.read:,} rows may each stand for more than one contact of "
-                "the snapshot, so none of these was removed: write the region of each number, or the number with a "
-                "plus, and run the task again"
+                f"{self.summary.ambiguous:,} of {self.summary.read:,} rows may each stand for more than one contact, "
+                "so none of these was removed: write the region of each number, or the number with a plus, and run "
+                "the task again"
             )
         if self.summary.kept:
             raise ContactsKeptError(
@@ -194,6 +203,9 @@ class ContactDeletion:
                 if not numbers:
                     rejections.append(Rejection(self.summary.read, Outcome.AMBIGUOUS, AMBIGUOUS, values))
                     continue
+                if self._may_be_done(numbers, records):
+                    rejections.append(Rejection(self.summary.read, Outcome.AMBIGUOUS, AMBIGUOUS_NOW, values))
+                    continue
                 is_new = seen.add_all(numbers)
                 if not any(is_new):
                     rejections.append(duplicate(self.summary.read, values))
@@ -208,6 +220,12 @@ class ContactDeletion:
                 self.summary.count_rejection(rejection)
             if self._rejects is not None and rejections:
                 self._rejects.write(rejections)
+
+    def _may_be_done(self, numbers: Sequence[int], records: Sequence[Array | None]) -> bool:
+        """Tell whether an earlier try may have removed the one of several numbers that the snapshot held."""
+        if not self._has_removed_before or records[0] is not None:
+            return False
+        return any(number not in line_forms(numbers[0]) for number in numbers)
 
     def _chosen(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[Array | None]]:
         """Return the numbers that the snapshot holds, with records; all where it holds none, none where several."""

@@ -210,8 +210,10 @@ class ListSync:
         read.check_whole(self._snapshot.opted_out, self._rules.min_opted_out)
         if not self._rules.is_dry_run:
             self._snapshot.other_runs.check_alone()
-            # A run that does not come to its end makes no fewer enough for the next one, unless min_opted_out says so.
-            known = read.readable if self._rules.min_opted_out else max(read.readable, self._snapshot.opted_out)
+            # A run that does not come to its end makes no fewer enough for the next one, unless a number is written.
+            least = self._rules.min_opted_out
+            is_written = least is not None and least.number is not None
+            known = read.readable if is_written else max(read.readable, self._snapshot.opted_out)
             if known != self._snapshot.opted_out:
                 self._snapshot.record_opted_out(known)
             positions = self._opted_out()

@@ -581,10 +581,27 @@ class TestDeleting:
         summary = self.run(people(5, 9), from_account=True, snapshot_path=str(nights.snapshot_path))
         check(summary, read=2, removed=1, absent=1, kept=0, forgotten=2)
 
-    def test_a_snapshot_that_is_not_there_is_told_of(self, nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_path_where_no_snapshot_is_shows_before_anybody_is_removed(self, nights: Nights) -> None:
         nights.run(people(1))
-        check(self.run(people(1), list_name=LIST, snapshot_path=f"{nights.snapshot_path}x"), removed=1, forgotten=0)
-        assert "so nothing is forgotten there" in caplog.text
+        for dry_run in (False, True):
+            with pytest.raises(AirflowFailException, match=r"no snapshot at .*x, .*Nothing was removed"):
+                self.run(people(1), list_name=LIST, snapshot_path=f"{nights.snapshot_path}x", validate_only=dry_run)
+        assert nights.on_list == {number(1)}
+
+    def test_a_retry_does_not_take_a_number_for_another_one_that_is_gone_already(self, nights: Nights) -> None:
+        # In France and in Spain.
+        text = number(1).removeprefix("+33")
+        rows = [{"phone_number": text}, *people(*range(1000, 1200))]
+        nights.run([*people(1), *rows[1:]])
+        OctopushHook().create_contacts([{"phone_number": f"+34{text}"}], list_name="Spain")
+        # The first request removes 200 contacts; the second fails, and its repetition.
+        nights.simulator.fail_next(None, *[Fault(status=503, retry_after="0")] * 2)
+        where = {"from_account": True, "snapshot_path": str(nights.snapshot_path), "default_region": ["FR", "ES"]}
+        with pytest.raises(OctopushServerError):
+            self.run(rows, **where)
+        with pytest.raises(AirflowFailException, match="may each stand for more than one contact"):
+            self.run(rows, **where)
+        assert nights.simulator.contacts.keys() == {f"+34{text}"}
 
     def test_one_place_has_to_be_named(self) -> None:
         choices: list[dict[str, Any]] = [{}, {"list_name": LIST, "from_account": True}]

@@ -391,12 +391,10 @@ class TestErasing:
         check(nights.erase(people(1)), forgotten=0)
         assert nights.on_list == {number(2), number(3)}
 
-    @pytest.mark.parametrize("has_snapshot", [True, False])
     def test_a_run_that_adds_meanwhile_who_is_erased_is_found_out_before_anybody_is_removed(
-        self, nights: Nights, *, has_snapshot: bool
+        self, nights: Nights
     ) -> None:
-        if has_snapshot:
-            nights.run(people(2, 3))
+        nights.run(people(2, 3))
 
         def rows() -> Iterator[Rows]:
             nights.run(people(1, 2, 3))
@@ -408,12 +406,10 @@ class TestErasing:
         check(nights.erase(people(1)), removed=1, forgotten=1)
         check(nights.run(people(1, 2, 3)), updated=1, unchanged=2)
 
-    @pytest.mark.parametrize("has_snapshot", [True, False])
     def test_and_so_is_one_that_adds_them_while_they_are_removed(
-        self, nights: Nights, monkeypatch: pytest.MonkeyPatch, *, has_snapshot: bool
+        self, nights: Nights, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        if has_snapshot:
-            nights.run(people(2, 3))
+        nights.run(people(2, 3))
         delete = OctopushHook.delete_contacts
 
         def add_and_delete(hook: OctopushHook, numbers: Any, *, list_name: str) -> None:

@@ -303,6 +303,16 @@ class TestWhatTheLastRunKnew:
             check(nights.run(people(1, 2), opted_out=numbers[:now], min_opted_out=least), added=1)
 
 
+def test_a_night_that_fails_makes_no_fewer_enough_for_the_next_one(nights: Nights) -> None:
+    numbers = [{"n": number(n)} for n in range(1000, 1100)]
+    nights.run(people(1), opted_out=numbers)
+    nights.simulator.behaviour = Behaviour(fault_rate=1.0, faults=(Fault(status=503, retry_after="0"),))
+    with pytest.raises(OctopushServerError):
+        nights.run(people(1, 2), opted_out=numbers[:90], min_opted_out="90%")
+    with pytest.raises(AirflowFailException, match="failed reload, not consent"):
+        nights.run(people(1, 2), opted_out=numbers[:81], min_opted_out="90%")
+
+
 class TestAStepOfTheirOwn:
     """Nothing that is wrong with the rows keeps who opted out on the list."""
 

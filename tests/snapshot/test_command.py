@@ -372,8 +372,10 @@ def test_after_a_recovery_people_can_be_erased(nights: Nights, command: Command)
         assert next(one for one in shown.splitlines() if one.startswith(line)) in after
     check(nights.erase(people(1)), removed=1, forgotten=1)
     assert number(1) not in command.marks()
-    # The next run finds its own snapshot.
-    check(nights.run(people(*range(3, 31)), date="2026-11-21"), removed=2, kept=0, unchanged=28)
+    # The next run finds its own snapshot. What the dead run was about to send may still arrive, for one run more.
+    check(nights.run(people(*range(3, 31)), date="2026-11-21"), removed=1, unsettled=1, kept=0, unchanged=28)
+    assert command.marks()[number(40)] == "may be there"
+    check(nights.run(people(*range(3, 31)), date="2026-11-22"), removed=1, unsettled=0)
     assert nights.on_list == {number(n) for n in range(3, 31)}
 
 
@@ -516,8 +518,7 @@ def test_a_path_that_leads_nowhere_and_an_error_that_nobody_thought_of_quote_not
     assert "adopt failed with LookupError" in command.refused("adopt", *TASK, file)
     assert not contents(nights.snapshot_path), "a sign was left"
     monkeypatch.setattr(command, "path", "nothing://there")
-    # Older Airflows look at the scheme only when something is read.
-    assert "ValueError" in command.refused("show")
+    assert "nothing://there" in command.refused("show")
 
 
 def test_a_command_line_is_refused_in_one_sentence(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

@@ -479,6 +479,8 @@ def test_a_request_that_may_still_arrive_is_minded_for_one_run_that_comes_to_its
         with open_snapshot(store, "recover") as snapshot:
             snapshot.replace()
 
+    lives = 0
+
     def undo(run: str) -> None:
         with open_snapshot(store, run) as snapshot:
             if is_added:
@@ -497,7 +499,8 @@ def test_a_request_that_may_still_arrive_is_minded_for_one_run_that_comes_to_its
             raise KilledError
 
     for _ in range(rng.randrange(4)):
-        lives, store.before = rng.randrange(20), live
+        lives = rng.randrange(20)
+        store.before = live
         with suppress(KilledError):
             undo("run 3")
         store.before = lambda _: None
