@@ -248,6 +248,24 @@ class OctopushHook(BaseHook):
         shown = redacted_balance(said["amount"], said["unit"], self.settings.login, self.settings.key)
         return True, f"connected, balance {shown}"
 
+    def send(
+        self, method: str, endpoint: str, body: bytes | None = None, *, contacts: int = 0, within: float = math.inf
+    ) -> Answer:
+        """
+        Send one request as it is, and return its answer as it is: for what the other methods do not tell.
+
+        Nothing of the body is checked. Without a list's name, ``contact/delete`` deletes from the whole account.
+
+        :param method: of HTTP.
+        :param endpoint: such as ``contact/create``.
+        :param body: JSON in UTF-8; None sends none.
+        :param contacts: how many it holds, which says how long the answer may be.
+        :param within: seconds for all of it, where that is less than usual.
+        :return: the answer, whatever its status.
+        :raises OctopushError: one of its subclasses, when there is none that can be read.
+        """
+        return self._transport.send(method, endpoint, body, contacts=contacts, within=within)
+
     def _carry_out(self, method: str, endpoint: str, body: bytes, *, holds_contacts: bool = True) -> None:
         answer = self._call(method, endpoint, body, holds_contacts=holds_contacts)
         check_carried_out(endpoint, self.settings.host, answer)

@@ -6,7 +6,8 @@ import math
 import ssl
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
@@ -39,11 +40,13 @@ class Answer(NamedTuple):
     :param status_code: of HTTP.
     :param content: the body, decompressed; empty where it could not be read and the status is no success.
     :param retry_after: the header ``Retry-After``; empty when there is none.
+    :param headers: all of them, whatever the case of their names.
     """
 
     status_code: int
     content: bytes
     retry_after: str
+    headers: Mapping[str, str] = MappingProxyType({})
 
     @property
     def is_success(self) -> bool:
@@ -149,7 +152,7 @@ class Transport:
         timeout: Any = bounds if isinstance(adapter, BoundedAdapter) else bounds.timeout
         response = adapter.send(request, timeout=timeout, **settings)
         bounds.status_code = response.status_code
-        answer = Answer(response.status_code, b"", response.headers.get("Retry-After", ""))
+        answer = Answer(response.status_code, b"", response.headers.get("Retry-After", ""), response.headers)
         try:
             content = _content(response.raw, bounds.max_bytes)
         except Exception:

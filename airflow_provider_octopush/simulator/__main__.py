@@ -6,6 +6,8 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from airflow_provider_octopush.simulator.behaviour import Behaviour
 from airflow_provider_octopush.simulator.parsing import parse
@@ -31,10 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     options = vars(parser.parse_args(arguments))
-    port, values = options.pop("port"), options.pop("behaviour")
+    port, values, like = options.pop("port"), options.pop("behaviour"), options.pop("like")
     try:
         switches = parse(values.encode())
-        behaviour = Behaviour.from_json({**switches, **options} if isinstance(switches, dict) else switches)
+        if isinstance(switches, dict):
+            switches = {**_told(like), **switches, **options}
+        behaviour = Behaviour.from_json(switches)
+    except OSError as error:
+        parser.error(f"{like} cannot be read: {error.strerror}")
     except ValueError as error:
         parser.error(f"the switches: {error}")
     try:
@@ -57,13 +63,20 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
+def _told(like: Path | None) -> dict[str, Any]:
+    """Read what a probe has found out of an account; what it could not tell stays as it is by default."""
+    report = {} if like is None else parse(like.read_bytes())
+    if not isinstance(report, dict):
+        raise ValueError(f"{like} holds no JSON object, as the probe writes one")  # noqa: TRY004 - as for other switches
+    return {name: value for name, value in report.items() if value is not None}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_octopush.simulator",
-        description="The Octopush API on localhost: POST contact/create, DELETE contact/delete, "
-        "POST contact-list/create and "
-        "GET wallet/check-balance below /v1/public. Prints its URL and credentials when it is ready; stop it with "
-        "Ctrl-C. Contacts are kept in memory.",
+        description="The Octopush API on localhost: POST contact/create, DELETE contact/delete, POST "
+        "contact-list/create, DELETE contact-list/delete and GET wallet/check-balance below /v1/public. Prints its URL "
+        "and credentials when it is ready; stop it with Ctrl-C. Contacts are kept in memory.",
         epilog="GET /simulator shows lists, contacts and the log of requests. POST /simulator/reset forgets them, "
         "PUT /simulator/behaviour changes the switches, POST /simulator/faults lets the next requests fail: "
         """curl -d '[{"status": 429, "retry_after": "2"}, {"drop": true}]' localhost:8090/simulator/faults""",
@@ -76,6 +89,14 @@ def _parser() -> argparse.ArgumentParser:
         default="{}",
         help="any switches of airflow_provider_octopush.simulator.Behaviour, whose documentation says what they stand "
         """for, as one JSON object: '{"refused": ["+33612345678"], "order": "shuffled"}'; the options below win""",
+    )
+    parser.add_argument(
+        "--like",
+        metavar="FILE",
+        type=Path,
+        default=None,
+        help="play the account that this report is of, which `python -m airflow_provider_octopush.probe --json` wrote; "
+        "--behaviour and the options below win",
     )
     documented = parser.add_argument_group("what Octopush does not document, or documents two ways")
     documented.add_argument("--max-contacts", type=int, help="contacts in one request (default 500)")

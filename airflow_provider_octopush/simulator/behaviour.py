@@ -69,6 +69,8 @@ class Behaviour:
     :param max_field_length: the most characters in a first name, last name or param (unknown; None by default: any
         number; mail-merge fields of the sending endpoints have 50).
     :param unknown_lists: whether a list that does not exist is created (default) or the request refused (unknown).
+    :param do_not_overwrite: whether the parameter of this name "keeps" an old record, as its name says (default),
+        "overwrites" it, so that a request without it keeps it, or is "ignored" (documented two ways).
     :param skipped_join: whether a contact that ``do_not_overwrite`` leaves as it is joins the request's list and gets
         its tag; True by default (unknown).
     :param null_clears: whether a field that is null in an update clears the old value; True by default (unknown).
@@ -84,7 +86,8 @@ class Behaviour:
     :param missing_among_others: whether it answers so when the request also holds numbers that are there (unknown; True
         by default).
     :param missing_removes_others: whether it then removes those numbers all the same (unknown; not by default).
-    :param missing_list_status: how it answers for a list that is not there (unknown; 404 by default).
+    :param missing_list_status: how it answers for a list that is not there, as ``contact-list/delete`` does (unknown;
+        404 by default).
     :param undeletable: numbers that make every request to ``contact/delete`` with one of them fail, as ``refused`` ones
         do; none by default.
     :param latency: seconds that every request takes before it is carried out; 0 by default.
@@ -122,6 +125,7 @@ class Behaviour:
     forbidden_in_names: str = ""
     max_field_length: Limit | None = None
     unknown_lists: Literal["create", "refuse"] = "create"
+    do_not_overwrite: Literal["keeps", "overwrites", "ignored"] = "keeps"
     skipped_join: bool = True
     null_clears: bool = True
     credentials_status: ErrorStatus = 401

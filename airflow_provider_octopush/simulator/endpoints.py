@@ -135,6 +135,12 @@ class Api:
                 state.store.create_list(list_name)
                 entry.stored = True
             return behaviour.success_status, {}
+        if endpoint == ("DELETE", "contact-list/delete"):
+            list_name = read_list_name(body, behaviour)
+            with self._lock:
+                state.store.delete_list(list_name, behaviour)
+                entry.stored = True
+            return 204, {}
         if endpoint == ("GET", "wallet/check-balance"):
             return 200, _BALANCE
         raise RefusedError(404, 404, "There is no such endpoint.")

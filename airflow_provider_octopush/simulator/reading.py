@@ -71,8 +71,12 @@ def read_contacts_request(body: Any, behaviour: Behaviour) -> ContactsRequest:
         tag_name=_read_name(body, "tag_name", _TAG_NAME_LENGTH, behaviour),
         contacts=[_read_contact(contact, behaviour) for contact in contacts],
         remove_blacklisted=bool(body.get("auto_remove_blacklisted_numbers")),
-        keep_old=bool(body.get("do_not_overwrite")),
+        keep_old=_keeps_old(bool(body.get("do_not_overwrite")), behaviour),
     )
+
+
+def _keeps_old(asked: bool, behaviour: Behaviour) -> bool:
+    return behaviour.do_not_overwrite != "ignored" and asked == (behaviour.do_not_overwrite == "keeps")
 
 
 def read_delete_request(body: Any, behaviour: Behaviour) -> DeleteRequest:
@@ -101,7 +105,7 @@ def read_delete_request(body: Any, behaviour: Behaviour) -> DeleteRequest:
 
 def read_list_name(body: Any, behaviour: Behaviour) -> str:
     """
-    Understand a request to ``contact-list/create``.
+    Understand a request to ``contact-list/create`` or ``contact-list/delete``.
 
     :param body: parsed JSON.
     :raises RefusedError: when it holds no name.

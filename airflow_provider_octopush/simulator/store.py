@@ -66,6 +66,18 @@ class Store:
         """Create a list, unless there is one of this name."""
         self._lists.setdefault(name, set())
 
+    def delete_list(self, name: str, behaviour: Behaviour) -> None:
+        """
+        Delete a list; its contacts stay in the account.
+
+        :raises RefusedError: when there is none of this name, unless that is to pass.
+        """
+        if name not in self._lists:
+            _refuse_missing_list(behaviour)
+        for digits in self._lists.pop(name, ()):
+            lists, tags = self._memberships[digits]
+            self._memberships[digits] = (lists - {name}, tags)
+
     def delete_contacts(self, request: DeleteRequest, behaviour: Behaviour) -> None:
         """
         Remove the numbers of a request from its list, or from the account.
@@ -74,8 +86,7 @@ class Store:
         """
         list_name = request.list_name
         if list_name is not None and list_name not in self._lists:
-            if behaviour.missing_list_status >= 300:
-                raise RefusedError(behaviour.missing_list_status, 303, "The list does not exist.")
+            _refuse_missing_list(behaviour)
             return
         held: Container[str] = self._fields if list_name is None else self._lists[list_name]
         there = {digits for digits in request.numbers if digits in held}
@@ -153,6 +164,11 @@ class Store:
         elif behaviour.order == "shuffled":
             self._random.shuffle(items)
         return items
+
+
+def _refuse_missing_list(behaviour: Behaviour) -> None:
+    if behaviour.missing_list_status >= 300:
+        raise RefusedError(behaviour.missing_list_status, 303, "The list does not exist.")
 
 
 def _update(known: dict[str, str | None], fields: dict[str, str | None], keep_old: bool, behaviour: Behaviour) -> str:

@@ -164,6 +164,16 @@ def test_every_answer_has_its_class_of_error(
         assert (caught.value.code, caught.value.full_message()) == (None, None)
 
 
+def test_a_question_about_the_api_gets_the_answer_as_it_is(hook: OctopushHook, octopush: Simulator) -> None:
+    octopush.behaviour = Behaviour(success_status=200)
+    octopush.fail_next(None, Fault(status=429, retry_after="7"))
+    accepted = hook.send("POST", "contact-list/create", b'{"list_name": "L"}')
+    assert (accepted.status_code, accepted.content) == (200, b"{}")
+    refused = hook.send("GET", "wallet/check-balance", within=5)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
+    assert octopush.lists == {"L": set()}
+
+
 @pytest.mark.parametrize("fault", [Fault.dropped(), Fault.answer_lost(), Fault.answer_cut()])
 def test_a_broken_connection_is_a_server_error_without_a_status(
     hook: OctopushHook, octopush: Simulator, fault: Fault

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -55,6 +56,9 @@ class Client:
     def delete(self, *numbers: Any, **options: Any) -> requests.Response:
         body = {"phone_numbers": numbers, **options}
         return self.session.delete(f"{self.url}/contact/delete", json=body, timeout=5)
+
+    def delete_list(self, **body: Any) -> requests.Response:
+        return self.session.delete(f"{self.url}/contact-list/delete", json=body, timeout=5)
 
     def statuses(self, *contacts: Any, **options: Any) -> list[tuple[str, str]]:
         return [(item["phone_number"], item["status"]) for item in self.post(*contacts, **options).json()["items"]]
@@ -209,6 +213,18 @@ class TestWhatIsNotDocumented:
         client.post(ONE)
         client.post(ONE, TWO, list_name="L", do_not_overwrite=True)
         assert simulator.lists == {"L": members}
+
+    @pytest.mark.parametrize(
+        ("switch", "without", "asked"),
+        [("keeps", "updated", "skipped"), ("overwrites", "skipped", "updated"), ("ignored", "updated", "updated")],
+    )
+    def test_do_not_overwrite_is_read_either_way(
+        self, client: Client, simulator: Simulator, switch: Any, without: str, asked: str
+    ) -> None:
+        simulator.behaviour = Behaviour(do_not_overwrite=switch)
+        assert client.statuses(ONE) == [(ONE, "added")]
+        assert client.statuses(ONE) == [(ONE, without)]
+        assert client.statuses(ONE, do_not_overwrite=True) == [(ONE, asked)]
 
     @pytest.mark.parametrize(("repair", "status"), [(True, 201), (False, 400)])
     def test_limits_of_fields_and_names(self, client: Client, simulator: Simulator, repair: bool, status: int) -> None:
@@ -776,6 +792,31 @@ class TestCommand:
             null_clears=False,
         )
 
+    def test_it_plays_the_account_of_a_report(self, tmp_path: Path) -> None:
+        report = tmp_path / "probe.json"
+        report.write_text('{"order": "reversed", "success_status": 200, "max_contacts": null, "missing_status": 404}')
+        command = [*self.COMMAND, "--port", "0", "--like", str(report)]
+        # What is said beside it wins.
+        command += ["--behaviour", '{"missing_status": 400}', "--success-status", "202"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            root = process.stdout.readline().split()[2].removesuffix("/v1/public")
+            shown = requests.get(f"{root}/simulator", timeout=5).json()["behaviour"]
+            process.terminate()
+        expected = Behaviour(order="reversed", success_status=202, missing_status=400)
+        assert Behaviour.from_json(shown) == expected
+
+    @pytest.mark.parametrize("report", ["", "[]", '{"order": "sideways"}', '{"colour": 1}', None])
+    def test_a_report_that_is_none_is_said(self, tmp_path: Path, report: str | None) -> None:
+        path = tmp_path / "probe.json"
+        if report is not None:
+            path.write_text(report)
+        command = [*self.COMMAND, "--like", str(path)]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        assert run.returncode == 2
+        assert "error: " in run.stderr
+        assert "Traceback" not in run.stderr
+
     def test_without_aiohttp_it_says_what_to_install(self) -> None:
         program = (
             "import runpy, sys; sys.modules['aiohttp'] = None; sys.argv = ['simulator'];"
@@ -869,6 +910,28 @@ class TestDeleting:
         assert client.delete(ONE, list_name="L").status_code == status
         assert simulator.contacts.keys() == {ONE}
         assert simulator.lists == {}
+
+    def test_a_list_goes_and_its_contacts_stay(self, client: Client, simulator: Simulator) -> None:
+        client.post(ONE, TWO, list_name="L")
+        client.post(ONE, list_name="M")
+        answer = client.delete_list(list_name="L")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert simulator.lists == {"M": {ONE}}
+        assert {number: contact.lists for number, contact in simulator.contacts.items()} == {ONE: {"M"}, TWO: set()}
+
+    @pytest.mark.parametrize("body", [{}, {"list_name": ""}, {"list_name": None}, {"list_name": ["L"]}, ["L"]])
+    def test_no_list_goes_without_its_name(self, client: Client, simulator: Simulator, body: Any) -> None:
+        client.post(ONE, list_name="L")
+        answer = client.session.delete(f"{client.url}/contact-list/delete", json=body, timeout=5)
+        assert answer.status_code == 400
+        assert simulator.lists == {"L": {ONE}}
+
+    @pytest.mark.parametrize("status", [204, 400, 404])
+    def test_a_list_that_is_not_there_cannot_go(self, client: Client, simulator: Simulator, status: int) -> None:
+        client.post(ONE, list_name="M")
+        simulator.behaviour = Behaviour(missing_list_status=status)
+        assert client.delete_list(list_name="L").status_code == status
+        assert simulator.lists == {"M": {ONE}}
 
     def test_a_number_that_cannot_be_deleted(self, client: Client, simulator: Simulator) -> None:
         client.post(ONE, TWO, list_name="L")
