@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import io
-import logging
 import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 from airflow_provider_octopush.api import check_names
+from airflow_provider_octopush.command_line import CommandLineError, Parser, complain, quiet
 from airflow_provider_octopush.exceptions import MissingProviderError, OctopushError
 from airflow_provider_octopush.snapshot.adoption import adopt
 from airflow_provider_octopush.snapshot.commands import Presence, described, exported, look_into, looked_up, recover
@@ -22,12 +20,8 @@ from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
 from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 
-#: Not all were found; something is wrong; what a shell says of a process whose reader has gone, or that Ctrl-C ended.
-_NOT_ALL, _WRONG, _NO_READER, _INTERRUPTED = 1, 2, 141, 130
-
-
-class _WrongError(OctopushError):
-    """Something is wrong that the message says in a sentence, with what to do."""
+#: Not all were found; what a shell says of a process whose reader has gone, or that Ctrl-C ended.
+_NOT_ALL, _NO_READER, _INTERRUPTED = 1, 141, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = sys.stdout
     try:
         options = _parser().parse_args(arguments)
-        with _quiet():
+        with quiet():
             code = _run(options, output)
             output.flush()
     except BrokenPipeError:
@@ -50,30 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except (OctopushError, MissingProviderError) as error:
-        return _complain(str(error))
+        return complain(str(error))
     except OSError as error:
-        return _complain(
+        return complain(
             f"{options.path} or a file beside it cannot be read or written ({error.strerror or type(error).__name__}): "
             "look at the path, its permissions, and how much room there is"
         )
     except Exception as error:  # noqa: BLE001 - whatever Airflow or a store raises; its text may quote anything
-        return _complain(
+        return complain(
             f"{options.command} failed with {type(error).__name__}: look at --path and at the connections in it and "
             "behind --conn-id; if all are right, report it"
         )
     return code
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what Airflow and its hooks print out of what was asked for, and what they merely tell out of errors."""
-    before = logging.root.manager.disable
-    logging.disable(logging.INFO)
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _run(options: argparse.Namespace, output: TextIO) -> int:
@@ -82,7 +64,7 @@ def _run(options: argparse.Namespace, output: TextIO) -> int:
         try:
             check_names(list_name=options.list_name)
         except ValueError as error:
-            raise _WrongError(str(error)) from None
+            raise CommandLineError(str(error)) from None
         identity = Identity(account, options.list_name, f"{options.dag_id}.{options.task_id}")
         adopted = adopt(store, keys, identity, options.file)
         output.write(
@@ -111,13 +93,13 @@ def _find(snapshot: Snapshot, output: TextIO) -> int:
     for line, text, state in looked_up(snapshot, sys.stdin):
         asked = True
         if state is None:
-            code = _complain(f"line {line} is no number with a plus: write one number a line, like +336…")
+            code = complain(f"line {line} is no number with a plus: write one number a line, like +336…")
             continue
         output.write(f"{text}\t{state}\n")
         if state not in (Presence.HAS, Presence.MAY_BE_THERE):
             code = max(code, _NOT_ALL)
     if not asked:
-        raise _WrongError("there is no number on standard input: write one a line, with a plus")
+        raise CommandLineError("there is no number on standard input: write one a line, with a plus")
     return code
 
 
@@ -132,32 +114,20 @@ def _opened(options: argparse.Namespace) -> tuple[SnapshotStore, Sequence[Keys],
     try:
         settings = OctopushHook(options.conn_id).settings
     except AirflowNotFoundException:
-        raise _WrongError(
+        raise CommandLineError(
             f"Airflow has no connection {options.conn_id!r}: write another one behind --conn-id, or run this where the "
             "task runs"
         ) from None
     return open_store(options.path), keys_of(settings, options.conn_id), account_of(settings)
 
 
-def _complain(sentence: str) -> int:
-    sys.stderr.write(f"{sentence}\n")
-    return _WRONG
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one sentence, and without any number that stands in it."""
-
-    def error(self, message: str) -> NoReturn:
-        raise _WrongError(f"{re.sub(r'[+]?[0-9][0-9 .()/-]*', '***', message)}: {self.prog} --help says what there is")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m airflow_provider_octopush.snapshot",
         description="Look into a snapshot of SyncListOperator, make a first one, or tidy up after a dead run.",
         epilog="To erase contacts, use DeleteContactsOperator.",
     )
-    common = _Parser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--path", required=True, help="of the snapshot, as snapshot_path has it")
     common.add_argument(
         "--conn-id",

@@ -1,0 +1,1 @@
+"""Asks a real account what Octopush's documentation leaves open."""

@@ -1,0 +1,329 @@
+"""
+What is asked: a function for each question, which brings about itself what it asks about.
+
+Each returns what it has found: values of the simulator's switches, and under other words what has no switch. None is
+what could not be told.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from airflow_provider_octopush.api import STATUSES
+from airflow_provider_octopush.probe.account import Account, Reply, UntoldError, digits_of
+
+Found = Mapping[str, Any]
+
+#: No country's code begins with 0, so this can be nobody's number; and what is no number at all.
+IMPOSSIBLE = "+0000000000"
+NO_NUMBER = "n/a"
+
+#: Of the person's numbers, so many are asked about. Three can come in an order that is neither the one nor the other.
+ASKED_ABOUT = 3
+TIMES = 10
+LONGEST = 1000
+SIZES = (1, 200, 500)
+
+
+class Question(NamedTuple):
+    """
+    Something to ask.
+
+    :param ask: asks, with the person's numbers.
+    :param requests: that it takes, at most.
+    :param switches: of the simulator, that it is about.
+    """
+
+    ask: Callable[[Account, Sequence[str]], Found]
+    requests: int
+    switches: tuple[str, ...] = ()
+
+
+def credentials(account: Account, _: Sequence[str]) -> Found:
+    """Are login and key right? Asked before anything is created."""
+    account.ask_balance()
+    return {}
+
+
+def own_list(account: Account, _: Sequence[str]) -> Found:
+    """Can a list be created? All that follows is on this one."""
+    account.create_list()
+    return {}
+
+
+def unknown_list(account: Account, numbers: Sequence[str]) -> Found:
+    """Is a list created that does not exist?"""
+    if account.create(numbers[:1], list_name=account.unknown_list_name).is_accepted:
+        return {"unknown_lists": "create"}
+    # On a list that exists, the same contact has to pass.
+    account.create(numbers[:1]).accepted()
+    return {"unknown_lists": "refuse"}
+
+
+def form_of_success(account: Account, numbers: Sequence[str]) -> Found:
+    """200 or 201, and what does an item hold?"""
+    reply = account.create(numbers[:1]).accepted()
+    names = sorted({name for item in reply.items for name in item if account.shown(name)})
+    return {"success_status": reply.status_code, "fields of an item": ", ".join(names) or None}
+
+
+def number_with_a_blank(account: Account, numbers: Sequence[str]) -> Found:
+    """Is a number repaired that is written with a blank, and in which form does it come back?"""
+    number = numbers[0]
+    written = f"{number[:4]} {number[4:]}"
+    reply = account.create([written])
+    is_repaired = reply.is_accepted
+    if not is_repaired:
+        reply = account.create([number]).accepted()
+    forms = {written: "sent", number: "stored" if is_repaired else None, number[1:]: "digits"}
+    shown = {forms.get(item["phone_number"], "groups") for item in reply.of(number)}
+    return {"repair": is_repaired, "number_format": shown.pop() if len(shown) == 1 else None}
+
+
+def number_twice(account: Account, numbers: Sequence[str]) -> Found:
+    """Has a number two items that is twice in a request?"""
+    items = account.create([numbers[0], numbers[0]]).accepted().of(numbers[0])
+    return {"duplicates_in_items": {1: False, 2: True}.get(len(items))}
+
+
+def overwriting(account: Account, numbers: Sequence[str]) -> Found:
+    """Which way round is ``do_not_overwrite``?"""
+    account.create(numbers[:1]).accepted()
+    without = account.create(numbers[:1]).accepted().status_of(numbers[0])
+    asked = account.create(numbers[:1], do_not_overwrite=True).accepted().status_of(numbers[0])
+    readings = {
+        ("updated", "skipped"): "keeps",
+        ("skipped", "updated"): "overwrites",
+        ("updated", "updated"): "ignored",
+    }
+    return {"do_not_overwrite": readings.get((without or "", asked or ""))}
+
+
+def null_and_absent(account: Account, numbers: Sequence[str]) -> Found:
+    """Do the statuses differ for a field that is null and one that is absent?"""
+
+    def said(contact: dict[str, str | None]) -> str | None:
+        reply = account.create([contact])
+        if not reply.is_accepted:
+            return f"refused with HTTP {reply.status_code}"
+        status = reply.status_of(numbers[0])
+        return status and account.shown(status)
+
+    account.create([{"phone_number": numbers[0], "first_name": "Probe"}]).accepted()
+    return {
+        "status with a field that is null": said({"phone_number": numbers[0], "first_name": None}),
+        "status with a field that is absent": said({"phone_number": numbers[0]}),
+    }
+
+
+def impossible_number(account: Account, numbers: Sequence[str]) -> Found:
+    """What comes of a number that cannot be one, alone and beside a good one?"""
+    text, alone = account.create([NO_NUMBER]), account.create([IMPOSSIBLE])
+    beside = account.create([numbers[0], IMPOSSIBLE])
+    if not beside.is_accepted:
+        # A request of this size has to pass otherwise.
+        account.create([numbers[0], numbers[0]]).accepted()
+    refusal = next((reply for reply in (beside, alone, text) if not reply.is_accepted), None)
+    return {
+        "refusal_status": refusal and refusal.status_code,
+        "refusal_code": refusal and refusal.code,
+        "an impossible number alone": "accepted" if alone.is_accepted else f"refused with HTTP {alone.status_code}",
+        **_impossible_beside(account, beside, numbers[0]),
+    }
+
+
+def _impossible_beside(account: Account, reply: Reply, number: str) -> Found:
+    if not reply.is_accepted:
+        return {"refused": [IMPOSSIBLE]}
+    status = reply.status_of(IMPOSSIBLE)
+    if reply.status_of(number) not in STATUSES:
+        # Nor is the good number's status one that says anything.
+        return {"refused": []}
+    if status is None:
+        return {"refused": [], "unmentioned": [IMPOSSIBLE]}
+    if status in STATUSES:
+        return {"refused": [], "unmentioned": [], "rejected": []}
+    return {
+        "refused": [],
+        "unmentioned": [],
+        "rejected": [IMPOSSIBLE],
+        "rejected_status": account.shown(status),
+    }
+
+
+def length_of_param1(account: Account, numbers: Sequence[str]) -> Found:
+    """From which length on is a param refused?"""
+
+    def accepts(length: int) -> bool:
+        return account.create([{"phone_number": numbers[0], "param1": "x" * length}]).is_accepted
+
+    if accepts(LONGEST):
+        raise UntoldError(f"{LONGEST:,} characters are accepted; whether they are cut, no answer says")
+    if not accepts(1):
+        raise UntoldError("no param1 is accepted")
+    return {"max_field_length": _largest(1, LONGEST, accepts)}
+
+
+def ten_requests(account: Account, numbers: Sequence[str]) -> Found:
+    """How long do requests take, one after the other, and in which order are their items?"""
+    asked_about = numbers[:ASKED_ABOUT]
+    replies = [account.create(asked_about).accepted() for _ in range(TIMES)]
+    seconds = [reply.seconds for reply in replies]
+    return {
+        "latency": round(statistics.median(seconds), 2),
+        "slowest of ten requests": round(max(seconds), 2),
+        "order": _order(replies, asked_about),
+    }
+
+
+def _order(replies: Sequence[Reply], numbers: Sequence[str]) -> str | None:
+    sent = [digits_of(number) for number in numbers]
+    orders = [[digits_of(item["phone_number"]) for item in reply.items] for reply in replies]
+    if len(sent) < 2 or any(sorted(order) != sorted(sent) for order in orders):
+        return None
+    if all(order == sent for order in orders):
+        return "sent"
+    return "reversed" if all(order == sent[::-1] for order in orders) else "shuffled"
+
+
+def deletion_of_missing(account: Account, numbers: Sequence[str]) -> Found:
+    """What comes of the deletion of a number that is not there?"""
+    return {"missing_status": _take_off(account, numbers[0])}
+
+
+def deletion_among_others(account: Account, numbers: Sequence[str]) -> Found:
+    """The same, when another number of the request is there; and is that one deleted?"""
+    if len(numbers) < 2:
+        raise UntoldError("that takes two numbers")
+    missing, there = numbers[:2]
+    status = _refused_deletion(account, missing)
+    _put(account, there)
+    if not _is_missing(account, [missing, there], status):
+        return {"missing_among_others": False}
+    return {"missing_among_others": True, "missing_removes_others": _is_missing(account, [there], status)}
+
+
+def skipped_contact(account: Account, numbers: Sequence[str]) -> Found:
+    """Does a contact join the list that is there already and is not overwritten?"""
+    for do_not_overwrite in (True, None):  # whichever way round it is
+        status = _refused_deletion(account, numbers[0])
+        reply = account.create(numbers[:1], do_not_overwrite=do_not_overwrite).accepted()
+        if reply.status_of(numbers[0]) == "skipped":
+            return {"skipped_join": not _is_missing(account, numbers[:1], status)}
+    raise UntoldError("no contact was skipped")
+
+
+def unknown_status(account: Account, _: Sequence[str]) -> Found:
+    """Had a number a status that is not documented?"""
+    unknown = account.statuses - set(STATUSES)
+    if not unknown:
+        raise UntoldError("none was seen")
+    shown = sorted(filter(None, map(account.shown, unknown)))
+    return {
+        "other_status": shown[0] if len(unknown) == len(shown) == 1 else None,
+        "other_status_rate": 1.0 if len(account.statuses) == 1 else None,
+        "statuses that are not documented": ", ".join(shown) or None,
+    }
+
+
+def sizes(account: Account, numbers: Sequence[str]) -> Found:
+    """How many contacts may be in a request? If a size is refused, the limit is looked for between it and the last."""
+    largest = 0
+    for size in SIZES:
+        if size > len(numbers):
+            break
+        reply = account.create(numbers[:size])
+        if not reply.is_accepted:
+            return {"too_many_status": reply.status_code, **_limit(account, numbers, largest, size)}
+        largest = size
+    return {"largest request": largest}
+
+
+def _limit(account: Account, numbers: Sequence[str], accepted: int, refused: int) -> Found:
+    if not accepted:
+        raise UntoldError("a single contact is refused")
+    limit = _largest(accepted, refused, lambda size: account.create(numbers[:size]).is_accepted)
+    if not account.create(numbers[1 : limit + 1]).is_accepted:
+        raise UntoldError("one of the numbers is refused, however many there are")
+    return {"max_contacts": limit, "largest request": limit}
+
+
+def _put(account: Account, number: str) -> None:
+    """
+    Bring a number onto the list.
+
+    :raises UntoldError: when no answer says that it is there: a contact that is skipped may not have joined.
+    """
+    for do_not_overwrite in (None, True):  # whichever way round it is
+        status = account.create([number], do_not_overwrite=do_not_overwrite).accepted().status_of(number)
+        if status in ("added", "updated"):
+            return
+    raise UntoldError("no answer said that the number is on the list")
+
+
+def _take_off(account: Account, number: str) -> int:
+    """
+    Bring a number onto the list, take it off, and once more, when it is not there.
+
+    :return: the status of the last.
+    :raises UntoldError: when the first was refused.
+    """
+    _put(account, number)
+    first = account.delete([number])
+    if first >= 300:
+        raise UntoldError(f"a number that is there cannot be deleted: HTTP {first}")
+    return account.delete([number])
+
+
+def _refused_deletion(account: Account, number: str) -> int:
+    status = _take_off(account, number)
+    if status < 300:
+        raise UntoldError("a deletion is answered alike whether the number is there or not")
+    return status
+
+
+def _is_missing(account: Account, numbers: Sequence[str], refusal: int) -> bool:
+    """Delete numbers; return whether that is refused as it is for one that is not there."""
+    status = account.delete(numbers)
+    if status >= 300 and status != refusal:
+        raise UntoldError(f"HTTP {status}, where {refusal} was the refusal")
+    return status == refusal
+
+
+def _largest(accepted: int, refused: int, accepts: Callable[[int], bool]) -> int:
+    """Look for the largest that is accepted, between one that is and one that is not."""
+    while refused - accepted > 1:
+        middle = (accepted + refused) // 2
+        if accepts(middle):
+            accepted = middle
+        else:
+            refused = middle
+    return accepted
+
+
+QUESTIONS = (
+    Question(credentials, 1),
+    Question(own_list, 1),
+    Question(unknown_list, 2, ("unknown_lists",)),
+    Question(form_of_success, 1, ("success_status",)),
+    Question(number_with_a_blank, 2, ("number_format", "repair")),
+    Question(number_twice, 1, ("duplicates_in_items",)),
+    Question(overwriting, 3, ("do_not_overwrite",)),
+    Question(skipped_contact, 11, ("skipped_join",)),
+    Question(null_and_absent, 3),
+    Question(
+        impossible_number,
+        4,
+        ("refusal_status", "refusal_code", "refused", "rejected", "rejected_status", "unmentioned"),
+    ),
+    Question(length_of_param1, 12, ("max_field_length",)),
+    Question(ten_requests, TIMES, ("order", "latency")),
+    Question(deletion_of_missing, 4, ("missing_status",)),
+    Question(deletion_among_others, 8, ("missing_among_others", "missing_removes_others")),
+    Question(unknown_status, 0, ("other_status", "other_status_rate")),
+)
+
+#: Asked with ``--sizes``: three requests, some more where one is refused, and one that shows that it was the size.
+SIZES_QUESTION = Question(sizes, 13, ("max_contacts", "too_many_status"))

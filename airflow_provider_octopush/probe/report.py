@@ -1,0 +1,122 @@
+"""What a probe has found, for a person and for the simulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushRateLimitError
+from airflow_provider_octopush.probe.account import Account, UntoldError
+from airflow_provider_octopush.probe.questions import QUESTIONS, SIZES_QUESTION, Question
+
+#: What cannot be asked, or not without harm; a switch of the simulator where there is one.
+NOT_ASKED = {
+    "null_clears": "whether a field that is null clears the old value: no endpoint reads a contact back",
+    "what is stored": "whether an accepted list was created, a text cut, a character deleted: the same",
+    "removed_in_items": "what an answer says of blacklisted numbers: that takes a number that has opted out",
+    "missing_list_status": "the deletion of a contact from a list that is not there: it may reach the whole account",
+    "max_parallel": "how many requests at once, or in a second, are too many: that would take too many",
+    "credentials_body": "what a wrong key and a broken server are answered: that takes a wrong key, or a broken server",
+    "STOP": "what Octopush pushes for a STOP, and when: no request asks for it",
+}
+
+_CHUNK_SIZE, _MOST_SUGGESTED = 200, 500
+
+#: Seconds that a request takes, from which on waiting for one answer at a time costs most of a run.
+_SLOW = 0.3
+
+
+@dataclass
+class Report:
+    """
+    What a probe has found.
+
+    :param found: switches and other findings; None is what could not be told.
+    :param reasons: why a switch could not be told, where more is known than that.
+    :param stopped: what stopped it before its end; None when nothing did.
+    """
+
+    questions: Sequence[Question]
+    found: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    stopped: str | None = None
+
+    def as_json(self) -> str:
+        """Write it as the simulator reads it: its switches, null where it could not be told."""
+        asked = [name for question in (*QUESTIONS, SIZES_QUESTION) for name in question.switches]
+        unasked = [name for name in NOT_ASKED if name.isidentifier() and name.islower()]
+        return json.dumps({name: self.found.get(name) for name in (*asked, *unasked)}, indent=2) + "\n"
+
+    def as_table(self) -> Iterator[str]:
+        """Write it as a person reads it."""
+        names = [name for question in self.questions for name in question.switches]
+        yield "What the account does (the simulator's switches)\n"
+        for name in names:
+            value = self.found.get(name)
+            yield _row(
+                name, f"not told: {self.reasons.get(name, 'no answer said it')}" if value is None else _said(value)
+            )
+        yield "\nWhat else was seen\n"
+        for name, value in self.found.items():
+            if name not in names and value is not None:
+                yield _row(name, _said(value))
+        yield "\nSuggested\n"
+        yield _row("chunk_size", self._chunk_size())
+        yield _row("concurrency", self._concurrency())
+        yield "\nWhat no probe can ask\n"
+        for name, why in NOT_ASKED.items():
+            yield _row(name, why)
+
+    def _chunk_size(self) -> str:
+        limit, largest = self.found.get("max_contacts"), self.found.get("largest request")
+        if limit is not None:
+            return f"{min(limit, _MOST_SUGGESTED)}, because {limit} contacts are accepted at once and more are refused"
+        if largest in (None, 1):
+            return (
+                f"{_CHUNK_SIZE}, the default: larger requests were not asked about (--sizes, with 200 or 500 numbers)"
+            )
+        return f"{largest}, the largest request that was asked about: it was accepted"
+
+    def _concurrency(self) -> str:
+        latency = self.found.get("latency")
+        if "headers that tell of a limit" in self.found:
+            return "1, because the headers tell of a limit: read them first"
+        if self.stopped is not None or latency is None:
+            return "1, because it is not known how fast ten requests are answered"
+        if latency < _SLOW:
+            return f"1, because a request takes {latency} s: one at a time is fast enough"
+        return f"2, because a request takes {latency} s, and ten in a row met no limit; more at once were not tried"
+
+
+def ask(account: Account, numbers: Sequence[str], questions: Sequence[Question], report: Report) -> None:
+    """
+    Ask the questions, one after the other, and write down what comes of it.
+
+    The first 401, 403 or 429 ends it.
+    """
+    for at, question in enumerate(questions):
+        try:
+            report.found.update(question.ask(account, numbers))
+        except UntoldError as error:
+            report.reasons.update(dict.fromkeys(question.switches, str(error)))
+        except (OctopushCredentialsError, OctopushRateLimitError) as error:
+            report.stopped = str(error)
+            unasked = [name for left in questions[at:] for name in left.switches]
+            report.reasons.update(dict.fromkeys(unasked, f"HTTP {error.status_code} stopped the probe"))
+            break
+    if account.limit_headers:
+        shown = ", ".join(f"{name}: {value}" for name, value in sorted(account.limit_headers.items()))
+        report.found["headers that tell of a limit"] = shown
+    report.found["requests"] = account.requests
+
+
+def _row(name: str, said: str) -> str:
+    return f"  {name:<36} {said}\n"
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
