@@ -231,9 +231,7 @@ def unknown_status(account: Account, _: Sequence[str]) -> Found:
 def sizes(account: Account, numbers: Sequence[str]) -> Found:
     """How many contacts may be in a request? If a size is refused, the limit is looked for between it and the last."""
     largest = 0
-    for size in SIZES:
-        if size > len(numbers):
-            break
+    for size in sorted({min(size, len(numbers)) for size in SIZES}):
         reply = account.create(numbers[:size])
         if not reply.is_accepted:
             return {"too_many_status": reply.status_code, **_limit(account, numbers, largest, size)}
