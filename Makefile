@@ -47,7 +47,7 @@ mariadb: .venv/.complete .venv-oldest/.complete ## the MariaDB driver, where it 
 
 # The oldest Airflow: what is about it, not what is about numbers, answers or other servers; of whole Airflows, a killed
 # list and what is kept private.
-NEWEST_ONLY := $(addprefix --ignore=,tests/delivery tests/phones tests/simulator \
+NEWEST_ONLY := $(addprefix --ignore=,tests/delivery tests/phones tests/probe tests/simulator \
 	$(filter-out %/test_killed_list.py %/test_privacy.py,$(wildcard tests/integration/test_*.py)))
 
 .PHONY: test

@@ -97,7 +97,6 @@ class Account:
     def __init__(self, hook: OctopushHook, cleaning_hook: OctopushHook, numbers: Sequence[str], list_name: str) -> None:
         self.list_name = list_name
         self.unknown_list_name = f"{list_name}-u"
-        self.requests = 0
         #: Every status that the person's numbers got, and the headers that tell of a limit.
         self.statuses: set[str] = set()
         self.limit_headers: dict[str, str] = {}
@@ -226,7 +225,6 @@ class Account:
         is_new = list_name is not None and list_name not in self._lists
         if list_name is not None:
             self._lists.add(list_name)
-        self.requests += 1
         started = time.monotonic()
         try:
             answer = self._hook.send(method, endpoint, body, contacts=contacts)

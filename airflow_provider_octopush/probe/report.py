@@ -11,15 +11,21 @@ from airflow_provider_octopush.exceptions import OctopushCredentialsError, Octop
 from airflow_provider_octopush.probe.account import Account, UntoldError
 from airflow_provider_octopush.probe.questions import QUESTIONS, SIZES_QUESTION, Question
 
-#: What cannot be asked, or not without harm; a switch of the simulator where there is one.
+#: What cannot be asked, or not without harm: switches of the simulator, and what has none.
 NOT_ASKED = {
     "null_clears": "whether a field that is null clears the old value: no endpoint reads a contact back",
-    "what is stored": "whether an accepted list was created, a text cut, a character deleted: the same",
+    "forbidden_in_names": "which characters lists and tags may not have: no endpoint reads a name back",
     "removed_in_items": "what an answer says of blacklisted numbers: that takes a number that has opted out",
     "missing_list_status": "the deletion of a contact from a list that is not there: it may reach the whole account",
-    "max_parallel": "how many requests at once, or in a second, are too many: that would take too many",
-    "credentials_body": "what a wrong key and a broken server are answered: that takes a wrong key, or a broken server",
-    "STOP": "what Octopush pushes for a STOP, and when: no request asks for it",
+    "too_many_numbers_status": "the deletion of more numbers than the documented 200",
+    "max_parallel": "how many requests at once are too many: that takes too many, and the first 429 ends the probe",
+    "requests_per_second": "the same for requests in a second",
+    "max_body_bytes": "the same for the size of a request",
+    "credentials_body": "what a wrong key is answered: that takes a wrong key",
+}
+NO_SWITCH = {
+    "what is stored": "whether an accepted list was created, a text cut, a character deleted: nothing reads it back",
+    "opt-outs": "what Octopush pushes for a STOP, and when: no request asks for it",
 }
 
 _CHUNK_SIZE, _MOST_SUGGESTED = 200, 500
@@ -46,8 +52,7 @@ class Report:
     def as_json(self) -> str:
         """Write it as the simulator reads it: its switches, null where it could not be told."""
         asked = [name for question in (*QUESTIONS, SIZES_QUESTION) for name in question.switches]
-        unasked = [name for name in NOT_ASKED if name.isidentifier() and name.islower()]
-        return json.dumps({name: self.found.get(name) for name in (*asked, *unasked)}, indent=2) + "\n"
+        return json.dumps({name: self.found.get(name) for name in (*asked, *NOT_ASKED)}, indent=2) + "\n"
 
     def as_table(self) -> Iterator[str]:
         """Write it as a person reads it."""
@@ -66,7 +71,7 @@ class Report:
         yield _row("chunk_size", self._chunk_size())
         yield _row("concurrency", self._concurrency())
         yield "\nWhat no probe can ask\n"
-        for name, why in NOT_ASKED.items():
+        for name, why in (NOT_ASKED | NO_SWITCH).items():
             yield _row(name, why)
 
     def _chunk_size(self) -> str:
@@ -109,7 +114,6 @@ def ask(account: Account, numbers: Sequence[str], questions: Sequence[Question],
     if account.limit_headers:
         shown = ", ".join(f"{name}: {value}" for name, value in sorted(account.limit_headers.items()))
         report.found["headers that tell of a limit"] = shown
-    report.found["requests"] = account.requests
 
 
 def _row(name: str, said: str) -> str:

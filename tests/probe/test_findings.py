@@ -58,7 +58,7 @@ SETTINGS: list[tuple[Settings, Settings]] = [
     ({"null_clears": False}, {"null_clears": ...}),
     ({"other_status_rate": 0.0}, {"other_status": ..., "other_status_rate": ...}),
     ({"statuses": dict.fromkeys(NUMBERS, "pending +33612345671")}, {"other_status": ...}),
-    ({"unmentioned": list(NUMBERS), **TELLS}, dict.fromkeys(("order", "number_format", "unmentioned"), ...)),
+    ({"unmentioned": list(NUMBERS), **TELLS}, dict.fromkeys(("order", "unmentioned", "missing_status"), ...)),
     ({"refused": list(NUMBERS)}, dict.fromkeys(("success_status", "unknown_lists", "refused", "order"), ...)),
     ({"max_contacts": 1}, dict.fromkeys(("refused", "duplicates_in_items", "order"), ...)),
 ]
@@ -75,10 +75,8 @@ def find(octopush: Simulator, probe: Probe, settings: Settings) -> Settings:
 
 
 def close(found: Any, expected: Any) -> bool:
-    """Whether a finding is right; a latency is never exact."""
-    if isinstance(expected, float) and isinstance(found, float):
-        return abs(found - expected) < 0.04
-    return bool(found == expected)
+    """Whether a finding is right; a latency is what was set and something more."""
+    return bool(found == expected or (isinstance(expected, float) and expected <= found < expected + 0.5))
 
 
 @pytest.mark.parametrize(("settings", "more"), SETTINGS, ids=lambda value: json.dumps(value, default=repr)[:80])
@@ -168,7 +166,7 @@ def test_the_report_of_each_of_ten_accounts_is_right_in_each_line_and_can_be_pla
     assert {**again, "latency": 0} == {**found, "latency": 0}
 
 
-@pytest.mark.parametrize("fault", [Fault.server_error(500), Fault.login_page(), Fault.not_json(), Fault.answer_lost()])
+@pytest.mark.parametrize("fault", [Fault.server_error(500), Fault.login_page(), Fault.answer_lost()])
 def test_what_has_no_answer_is_null_and_all_else_is_told(octopush: Simulator, probe: Probe, fault: Fault) -> None:
     whole = find(octopush, probe, TELLS)
     total = octopush.requests_total
