@@ -78,17 +78,17 @@ class Report:
         limit, largest = self.found.get("max_contacts"), self.found.get("largest request")
         if limit is not None:
             return f"{min(limit, _MOST_SUGGESTED)}, because {limit} contacts are accepted at once and more are refused"
-        if largest in (None, 1):
-            return (
-                f"{_CHUNK_SIZE}, the default: larger requests were not asked about (--sizes, with 200 or 500 numbers)"
-            )
+        if largest is None or largest < _CHUNK_SIZE:
+            return f"{_CHUNK_SIZE}, the default: nothing as large was asked about (--sizes, with 200 numbers or 500)"
         return f"{largest}, the largest request that was asked about: it was accepted"
 
     def _concurrency(self) -> str:
         latency = self.found.get("latency")
+        if self.stopped is not None:
+            return "1, because an answer stopped the probe"
         if "headers that tell of a limit" in self.found:
             return "1, because the headers tell of a limit: read them first"
-        if self.stopped is not None or latency is None:
+        if latency is None:
             return "1, because it is not known how fast ten requests are answered"
         if latency < _SLOW:
             return f"1, because a request takes {latency} s: one at a time is fast enough"
