@@ -65,17 +65,17 @@ class Octopush:
         name = request.sent.get("list_name")
         if name is not None and (status is None or status < 300):
             # What has no answer may be carried out, and so it is.
-            self._carry_out(request, name, is_answered=steps is None or status is not None)
+            self._carry_out(request, name, is_accepted=steps is None or accepts(steps))
         if name is not None and (status is None or not 400 <= status < 500):
             self._perhaps.add(name)
         self._is_stopped = self._is_stopped or (status in STOPS and request.line != DELETE_LIST)
         right_steps: list[Step] = [right(request), KEEP_ALIVE]
         yield from right_steps if steps is None else steps
 
-    def _carry_out(self, request: Received, name: str, *, is_answered: bool) -> None:
+    def _carry_out(self, request: Received, name: str, *, is_accepted: bool) -> None:
         if request.line in (CREATE, CREATE_LIST):
             self.lists.add(name)
-        if request.line == CREATE_LIST and is_answered:
+        if request.line == CREATE_LIST and is_accepted:
             self._created.add(name)
         if request.line == DELETE_LIST:
             self.lists.discard(name)
@@ -98,6 +98,15 @@ def status_of(steps: list[Step]) -> int | None:
     """Return the status that steps answer with; None when they do not."""
     first = steps[0] if steps else None
     return int(first.split()[1]) if isinstance(first, bytes) else None
+
+
+def accepts(steps: list[Step]) -> bool:
+    """Whether steps are the API's own success: no page, and no error."""
+    first = steps[0]
+    if not isinstance(first, bytes) or (len(steps) > 1 and steps[1] is RESET):
+        return False
+    body = first.partition(b"\r\n\r\n")[2]
+    return not body or (body[:1] == b"{" and b"message" not in body)
 
 
 def right(request: Received) -> bytes:
