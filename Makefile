@@ -31,7 +31,8 @@ endef
 .venv-warehouses/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
 	$(call environment,.venv-warehouses,$(NEWEST_AIRFLOW),--group warehouses)
 
-# Tests wait for processes, servers and browsers half of the time. Tests of one file share what they start.
+# Tests wait for processes, servers and browsers half of the time. Tests of one file share what they start; tests/conftest.py
+# says in which order the files begin.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
 # Not a part of the environments: the library that the driver needs may come after them. So each `make test` looks.
@@ -48,7 +49,7 @@ mariadb: .venv/.complete .venv-oldest/.complete ## the MariaDB driver, where it 
 # The oldest Airflow: what is about it, not what is about numbers, answers or other servers; of whole Airflows, a killed
 # list and what is kept private.
 NEWEST_ONLY := $(addprefix --ignore=,tests/delivery tests/phones tests/probe tests/simulator \
-	$(filter-out %/test_killed_list.py %/test_privacy.py,$(wildcard tests/integration/test_*.py)))
+	$(filter-out %/test_killed_list.py %/test_privacy.py,$(wildcard tests/integration/test_*.py) tests/integration/watched))
 
 .PHONY: test
 test: lint docs .venv/.complete .venv-oldest/.complete mariadb ## everything: linters, types, architecture, docs, tests on the newest and the oldest Airflow
@@ -71,8 +72,10 @@ release-check: .venv/.complete ## sdist and wheel: what is in them, and the demo
 torture: .venv/.complete ## thousands of seeded runs, and years of nights: TORTURE_SEEDS=20000, TORTURE_YEARS=200, from TORTURE_START=0 on
 	TORTURE_SEEDS=$${TORTURE_SEEDS-20000} TORTURE_YEARS=$${TORTURE_YEARS-200} KILLED_STEP=$${KILLED_STEP-1} KILLED_SEEDS=$${KILLED_SEEDS-60} \
 	CHANGES_SEEDS=$${CHANGES_SEEDS-300} OPT_OUT_SEEDS=$${OPT_OUT_SEEDS-300} SLOW_STORES=$${SLOW_STORES-60} INTERRUPTIONS=$${INTERRUPTIONS-2000} \
+	BREAKER_SEEDS=$${BREAKER_SEEDS-2000} PHONE_CASES=$${PHONE_CASES-15000} NUMBERS_PER_PLAN=$${NUMBERS_PER_PLAN-2500} \
+	POSSIBLE_SEEDS=$${POSSIBLE_SEEDS-2000} POSSIBLE_START=$${POSSIBLE_START-$${TORTURE_START-0}} \
 	.venv/bin/pytest --numprocesses 2 tests/torture tests/operators/test_changes.py tests/operators/test_missing.py \
-		tests/operators/test_opt_outs.py tests/sync/test_interruptions.py
+		tests/operators/test_opt_outs.py tests/sync/test_interruptions.py tests/delivery/test_breaker.py tests/phones
 
 .PHONY: mutants
 mutants: .venv/.complete ## what the tests do not notice: small changes to what decides over contacts, one at a time; takes long
@@ -108,7 +111,7 @@ benchmark-scaling: .venv/.complete ## one table in 1, 2 and 4 parts on Celery wo
 .PHONY: screenshots
 screenshots: .venv/.complete ## the pictures in the docs, by the test that sees that the UI works (needs Chromium)
 	@mkdir -p docs/images
-	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/test_connection_form.py tests/integration/test_history.py
+	SCREENSHOTS=docs/images .venv/bin/pytest tests/integration/watched/test_connection_form.py tests/integration/test_history.py
 
 .PHONY: demo
 demo: .venv/.complete ## the nightly Dag on real Airflow, from a messy table to a list

@@ -194,7 +194,7 @@ def _run_tests(session: nox.Session) -> None:
     # Files side by side, each in one process: its tests may share a database's schema.
     side_by_side = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
     unit_and_dag_tests = ["-m", "not integration"]
-    session.run("pytest", *side_by_side, *unit_and_dag_tests, *session.posargs, env={"TORTURE_SEEDS": "100"})
+    session.run("pytest", *side_by_side, *unit_and_dag_tests, *session.posargs)
 
 
 def _distribution(kind: str) -> Path:

@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
         :raises CommandLineError: always.
         """
-        hidden = re.sub(r"[+]?[0-9][0-9 .()/-]*", "***", message)
+        hidden = re.sub(r"[+]?\d[\d .()/-]*", "***", message)
         raise CommandLineError(f"{hidden}: {self.prog} --help says what there is")
 
 

@@ -31,6 +31,15 @@ from tests.object_storage import s3, s3_endpoint  # noqa: E402, F401 - fixtures
 SetConnection = Callable[..., None]
 
 INTEGRATION = "tests/integration"
+#: What takes longest.
+LONGEST = (INTEGRATION, "tests/torture", "tests/test_docs.py", "tests/history", "tests/snapshot", "tests/operators")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no core is idle in the end."""
+    items.sort(
+        key=lambda item: next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+    )
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which is not there wherever tests run
@@ -42,7 +51,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return INTEGRATION if nodeid.startswith(INTEGRATION) else super()._split_scope(nodeid)
 
-    return OneAirflow(config, log) if config.getvalue("dist") == "loadfile" else None
+    if config.getvalue("dist") != "loadfile":
+        return None
+    # In the order above, not by the number of tests: a whole Airflow is one.
+    config.option.loadscopereorder = False
+    return OneAirflow(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -34,6 +34,23 @@ def test_pre_commit_reads_its_configuration() -> None:
     subprocess.run([pre_commit, "validate-config", ".pre-commit-config.yaml"], cwd=PROJECT, check=True)
 
 
+def test_a_night_tries_more_than_a_push() -> None:
+    """Each number that a variable of the environment raises is raised by ``make torture``, which runs its tests."""
+    recipe = re.search(r"^torture:.*\n((?:\t.+\n)+)", read("Makefile"), re.MULTILINE)
+    assert recipe is not None
+    by_night = dict(re.findall(r"(\w+)=\$\$\{\1-(\d+)\}", recipe[1]))
+    on_a_push: dict[str, tuple[str, str]] = {}
+    for path in (PROJECT / "tests").rglob("test_*.py"):
+        found = re.findall(
+            r'int\(os\.environ\.get\("(\w+_(?:SEEDS|YEARS|STEP|CASES))", "(\d+)"\)\)', path.read_text("utf-8")
+        )
+        on_a_push |= {name: (number, str(path.relative_to(PROJECT))) for name, number in found}
+    assert len(on_a_push) > 5
+    for name, (number, path) in on_a_push.items():
+        assert (int(by_night[name]) > int(number)) is (name != "KILLED_STEP"), name
+        assert any(path.startswith(one) for one in re.findall(r"tests/[\w/.]+", recipe[1])), path
+
+
 def test_the_forge_runs_what_everybody_runs() -> None:
     workflow = yaml.safe_load(read(".github/workflows/ci.yml"))
     # YAML takes the word "on" for true.

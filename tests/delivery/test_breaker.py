@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -16,9 +17,12 @@ from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.sync.summary import Summary
 from tests.delivery.apis import Items, Payloads
 from tests.delivery.runs import WORDINGS, Server, contact, frames_of, numbers, sync_to
+from tests.pairs import pairs
 
 CHUNK_SIZES = (1, 2, 5, 10, 200, 1000)
 CONCURRENCIES = (1, 2, 5, 16)
+#: Runs that each property is tried with.
+SEEDS = int(os.environ.get("BREAKER_SEEDS", "40"))
 NONE_ACCEPTED = "requests in a row were refused and none was accepted"
 
 
@@ -37,13 +41,13 @@ def check(summary: Summary, server: Server, rows: Iterable[str], known_good: str
     assert summary.read == sum(getattr(summary, outcome) for outcome in CREATE_OUTCOMES)
 
 
-@pytest.mark.parametrize("wording", WORDINGS)
-@pytest.mark.parametrize("chunk_size", CHUNK_SIZES)
-@pytest.mark.parametrize("concurrency", CONCURRENCIES)
-@pytest.mark.parametrize("is_one_known", [False, True])
+@pytest.mark.parametrize(
+    ("chunk_size", "concurrency", "wording", "is_one_known"),
+    pairs(CHUNK_SIZES, CONCURRENCIES, WORDINGS, [False, True]),
+)
 @pytest.mark.whole_run
 def test_a_run_of_which_nothing_is_accepted_stops_after_60_requests(
-    chunk_size: int, concurrency: int, wording: str, *, is_one_known: bool
+    *, chunk_size: int, concurrency: int, wording: str, is_one_known: bool
 ) -> None:
     rows = numbers(2000)
     server = SlowServer(rows, wording)
@@ -74,10 +78,10 @@ def test_a_list_that_closes_in_the_middle_of_a_run_stops_it_as_soon(chunk_size: 
     assert 0 < sync.summary.added <= len(server.stored)
 
 
-@pytest.mark.parametrize("size", [300, 1000, 4000])
-@pytest.mark.parametrize("place", ["head", "middle"])
-@pytest.mark.parametrize("chunk_size", [1, 7, 200, 1000])
-@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize(
+    ("size", "place", "chunk_size", "concurrency"),
+    pairs([300, 1000, 4000], ["head", "middle"], [1, 7, 200, 1000], [1, 4]),
+)
 @pytest.mark.whole_run
 def test_a_cluster_of_bad_contacts_costs_no_good_one_where_one_is_known(
     size: int, place: str, chunk_size: int, concurrency: int
@@ -92,9 +96,9 @@ def test_a_cluster_of_bad_contacts_costs_no_good_one_where_one_is_known(
     check(sync.run(frames_of(rows)), server, rows, known_good)
 
 
-@pytest.mark.parametrize("bad_chunks", [1, 2, 7, 20])
-@pytest.mark.parametrize("chunk_size", [1, 2, 5, 10, 200])
-@pytest.mark.parametrize("concurrency", [1, 3, 16])
+@pytest.mark.parametrize(
+    ("bad_chunks", "chunk_size", "concurrency"), pairs([1, 2, 7, 20], [1, 2, 5, 10, 200], [1, 3, 16])
+)
 @pytest.mark.whole_run
 def test_twenty_chunks_of_bad_contacts_at_the_head_stop_nothing_though_none_is_known(
     chunk_size: int, concurrency: int, bad_chunks: int
@@ -122,7 +126,7 @@ def bad_ones(rows: list[str], rng: random.Random) -> list[str]:
     return bad + rng.sample(rows, int(len(rows) * rng.choice([0, 0, 0.05, 0.6])))
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.whole_run
 def test_no_good_contact_is_left_out_where_one_is_known_wherever_the_bad_ones_are(seed: int) -> None:
     rng = random.Random(seed)
@@ -135,7 +139,7 @@ def test_no_good_contact_is_left_out_where_one_is_known_wherever_the_bad_ones_ar
     check(sync.run(frames_of(rows)), server, rows, known_good)
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.whole_run
 def test_where_none_is_known_all_are_delivered_or_the_run_fails(seed: int) -> None:
     rng = random.Random(seed)

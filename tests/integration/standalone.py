@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import requests
 
 from tests.integration.airflow_processes import Airflow, environment, free_port, nothing_left_of, running, write_dags
 
@@ -20,6 +24,39 @@ class Standalone(Airflow):
     """
 
     process: subprocess.Popen[bytes]
+
+    def api(self, method: str, path: str, **body: Any) -> Any:
+        """Ask Airflow's API, which takes everybody for an admin; returns what it answers."""
+        token = requests.get(f"{self.url}/auth/token", timeout=60).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.request(method, f"{self.url}/api/v2/{path}", headers=headers, json=body or None, timeout=60)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    @contextmanager
+    def guest(self, dags: Mapping[str, str], connections: Mapping[str, str] | None = None) -> Iterator[None]:
+        """
+        Add Dags for some time; they run as soon as they are found. No connection stays in Airflow's database after it.
+
+        :param dags: file name → source.
+        :param connections: id → connection as JSON, as in the environment.
+        """
+        for conn_id, connection in (connections or {}).items():
+            fields = json.loads(connection)
+            self.api(
+                "POST", "connections", connection_id=conn_id, **{**fields, "extra": json.dumps(fields.get("extra", {}))}
+            )
+        files = [self.home / "dags" / name for name in dags]
+        for file, source in zip(files, dags.values(), strict=True):
+            file.write_text(source)
+        try:
+            yield
+        finally:
+            for file in files:
+                file.unlink()
+            # Those that were made in the UI too.
+            for connection in self.api("GET", "connections")["connections"]:
+                self.api("DELETE", f"connections/{connection['connection_id']}")
 
 
 @contextmanager

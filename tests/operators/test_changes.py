@@ -30,7 +30,7 @@ from tests.documentation import PROJECT, blocks_of
 from tests.operators.nights import LIST, SECRET, Nights, Rows, check, number, people, read_csv
 
 #: Seeds that the property is tried with; raise it to try as many as one likes.
-SEEDS = int(os.environ.get("CHANGES_SEEDS", "10"))
+SEEDS = int(os.environ.get("CHANGES_SEEDS", "5"))
 
 Found = dict[int, str]
 

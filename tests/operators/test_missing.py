@@ -465,7 +465,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, seed: int, longest: float) -> Iterator
         yield
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("SLOW_STORES", "4"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SLOW_STORES", "2"))))
 def test_a_slow_store_costs_time_and_nothing_else(nights: Nights, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Without any fault, each night is green and the next one finds what this one left."""
     rng = random.Random(seed)

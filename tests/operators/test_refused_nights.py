@@ -15,6 +15,7 @@ from airflow_provider_octopush.payloads import ContactItem
 from tests.delivery.apis import Payloads
 from tests.delivery.runs import Server
 from tests.operators.nights import Nights, Rows, check, number, people
+from tests.pairs import pairs
 
 #: What the documentation promises.
 REFUSALS, PROBES = 60, 5
@@ -56,9 +57,7 @@ def phones(rows: Sequence[dict[str, Any]]) -> set[str]:
     return {row["phone_number"] for row in rows}
 
 
-@pytest.mark.parametrize("size", [300, 1000, 4000])
-@pytest.mark.parametrize("place", ["head", "middle"])
-@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize(("size", "place", "concurrency"), pairs([300, 1000, 4000], ["head", "middle"], [1, 4]))
 def test_a_cluster_that_is_refused_each_night_costs_no_good_contact(
     nights: Nights, api: Api, size: int, place: str, concurrency: int
 ) -> None:

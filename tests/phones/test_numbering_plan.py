@@ -17,7 +17,7 @@ from phonenumbers import (
 from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
 
 #: Numbers tried for each country code and region; raise it to try as many as one likes.
-NUMBERS = int(os.environ.get("NUMBERS_PER_PLAN", "250"))
+NUMBERS = int(os.environ.get("NUMBERS_PER_PLAN", "80"))
 SMS_TYPES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 

@@ -12,7 +12,7 @@ from airflow_provider_octopush.simulator import Behaviour, Simulator
 from tests.torture.killed import Forker
 from tests.torture.runs import LIST, make_rows
 
-SEEDS = int(os.environ.get("KILLED_SEEDS", "6"))
+SEEDS = int(os.environ.get("KILLED_SEEDS", "3"))
 
 
 def test_a_task_that_is_killed_again_and_again_completes_the_list_and_tells_the_truth(

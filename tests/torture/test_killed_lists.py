@@ -18,8 +18,8 @@ from tests.torture.runs import LIST
 from tests.torture.tasks import Ended, Job, Try, without_waiting
 
 #: Of the moments at which others see something of the process, each so-and-so-many-th is tried; 1 tries all.
-STEP = int(os.environ.get("KILLED_STEP", "7"))
-FIRST_SECONDS = int(os.environ.get("KILLED_SEEDS", "6"))
+STEP = int(os.environ.get("KILLED_STEP", "11"))
+FIRST_SECONDS = int(os.environ.get("KILLED_SEEDS", "3"))
 
 CONNECTION = "AIRFLOW_CONN_OCTOPUSH_DEFAULT"
 

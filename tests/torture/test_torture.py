@@ -10,8 +10,8 @@ from airflow_provider_octopush.simulator import Simulator
 from tests.torture.runs import torture
 
 START = int(os.environ.get("TORTURE_START", "0"))
-SEEDS = int(os.environ.get("TORTURE_SEEDS", "200"))
-BLOCK = 100
+SEEDS = int(os.environ.get("TORTURE_SEEDS", "100"))
+BLOCK = 50
 
 
 @pytest.mark.parametrize("first", range(START, START + SEEDS, BLOCK))

@@ -12,7 +12,7 @@ from tests.torture.tasks import without_waiting
 from tests.torture.years import Year
 
 START = int(os.environ.get("TORTURE_START", "0"))
-YEARS = int(os.environ.get("TORTURE_YEARS", "6"))
+YEARS = int(os.environ.get("TORTURE_YEARS", "4"))
 NIGHTS = int(os.environ.get("TORTURE_NIGHTS", "20"))
 
 

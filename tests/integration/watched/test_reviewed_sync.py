@@ -6,19 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import airflow
 import pytest
-import requests
+from airflow import __version__ as version
 
 from airflow_provider_octopush.simulator import Simulator
-from tests.dags_examples.test_dags_examples import PROJECT
+from tests.documentation import PROJECT
 from tests.integration.airflow_processes import wait_for
-from tests.integration.standalone import Standalone, standalone
+from tests.integration.standalone import Standalone
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(
-        tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 3),
+        tuple(map(int, version.split(".")[:2])) < (3, 3),
         reason="before Airflow 3.1 nobody can be asked, and before 3.3 it takes a triggerer",
     ),
 ]
@@ -28,7 +27,7 @@ PEOPLE = 100
 JOINED = "+33612349999"
 
 
-def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_person_decides(simulator: Simulator, airflow: Standalone, tmp_path: Path) -> None:
     source = (PROJECT / "dags_examples" / "reviewed_sync.py").read_text()
     source = source.replace("schedule=None", 'schedule="@once"')
     dags = {}
@@ -36,26 +35,20 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
         make_warehouse(tmp_path / f"{ending}.sqlite")
         dag = source.replace("reviewed_sync", ending).replace('"warehouse"', f'"{ending}"')
         dag = dag.replace('"Newsletter"', f'"{ending}"').replace("reviewed.snapshot", f"{ending}.snapshot")
+        dag = dag.replace("/var/lib/octopush", str(tmp_path / "snapshots"))
         if ending == "unanswered":
             dag = dag.replace("dt.timedelta(days=1)", "dt.timedelta(seconds=5)")
         dags[f"{ending}.py"] = dag
-    variables = {
-        "AIRFLOW_CONN_OCTOPUSH_DEFAULT": simulator.connection,
-        "AIRFLOW_VAR_OCTOPUSH_SNAPSHOTS": str(tmp_path / "snapshots"),
-        **{
-            f"AIRFLOW_CONN_{ending.upper()}": json.dumps(
-                {"conn_type": "sqlite", "host": str(tmp_path / f"{ending}.sqlite")}
-            )
-            for ending in ENDINGS
-        },
+    connections = {
+        ending: json.dumps({"conn_type": "sqlite", "host": str(tmp_path / f"{ending}.sqlite")}) for ending in ENDINGS
     }
-    with standalone(tmp_path / "airflow", dags, variables) as running:
+    with airflow.guest(dags, {"octopush_default": simulator.connection, **connections}):
         # The first night of each list is approved, so that there is a snapshot that people can leave.
         for ending in ENDINGS:
             if ending != "unanswered":
-                answer(running, ending, "Approve" if ending != "rejected" else "Reject")
+                answer(airflow, ending, "Approve" if ending != "rejected" else "Reject")
         wait_for(
-            states(running, approved="success", rejected="failed", unanswered="failed", changed="success"),
+            states(airflow, approved="success", rejected="failed", unanswered="failed", changed="success"),
             "the ends",
         )
         assert {name for name, numbers in simulator.lists.items() if numbers} == {"approved", "changed"}
@@ -64,8 +57,8 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
         # One table changes a little between the plan and the run, and the other by more than a tenth and ten.
         for ending, planned in (("approved", 12), ("changed", 5)):
             leave(tmp_path / f"{ending}.sqlite", planned)
-            trigger(running, ending)
-        bodies = {ending: answer(running, ending, None)["body"] for ending in ("approved", "changed")}
+            trigger(airflow, ending)
+        bodies = {ending: answer(airflow, ending, None)["body"] for ending in ("approved", "changed")}
         assert "12 would be removed" in bodies["approved"]
         assert "More than usual: 12 of 99 contacts (12.1%) are missing from the rows" in bodies["approved"]
         assert "5 would be removed" in bodies["changed"]
@@ -76,8 +69,8 @@ def test_a_person_decides(simulator: Simulator, tmp_path: Path) -> None:
         leave(tmp_path / "changed.sqlite", 16)
         join(tmp_path / "changed.sqlite")
         for ending in ("approved", "changed"):
-            answer(running, ending, "Approve")
-        wait_for(states(running, approved="success", changed="failed"), "the ends of the runs whose tables changed")
+            answer(airflow, ending, "Approve")
+        wait_for(states(airflow, approved="success", changed="failed"), "the ends of the runs whose tables changed")
         assert len(simulator.lists["approved"]) == PEOPLE - 1 - 22
         assert len(simulator.lists["changed"]) == PEOPLE - 1, "more left than were approved, so nothing is sent"
         assert JOINED not in simulator.contacts
@@ -117,21 +110,8 @@ def states(running: Standalone, **wanted: str) -> Callable[[], bool]:
     return are_reached
 
 
-def api(running: Standalone, method: str, path: str, **body: Any) -> Any:
-    token = requests.get(f"{running.url}/auth/token", timeout=10).json()["access_token"]
-    answer = requests.request(
-        method,
-        f"{running.url}/api/v2/{path}",
-        headers={"Authorization": f"Bearer {token}"},
-        json=body or None,
-        timeout=10,
-    )
-    answer.raise_for_status()
-    return answer.json()
-
-
 def trigger(running: Standalone, dag_id: str) -> None:
-    api(running, "POST", f"dags/{dag_id}/dagRuns", logical_date=None)
+    running.api("POST", f"dags/{dag_id}/dagRuns", logical_date=None)
 
 
 def is_put_aside(running: Standalone, dag_id: str, run_id: str) -> bool:
@@ -157,7 +137,7 @@ def answer(running: Standalone, dag_id: str, choice: str | None) -> dict[str, An
         rows = running.query(sql, dag_id=dag_id)
         if not rows or not running.is_open():
             return None
-        details = api(running, "GET", f"dags/{dag_id}/dagRuns/~/hitlDetails")["hitl_details"]
+        details = running.api("GET", f"dags/{dag_id}/dagRuns/~/hitlDetails")["hitl_details"]
         open_ones = [one for one in details if one["task_instance"]["dag_run_id"] == rows[0][0]]
         return open_ones[0] if open_ones and is_put_aside(running, dag_id, rows[0][0]) else None
 
@@ -165,5 +145,5 @@ def answer(running: Standalone, dag_id: str, choice: str | None) -> dict[str, An
     if choice is not None:
         run_id = asked["task_instance"]["dag_run_id"]
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
-        api(running, "PATCH", path, chosen_options=[choice], params_input={})
+        running.api("PATCH", path, chosen_options=[choice], params_input={})
     return asked

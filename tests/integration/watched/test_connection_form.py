@@ -6,34 +6,33 @@ The screenshots in the docs are made here, by ``make screenshots``.
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import airflow
 import pytest
+from airflow import __version__ as version
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from airflow_provider_octopush.get_provider_info import get_provider_info
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.simulator import Simulator
+from tests.documentation import PROJECT
 from tests.integration.airflow_processes import wait_for
 from tests.integration.browser import browser, chromium
 from tests.integration.screenshots import Shoot
-from tests.integration.standalone import Standalone, standalone
+from tests.integration.standalone import Standalone
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(
-        tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 3),
+        tuple(map(int, version.split(".")[:2])) < (3, 3),
         reason="the pages of older Airflows are others; what they read of the form is tested in test_provider_info.py",
     ),
 ]
 
-PROJECT = Path(__file__).parent.parent.parent
 FORM = get_provider_info()["connection-types"][0]
 LABELS = FORM["ui-field-behaviour"]["relabeling"]
 PLACEHOLDERS = FORM["ui-field-behaviour"]["placeholders"]
@@ -45,25 +44,19 @@ CONTENT: FloatRect = {"x": 64, "y": 0, "width": 1216, "height": 440}
 
 
 @pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+def ui(airflow: Standalone, warehouse: Path) -> Iterator[Standalone]:
     """Airflow with an example Dag and the demo's warehouse, but no Octopush connection."""
     chromium()
-    folder = tmp_path_factory.mktemp("ui")
-    warehouse = folder / "warehouse.sqlite"
     subprocess.run([sys.executable, PROJECT / "demo" / "warehouse.py", warehouse], check=True)
-    dags = {"mapped_lists.py": (PROJECT / "dags_examples" / "mapped_lists.py").read_text()}
-    variables = {
-        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(warehouse)}),
-        # One task at a time: kind to Airflow's SQLite, and the pictures have the same counts each time.
-        "AIRFLOW__CORE__PARALLELISM": "1",
-    }
-    with standalone(folder / "airflow", dags, variables) as running:
-        wait_for(running.is_open, "Airflow's start")
-        wait_for(lambda: running.query("SELECT dag_id FROM serialized_dag"), "the parsing of the Dag")
-        yield running
+    source = (PROJECT / "dags_examples" / "mapped_lists.py").read_text()
+    # One task at a time: the pictures have the same counts each time.
+    dags = {"mapped_lists.py": source.replace("catchup=False", "catchup=False, max_active_tasks=1")}
+    with airflow.guest(dags):
+        wait_for(lambda: airflow.query("SELECT 1 FROM serialized_dag WHERE dag_id = 'mapped_lists'"), "the parsing")
+        yield airflow
         # For whom the run failed: pytest shows it then.
-        states = running.query("SELECT task_id, map_index, state, try_number FROM task_instance")
-        sys.stdout.write(f"{states}\n{running.output()[-5000:]}")
+        states = airflow.query("SELECT task_id, map_index, state, try_number FROM task_instance")
+        sys.stdout.write(f"{states}\n{airflow.output()[-5000:]}")
 
 
 @pytest.fixture
