@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -25,8 +24,8 @@ from airflow_provider_octopush.snapshot import records as records_module
 from airflow_provider_octopush.snapshot import snapshot as snapshot_module
 from airflow_provider_octopush.snapshot.marks import MAY_BE_GONE, are, statuses_of
 from airflow_provider_octopush.snapshot.sealing import Keys
-from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Counts, Identity, Progress
+from tests.interruptions import Interruption, KilledError, SignalError
 from tests.snapshot.snapshots import KEYS, MemoryStore, forget, held, journal, kill, open_snapshot, record, same
 
 ZOE, ANA, BEN = 33612345678, 33612345679, 33612345680
@@ -37,10 +36,6 @@ def write(store: MemoryStore, people: dict[int, str], run: str = "run 1", **opti
     with open_snapshot(store, run, **options) as snapshot:
         record(snapshot, people)
         snapshot.replace()
-
-
-class KilledError(BaseException):
-    pass
 
 
 def test_what_was_recorded_is_there_the_next_night() -> None:
@@ -548,32 +543,13 @@ def test_a_signal_between_any_two_steps_leaves_counts_that_add_up() -> None:
         store = MemoryStore()
         write(store, {ANA: "Ana"})
         snapshot = open_snapshot(store, "run 2")
-        lines = rng.randrange(60)
-        _interrupt(snapshot, lines)
+        within = (snapshot_module.__name__, records_module.__name__)
+        with suppress(SignalError), Interruption(rng.randrange(60), *within):
+            record(snapshot, {BEN: "Ben"})
+            record(snapshot, {ZOE: "Zoé"})
+            forget(snapshot, [ANA])
         snapshot.flush()
         kill(snapshot)
         with open_snapshot(store, "run 2") as retry:
             assert retry.size == retry.progress.after
             retry.replace()
-
-
-def _interrupt(snapshot: Snapshot, lines: int) -> None:
-    left = [lines]
-
-    def trace(frame: Any, event: str, _: Any) -> Any:
-        if frame.f_globals.get("__name__") in (snapshot_module.__name__, records_module.__name__) and event == "line":
-            left[0] -= 1
-            if left[0] < 0:
-                sys.settrace(None)
-                raise KilledError
-        return trace
-
-    sys.settrace(trace)
-    try:
-        record(snapshot, {BEN: "Ben"})
-        record(snapshot, {ZOE: "Zoé"})
-        forget(snapshot, [ANA])
-    except KilledError:
-        pass
-    finally:
-        sys.settrace(None)

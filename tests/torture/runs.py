@@ -19,12 +19,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from airflow_provider_octopush.exceptions import OctopushError
-from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.contacts import CreateContactsOperator
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.payloads import ContactItem
 from airflow_provider_octopush.simulator import Behaviour, Fault, Request, Simulator
 from tests.airflow_runs import TaskInstance
+from tests.interruptions import KilledError, MortalHook, Process
 
 LIST = "Torture"
 NONE_ACCEPTED = "requests in a row were refused and none was accepted"
@@ -61,10 +61,6 @@ MOBILES = [
     if (example := phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)) is not None
     and phonenumbers.is_valid_number(example)
 ]
-
-
-class KilledError(BaseException):
-    """The task's process is gone."""
 
 
 class ViolationError(AssertionError):
@@ -104,23 +100,15 @@ class Moods:
         )
 
 
-class MortalHook(OctopushHook):
-    """Posts as the hook does, until the process is killed: before a request was sent, or after it was answered."""
+class MoodyHook(MortalHook):
+    """Meets a server whose mood changes before each request."""
 
-    def __init__(self, lives: int | None, moods: Moods, *, dies_after: bool) -> None:
-        super().__init__()
+    def __init__(self, moods: Moods, lives: int | None, *, dies_after: bool) -> None:
+        super().__init__(Process(), lives, dies_after=dies_after)
         self._moods = moods
-        self._lives = lives
-        self._dies_after = dies_after
 
     def post_contacts(self, body: bytes) -> list[ContactItem]:
         self._moods.change()
-        if self._lives == 0:
-            if self._dies_after:
-                super().post_contacts(body)
-            raise KilledError
-        if self._lives is not None:
-            self._lives -= 1
         return super().post_contacts(body)
 
 
@@ -253,7 +241,7 @@ def torture(seed: int, simulator: Simulator, folder: Path) -> str:
         lives = rng.randrange(12) if rng.random() < 0.4 and try_number < 7 else None
         ti = TaskInstance(try_number, max_tries=9)
         operator = CreateContactsOperator(task_id="torture", data=_batches(rows, rng), list_name=LIST, **options)
-        operator.__dict__["hook"] = MortalHook(lives, moods, dies_after=rng.random() < 0.5)
+        operator.__dict__["hook"] = MoodyHook(moods, lives, dies_after=rng.random() < 0.5)
         context: Any = {"ti": ti}
         requests_before = len(simulator.requests)
         try:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from airflow_provider_octopush.snapshot.path_store import LocalStore
+from tests.interruptions import KilledError, Process
 from tests.snapshot.snapshots import MemoryStore
-from tests.torture.runs import KilledError
 
 #: How the names begin of what changes a store.
 _CHANGES = ("put", "remove", "delete", "write")
@@ -103,7 +103,7 @@ class Folder:
         return not any(path.is_file() for path in self.path.parent.rglob("*"))
 
 
-class Troubles:
+class Troubles(Process):
     """
     What one process meets at a store.
 
@@ -125,6 +125,7 @@ class Troubles:
         losing: float = 0.0,
         lives: int | None = None,
     ) -> None:
+        super().__init__()
         self._rng = random.Random(seed)
         self._lock = threading.Lock()
         self._longest = longest
@@ -133,8 +134,6 @@ class Troubles:
         self._failing = failing
         self._losing = losing
         self._lives = lives
-        #: Whether the process is gone: nothing comes from it any more.
-        self.is_dead = False
         #: Whether two threads ever changed something at a time.
         self.is_crowded = False
 

@@ -25,15 +25,12 @@ from airflow_provider_octopush.snapshot import opening, other_runs, snapshot
 from airflow_provider_octopush.snapshot.path_store import LocalStore
 from airflow_provider_octopush.sync import list_sync
 from tests.airflow_runs import TaskInstance
-from tests.torture.runs import LIST, KilledError
+from tests.interruptions import KilledError, SignalError
+from tests.torture.runs import LIST
 from tests.torture.stores import StoreError, TroubledStore, Troubles
 
 #: What says that a snapshot does not open, whatever a retry does.
 DOES_NOT_OPEN = ("SnapshotUnreadableError", "SnapshotFormatError", "SnapshotSecretError", "SnapshotMismatchError")
-
-
-class SignalError(BaseException):
-    """What Airflow raises where it interrupts a task."""
 
 
 @dataclass(frozen=True)

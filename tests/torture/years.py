@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -27,18 +26,18 @@ from requests import post
 
 from airflow_provider_octopush.exceptions import SnapshotError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
-from airflow_provider_octopush.payloads import ContactItem
 from airflow_provider_octopush.simulator import Behaviour, Simulator
 from airflow_provider_octopush.snapshot.journal import Run
 from airflow_provider_octopush.snapshot.opening import open_snapshot
 from airflow_provider_octopush.snapshot.sealing import Keys
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
 from airflow_provider_octopush.sync.summary import ListSummary
+from tests.interruptions import Interruption, MortalHook
 from tests.snapshot.snapshots import held
 from tests.torture.killed import Forker
-from tests.torture.runs import FAULTS, LIST, KilledError, check
+from tests.torture.runs import FAULTS, LIST, check
 from tests.torture.stores import Folder, Memory, Place, TroubledStore, Troubles
-from tests.torture.tasks import DOES_NOT_OPEN, Ended, Job, SignalError, Try, connection, open_at, record_often
+from tests.torture.tasks import DOES_NOT_OPEN, Ended, Job, Try, connection, open_at, record_often
 
 NUMBERS = [f"+3361234{n:04}" for n in range(60)]
 #: People who opted out and were never customers.
@@ -63,35 +62,6 @@ TROUBLES = (
 
 #: Troubles after which nobody can know what is noted.
 OF_THE_STORE = ("store", "lost")
-
-
-class MortalHook(OctopushHook):
-    """Talks as the hook does, until the process is killed: before a request was sent, or after it was answered."""
-
-    def __init__(self, process: Troubles, lives: int | None = None, *, dies_after: bool = False) -> None:
-        super().__init__()
-        self._process = process
-        self._lives = lives
-        self._dies_after = dies_after
-
-    def post_contacts(self, body: bytes) -> list[ContactItem]:
-        self._live(lambda: super(MortalHook, self).post_contacts(body))
-        return super().post_contacts(body)
-
-    def delete_contacts(self, numbers: Sequence[str], *, list_name: str) -> None:
-        self._live(lambda: super(MortalHook, self).delete_contacts(numbers, list_name=list_name))
-        super().delete_contacts(numbers, list_name=list_name)
-
-    def _live(self, last: Any) -> None:
-        if self._process.is_dead:
-            raise KilledError
-        if self._lives == 0:
-            self._process.is_dead = True
-            if self._dies_after:
-                last()
-            raise KilledError
-        if self._lives is not None:
-            self._lives -= 1
 
 
 @dataclass
@@ -331,7 +301,6 @@ class Year:
         try:
             yield
         finally:
-            sys.settrace(None)
             troubles.is_dead = True
             self.process = before
 
@@ -352,9 +321,9 @@ class Year:
             lives = rng.randrange(6) if trouble == "kill" else None
             operator = one.operator("memory", data)
             operator.__dict__["hook"] = MortalHook(process, lives, dies_after=rng.random() < 0.5)
-            if trouble == "signal":
-                _interrupt_after(rng.randrange(3000))
-            ended = one.make(operator)
+            lines = rng.randrange(3000) if trouble == "signal" else None
+            with nullcontext() if lines is None else Interruption(lines, "airflow_provider_octopush.sync"):
+                ended = one.make(operator)
             check(ended.ending != "green" or not process.is_crowded, "two threads have changed the store at a time")
             if process.is_dead:
                 # It was done, and did not come to say so.
@@ -729,20 +698,3 @@ class Year:
             if behaviour.missing_status == 204 and behaviour.max_numbers == 200 and not behaviour.undeletable:
                 # Who opted out comes first; those that may not be there, or were refused, are asked about apart.
                 check(len(deleted) <= 6, "more requests than it takes to remove them")
-
-
-def _interrupt_after(lines: int) -> None:
-    """Raise in this thread after so many lines of what syncs."""
-    left = [lines]
-
-    def trace(frame: Any, event: str, _: Any) -> Any:
-        if not frame.f_globals.get("__name__", "").startswith("airflow_provider_octopush.sync"):
-            return None
-        if event == "line":
-            left[0] -= 1
-            if left[0] < 0:
-                sys.settrace(None)
-                raise SignalError
-        return trace
-
-    sys.settrace(trace)
