@@ -31,6 +31,8 @@ from tests.object_storage import s3, s3_endpoint  # noqa: E402, F401 - fixtures
 SetConnection = Callable[..., None]
 
 INTEGRATION = "tests/integration"
+#: Whole Dags in a process of their own, with no Airflow around them.
+WITHOUT_AIRFLOW = (f"{INTEGRATION}/test_privacy.py", f"{INTEGRATION}/test_told_to_end.py")
 #: What takes longest.
 LONGEST = (INTEGRATION, "tests/torture", "tests/test_docs.py", "tests/history", "tests/snapshot", "tests/operators")
 
@@ -49,7 +51,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneAirflow(LoadFileScheduling):  # type: ignore[misc] # it has no types
         def _split_scope(self, nodeid: str) -> str:
-            return INTEGRATION if nodeid.startswith(INTEGRATION) else super()._split_scope(nodeid)
+            is_whole = nodeid.startswith(INTEGRATION) and not nodeid.startswith(WITHOUT_AIRFLOW)
+            return INTEGRATION if is_whole else super()._split_scope(nodeid)
 
     if config.getvalue("dist") != "loadfile":
         return None
