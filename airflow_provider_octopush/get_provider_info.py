@@ -35,8 +35,9 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Octopush",
                 "python-modules": [
-                    "airflow_provider_octopush.operators.contacts",
-                    "airflow_provider_octopush.operators.lists",
+                    "airflow_provider_octopush.operators.create_contacts",
+                    "airflow_provider_octopush.operators.delete_contacts",
+                    "airflow_provider_octopush.operators.sync_list",
                 ],
             }
         ],
@@ -46,11 +47,11 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {
                 "name": "octopush_contacts",
-                "class-name": "airflow_provider_octopush.decorators.contacts.octopush_contacts_task",
+                "class-name": "airflow_provider_octopush.decorators.octopush_contacts.octopush_contacts_task",
             },
             {
                 "name": "octopush_list",
-                "class-name": "airflow_provider_octopush.decorators.lists.octopush_list_task",
+                "class-name": "airflow_provider_octopush.decorators.octopush_list.octopush_list_task",
             },
         ],
         "connection-types": [

@@ -30,7 +30,7 @@ PEER_ROWS = 20_000
 OVERHEAD_ROWS = 200_000
 ROUNDS = 3
 IMPORT_ROUNDS = 9
-OPERATOR = "airflow_provider_octopush.operators.contacts"
+OPERATOR = "airflow_provider_octopush.operators.create_contacts"
 #: The community's operator that is most like ours: rows of a query go to an API.
 PEER_OPERATOR = "airflow.providers.slack.transfers.sql_to_slack"
 OVERHEAD_ROUNDS = 7

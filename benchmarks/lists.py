@@ -29,9 +29,10 @@ import pandas as pd
 
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.hooks.octopush import OctopushHook
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.operators.snapshots import account_of, keys_of
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
+from airflow_provider_octopush.operators.sync_run import reading_of
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.snapshot.journal import Run
 from airflow_provider_octopush.snapshot.opening import open_snapshot
@@ -144,7 +145,7 @@ def main() -> None:
             measured = night(CreateContactsOperator(**{**common, **source}, validate_only=True))
         elif options.prepare and options.made:
             operator = SyncListOperator(**{**sync, **source})
-            measured = remember(path, options.rows, operator._reading())
+            measured = remember(path, options.rows, reading_of(operator))
         else:
             # A snapshot of its own has a folder of its own.
             measured = night(SyncListOperator(**{**sync, **source}), Path(path).parent)

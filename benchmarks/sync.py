@@ -25,7 +25,7 @@ import airflow_provider_octopush.operators.failures
 import airflow_provider_octopush.phones.reader
 import airflow_provider_octopush.sources.sql
 import airflow_provider_octopush.sync.create  # noqa: F401 - what a task imports when it runs is no part of what is measured
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 
 
 class TaskInstance:

@@ -18,7 +18,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, get_current_context, task
 
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.sync.merge import merge_summaries
 from airflow_provider_octopush.sync.summary import Summary
 

@@ -14,7 +14,7 @@ import datetime as dt
 
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 
 QUERY = "SELECT mobile AS phone_number, first_name, last_name, country FROM customers WHERE loyalty_tier = :tier"
 

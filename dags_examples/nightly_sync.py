@@ -14,7 +14,7 @@ import datetime as dt
 from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 
 with DAG(
     dag_id="nightly_sync",

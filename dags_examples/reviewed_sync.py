@@ -21,7 +21,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import DAG
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 
 AUDIENCE: dict[str, Any] = {
     "sql": "SELECT mobile, country, first_name, last_name, loyalty_tier FROM customers ORDER BY id",

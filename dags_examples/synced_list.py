@@ -17,7 +17,7 @@ import datetime as dt
 
 from airflow.providers.common.compat.sdk import DAG, Param
 
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 
 LIMITS = {
     name: Param(None, type=["null", "integer", "string"], description="12 or 5%; empty for the default")

@@ -49,9 +49,10 @@ from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from airflow_provider_octopush.hooks.connection import Settings
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator, DeleteContactsOperator
-from airflow_provider_octopush.operators.lists import SyncListOperator
-from airflow_provider_octopush.operators.rows import RowsOperator
+from airflow_provider_octopush.operators.base import RowsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator

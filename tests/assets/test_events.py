@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias, task
 from airflow.utils.session import create_session
 
 from airflow_provider_octopush.assets.lists import create_asset
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Behaviour, Simulator
 from tests.airflow_runs import run_dag
 

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, get_c
 from airflow.utils.session import create_session
 from sqlalchemy import text
 
-from airflow_provider_octopush.decorators.contacts import ContactsDecoratedOperator, octopush_contacts_task
+from airflow_provider_octopush.decorators.octopush_contacts import ContactsDecoratedOperator, octopush_contacts_task
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from tests.airflow_runs import Run, TaskInstance, run_dag

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import airflow
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_octopush.decorators.contacts import octopush_contacts_task
+from airflow_provider_octopush.decorators.octopush_contacts import octopush_contacts_task
 from airflow_provider_octopush.history.link import SyncHistoryLink
 from airflow_provider_octopush.history.plugin import OctopushPlugin
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 
 HAS_PAGES = tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 1)
 

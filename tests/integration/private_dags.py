@@ -19,7 +19,7 @@ import requests
 from airflow.providers.common.compat.sdk import DAG, AssetAlias, BaseHook, task
 
 from airflow_provider_octopush.assets.lists import create_asset
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from tests.airflow_runs import run_dag
 from tests.integration.private_paths import PATHS, SQL
 

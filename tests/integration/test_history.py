@@ -58,7 +58,7 @@ DAGS = """
 import datetime as dt
 
 from airflow.providers.common.compat.sdk import DAG, task
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 

@@ -23,7 +23,7 @@ TABLE = "killed_list_customers"
 DAG = f"""
 import datetime as dt
 from airflow.providers.common.compat.sdk import DAG
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 
 with DAG("killed", schedule="@once", start_date=dt.datetime(2026, 1, 1), catchup=False, max_active_runs=1):
     SyncListOperator(

@@ -22,7 +22,7 @@ import datetime as dt
 import sys
 import time
 from airflow.providers.common.compat.sdk import DAG
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from tests.airflow_runs import run_dag
 
 seconds = float(sys.argv[1])

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collec
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 
 from airflow_provider_octopush.assets.lists import create_asset
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from tests.airflow_runs import run_dag
 
 

@@ -13,7 +13,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow.utils.session import create_session
 
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Fault, Simulator
 from tests.airflow_runs import run_dag
 from tests.conftest import SetConnection

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Simulator
 from tests.airflow_runs import TaskInstance
 

@@ -7,8 +7,8 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Simulator
 from tests.airflow_runs import TaskInstance
 

@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Objec
 
 from airflow_provider_octopush.contacts.csv_injection import unescape_formulas
 from airflow_provider_octopush.exceptions import OctopushError, OctopushServerError
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
 from airflow_provider_octopush.sync.merge import merge_summaries
 from airflow_provider_octopush.sync.summary import ListSummary

@@ -11,8 +11,8 @@ import airflow
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowSkipException
 
-from airflow_provider_octopush.operators.lists import SyncListOperator
 from airflow_provider_octopush.operators.snapshots import date_of
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from tests.airflow_runs import run_dag
 from tests.operators.nights import LIST, Nights, check, number, people
 

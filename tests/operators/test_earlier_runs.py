@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.sync.summary import ListSummary, Summary
 from tests.airflow_runs import Run, TaskInstance, run_dag
 from tests.operators.nights import LIST, Nights, check, number, people

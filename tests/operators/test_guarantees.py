@@ -13,7 +13,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, ObjectStoragePath
 
 from airflow_provider_octopush.exceptions import OctopushAnswerError, OctopushServerError
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator

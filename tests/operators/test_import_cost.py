@@ -13,8 +13,8 @@ HEAVY = {"msgspec", "numpy", "pandas", "phonenumbers", "pyroaring", "requests", 
 
 #: Modules that a Dag file may name.
 NAMED = [
-    "airflow_provider_octopush.operators.contacts",
-    "airflow_provider_octopush.decorators.contacts",
+    "airflow_provider_octopush.operators.create_contacts",
+    "airflow_provider_octopush.decorators.octopush_contacts",
     "airflow_provider_octopush.sync.summary",
     "airflow_provider_octopush.assets.lists",
     "airflow_provider_octopush.assets.events",

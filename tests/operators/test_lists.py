@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 from airflow_provider_octopush.assets.lists import create_asset
 from airflow_provider_octopush.exceptions import OctopushServerError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
-from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
 from airflow_provider_octopush.sync.merge import merge_summaries
 from airflow_provider_octopush.sync.summary import ListSummary, Summary

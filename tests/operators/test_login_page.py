@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_octopush.exceptions import OctopushAnswerError
-from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Fault, Simulator
 from tests.airflow_runs import TaskInstance
 from tests.conftest import SetConnection

@@ -22,7 +22,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 
 from airflow_provider_octopush.exceptions import OctopushError, OctopushServerError, SnapshotConflictError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
 from airflow_provider_octopush.snapshot import other_runs
 from airflow_provider_octopush.snapshot import path_store as stores

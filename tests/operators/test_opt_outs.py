@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from phonenumbers import PhoneNumber, PhoneNumberType
 
 from airflow_provider_octopush.exceptions import OctopushServerError
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
 from tests.operators.nights import LIST, Nights, Rows, check, number, people, read_csv
 from tests.phones.numbers import REGIONS, digits_of, e164, international, invent, national

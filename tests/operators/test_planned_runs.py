@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_octopush.exceptions import OctopushServerError
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Fault
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from tests.operators.nights import LIST, Nights, check, number, people

@@ -14,7 +14,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator, DeleteContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
 from airflow_provider_octopush.simulator import Behaviour, Simulator
 from tests.airflow_runs import TaskInstance
 from tests.conftest import SetConnection

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, task
 
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator, DeleteContactsOperator
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Simulator
 from tests.airflow_runs import Run, run_dag
 

@@ -16,7 +16,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseHook, task
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.sources.errors import RowsNotReadError
 from tests.airflow_runs import TaskInstance, run_dag

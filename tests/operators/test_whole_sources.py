@@ -17,8 +17,8 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.utils.session import create_session
 
-from airflow_provider_octopush.operators.sources import upstream_frames
-from airflow_provider_octopush.operators.upstream import Missing, Wholeness, wholeness
+from airflow_provider_octopush.operators.upstream_rows import upstream_frames
+from airflow_provider_octopush.operators.wholeness import Missing, Wholeness, wholeness
 from airflow_provider_octopush.sources.errors import InstancesMissingError, InstancesUnknownError
 from tests.airflow_runs import run_dag
 

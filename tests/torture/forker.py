@@ -20,7 +20,7 @@ from typing import Any
 
 from airflow_provider_octopush.hooks import octopush  # noqa: F401 - in memory before a task is forked
 from airflow_provider_octopush.operators import failures  # noqa: F401 - as above
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.phones import reader  # noqa: F401 - as above
 from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.sync import create  # noqa: F401 - as above

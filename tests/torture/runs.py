@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from airflow_provider_octopush.exceptions import OctopushError
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.payloads import ContactItem
 from airflow_provider_octopush.simulator import Behaviour, Fault, Request, Simulator

@@ -18,8 +18,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_octopush.delivery import retry
 from airflow_provider_octopush.exceptions import OctopushError
-from airflow_provider_octopush.operators.contacts import DeleteContactsOperator
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.snapshot import opening, other_runs, snapshot
 from airflow_provider_octopush.snapshot.path_store import LocalStore

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
-from airflow_provider_octopush.operators.sources import sql_hook
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.runs import CreateRun
+from airflow_provider_octopush.operators.sql_hook import sql_hook
 from airflow_provider_octopush.simulator import Simulator
 from airflow_provider_octopush.sources.errors import NotAQueryError, RowsNotReadError
 from airflow_provider_octopush.sources.sql import read_sql
@@ -275,5 +276,5 @@ def test_databricks_gives_its_values() -> None:
 def test_databricks_can_be_read_again_though_its_hook_keeps_a_connection_that_is_closed() -> None:
     operator = CreateContactsOperator(task_id="sync", sql="SELECT '+33612345678' AS phone_number", sql_conn_id="lake")
     for _ in range(2):
-        assert [len(frame) for frame in operator._frames(CONTEXT)] == [1]
+        assert [len(frame) for frame in CreateRun(operator, CONTEXT).frames()] == [1]
     assert Connection.opened == 2

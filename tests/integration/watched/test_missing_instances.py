@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 DAGS = """
 import datetime as dt
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 
 
 @task

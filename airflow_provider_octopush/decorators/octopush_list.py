@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_octopush.decorators.rows import (
+from airflow_provider_octopush.decorators.function import (
     RowsDecoratedOperator,
     decorator,
     fields_with_function,
     renderers_with_function,
 )
-from airflow_provider_octopush.operators.lists import SyncListOperator
+from airflow_provider_octopush.operators.sync_list import SyncListOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import TaskDecorator
@@ -41,8 +41,8 @@ def octopush_list_task(python_callable: Callable[..., Any] | None = None, **kwar
 
     Let the function give the whole audience, and the rows of one number in the same order each night. People who opted
     out come from a query (``opted_out_sql`` with ``opted_out_conn_id``) or from upstream (``opted_out``). All else is
-    as with :func:`~airflow_provider_octopush.decorators.contacts.octopush_contacts_task`. The task returns the summary
-    of :class:`~airflow_provider_octopush.operators.lists.SyncListOperator`.
+    as with :func:`~airflow_provider_octopush.decorators.octopush_contacts.octopush_contacts_task`. The task returns the
+    summary of :class:`~airflow_provider_octopush.operators.sync_list.SyncListOperator`.
 
     :param python_callable: returns or yields rows: a DataFrame, a list of dicts, or dicts, lists of dicts and
         DataFrames one after the other.

@@ -1,41 +1,26 @@
-"""Parameters, their documentation, and the wiring of a run that keeps a list in step."""
-
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
+from airflow.providers.common.compat.sdk import XComArg
 
-from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.assets.lists import DEFAULT_CONNECTION
+from airflow_provider_octopush.operators.base import RowsOperator
 from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
-    as_generation,
     check_leavers,
     check_number,
     check_one_of_opt_outs,
     check_option,
     check_path,
     check_sql,
-    is_true,
 )
-from airflow_provider_octopush.operators.rows import RowsOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_octopush.delivery.delivery import Delivery
-    from airflow_provider_octopush.payloads import ContactItem
-    from airflow_provider_octopush.phones.possible import PossibleNumbers
-    from airflow_provider_octopush.snapshot.snapshot import Snapshot
-    from airflow_provider_octopush.sync.changes import Changes
-    from airflow_provider_octopush.sync.create import Frames
-    from airflow_provider_octopush.sync.opt_outs import OptOuts
-    from airflow_provider_octopush.sync.plan import Rules
-    from airflow_provider_octopush.sync.summary import Summary
+    from airflow_provider_octopush.operators.sync_run import SyncRun
 
 
 class SyncListOperator(RowsOperator):
@@ -229,12 +214,12 @@ class SyncListOperator(RowsOperator):
         self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
         self.chunk_size = chunk_size
         self.concurrency = concurrency
-        self._check_no_other_sync()
+        self.check_no_other_sync()
         # No template field, for the same reason as `data`.
-        self._opted_out = opted_out
+        self.opted_out = opted_out
         XComArg.apply_upstream_relationship(self, opted_out)
 
-    def _check_no_other_sync(self) -> None:
+    def check_no_other_sync(self) -> None:
         """
         Check that no other task of the Dag keeps the same list in step: each would remove the contacts of the other.
 
@@ -262,232 +247,7 @@ class SyncListOperator(RowsOperator):
                     "remove the contacts of the other. Give the list one task, whose query has all rows"
                 )
 
-    @cached_property
-    def _opted_out_hook(self) -> Any:
-        from airflow_provider_octopush.operators.sources import sql_hook
+    def _make_run(self, context: Context) -> SyncRun:
+        from airflow_provider_octopush.operators.sync_run import SyncRun
 
-        conn_id = self.opted_out_conn_id or self.sql_conn_id
-        # What is said of a connection is said of each query on it.
-        is_same = conn_id == self.sql_conn_id
-        hook_class, params = (self.sql_hook_class, self.sql_hook_params) if is_same else (None, None)
-        return sql_hook(str(conn_id), hook_class, params)
-
-    def _sync(self, context: Context) -> Summary:
-        import msgspec
-
-        from airflow_provider_octopush.delivery.retry import Backoff
-        from airflow_provider_octopush.exceptions import OlderRunError
-        from airflow_provider_octopush.phones.possible import PossibleNumbers
-        from airflow_provider_octopush.sync.create import ContactSync
-        from airflow_provider_octopush.sync.diff import Diff
-        from airflow_provider_octopush.sync.list_sync import ListSync
-        from airflow_provider_octopush.sync.summary import ListSummary
-
-        check_names(list_name=self.list_name, tag_name=self.tag_name)
-        self._check_no_other_sync()
-        upstream = self._wholeness(context)
-        upstream.check_zipped("nothing is sent")
-        self._check_opted_out(context)
-        # Who is not among the rows may be among those that are missing.
-        rules = self._rules(None if upstream.is_whole else str(upstream))
-        self._phone_reader()
-        try:
-            snapshot = self._snapshot(context)
-        except OlderRunError as error:
-            raise AirflowSkipException(str(error)) from None
-        possible = PossibleNumbers(self.default_region or (), snapshot.countries, self.without_plus)
-        mapper = self._mapper(possible)
-        with (
-            snapshot,
-            self._rejects(context, mapper.fields) as (rejects, rejects_path),
-            self._opt_outs(context, possible) as opt_outs,
-            self._changes(context, snapshot) as (changes, changes_path),
-        ):
-            diff = Diff(
-                snapshot,
-                changes,
-                possible.countries,
-                mapper.countries,
-                full_refresh=is_true("resend", self.resend),
-            )
-            summary = ListSummary(
-                list_name=self.list_name,
-                tag_name=self.tag_name,
-                validate_only=self.validate_only,
-                rejects_path=rejects_path,
-                changes_path=changes_path,
-                **msgspec.structs.asdict(snapshot.progress.counts),
-            )
-            contact_sync = ContactSync(
-                mapper,
-                None if self.validate_only else self._delivery(snapshot),
-                summary,
-                chunk_size=self.chunk_size,
-                concurrency=self.concurrency,
-                **self._ends(),
-                rejects=rejects,
-                diff=diff,
-            )
-            backoff = Backoff(self.hook.settings.retries)
-            sync = ListSync(contact_sync, self._delete(snapshot), backoff, snapshot, diff, rules, changes)
-            self._make_killable(sync)
-            self._check_not_lost(snapshot, context)
-            self._check_planned(snapshot)
-            summary = sync.run(partial(self._frames, context), opt_outs)
-        self._tell(summary, context)
-        upstream.check("what was there was sent, and nobody was removed for not being there")
-        if summary.read or self.on_empty == "succeed":
-            sync.check(summary)
-        return summary
-
-    def _check_planned(self, snapshot: Snapshot) -> None:
-        """Check that the list is still what the plan was made of that somebody approved."""
-        from airflow_provider_octopush.exceptions import StalePlanError
-
-        planned = as_generation("plan_generation", self.plan_generation)
-        if planned is not None and planned != snapshot.generation_before:
-            raise StalePlanError(
-                f"the plan was made of generation {planned}, the snapshot is of {snapshot.generation_before}: make and "
-                f"approve a new plan. Nothing was sent or removed ({snapshot.name})"
-            )
-
-    def _check_not_lost(self, snapshot: Snapshot, context: Context) -> None:
-        """Check that a task that has run before does not begin anew, unless somebody says that it should."""
-        from airflow_provider_octopush.exceptions import SnapshotLostError
-        from airflow_provider_octopush.operators.earlier_runs import has_run_before
-        from airflow_provider_octopush.snapshot.snapshot_store import FIRST_RUN
-
-        is_resend = is_true("resend", self.resend)
-        if is_resend or not snapshot.is_blank or not has_run_before(context, self.list_name):
-            return
-        message = (
-            f"a lost folder is no new beginning: this task has brought {self.list_name!r} in step before, but there is "
-            f"neither {snapshot.name} nor anything beside it. Put both back, or correct snapshot_path. If the list is "
-            f"to begin anew, {FIRST_RUN}: whoever left meanwhile stays on the list"
-        )
-        if not self.validate_only:
-            raise SnapshotLostError(f"{message}. Nothing was sent or removed")
-        self.log.warning("a run would fail: %s", message)
-
-    def _check_opted_out(self, context: Context) -> None:
-        """Check that no person can be missing among those who opted out."""
-        from airflow_provider_octopush.operators.upstream import wholeness
-
-        wholeness(self._opted_out, context).check("nothing is sent, as whoever is missing may have opted out")
-
-    def _rules(self, is_not_whole: str | None) -> Rules:
-        from airflow_provider_octopush.limits import Limit
-        from airflow_provider_octopush.sync.plan import Limits, Rules
-
-        return Rules(
-            chunk_size=self.chunk_size,
-            remove_missing=self.leavers == "remove",
-            limits=Limits(
-                max_removed=Limit.of("max_removed", self.max_removed),
-                max_opted_out=Limit.of("max_opted_out", self.max_opted_out),
-                max_added=Limit.of("max_added", self.max_added, may_exceed_all=True),
-            ),
-            min_opted_out=Limit.of("min_opted_out", self.min_opted_out),
-            max_rejected=self.max_rejected,
-            removes_blacklisted=bool(self.auto_remove_blacklisted_numbers),
-            is_dry_run=self.validate_only,
-            is_not_whole=is_not_whole,
-        )
-
-    def _delivery(self, snapshot: Snapshot) -> Delivery:
-        def post(body: bytes) -> Sequence[ContactItem]:
-            snapshot.other_runs.check_newest()
-            return self.hook.post_contacts(body)
-
-        return self._delivery_with(
-            post,
-            list_name=self.list_name,
-            tag_name=self.tag_name,
-            auto_remove_blacklisted_numbers=self.auto_remove_blacklisted_numbers,
-        )
-
-    def _delete(self, snapshot: Snapshot) -> Callable[[Sequence[str]], None]:
-        def delete(numbers: Sequence[str]) -> None:
-            snapshot.other_runs.check_newest()
-            self.hook.delete_contacts(numbers, list_name=str(self.list_name))
-
-        return delete
-
-    def _snapshot(self, context: Context) -> Snapshot:
-        import msgspec
-
-        from airflow_provider_octopush.operators.snapshots import (
-            account_of,
-            dag_run_of,
-            date_of,
-            keys_of,
-            map_index_of,
-            run_of,
-            task_of,
-        )
-        from airflow_provider_octopush.snapshot.journal import Run
-        from airflow_provider_octopush.snapshot.opening import open_snapshot
-        from airflow_provider_octopush.snapshot.path_store import open_store
-        from airflow_provider_octopush.snapshot.snapshot_file import Identity
-
-        settings = self.hook.settings
-        run = Run(
-            tries=run_of(context),
-            date=date_of(context),
-            reading=self._reading(),
-            # Whether Octopush removes blacklisted numbers decides who gets on the list, not what the list says of them.
-            meaning=msgspec.json.encode({"tag_name": self.tag_name}),
-            dag_run=dag_run_of(context),
-            map_index=map_index_of(context),
-        )
-        # A plan writes nothing, so it may look at what another task writes.
-        writer = None if self.validate_only else task_of(context)
-        identity = Identity(account_of(settings), self.list_name, writer)
-        keys = keys_of(settings, self.octopush_conn_id)
-        return open_snapshot(open_store(self.snapshot_path), keys, identity, run, writes=not self.validate_only)
-
-    def _reading(self) -> dict[str, Any]:
-        """Return all that decides which number a value is read as."""
-        import phonenumbers
-
-        regions = self.default_region or ()
-        columns = self.columns or {}
-        return {
-            "columns": {field: columns.get(field) for field in ("phone_number", "region")},
-            "default_region": [regions] if isinstance(regions, str) else list(regions),
-            "phone_check": self.phone_check,
-            "without_plus": self.without_plus,
-            "phonenumbers": phonenumbers.__version__,
-        }
-
-    @contextmanager
-    def _opt_outs(self, context: Context, possible: PossibleNumbers) -> Iterator[OptOuts | None]:
-        from airflow_provider_octopush.contacts.opt_out_reader import FIELDS, OptOutReader
-        from airflow_provider_octopush.sync.csv_path import of_opt_outs
-        from airflow_provider_octopush.sync.opt_outs import OptOuts
-
-        if self._opted_out is None and self.opted_out_sql is None:
-            yield None
-            return
-        source = "opted_out" if self.opted_out_sql is None else "opted_out_sql"
-        reader = OptOutReader(self.columns or {}, possible, source)
-        path = of_opt_outs(self.rejects_path) if self.rejects_path else None
-        with self._rejects_at(path, context, FIELDS) as (rejects, _):
-            yield OptOuts(partial(self._opted_out_frames, context), reader, rejects)
-
-    @contextmanager
-    def _changes(self, context: Context, snapshot: Snapshot) -> Iterator[tuple[Changes, str | None]]:
-        from airflow_provider_octopush.sync.changes import Changes, ChangesFile
-
-        make = partial(ChangesFile, run=str(context.get("run_id") or ""))
-        with self._csv_at(self.changes_path, context, make) as (file, uri):
-            yield Changes(snapshot, file), uri
-
-    def _opted_out_frames(self, context: Context) -> Frames:
-        if self.opted_out_sql is not None:
-            from airflow_provider_octopush.sources.sql import read_sql
-
-            return read_sql(self._opted_out_hook, self.opted_out_sql, self.opted_out_parameters)
-        from airflow_provider_octopush.operators.sources import upstream_frames
-
-        return upstream_frames(self._opted_out, None, context, parameter="opted_out")
+        return SyncRun(self, context)

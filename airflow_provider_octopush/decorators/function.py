@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import DecoratedOperator, TaskDecorator, task_decorator_factory
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_octopush.operators.rows import RowsOperator
+from airflow_provider_octopush.operators.base import RowsOperator
 
 try:
     from airflow.providers.common.compat.sdk import determine_kwargs
@@ -18,8 +18,6 @@ except ImportError:  # common-compat before 1.14.1
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_octopush.sync.create import Frames
 
 #: Parameters of the operators that say where rows come from, or something about it.
 OTHER_SOURCES = (
@@ -75,13 +73,12 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
         # No rows: they come from the function.
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, data=(), **kwargs)
 
-    def _frames(self, context: Context) -> Frames:
-        from airflow_provider_octopush.sources.upstream import read_upstream
-
+    def own_rows(self, context: Context) -> tuple[Any, str]:
+        """Call the function: what it returns or yields are the rows."""
         # The context stays as it is: an argument may have the name of one of its keys, which is up to the function.
         of_context = determine_kwargs(self.python_callable, self.op_args, context)
         rows = self.python_callable(*self.op_args, **{**of_context, **self.op_kwargs})
-        return read_upstream(rows, origin=f"{self.python_callable.__name__}()", is_data=False)
+        return rows, f"{self.python_callable.__name__}()"
 
 
 def decorator(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_octopush.decorators.rows import (
+from airflow_provider_octopush.decorators.function import (
     RowsDecoratedOperator,
     decorator,
     fields_with_function,
     renderers_with_function,
 )
-from airflow_provider_octopush.operators.contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import TaskDecorator
@@ -45,7 +45,7 @@ def octopush_contacts_task(python_callable: Callable[..., Any] | None = None, **
     The function may be called more than once, when the task is retried and even within one try. So it has to read its
     rows again, not take them out of somewhere. Its arguments are ordinary ones: Airflow renders, keeps and shows what
     they hold. The task returns the summary of
-    :class:`~airflow_provider_octopush.operators.contacts.CreateContactsOperator`, in one XCom.
+    :class:`~airflow_provider_octopush.operators.create_contacts.CreateContactsOperator`, in one XCom.
 
     :param python_callable: returns or yields rows: a DataFrame (or anything that speaks Arrow), a list of dicts (or of
         other rows with named fields), or rows, lists of rows and DataFrames one after the other.

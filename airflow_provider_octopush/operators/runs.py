@@ -1,0 +1,342 @@
+"""
+One run of an operator: wires its parameters, as templates rendered them, to the parts that do the work.
+
+Imported when a task runs: a Dag file must not pay for these parts.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_octopush.api import check_names
+from airflow_provider_octopush.assets.events import describe_outlets
+from airflow_provider_octopush.contacts.fields import REGION
+from airflow_provider_octopush.contacts.mapping import ContactMapper, RowReader
+from airflow_provider_octopush.delivery.delivery import Delivery
+from airflow_provider_octopush.delivery.retry import Backoff
+from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, OctopushError
+from airflow_provider_octopush.hooks.bounds import DEADLINE_IN_TIMEOUTS
+from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
+from airflow_provider_octopush.observability.metrics import send_metrics
+from airflow_provider_octopush.observability.openlineage import (
+    add_list,
+    is_installed,
+    lineage_of_hooks,
+    lineage_of_query,
+)
+from airflow_provider_octopush.operators.failures import no_retry_for_final_errors
+from airflow_provider_octopush.operators.parameters import TemplateError
+from airflow_provider_octopush.operators.snapshots import account_of, keys_of, map_index_of, run_of
+from airflow_provider_octopush.operators.sql_hook import sql_hook
+from airflow_provider_octopush.operators.upstream_rows import upstream_frames
+from airflow_provider_octopush.operators.wholeness import Wholeness, wholeness
+from airflow_provider_octopush.paths import uri_of
+from airflow_provider_octopush.phones.possible import PossibleNumbers
+from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.snapshot.journal import Run
+from airflow_provider_octopush.snapshot.opening import open_snapshot
+from airflow_provider_octopush.snapshot.path_store import open_store
+from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from airflow_provider_octopush.sources.data_path import find_files
+from airflow_provider_octopush.sources.files import read_files
+from airflow_provider_octopush.sources.sql import read_sql
+from airflow_provider_octopush.sources.upstream import read_upstream
+from airflow_provider_octopush.sync.create import ContactSync
+from airflow_provider_octopush.sync.csv_file import CsvFile
+from airflow_provider_octopush.sync.csv_path import of_instance, of_refusal, open_csv
+from airflow_provider_octopush.sync.delete import ContactDeletion
+from airflow_provider_octopush.sync.rejects import RefusalFile, RejectsFile
+from airflow_provider_octopush.sync.summary import DeletionSummary, Summary
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from airflow_provider_octopush.operators.base import RowsOperator
+    from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
+    from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
+    from airflow_provider_octopush.snapshot.snapshot import Snapshot
+    from airflow_provider_octopush.sync.create import Frames
+
+log = logging.getLogger(__name__)
+
+Csv = TypeVar("Csv", bound=CsvFile)
+
+#: A file that is written beside the run, and its URI; None where nobody asked for one.
+Written: TypeAlias = tuple[Csv | None, str | None]
+
+
+class Killable(Protocol):
+    """Something that can be told to end."""
+
+    def kill(self) -> None:
+        """End it, from another thread: nothing more is sent, and nobody waits for an answer."""
+
+
+class TaskRun(ABC):
+    """
+    What the runs of all operators share: where rows come from, where rejected ones go, what is told in the end.
+
+    :param operator: with its templates rendered.
+    :param context: of the task.
+    """
+
+    def __init__(self, operator: RowsOperator, context: Context) -> None:
+        self.operator = operator
+        self.context = context
+        self._summary: Summary | None = None
+        self._sql_hook: Any = None
+        self._part: Killable | None = None
+        self._is_killed = False
+
+    def execute(self) -> dict[str, Any]:
+        """
+        Read the rows, and bring them where they belong.
+
+        :return: the summary, in its XCom form.
+        """
+        operator = self.operator
+        with no_retry_for_final_errors():
+            operator.check_rendered()
+            with self._keeping_refusal():
+                summary = self._bring()
+        if summary.read == 0 and operator.on_empty != "succeed":
+            message = f"no row was read, and on_empty={operator.on_empty!r}"
+            raise AirflowSkipException(message) if operator.on_empty == "skip" else ValueError(message)
+        if operator.outlets:
+            describe_outlets(operator.outlets, self.context["outlet_events"], summary, operator.octopush_conn_id)
+        return summary.as_xcom()
+
+    def kill(self) -> None:
+        """End the run, from another thread."""
+        self._is_killed = True
+        if self._part is not None:
+            self._part.kill()
+
+    def lineage(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """
+        Return what OpenLineage is told: where the rows came from, where they went to, and how many.
+
+        :return: None if the run did not come to its end, or if OpenLineage is not installed.
+        """
+        operator = self.operator
+        if self._summary is None or not is_installed():
+            return None
+        if operator.sql is not None:
+            lineage = lineage_of_query(self._sql_hook, operator.sql, str(operator.sql_conn_id))
+        else:
+            lineage = lineage_of_hooks(operator.inlets, task_instance)
+        add_list(lineage, self._summary, operator.octopush_conn_id)
+        return lineage
+
+    def frames(self) -> Frames:
+        """Open the source of the rows. The caller may do so more than once."""
+        operator = self.operator
+        if operator.sql is not None:
+            # A new hook for each reading: some keep their connection, which is closed when the rows are read.
+            self._sql_hook = sql_hook(str(operator.sql_conn_id), operator.sql_hook_class, operator.sql_hook_params)
+            return read_sql(self._sql_hook, operator.sql, operator.parameters)
+        if operator.data_path is not None:
+            return read_files(find_files(operator.data_path), operator.data_options, columns=operator.data_columns)
+        if (own := operator.own_rows(self.context)) is not None:
+            rows, origin = own
+            return read_upstream(rows, origin=origin, is_data=False)
+        return upstream_frames(operator.data, operator.data_columns, self.context)
+
+    @abstractmethod
+    def _bring(self) -> Summary:
+        """Bring the rows where they belong, and return what became of them; raise if that is not what was asked for."""
+
+    def _start(self, part: Killable) -> None:
+        """Begin with the part of the run that reads and sends: it is what a signal ends."""
+        self._part = part
+        if self._is_killed:
+            part.kill()
+
+    def _wholeness(self) -> Wholeness:
+        """Tell whether all upstream instances that feed the rows gave some."""
+        return wholeness(self.operator.data, self.context)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a run that fails waits for the requests under way. A dry run has none, and no connection."""
+        return 0.0 if self.operator.validate_only else DEADLINE_IN_TIMEOUTS * self.operator.hook.settings.timeout
+
+    @property
+    def _abort(self) -> Callable[[], None] | None:
+        return None if self.operator.validate_only else self.operator.hook.abort
+
+    @property
+    def _backoff(self) -> Backoff:
+        return Backoff(self.operator.hook.settings.retries)
+
+    def _phone_reader(self) -> PhoneReader:
+        operator = self.operator
+        return PhoneReader(operator.default_region or (), operator.phone_check, operator.without_plus)
+
+    # Files beside the run.
+
+    def _rejects(self, path: str | None, fields: Sequence[str]) -> AbstractContextManager[Written[RejectsFile]]:
+        """Open a file for rejected rows, and give its URI too, for the summary."""
+        return self._csv(path, partial(RejectsFile, fields=fields))
+
+    @contextmanager
+    def _csv(self, path: str | None, make: Callable[[Path], Csv]) -> Iterator[Written[Csv]]:
+        if not path:
+            yield None, None
+            return
+        path = of_instance(path, map_index_of(self.context))
+        with open_csv(path, make) as file:
+            yield file, uri_of(path)
+
+    @contextmanager
+    def _keeping_refusal(self) -> Iterator[None]:
+        """Let the failure that ends a run say where Octopush's own words are: in a file beside the rejected rows."""
+        try:
+            yield
+        except OctopushError as error:
+            if error.full_message() is not None:
+                path = self.operator.rejects_path
+                error.add_to_text(self._keep_refusal(error, path) if path else SET_REJECTS_PATH)
+            raise
+
+    def _keep_refusal(self, error: OctopushError, rejects_path: str) -> str:
+        try:
+            with self._csv(of_refusal(rejects_path), RefusalFile) as (file, uri):
+                if file is not None:
+                    file.write(error)
+        except Exception:
+            # The failure that ended the run is the one to be seen.
+            log.exception("what Octopush said could not be written beside rejects_path")
+            return "Octopush's own words could not be written beside rejects_path: the log says why"
+        return f"Octopush's own words may quote contacts, so they are in {uri}"
+
+    # The end.
+
+    def _tell(self, summary: Summary) -> None:
+        """Show the summary wherever people look for it, before the task may fail: a failed task shows it too."""
+        operator = self.operator
+        operator.log.info("summary\n%s", summary.table())
+        if operator.do_xcom_push:
+            self.context["ti"].xcom_push(key="return_value", value=summary.as_xcom())
+        self._summary = summary
+        if summary.read or operator.on_empty != "fail":
+            # Without a row the task is retried, and whatever was counted would be counted again.
+            send_metrics(summary, dag_id=operator.dag_id, task_id=operator.task_id)
+        if operator.sql is not None:
+            report_query(self._sql_hook, operator.sql, summary.read)
+        if summary.list_name is not None and not summary.validate_only:
+            report_list(operator.hook, summary.list_name, operator.octopush_conn_id)
+
+
+class CreateRun(TaskRun):
+    """One run of ``CreateContactsOperator``."""
+
+    operator: CreateContactsOperator
+
+    def _bring(self) -> Summary:
+        operator = self.operator
+        check_names(list_name=operator.list_name, tag_name=operator.tag_name)
+        upstream = self._wholeness()
+        upstream.check_zipped("nothing is sent")
+        if not upstream.is_whole:
+            operator.log.warning("%s: what is there is sent", upstream)
+        mapper = ContactMapper(operator.columns or {}, self._phone_reader())
+        with self._rejects(operator.rejects_path, mapper.fields) as (rejects, rejects_path):
+            sync = ContactSync(
+                mapper,
+                None if operator.validate_only else self._delivery(),
+                Summary(
+                    list_name=operator.list_name,
+                    tag_name=operator.tag_name,
+                    validate_only=operator.validate_only,
+                    rejects_path=rejects_path,
+                ),
+                chunk_size=operator.chunk_size,
+                concurrency=operator.concurrency,
+                patience=self._patience,
+                abort=self._abort,
+                rejects=rejects,
+            )
+            self._start(sync)
+            summary = sync.run(self.frames)
+        self._tell(summary)
+        upstream.check_failed("what was there was sent")
+        summary.check_rejected(
+            operator.max_rejected, removes_blacklisted=bool(operator.auto_remove_blacklisted_numbers)
+        )
+        return summary
+
+    def _delivery(self) -> Delivery:
+        operator = self.operator
+        encode = partial(
+            operator.hook.encode_contacts,
+            list_name=operator.list_name,
+            tag_name=operator.tag_name,
+            auto_remove_blacklisted_numbers=operator.auto_remove_blacklisted_numbers,
+            do_not_overwrite=operator.do_not_overwrite,
+        )
+        return Delivery(encode, operator.hook.post_contacts, self._backoff)
+
+
+class DeleteRun(TaskRun):
+    """One run of ``DeleteContactsOperator``."""
+
+    operator: DeleteContactsOperator
+
+    def _bring(self) -> Summary:
+        operator = self.operator
+        if not operator.from_account and not str(operator.list_name or "").strip():
+            # To Octopush, no name means the whole account.
+            raise TemplateError("list_name is empty: write the list that the contacts are to be removed from")
+        check_names(list_name=operator.list_name)
+        self._wholeness().check("nobody is removed")
+        self._phone_reader()
+        columns = operator.columns or {}
+        rows = RowReader(columns, ("phone_number", REGION) if REGION in columns else ("phone_number",))
+        # If something is wrong with the snapshot, it shows before anybody is removed.
+        with (
+            self._snapshot() as snapshot,
+            self._rejects(operator.rejects_path, rows.fields) as (rejects, rejects_path),
+        ):
+            summary = DeletionSummary(
+                list_name=operator.list_name, validate_only=operator.validate_only, rejects_path=rejects_path
+            )
+            countries = () if snapshot is None else snapshot.countries
+            possible = PossibleNumbers(operator.default_region or (), countries, operator.without_plus)
+            deletion = ContactDeletion(rows, possible, self._delete, self._backoff, summary, snapshot, rejects)
+            self._start(deletion)
+            deletion.run(self.frames)
+        self._tell(summary)
+        deletion.check(operator.max_rejected)
+        return summary
+
+    def _delete(self, numbers: Sequence[str]) -> None:
+        operator = self.operator
+        if operator.from_account:
+            operator.hook.delete_contacts_from_account(numbers)
+        else:
+            operator.hook.delete_contacts(numbers, list_name=str(operator.list_name))
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Snapshot | None]:
+        operator = self.operator
+        if not operator.snapshot_path:
+            yield None
+            return
+        settings = operator.hook.settings
+        # This is not the task that writes the snapshot: whoever has the secret may forget a person.
+        identity = Identity(account_of(settings), operator.list_name, None)
+        run = Run(f"erase {run_of(self.context)}", erases=not operator.validate_only)
+        keys = keys_of(settings, operator.octopush_conn_id)
+        store = open_store(operator.snapshot_path)
+        with open_snapshot(store, keys, identity, run, writes=not operator.validate_only) as snapshot:
+            yield snapshot

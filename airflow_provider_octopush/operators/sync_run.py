@@ -1,0 +1,248 @@
+"""
+One run of ``SyncListOperator``: wires its parameters, as templates rendered them, to the parts that do the work.
+
+Imported when a task runs: a Dag file must not pay for these parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import phonenumbers
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_octopush.api import check_names
+from airflow_provider_octopush.contacts.mapping import ContactMapper
+from airflow_provider_octopush.contacts.opt_out_reader import FIELDS, OptOutReader
+from airflow_provider_octopush.delivery.delivery import Delivery
+from airflow_provider_octopush.exceptions import OlderRunError, SnapshotLostError, StalePlanError
+from airflow_provider_octopush.limits import Limit
+from airflow_provider_octopush.operators.earlier_runs import has_run_before
+from airflow_provider_octopush.operators.parameters import as_generation, is_true
+from airflow_provider_octopush.operators.runs import TaskRun
+from airflow_provider_octopush.operators.snapshots import (
+    account_of,
+    dag_run_of,
+    date_of,
+    keys_of,
+    map_index_of,
+    run_of,
+    task_of,
+)
+from airflow_provider_octopush.operators.sql_hook import sql_hook
+from airflow_provider_octopush.operators.upstream_rows import upstream_frames
+from airflow_provider_octopush.operators.wholeness import wholeness
+from airflow_provider_octopush.phones.possible import PossibleNumbers
+from airflow_provider_octopush.snapshot.journal import Run
+from airflow_provider_octopush.snapshot.opening import open_snapshot
+from airflow_provider_octopush.snapshot.path_store import open_store
+from airflow_provider_octopush.snapshot.snapshot import Snapshot
+from airflow_provider_octopush.snapshot.snapshot_file import Identity
+from airflow_provider_octopush.snapshot.snapshot_store import FIRST_RUN
+from airflow_provider_octopush.sources.sql import read_sql
+from airflow_provider_octopush.sync.changes import Changes, ChangesFile
+from airflow_provider_octopush.sync.create import ContactSync
+from airflow_provider_octopush.sync.csv_path import of_opt_outs
+from airflow_provider_octopush.sync.diff import Diff
+from airflow_provider_octopush.sync.list_sync import ListSync
+from airflow_provider_octopush.sync.opt_outs import OptOuts
+from airflow_provider_octopush.sync.plan import Limits, Rules
+from airflow_provider_octopush.sync.summary import ListSummary
+
+if TYPE_CHECKING:
+    from airflow_provider_octopush.operators.sync_list import SyncListOperator
+    from airflow_provider_octopush.payloads import ContactItem
+    from airflow_provider_octopush.sync.create import Frames
+    from airflow_provider_octopush.sync.summary import Summary
+
+
+class SyncRun(TaskRun):
+    """One run of ``SyncListOperator``."""
+
+    operator: SyncListOperator
+
+    def _bring(self) -> Summary:
+        operator = self.operator
+        check_names(list_name=operator.list_name, tag_name=operator.tag_name)
+        operator.check_no_other_sync()
+        upstream = self._wholeness()
+        upstream.check_zipped("nothing is sent")
+        wholeness(operator.opted_out, self.context).check("nothing is sent, as whoever is missing may have opted out")
+        # Who is not among the rows may be among those that are missing.
+        rules = self._rules(None if upstream.is_whole else str(upstream))
+        reader = self._phone_reader()
+        try:
+            snapshot = self._snapshot()
+        except OlderRunError as error:
+            raise AirflowSkipException(str(error)) from None
+        possible = PossibleNumbers(operator.default_region or (), snapshot.countries, operator.without_plus)
+        mapper = ContactMapper(operator.columns or {}, reader, possible)
+        with (
+            snapshot,
+            self._rejects(operator.rejects_path, mapper.fields) as (rejects, rejects_path),
+            self._opt_outs(possible) as opt_outs,
+            self._csv(operator.changes_path, self._changes_file) as (changes_file, changes_path),
+        ):
+            changes = Changes(snapshot, changes_file)
+            is_resend = is_true("resend", operator.resend)
+            diff = Diff(snapshot, changes, possible.countries, mapper.countries, full_refresh=is_resend)
+            contact_sync = ContactSync(
+                mapper,
+                None if operator.validate_only else self._delivery(snapshot),
+                ListSummary(
+                    list_name=operator.list_name,
+                    tag_name=operator.tag_name,
+                    validate_only=operator.validate_only,
+                    rejects_path=rejects_path,
+                    changes_path=changes_path,
+                    **msgspec.structs.asdict(snapshot.progress.counts),
+                ),
+                chunk_size=operator.chunk_size,
+                concurrency=operator.concurrency,
+                patience=self._patience,
+                abort=self._abort,
+                rejects=rejects,
+                diff=diff,
+            )
+            sync = ListSync(contact_sync, self._delete(snapshot), self._backoff, snapshot, diff, rules, changes)
+            self._start(sync)
+            self._check_not_lost(snapshot, begins_anew=is_resend)
+            self._check_planned(snapshot)
+            summary = sync.run(self.frames, opt_outs)
+        self._tell(summary)
+        upstream.check("what was there was sent, and nobody was removed for not being there")
+        if summary.read or operator.on_empty == "succeed":
+            sync.check(summary)
+        return summary
+
+    # The snapshot.
+
+    def _snapshot(self) -> Snapshot:
+        operator = self.operator
+        settings = operator.hook.settings
+        run = Run(
+            tries=run_of(self.context),
+            date=date_of(self.context),
+            reading=reading_of(operator),
+            # Whether Octopush removes blacklisted numbers decides who gets on the list, not what the list says of them.
+            meaning=msgspec.json.encode({"tag_name": operator.tag_name}),
+            dag_run=dag_run_of(self.context),
+            map_index=map_index_of(self.context),
+        )
+        # A plan writes nothing, so it may look at what another task writes.
+        writer = None if operator.validate_only else task_of(self.context)
+        identity = Identity(account_of(settings), operator.list_name, writer)
+        keys = keys_of(settings, operator.octopush_conn_id)
+        return open_snapshot(open_store(operator.snapshot_path), keys, identity, run, writes=not operator.validate_only)
+
+    def _check_planned(self, snapshot: Snapshot) -> None:
+        """Check that the list is still what the plan was made of that somebody approved."""
+        planned = as_generation("plan_generation", self.operator.plan_generation)
+        if planned is not None and planned != snapshot.generation_before:
+            raise StalePlanError(
+                f"the plan was made of generation {planned}, the snapshot is of {snapshot.generation_before}: make and "
+                f"approve a new plan. Nothing was sent or removed ({snapshot.name})"
+            )
+
+    def _check_not_lost(self, snapshot: Snapshot, *, begins_anew: bool) -> None:
+        """Check that a task that has run before does not begin anew, unless somebody says that it should."""
+        list_name = self.operator.list_name
+        if begins_anew or not snapshot.is_blank or not has_run_before(self.context, list_name):
+            return
+        message = (
+            f"a lost folder is no new beginning: this task has brought {list_name!r} in step before, but there is "
+            f"neither {snapshot.name} nor anything beside it. Put both back, or correct snapshot_path. If the list is "
+            f"to begin anew, {FIRST_RUN}: whoever left meanwhile stays on the list"
+        )
+        if not self.operator.validate_only:
+            raise SnapshotLostError(f"{message}. Nothing was sent or removed")
+        self.operator.log.warning("a run would fail: %s", message)
+
+    # What may be done, and what does it.
+
+    def _rules(self, is_not_whole: str | None) -> Rules:
+        operator = self.operator
+        return Rules(
+            chunk_size=operator.chunk_size,
+            remove_missing=operator.leavers == "remove",
+            limits=Limits(
+                max_removed=Limit.of("max_removed", operator.max_removed),
+                max_opted_out=Limit.of("max_opted_out", operator.max_opted_out),
+                max_added=Limit.of("max_added", operator.max_added, may_exceed_all=True),
+            ),
+            min_opted_out=Limit.of("min_opted_out", operator.min_opted_out),
+            max_rejected=operator.max_rejected,
+            removes_blacklisted=bool(operator.auto_remove_blacklisted_numbers),
+            is_dry_run=operator.validate_only,
+            is_not_whole=is_not_whole,
+        )
+
+    def _delivery(self, snapshot: Snapshot) -> Delivery:
+        operator = self.operator
+
+        def post(body: bytes) -> Sequence[ContactItem]:
+            snapshot.other_runs.check_newest()
+            return operator.hook.post_contacts(body)
+
+        encode = partial(
+            operator.hook.encode_contacts,
+            list_name=operator.list_name,
+            tag_name=operator.tag_name,
+            auto_remove_blacklisted_numbers=operator.auto_remove_blacklisted_numbers,
+        )
+        return Delivery(encode, post, self._backoff)
+
+    def _delete(self, snapshot: Snapshot) -> Callable[[Sequence[str]], None]:
+        operator = self.operator
+
+        def delete(numbers: Sequence[str]) -> None:
+            snapshot.other_runs.check_newest()
+            operator.hook.delete_contacts(numbers, list_name=str(operator.list_name))
+
+        return delete
+
+    def _changes_file(self, path: Path) -> ChangesFile:
+        return ChangesFile(path, run=str(self.context.get("run_id") or ""))
+
+    # Who has opted out.
+
+    @contextmanager
+    def _opt_outs(self, possible: PossibleNumbers) -> Iterator[OptOuts | None]:
+        operator = self.operator
+        if operator.opted_out is None and operator.opted_out_sql is None:
+            yield None
+            return
+        source = "opted_out" if operator.opted_out_sql is None else "opted_out_sql"
+        reader = OptOutReader(operator.columns or {}, possible, source)
+        path = of_opt_outs(operator.rejects_path) if operator.rejects_path else None
+        with self._rejects(path, FIELDS) as (rejects, _):
+            yield OptOuts(self._opted_out_frames, reader, rejects)
+
+    def _opted_out_frames(self) -> Frames:
+        operator = self.operator
+        if operator.opted_out_sql is None:
+            return upstream_frames(operator.opted_out, None, self.context, parameter="opted_out")
+        conn_id = operator.opted_out_conn_id or operator.sql_conn_id
+        # What is said of a connection is said of each query on it.
+        is_same = conn_id == operator.sql_conn_id
+        hook_class, params = (operator.sql_hook_class, operator.sql_hook_params) if is_same else (None, None)
+        hook = sql_hook(str(conn_id), hook_class, params)
+        return read_sql(hook, operator.opted_out_sql, operator.opted_out_parameters)
+
+
+def reading_of(operator: SyncListOperator) -> dict[str, Any]:
+    """Return all that decides which number a value is read as."""
+    regions = operator.default_region or ()
+    columns = operator.columns or {}
+    return {
+        "columns": {field: columns.get(field) for field in ("phone_number", "region")},
+        "default_region": [regions] if isinstance(regions, str) else list(regions),
+        "phone_check": operator.phone_check,
+        "without_plus": operator.without_plus,
+        "phonenumbers": phonenumbers.__version__,
+    }
