@@ -111,7 +111,7 @@ class SnapshotError(OctopushError):
 
 
 class SnapshotUnreadableError(SnapshotError):
-    """A snapshot is torn or damaged: restore it, or delete it and begin anew with ``resend``."""
+    """A snapshot is torn or damaged: restore it, or delete it and begin anew with ``full_refresh``."""
 
 
 class SnapshotLostError(SnapshotError):

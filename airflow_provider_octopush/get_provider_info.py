@@ -82,8 +82,8 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Seconds to wait for the API to connect and to answer; 30 when empty.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 3600},
                     },
-                    "retries": {
-                        "label": "Retries",
+                    "request_retries": {
+                        "label": "Request retries",
                         "description": "How often a request that failed in passing is repeated; 5 when empty.",
                         "schema": {"type": ["integer", "null"], "minimum": 0},
                     },

@@ -9,7 +9,7 @@ from typing import Any
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _SHARE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*%")
-_DECIMAL = re.compile(r"-?[0-9]*[.,][0-9]+")
+_DECIMAL = re.compile(r"(-?[0-9]*[.,][0-9]+)(\s*%)?")
 
 
 class LimitError(ValueError):
@@ -34,13 +34,13 @@ class Limit:
         Read what a person, or a template, has written.
 
         :param name: of the parameter.
-        :param value: an int, or text such as ``"12"``, ``"5%"`` and ``"0.5%"``.
+        :param value: an int, or text such as ``"12"``, ``"5%"`` and ``"0.5%"``; a limit that was read stays as it is.
         :param may_exceed_all: whether a share may be more than ``"100%"``.
         :return: None where nothing is written: None, blank text, or ``"None"``.
         :raises LimitError: when it is anything else.
         """
-        if value is None:
-            return None
+        if value is None or isinstance(value, cls):
+            return value
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return cls(number=value)
         text = value.strip() if isinstance(value, str) else ""
@@ -84,8 +84,9 @@ def _shown(value: Any) -> str:
 
 def _what_to_write(value: Any) -> str:
     usual = 'write a number, such as 12, or a share from "0%" to "100%", such as "5%"'
-    text = str(value).strip().replace(",", ".")
-    if isinstance(value, bool) or not isinstance(value, float | str) or not _DECIMAL.fullmatch(text):
+    decimal = _DECIMAL.fullmatch(str(value).strip()) if isinstance(value, float | str) else None
+    if decimal is None:
         return usual
-    share = Fraction(text)
+    number, is_percent = Fraction(decimal[1].replace(",", ".")), decimal[2] is not None
+    share = number / 100 if is_percent else number
     return f'write "{float(share * 100):g}%" for this share of all' if 0 <= share <= 1 else usual

@@ -199,7 +199,7 @@ def lists(database: Path) -> Iterator[Line]:
         ratio = statistics.median(one["seconds"] for one in unchanged) / statistics.median(validated)
         requests = sum(one["requests"] for one in unchanged)
         yield Line(
-            f"a list kept in step: {MANY:,} rows, unchanged, against `validate_only`",
+            f"a list kept in step: {MANY:,} rows, unchanged, against `dry_run`",
             f"{ratio:.2f} ×, {requests} requests",
             "≤ 2.0 ×, 0 requests",
             ratio <= 2.0 and not requests,
@@ -251,7 +251,7 @@ def first_fill(database: Path, validated: float) -> Iterator[Line]:
             nights.append((began, counts(root)))
     planning = statistics.median(came_in["first"] - began for began, came_in in nights) / validated
     yield Line(
-        f"a first fill of {MANY:,} rows: planning, against `validate_only`",
+        f"a first fill of {MANY:,} rows: planning, against `dry_run`",
         f"{planning:.2f} ×",
         "≤ 2 ×",
         planning <= 2,

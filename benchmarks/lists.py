@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--made", action="store_true", help="make the rows in the process")
     parser.add_argument("--snapshot", help="a file that another process has prepared")
     parser.add_argument("--prepare", action="store_true", help="write the snapshot, and measure nothing")
-    parser.add_argument("--validate", action="store_true", help="measure CreateContactsOperator(validate_only=True)")
+    parser.add_argument("--validate", action="store_true", help="measure CreateContactsOperator(dry_run=True)")
     parser.add_argument("--plan-file", action="store_true", help="measure the file of what is to be sent")
     parser.add_argument("--concurrency", type=int, default=4)
     options = parser.parse_args()
@@ -142,7 +142,7 @@ def main() -> None:
         if options.plan_file:
             measured = plan_file(options.rows)
         elif options.validate:
-            measured = night(CreateContactsOperator(**{**common, **source}, validate_only=True))
+            measured = night(CreateContactsOperator(**{**common, **source}, dry_run=True))
         elif options.prepare and options.made:
             operator = SyncListOperator(**{**sync, **source})
             measured = remember(path, options.rows, reading_of(operator))

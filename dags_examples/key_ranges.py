@@ -72,7 +72,7 @@ with DAG(
         pool="octopush",
         pool_slots=CONCURRENCY,
         # The whole is judged below, so that a part fails only where what became of its rows is not known.
-        max_rejected=1.0,
+        max_rejected="100%",
         # One file for each part, in a place that all workers share.
         rejects_path="{{ var.value.get('octopush_rejects', '/tmp') }}/customers-{{ ds }}/{{ ti.map_index }}.csv",
     ).expand(sql=[part(number) for number in range(PARTS)])
@@ -85,7 +85,7 @@ with DAG(
         whole = merge_summaries(summaries, parts=PARTS)
         # Pushed before the task may fail, so that a failed task shows it too.
         get_current_context()["ti"].xcom_push(key="return_value", value=whole)
-        Summary.from_xcom(whole).check_rejected(0.1)
+        Summary.from_xcom(whole).check_rejected("10%")
         return whole
 
     merge(parts.output)

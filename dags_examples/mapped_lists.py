@@ -33,5 +33,5 @@ with DAG(
         sql=QUERY,
         sql_conn_id="warehouse",
         columns={"region": "country"},
-        max_rejected=0.1,
+        max_rejected="10%",
     ).expand_kwargs([{"list_name": name, "parameters": {"tier": tier}} for name, tier in LISTS.items()])

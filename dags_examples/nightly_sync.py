@@ -37,6 +37,6 @@ with DAG(
         columns={"phone_number": "mobile", "region": "country", "param1": "loyalty_tier"},
         list_name="Customers",
         # Rows without a usable number are a fact of life; when they become many, somebody should look.
-        max_rejected=0.1,
+        max_rejected="10%",
         rejects_path="{{ var.value.get('octopush_rejects', '/tmp') }}/customers-{{ ds }}.csv",
     )

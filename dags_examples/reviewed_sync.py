@@ -30,7 +30,7 @@ AUDIENCE: dict[str, Any] = {
     "list_name": "Newsletter",
     "snapshot_path": "{{ var.value.get('octopush_snapshots', '/var/lib/octopush') }}/reviewed.snapshot",
     "opted_out_sql": "SELECT number FROM sms_stops",
-    "max_rejected": 0.1,
+    "max_rejected": "10%",
 }
 
 
@@ -50,7 +50,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
 ) as dag:
-    plan = SyncListOperator(task_id="plan", validate_only=True, **AUDIENCE)
+    plan = SyncListOperator(task_id="plan", dry_run=True, **AUDIENCE)
     approve = ApprovalOperator(
         task_id="approve",
         subject="Bring the list Newsletter in step?",

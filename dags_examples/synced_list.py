@@ -50,5 +50,5 @@ with DAG(
         max_removed="{{ params.max_removed }}",
         max_added="{{ params.max_added }}",
         max_opted_out="{{ params.max_opted_out }}",
-        max_rejected=0.1,
+        max_rejected="10%",
     )

@@ -117,7 +117,7 @@ def connect(simulator: Simulator, set_connection: SetConnection, monkeypatch: py
 @pytest.fixture
 def octopush(simulator: Simulator, connect: SetConnection) -> Simulator:
     """The simulator behind ``octopush_default``, with one quick retry."""
-    connect(timeout=5, retries=1, snapshot_secret="a secret of more than 32 characters")
+    connect(timeout=5, request_retries=1, snapshot_secret="a secret of more than 32 characters")
     return simulator
 
 

@@ -329,10 +329,10 @@ def test_numbers_are_read_as_the_tables_say() -> None:
     assert len(national) > 30
     for value, regions, becomes in national:
         assert read(value, PhoneReader(list(filter(None, regions.split(", "))))) == becomes
-    international = table(page, '| value | becomes, with `without_plus="international"` |')
+    international = table(page, '| value | becomes, with `number_format="international"` |')
     assert len(international) > 4
     for value, becomes in international:
-        assert read(value, PhoneReader(without_plus="international")) == becomes
+        assert read(value, PhoneReader(number_format="international")) == becomes
 
 
 def read(value: str, reader: PhoneReader) -> str:

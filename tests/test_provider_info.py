@@ -106,13 +106,13 @@ def test_the_form_speaks_octopush_s_words_and_hides_what_has_no_use() -> None:
     assert behaviour["placeholders"].keys() == {"login", "password", "host"}
     assert behaviour["placeholders"]["host"] == DEFAULT_BASE_URL
     assert set(behaviour["hidden-fields"]) == {"schema", "extra"}
-    assert CONNECTION_TYPE["conn-fields"].keys() == {"timeout", "retries", "snapshot_secret"}
+    assert CONNECTION_TYPE["conn-fields"].keys() == {"timeout", "request_retries", "snapshot_secret"}
 
 
 def test_the_help_texts_name_the_defaults() -> None:
     fields = CONNECTION_TYPE["conn-fields"]
     assert f"{DEFAULT_TIMEOUT:g} when empty" in fields["timeout"]["description"]
-    assert f"{DEFAULT_RETRIES} when empty" in fields["retries"]["description"]
+    assert f"{DEFAULT_RETRIES} when empty" in fields["request_retries"]["description"]
 
 
 def test_the_form_of_older_airflows_is_the_form_of_newer_ones() -> None:

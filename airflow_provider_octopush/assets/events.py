@@ -40,6 +40,6 @@ def describe_outlets(outlets: Sequence[Any], outlet_events: Any, summary: Summar
     for outlet in outlets:
         if isinstance(outlet, HAS_EVENT):
             outlet_events[outlet].extra.update(extra)
-        elif isinstance(outlet, AssetAlias) and summary.list_name is not None and not summary.validate_only:
+        elif isinstance(outlet, AssetAlias) and summary.list_name is not None and not summary.dry_run:
             of_list = create_asset(list_name=summary.list_name, octopush_conn_id=octopush_conn_id)
             outlet_events[outlet].add(of_list, extra=extra)

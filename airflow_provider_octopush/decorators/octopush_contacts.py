@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_octopush.decorators.function import (
+    OTHER_SOURCES,
     RowsDecoratedOperator,
     decorator,
     fields_with_function,
     renderers_with_function,
 )
 from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
+from airflow_provider_octopush.operators.inherited import with_parameters_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import TaskDecorator
+
+    from airflow_provider_octopush.operators.keywords import ContactsTaskKeywords
 
 
 class ContactsDecoratedOperator(RowsDecoratedOperator, CreateContactsOperator):
@@ -25,7 +29,10 @@ class ContactsDecoratedOperator(RowsDecoratedOperator, CreateContactsOperator):
     template_fields_renderers = renderers_with_function(CreateContactsOperator)
 
 
-def octopush_contacts_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+@with_parameters_of(CreateContactsOperator, but=OTHER_SOURCES)
+def octopush_contacts_task(
+    python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[ContactsTaskKeywords]
+) -> TaskDecorator:
     """
     Bring the rows that a function returns or yields to an Octopush list; in Dags, ``@task.octopush_contacts``.
 
@@ -49,8 +56,6 @@ def octopush_contacts_task(python_callable: Callable[..., Any] | None = None, **
 
     :param python_callable: returns or yields rows: a DataFrame (or anything that speaks Arrow), a list of dicts (or of
         other rows with named fields), or rows, lists of rows and DataFrames one after the other.
-    :param kwargs: all parameters of the operator except those of other sources (``data…``, ``sql…`` and
-        ``parameters``), and those of every task.
     :raises TypeError: when a parameter says that rows come from elsewhere, or with ``multiple_outputs``; when the task
         runs, if the function gives anything but rows, such as None. (An empty list is fine: it has no rows.)
     """

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_octopush.decorators.function import (
+    OTHER_SOURCES,
     RowsDecoratedOperator,
     decorator,
     fields_with_function,
     renderers_with_function,
 )
+from airflow_provider_octopush.operators.inherited import with_parameters_of
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import TaskDecorator
+
+    from airflow_provider_octopush.operators.keywords import ListTaskKeywords
 
 
 class ListDecoratedOperator(RowsDecoratedOperator, SyncListOperator):
@@ -25,7 +29,10 @@ class ListDecoratedOperator(RowsDecoratedOperator, SyncListOperator):
     template_fields_renderers = renderers_with_function(SyncListOperator)
 
 
-def octopush_list_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+@with_parameters_of(SyncListOperator, but=OTHER_SOURCES)
+def octopush_list_task(
+    python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[ListTaskKeywords]
+) -> TaskDecorator:
     """
     Keep an Octopush list in step with the rows that a function returns or yields; in Dags, ``@task.octopush_list``.
 
@@ -46,8 +53,6 @@ def octopush_list_task(python_callable: Callable[..., Any] | None = None, **kwar
 
     :param python_callable: returns or yields rows: a DataFrame, a list of dicts, or dicts, lists of dicts and
         DataFrames one after the other.
-    :param kwargs: all parameters of the operator except those of other sources (``data…``, ``sql…`` and
-        ``parameters``), and those of every task.
     :raises TypeError: when a parameter says that rows come from elsewhere, or with ``multiple_outputs``; when the task
         runs, if the function gives anything but rows, such as None. (An empty list is fine: it has no rows.)
     """

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from airflow_provider_octopush.api import DEFAULT_BASE_URL
 from airflow_provider_octopush.exceptions import OctopushConnectionConfigError
 from airflow_provider_octopush.get_provider_info import get_provider_info
+from airflow_provider_octopush.renamed import EXTRAS, new_name
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -40,7 +41,7 @@ class Settings:
     :param key: the header ``api-key``.
     :param timeout: seconds between two signs of life of the other side; a request as a whole may take three times as
         long.
-    :param retries: how often a request that failed for a passing reason is worth sending again.
+    :param request_retries: how often a request that failed for a passing reason is worth sending again.
     :param snapshot_secrets: what snapshots are sealed with; the first writes, all read. Nothing where there is none.
     """
 
@@ -48,7 +49,7 @@ class Settings:
     login: str = field(repr=False)
     key: str = field(repr=False)
     timeout: float
-    retries: int
+    request_retries: int
     snapshot_secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
@@ -65,7 +66,7 @@ class Settings:
                 login=reader.credential("login"),
                 key=reader.credential("password"),
                 timeout=reader.timeout(),
-                retries=reader.retries(),
+                request_retries=reader.request_retries(),
                 snapshot_secrets=reader.snapshot_secrets(),
             )
         except OctopushConnectionConfigError:
@@ -164,12 +165,14 @@ class _ConnectionReader:
             raise self._wrong("extra 'timeout'", f"is {number:g}: write {expected}")
         return number
 
-    def retries(self) -> int:
-        number = self._number("retries", "a whole number, 0 or more, such as 5")
+    def request_retries(self) -> int:
+        if self._connection.extra_dejson.get("retries") not in (None, ""):
+            raise self._wrong("extra", f"has an old name: {new_name(['retries'], EXTRAS)}")
+        number = self._number("request_retries", "a whole number, 0 or more, such as 5")
         if number is None:
             return DEFAULT_RETRIES
         if number < 0 or number != int(number):
-            raise self._wrong("extra 'retries'", f"is {number:g}: write a whole number, 0 or more, such as 5")
+            raise self._wrong("extra 'request_retries'", f"is {number:g}: write a whole number, 0 or more, such as 5")
         return int(number)
 
     def snapshot_secrets(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class OctopushHook(BaseHook):
 
     :param octopush_conn_id: connection of type ``octopush``: login is the ``api-login``, password the ``api-key``, host
         the base URL (default ``https://api.octopush.com/v1/public``). Extras: ``timeout`` in seconds (default 30),
-        ``retries`` (default 5), and ``snapshot_secret`` if you keep lists in step.
+        ``request_retries`` (default 5), and ``snapshot_secret`` if you keep lists in step.
     """
 
     conn_name_attr = "octopush_conn_id"

@@ -14,13 +14,13 @@ def send_metrics(summary: Summary, *, dag_id: str, task_id: str) -> None:
     Send the counts of a run, zeros included: a series that is not there looks like a task that did not run.
 
     To be called once, when a run has come to its end: the summary of a sync counts what its earlier tries did as well.
-    With ``validate_only`` nothing was sent, so nothing is counted.
+    With ``dry_run`` nothing was sent, so nothing is counted.
 
     :param summary: of the run.
     :param dag_id: a tag, where tags are on.
     :param task_id: a tag, where tags are on.
     """
-    if summary.validate_only:
+    if summary.dry_run:
         return
     tags = {"dag_id": dag_id, "task_id": task_id}
     for outcome in dict.fromkeys((*summary.outcomes, *summary.more_metrics)):

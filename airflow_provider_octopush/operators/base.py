@@ -6,7 +6,7 @@ import _thread
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.providers.common.compat.sdk import BaseOperator, XComArg
 
@@ -17,32 +17,77 @@ from airflow_provider_octopush.operators.parameters import (
     check_columns,
     check_data_columns,
     check_data_options,
-    check_max_rejected,
+    check_default_region,
+    check_flag,
+    check_limit,
+    check_literal_names,
+    check_number,
+    check_number_format,
     check_on_empty,
     check_one_source,
+    check_option,
     check_path,
     check_phone_check,
     check_rendered,
     check_rendered_columns,
     check_source_options,
     check_sql,
-    check_without_plus,
 )
+from airflow_provider_octopush.renamed import PARAMETERS, new_name
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_octopush.hooks.octopush import OctopushHook
+    from airflow_provider_octopush.operators.keywords import BaseKeywords, RowsOperatorKeywords
     from airflow_provider_octopush.operators.runs import TaskRun
-    from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+    from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
 
 
 class RowsOperator(BaseOperator):
     """
     Base of the operators that read rows, turn them into contacts and end in a summary.
 
-    Its parameters are explained where people look: with the operators that have them.
+    :param task_id: name of the task, unique in its Dag.
+    :param data: rows from upstream: what a task returned, a DataFrame (or anything that speaks Arrow, such as polars),
+        a list of dicts or of other rows with named fields, or what a mapped task returned (lists of rows or
+        DataFrames). Set exactly one of ``data``, ``data_path`` and ``sql``.
+    :param data_columns: names for the values of rows in ``data`` that are tuples or lists, as ``get_records`` and
+        ``SQLExecuteQueryOperator`` give them; or for the columns of CSV files without a row of names.
+    :param data_path: a file, a folder or a glob, on any path of Airflow's object storage. The suffix says whether it is
+        CSV, JSON lines or Parquet (``.csv``, ``.jsonl``, ``.ndjson``, ``.json``, ``.parquet``; all but the last also
+        with ``.gz``). (templated)
+    :param data_options: how the files at ``data_path`` are written. For CSV: ``delimiter``, ``quotechar``,
+        ``escapechar``, ``skipinitialspace`` and ``quoting`` of Python's ``csv``, ``encoding``, and ``null``, the text
+        that means NULL, such as ``{"delimiter": ";", "encoding": "cp1252"}``. For JSON lines, options of
+        ``io.TextIOWrapper``; for Parquet, of ``ParquetFile.iter_batches``. (templated)
+    :param sql: one query, or the path of a ``.sql`` file. (templated)
+    :param sql_conn_id: connection to run the query on, with any hook of Airflow that speaks DB-API. (templated)
+    :param parameters: the query's parameters, in the style of the database's driver. (templated)
+    :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
+    :param sql_hook_class: the hook, as a class or a dotted path, for when the connection's type leads to no database,
+        or to another hook.
+    :param columns: contact field → name of the column that feeds it, such as ``{"phone_number": "mobile"}``. A field
+        that you do not name is fed by the column of the same name, in upper or lower case. ``region`` names a column of
+        ISO country codes, which decides per row what ``default_region`` decides for all. (templated)
+    :param default_region: country of the numbers that have no country written, such as ``"FR"``, or a list of
+        countries: the first one where a number is valid wins. Without it, such numbers are invalid. (templated)
+    :param number_format: what a number without a plus is. ``national`` (default): a number of ``default_region`` or of
+        its row's ``region``. ``international``: a number that begins with its country code, as an MSISDN does.
+    :param list_name: the list, at most 30 characters. (templated)
+    :param on_empty: what the task does when there is no row at all: ``succeed``, ``skip`` or ``fail``.
+    :param max_rejected: how many rows may be rejected: a number, such as ``12``, or a share of the rows read, such as
+        ``"5%"``. Rejected rows are those that are invalid, refused, unconfirmed or answered with an undocumented
+        status. With more, the task fails without retries, after everything else is done. (templated)
+    :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
+        personal data, and what Octopush said of the rows; what it said of a refusal that ended the run is in a file
+        beside it, ``rejects-refusal.csv``. An instance of a mapped task adds its map index to the name:
+        ``rejects-3.csv``. (templated)
+    :param dry_run: True: read and check all rows, but send, remove and remember nothing. The summary counts what would
+        be done.
+    :param octopush_conn_id: connection of type ``octopush``. (templated)
+    :param kwargs: what every task of Airflow takes, such as ``retries`` and ``trigger_rule``.
     """
 
     template_fields: Sequence[str] = (
@@ -56,6 +101,7 @@ class RowsOperator(BaseOperator):
         "default_region",
         "rejects_path",
         "list_name",
+        "max_rejected",
         "octopush_conn_id",
     )
     template_ext: Sequence[str] = (".sql",)
@@ -72,6 +118,7 @@ class RowsOperator(BaseOperator):
     def __init__(
         self,
         *,
+        task_id: str,
         data: Any = None,
         data_columns: Sequence[str] | None = None,
         data_path: str | None = None,
@@ -83,17 +130,18 @@ class RowsOperator(BaseOperator):
         sql_hook_class: type | str | None = None,
         columns: Mapping[str, str] | None = None,
         default_region: str | Sequence[str] | None = None,
-        phone_check: PhoneCheck = "format",
-        without_plus: WithoutPlus = "national",
+        number_format: NumberFormat = "national",
         list_name: str | None = None,
         on_empty: OnEmpty = "succeed",
-        max_rejected: float = 0,
+        max_rejected: int | str = 0,
         rejects_path: str | None = None,
-        validate_only: bool = False,
+        dry_run: bool = False,
         octopush_conn_id: str = DEFAULT_CONNECTION,
-        **kwargs: Any,
+        **kwargs: Unpack[BaseKeywords],
     ) -> None:
-        super().__init__(**kwargs)
+        if renamed := new_name(kwargs, PARAMETERS):
+            raise TypeError(renamed)
+        super().__init__(task_id=task_id, **kwargs)
         check_one_source(data=data, data_path=data_path, sql=sql)
         if data_path is not None:
             check_path("data_path", data_path)
@@ -106,11 +154,13 @@ class RowsOperator(BaseOperator):
             if sql_conn_id is None:
                 raise ValueError("sql needs a connection to run on: write sql_conn_id=…")
         check_data_columns(data_columns)
-        check_on_empty(on_empty)
-        check_phone_check(phone_check)
-        check_without_plus(without_plus)
-        check_max_rejected(max_rejected)
         check_columns(columns)
+        check_default_region(default_region)
+        check_number_format(number_format)
+        check_literal_names(list_name=list_name)
+        check_on_empty(on_empty)
+        check_limit("max_rejected", max_rejected)
+        check_flag("dry_run", dry_run)
         self.data_columns = data_columns
         self.data_path = data_path
         self.data_options = data_options
@@ -121,13 +171,13 @@ class RowsOperator(BaseOperator):
         self.sql_hook_class = sql_hook_class
         self.columns = columns
         self.default_region = default_region
-        self.phone_check = phone_check
-        self.without_plus = without_plus
+        self.number_format = number_format
         self.list_name = list_name
         self.on_empty = on_empty
         self.max_rejected = max_rejected
         self.rejects_path = rejects_path
-        self.validate_only = validate_only
+        #: Not called as the parameter is: Airflow has a method of that name.
+        self.is_dry_run = dry_run
         self.octopush_conn_id = octopush_conn_id
         # No template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
         self.data = data
@@ -197,3 +247,45 @@ class RowsOperator(BaseOperator):
     @abstractmethod
     def _make_run(self, context: Context) -> TaskRun:
         """Return what runs the task; imported here, so that a Dag file does not pay for it."""
+
+
+class SendingOperator(RowsOperator):
+    """
+    Base of the operators that send contacts.
+
+    :param phone_check: ``format`` (default): a number with a plus may be one that libphonenumber does not know.
+        ``valid``: every number must be valid in its country. ``mobile``: it must also be of a type that can receive
+        SMS.
+    :param tag_name: tag to attach to each contact that is sent, at most 20 characters. (templated)
+    :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers. They count as unconfirmed, but not
+        as rejected while they are few.
+    :param chunk_size: contacts in a request.
+    :param concurrency: requests under way at a time. A 429 slows all of them.
+    """
+
+    template_fields: Sequence[str] = (*RowsOperator.template_fields, "tag_name")
+
+    def __init__(
+        self,
+        *,
+        list_name: str | None = None,
+        on_empty: OnEmpty = "succeed",
+        phone_check: PhoneCheck = "format",
+        tag_name: str | None = None,
+        auto_remove_blacklisted_numbers: bool | None = None,
+        chunk_size: int = 200,
+        concurrency: int = 1,
+        **kwargs: Unpack[RowsOperatorKeywords],
+    ) -> None:
+        super().__init__(list_name=list_name, on_empty=on_empty, **kwargs)
+        check_phone_check(phone_check)
+        check_literal_names(tag_name=tag_name)
+        check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
+        check_number("chunk_size", chunk_size, usual=200)
+        check_number("concurrency", concurrency, usual=4)
+        self.phone_check = phone_check
+        self.tag_name = tag_name
+        self._templates["tag_name"] = tag_name
+        self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
+        self.chunk_size = chunk_size
+        self.concurrency = concurrency

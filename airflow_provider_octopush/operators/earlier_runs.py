@@ -41,7 +41,7 @@ def _is_of(value: Any, list_name: str | None) -> bool:
         isinstance(value, Mapping)
         and "snapshot_after" in value
         and value.get("list_name") == list_name
-        and value.get("validate_only") is False
+        and value.get("dry_run") is False
         and isinstance(read := value.get("read"), int)
         and read > 0
     )

@@ -28,7 +28,7 @@ from airflow_provider_octopush.exceptions import (
     TooManyRejectedError,
 )
 from airflow_provider_octopush.limits import LimitError
-from airflow_provider_octopush.operators.parameters import TemplateError
+from airflow_provider_octopush.operators.parameters import ParameterError
 from airflow_provider_octopush.sources.errors import InstancesMissingError, UnusableSourceError
 
 #: A retry of the task would meet these again, unchanged.
@@ -54,7 +54,7 @@ FINAL_ERRORS = (
     LimitError,
     UnusableSourceError,
     InstancesMissingError,
-    TemplateError,
+    ParameterError,
 )
 
 

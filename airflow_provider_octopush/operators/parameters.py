@@ -1,22 +1,36 @@
-"""Checks of parameters: while the Dag is parsed, before templates are rendered, and of what templates rendered to."""
+"""
+Checks of parameters: what a Dag says literally when it is parsed, what comes from a template when it is rendered.
+"""
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
+from urllib.parse import unquote, urlsplit
 
+from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.contacts.fields import check_fields
-from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+from airflow_provider_octopush.limits import Limit
+from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
 from airflow_provider_octopush.sources.advice import instead_of_text
 from airflow_provider_octopush.sources.csv_options import CSV_SUFFIXES, check_csv_option_names, read_csv_options
 
 OnEmpty = Literal["succeed", "skip", "fail"]
 
 
-class TemplateError(ValueError):
-    """A template gave something that cannot be meant: correct it, a retry changes nothing."""
+class ParameterError(ValueError):
+    """A parameter says something that cannot be meant: correct it, a retry changes nothing."""
+
+
+def comes_later(value: Any) -> bool:
+    """Whether a value is known only when the task runs: a template, or a reference to what another task returned."""
+    if isinstance(value, str):
+        return any(sign in value for sign in ("{{", "{%", "{#"))
+    if isinstance(value, list | tuple):
+        return any(map(comes_later, value))
+    return hasattr(value, "resolve")
 
 
 def check_one_source(*, data: Any, data_path: str | None, sql: str | None) -> None:
@@ -73,16 +87,10 @@ def check_data_options(data_path: Any, data_options: Any) -> None:
     """
     is_csv = isinstance(data_path, str) and data_path.lower().endswith(CSV_SUFFIXES)
     if is_csv and isinstance(data_options, Mapping):
-        if any(map(_comes_later, data_options.values())):
+        if any(map(comes_later, data_options.values())):
             check_csv_option_names(data_options)
         else:
             read_csv_options(data_options)
-
-
-def _comes_later(value: Any) -> bool:
-    if isinstance(value, str):
-        return any(sign in value for sign in ("{{", "{%", "{#"))
-    return hasattr(value, "resolve")
 
 
 def check_number(name: str, number: Any, usual: int) -> None:
@@ -114,30 +122,76 @@ def check_phone_check(phone_check: Any) -> None:
     _check_choice("phone_check", phone_check, get_args(PhoneCheck))
 
 
-def check_without_plus(without_plus: Any) -> None:
+def check_number_format(number_format: Any) -> None:
     """
-    Check ``without_plus``.
+    Check ``number_format``.
 
-    :raises ValueError: when it is not a ``WithoutPlus``.
+    :raises ValueError: when it is not a ``NumberFormat``.
     """
-    _check_choice("without_plus", without_plus, get_args(WithoutPlus))
+    _check_choice("number_format", number_format, get_args(NumberFormat))
 
 
-def check_max_rejected(max_rejected: Any) -> None:
+def check_limit(name: str, limit: Any, *, may_exceed_all: bool = False) -> None:
     """
-    Check ``max_rejected``: a number of rows (an int) or a share of them (a float from 0 to 1).
+    Check a limit, unless it comes from a template.
 
-    :raises ValueError: when it is neither.
+    :raises LimitError: when it is neither a number nor a share, such as ``"5%"``.
     """
-    if (
-        isinstance(max_rejected, bool)
-        or not isinstance(max_rejected, int | float)
-        or not 0 <= max_rejected <= (1 if isinstance(max_rejected, float) else math.inf)
-    ):
-        raise ValueError(
-            f"max_rejected is {max_rejected!r}: write a number of rows, such as 10, or a share of them between 0.0 "
-            "and 1.0, such as 0.01"
-        )
+    if not comes_later(limit):
+        Limit.of(name, limit, may_exceed_all=may_exceed_all)
+
+
+def check_literal_names(*, list_name: Any = None, tag_name: Any = None) -> None:
+    """
+    Check names that do not come from a template.
+
+    :raises ValueError: when one is blank, too long, or not text.
+    """
+    check_written_names(
+        list_name=None if comes_later(list_name) else list_name, tag_name=None if comes_later(tag_name) else tag_name
+    )
+
+
+def check_written_names(*, list_name: Any = None, tag_name: Any = None) -> None:
+    """
+    Check names.
+
+    :raises ParameterError: when one is blank, too long, or not text.
+    """
+    try:
+        check_names(list_name=list_name, tag_name=tag_name)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(str(error)) from None
+
+
+#: How a region is written. Whether it has phone numbers is known only to a library that a Dag file must not import.
+_REGION = re.compile("[A-Z]{2}")
+
+
+def check_default_region(default_region: Any) -> None:
+    """
+    Check the form of ``default_region``, unless it comes from a template.
+
+    :raises ValueError: when it is not a code of two capital letters, or a list of them.
+    """
+    if default_region is None or comes_later(default_region):
+        return
+    regions = [default_region] if isinstance(default_region, str) else default_region
+    for region in regions if isinstance(regions, Sequence) else [regions]:
+        if not isinstance(region, str) or not _REGION.fullmatch(region):
+            raise ValueError(
+                f"default_region is {region!r}: write a code of two capital letters, such as 'FR', or a list of them"
+            )
+
+
+def check_flag(name: str, value: Any) -> None:
+    """
+    Check a flag that cannot be a template.
+
+    :raises ValueError: when it is neither True nor False.
+    """
+    if value not in (True, False):
+        raise ValueError(f"{name} is {value!r}: write True or False")
 
 
 def check_option(name: str, value: Any) -> None:
@@ -170,7 +224,7 @@ def check_rendered(name: str, template: Any, value: Any) -> None:
     :param name: of the parameter.
     :param template: as it is written in the Dag.
     :param value: as it is rendered.
-    :raises TemplateError: when it is not text, or when a template renders to nothing or to ``None``.
+    :raises ParameterError: when it is not text, or when a template renders to nothing or to ``None``.
     """
     is_text = isinstance(value, str) and not (value.strip() in ("", "None") and str(template) != value)
     if not is_text and not (value is None and template is None):
@@ -183,7 +237,7 @@ def check_rendered_columns(template: Any, value: Any) -> None:
 
     :param template: as it is written in the Dag.
     :param value: as it is rendered.
-    :raises TemplateError: when it is not a mapping. None is allowed only where the Dag says None.
+    :raises ParameterError: when it is not a mapping. None is allowed only where the Dag says None.
     """
     if not isinstance(value, Mapping) and not (value is None and template is None):
         raise _rendered_wrongly(
@@ -194,13 +248,13 @@ def check_rendered_columns(template: Any, value: Any) -> None:
         )
 
 
-def _rendered_wrongly(name: str, template: Any, value: Any, what: str) -> TemplateError:
+def _rendered_wrongly(name: str, template: Any, value: Any, what: str) -> ParameterError:
     # Anything longer may be rows.
     is_short = value is None or isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 10)
     shown = f"{value!r} ({type(value).__name__})" if is_short else f"a {type(value).__name__}"
     written = str(template)
     written = written if len(written) <= 100 else f"{written[:100]}…"
-    return TemplateError(
+    return ParameterError(
         f"{name}={written!r} renders to {shown}, which is {what}: correct the template, or what it takes its value from"
     )
 
@@ -234,13 +288,21 @@ def _gives_no_text(value: Any) -> bool:
     return isinstance(value, PurePath) or not hasattr(value, "resolve")
 
 
-def check_leavers(leavers: Any) -> None:
+def check_absolute(name: str, path: Any) -> None:
     """
-    Check ``leavers``.
+    Check that a path means the same file on each worker, unless it comes from a template.
 
-    :raises ValueError: when it is neither ``remove`` nor ``keep``.
+    :raises ParameterError: when it is relative.
     """
-    _check_choice("leavers", leavers, ("remove", "keep"))
+    if not isinstance(path, str) or comes_later(path):
+        return
+    parts = urlsplit(path)
+    local = unquote(parts.path) if parts.scheme == "file" else None if "://" in path else path
+    if local is not None and not Path(local).expanduser().is_absolute():
+        raise ParameterError(
+            f"{name} is {path!r}, which is another file on each worker: write an absolute path, such as "
+            "'/srv/octopush/customers.snapshot', or a URI, such as 's3://conn_id@bucket/customers.snapshot'"
+        )
 
 
 def check_one_of_opt_outs(opted_out: Any, opted_out_sql: str | None, opted_out_conn_id: str | None) -> None:
@@ -259,14 +321,14 @@ def is_true(name: str, value: Any) -> bool:
     """
     Read a flag that a person or a template wrote.
 
-    :raises ValueError: when it is neither True nor False.
+    :raises ParameterError: when it is neither True nor False.
     """
     text = str(value).strip().casefold()
     if text in ("true", "1"):
         return True
     if text in ("false", "0", "none", ""):
         return False
-    raise ValueError(f"{name} is {value!r}: write True or False")
+    raise ParameterError(f"{name} is {value!r}: write True or False")
 
 
 def as_generation(name: str, value: Any) -> int | None:
@@ -274,7 +336,7 @@ def as_generation(name: str, value: Any) -> int | None:
     Read a generation of a snapshot that a person or a template wrote.
 
     :return: None where nothing is written: None, blank text, or ``"None"``.
-    :raises TemplateError: when it is anything else but a whole number, 0 or more.
+    :raises ParameterError: when it is anything else but a whole number, 0 or more.
     """
     text = "" if value is None else str(value).strip()
     if text in ("", "None"):
@@ -282,7 +344,7 @@ def as_generation(name: str, value: Any) -> int | None:
     if isinstance(value, int | str) and text.isascii() and text.isdecimal() and len(text) <= 15:
         return int(text)
     shown = repr(value) if len(text) <= 20 else f"a {type(value).__name__}"
-    raise TemplateError(f"{name} is {shown}: write the generation that the plan's summary says, such as 7")
+    raise ParameterError(f"{name} is {shown}: write the generation that the plan's summary says, such as 7")
 
 
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:

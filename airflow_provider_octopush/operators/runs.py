@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.assets.events import describe_outlets
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.mapping import ContactMapper, RowReader
@@ -24,6 +23,7 @@ from airflow_provider_octopush.delivery.delivery import Delivery
 from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, OctopushError
 from airflow_provider_octopush.hooks.bounds import DEADLINE_IN_TIMEOUTS
+from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
 from airflow_provider_octopush.observability.metrics import send_metrics
 from airflow_provider_octopush.observability.openlineage import (
@@ -33,7 +33,7 @@ from airflow_provider_octopush.observability.openlineage import (
     lineage_of_query,
 )
 from airflow_provider_octopush.operators.failures import no_retry_for_final_errors
-from airflow_provider_octopush.operators.parameters import TemplateError
+from airflow_provider_octopush.operators.parameters import ParameterError, check_absolute, check_written_names
 from airflow_provider_octopush.operators.snapshots import account_of, keys_of, map_index_of, run_of
 from airflow_provider_octopush.operators.sql_hook import sql_hook
 from airflow_provider_octopush.operators.upstream_rows import upstream_frames
@@ -41,6 +41,7 @@ from airflow_provider_octopush.operators.wholeness import Wholeness, wholeness
 from airflow_provider_octopush.paths import uri_of
 from airflow_provider_octopush.phones.possible import PossibleNumbers
 from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.phones.regions import checked_regions
 from airflow_provider_octopush.snapshot.journal import Run
 from airflow_provider_octopush.snapshot.opening import open_snapshot
 from airflow_provider_octopush.snapshot.path_store import open_store
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_provider_octopush.operators.base import RowsOperator
+    from airflow_provider_octopush.operators.base import RowsOperator, SendingOperator
     from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
     from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
@@ -168,19 +169,19 @@ class TaskRun(ABC):
     @property
     def _patience(self) -> float:
         """Seconds that a run that fails waits for the requests under way. A dry run has none, and no connection."""
-        return 0.0 if self.operator.validate_only else DEADLINE_IN_TIMEOUTS * self.operator.hook.settings.timeout
+        return 0.0 if self.operator.is_dry_run else DEADLINE_IN_TIMEOUTS * self.operator.hook.settings.timeout
 
     @property
     def _abort(self) -> Callable[[], None] | None:
-        return None if self.operator.validate_only else self.operator.hook.abort
+        return None if self.operator.is_dry_run else self.operator.hook.abort
 
     @property
     def _backoff(self) -> Backoff:
-        return Backoff(self.operator.hook.settings.retries)
+        return Backoff(self.operator.hook.settings.request_retries)
 
-    def _phone_reader(self) -> PhoneReader:
-        operator = self.operator
-        return PhoneReader(operator.default_region or (), operator.phone_check, operator.without_plus)
+    @property
+    def _max_rejected(self) -> Limit:
+        return Limit.of("max_rejected", self.operator.max_rejected) or Limit(number=0)
 
     # Files beside the run.
 
@@ -233,8 +234,30 @@ class TaskRun(ABC):
             send_metrics(summary, dag_id=operator.dag_id, task_id=operator.task_id)
         if operator.sql is not None:
             report_query(self._sql_hook, operator.sql, summary.read)
-        if summary.list_name is not None and not summary.validate_only:
+        if summary.list_name is not None and not summary.dry_run:
             report_list(operator.hook, summary.list_name, operator.octopush_conn_id)
+
+
+def check_regions(operator: RowsOperator) -> None:
+    """
+    Check that the regions of an operator have phone numbers.
+
+    :raises ParameterError: when one has none.
+    """
+    try:
+        checked_regions(operator.default_region or ())
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
+
+
+def phone_reader(operator: SendingOperator) -> PhoneReader:
+    """
+    Return what reads the phone numbers of rows.
+
+    :raises ParameterError: when a region has no phone numbers.
+    """
+    check_regions(operator)
+    return PhoneReader(operator.default_region or (), operator.phone_check, operator.number_format)
 
 
 class CreateRun(TaskRun):
@@ -244,20 +267,21 @@ class CreateRun(TaskRun):
 
     def _bring(self) -> Summary:
         operator = self.operator
-        check_names(list_name=operator.list_name, tag_name=operator.tag_name)
+        check_written_names(list_name=operator.list_name, tag_name=operator.tag_name)
         upstream = self._wholeness()
         upstream.check_zipped("nothing is sent")
         if not upstream.is_whole:
             operator.log.warning("%s: what is there is sent", upstream)
-        mapper = ContactMapper(operator.columns or {}, self._phone_reader())
+        limit = self._max_rejected
+        mapper = ContactMapper(operator.columns or {}, phone_reader(operator))
         with self._rejects(operator.rejects_path, mapper.fields) as (rejects, rejects_path):
             sync = ContactSync(
                 mapper,
-                None if operator.validate_only else self._delivery(),
+                None if operator.is_dry_run else self._delivery(),
                 Summary(
                     list_name=operator.list_name,
                     tag_name=operator.tag_name,
-                    validate_only=operator.validate_only,
+                    dry_run=operator.is_dry_run,
                     rejects_path=rejects_path,
                 ),
                 chunk_size=operator.chunk_size,
@@ -270,9 +294,7 @@ class CreateRun(TaskRun):
             summary = sync.run(self.frames)
         self._tell(summary)
         upstream.check_failed("what was there was sent")
-        summary.check_rejected(
-            operator.max_rejected, removes_blacklisted=bool(operator.auto_remove_blacklisted_numbers)
-        )
+        summary.check_rejected(limit, removes_blacklisted=bool(operator.auto_remove_blacklisted_numbers))
         return summary
 
     def _delivery(self) -> Delivery:
@@ -296,10 +318,11 @@ class DeleteRun(TaskRun):
         operator = self.operator
         if not operator.from_account and not str(operator.list_name or "").strip():
             # To Octopush, no name means the whole account.
-            raise TemplateError("list_name is empty: write the list that the contacts are to be removed from")
-        check_names(list_name=operator.list_name)
+            raise ParameterError("list_name is empty: write the list that the contacts are to be removed from")
+        check_written_names(list_name=operator.list_name)
         self._wholeness().check("nobody is removed")
-        self._phone_reader()
+        limit = self._max_rejected
+        check_regions(operator)
         columns = operator.columns or {}
         rows = RowReader(columns, ("phone_number", REGION) if REGION in columns else ("phone_number",))
         # If something is wrong with the snapshot, it shows before anybody is removed.
@@ -308,15 +331,15 @@ class DeleteRun(TaskRun):
             self._rejects(operator.rejects_path, rows.fields) as (rejects, rejects_path),
         ):
             summary = DeletionSummary(
-                list_name=operator.list_name, validate_only=operator.validate_only, rejects_path=rejects_path
+                list_name=operator.list_name, dry_run=operator.is_dry_run, rejects_path=rejects_path
             )
             countries = () if snapshot is None else snapshot.countries
-            possible = PossibleNumbers(operator.default_region or (), countries, operator.without_plus)
+            possible = PossibleNumbers(operator.default_region or (), countries, operator.number_format)
             deletion = ContactDeletion(rows, possible, self._delete, self._backoff, summary, snapshot, rejects)
             self._start(deletion)
             deletion.run(self.frames)
         self._tell(summary)
-        deletion.check(operator.max_rejected)
+        deletion.check(limit)
         return summary
 
     def _delete(self, numbers: Sequence[str]) -> None:
@@ -332,11 +355,12 @@ class DeleteRun(TaskRun):
         if not operator.snapshot_path:
             yield None
             return
+        check_absolute("snapshot_path", operator.snapshot_path)
         settings = operator.hook.settings
         # This is not the task that writes the snapshot: whoever has the secret may forget a person.
         identity = Identity(account_of(settings), operator.list_name, None)
-        run = Run(f"erase {run_of(self.context)}", erases=not operator.validate_only)
+        run = Run(f"erase {run_of(self.context)}", erases=not operator.is_dry_run)
         keys = keys_of(settings, operator.octopush_conn_id)
         store = open_store(operator.snapshot_path)
-        with open_snapshot(store, keys, identity, run, writes=not operator.validate_only) as snapshot:
+        with open_snapshot(store, keys, identity, run, writes=not operator.is_dry_run) as snapshot:
             yield snapshot

@@ -1,29 +1,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.providers.common.compat.sdk import XComArg
 
 from airflow_provider_octopush.assets.lists import DEFAULT_CONNECTION
-from airflow_provider_octopush.operators.base import RowsOperator
+from airflow_provider_octopush.operators.base import SendingOperator
+from airflow_provider_octopush.operators.inherited import with_inherited_parameters
 from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
-    check_leavers,
-    check_number,
+    as_generation,
+    check_absolute,
+    check_flag,
+    check_limit,
     check_one_of_opt_outs,
-    check_option,
     check_path,
     check_sql,
+    comes_later,
+    is_true,
 )
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_octopush.operators.keywords import SendingOperatorKeywords
     from airflow_provider_octopush.operators.sync_run import SyncRun
 
 
-class SyncListOperator(RowsOperator):
+@with_inherited_parameters
+class SyncListOperator(SendingOperator):
     """
     Keep an Octopush list in step with rows.
 
@@ -53,37 +59,27 @@ class SyncListOperator(RowsOperator):
             snapshot_path="s3://aws_default@crm/octopush/customers.snapshot",
             opted_out_sql="SELECT number FROM sms_stops",
             max_removed="5%",
-            max_rejected=0.1,
+            max_rejected="1%",
         )
 
     The connection needs the extra ``snapshot_secret``. Let only one run at a time write a snapshot:
-    ``max_active_runs=1``.
+    ``max_active_runs=1``. Of two rows with the same number the first one counts, so let the query ORDER BY something
+    that does not change.
+
+    If more rows are rejected than ``max_rejected`` allows, no missing contact is removed; if more than half of the rows
+    are invalid then, nothing is sent. As many opt-outs, or the same share of them, may be unreadable; with more,
+    nothing is sent. Without a row no missing contact is removed, whatever ``on_empty`` says, so with ``succeed`` the
+    task fails if one is missing. ``dry_run`` makes a plan: the summary counts what would be added, updated and removed,
+    and lists the limits that a run would exceed.
 
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, pages "Add a contact" and "Delete contacts"
 
-    :param data: rows from upstream, as for ``CreateContactsOperator``. Set exactly one of ``data``, ``data_path`` and
-        ``sql``.
-    :param data_columns: names for values that have none, as for ``CreateContactsOperator``.
-    :param data_path: a file, a folder or a glob of CSV, JSON lines or Parquet, as for ``CreateContactsOperator``.
-        (templated)
-    :param data_options: how the files at ``data_path`` are written, as for ``CreateContactsOperator``. (templated)
-    :param sql: one query, or the path of a ``.sql`` file. Of two rows with the same number, the first one counts, so
-        ORDER BY something that does not change. (templated)
-    :param sql_conn_id: connection to run the query on, with any hook of Airflow that speaks DB-API. (templated)
-    :param parameters: the query's parameters, in the style of the database's driver. (templated)
-    :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
-    :param sql_hook_class: the hook, for when the connection's type leads to another one, or to none.
-    :param columns: contact field → name of the column that feeds it, as for ``CreateContactsOperator``. (templated)
-    :param default_region: country of the numbers in national form, or a list of countries. (templated)
-    :param phone_check: ``format`` (default), ``valid`` or ``mobile``, as for ``CreateContactsOperator``.
-    :param without_plus: ``national`` (default) or ``international``, as for ``CreateContactsOperator``.
-    :param list_name: the list, at most 30 characters. (templated)
-    :param snapshot_path: where the task remembers what the list holds: a local path, which becomes readable by its
-        owner only, or any path of Airflow's object storage. Use one for each list and each task, the same each night.
-        (templated)
-    :param leavers: ``remove`` (default) or ``keep``. With ``keep``, contacts that are missing from the rows stay on the
-        list. Those that opted out are removed all the same.
+    :param snapshot_path: where the task remembers what the list holds: an absolute local path, which becomes readable
+        by its owner only, or any path of Airflow's object storage. Use one for each list and each task, the same each
+        night. (templated)
+    :param remove_missing: True (default): remove contacts that are missing from the rows. False: they stay on the list.
+        Those that opted out are removed all the same.
     :param max_removed: how many contacts that are missing from the rows may be removed in one run: a number, such as
         12, or a share of what the list held before the run, such as ``"5%"``. With more, nothing is sent, nothing but
         opt-outs is removed, and the task fails without retries. None (default) is a tenth, at least 10. (templated)
@@ -94,7 +90,8 @@ class SyncListOperator(RowsOperator):
         number is in the column that feeds ``phone_number``, or in the only one beside the region's; the region is in
         the column that ``columns`` names for it, or in one called ``region``. Give other names in the query, as in
         ``SELECT number AS mobile``. A number without a plus and without a region stands for one of each region in
-        ``default_region``, and of each region that rows are read in. (templated)
+        ``default_region``, and of each region that rows are read in. Opt-outs that cannot be read are in a file beside
+        ``rejects_path``, ``rejects-opted-out.csv``. (templated)
     :param opted_out_conn_id: connection to run that query on; ``sql_conn_id`` by default. (templated)
     :param opted_out_parameters: that query's parameters. (templated)
     :param opted_out: the same numbers as rows from upstream, in place of ``opted_out_sql``.
@@ -104,41 +101,24 @@ class SyncListOperator(RowsOperator):
     :param min_opted_out: how many readable opt-outs there must be: a number, or a share of how many there were the last
         time, such as ``"90%"``. With fewer, nothing is removed or sent, and the task fails without retries. None
         (default) is nine tenths; ten fewer are let through, unless none are left. (templated)
-    :param resend: True: send everything again, for instance after somebody has edited the list by hand; and begin anew
-        where the task has run before and its snapshot is gone, which fails otherwise. (templated)
+    :param full_refresh: True: send everything again, for instance after somebody has edited the list by hand; and begin
+        anew where the task has run before and its snapshot is gone, which fails if it is False. (templated)
     :param plan_generation: the ``generation`` in the summary of the plan that somebody approved. If the list has been
         brought in step meanwhile, the task fails without retries before anything is sent. None (default): whatever it
         is. (templated)
-    :param max_rejected: how many rows (an int), or which share of them (a float from 0 to 1), may be invalid, refused,
-        unconfirmed or answered with an undocumented status. With more, the task fails without retries, after everything
-        else was sent, and no missing contact is removed; if more than half of the rows are invalid, nothing is sent. Of
-        the opt-outs, as many, or the same share, may be unreadable. With more, nothing is sent.
-    :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
-        personal data. An instance of a mapped task adds its map index to the name: ``rejects-3.csv``. Opt-outs that
-        cannot be read are in a file beside it, ``rejects-opted-out.csv``, and what Octopush said of a refusal that
-        failed the task in another, ``rejects-refusal.csv``. (templated)
     :param changes_path: path or URI of a CSV with one row for each contact that the run adds, updates or removes, or
         should have removed and did not: ``phone_number``, ``change`` (``added``, ``updated``, ``removed``,
         ``opted_out``, ``kept``), ``state`` (``planned``, ``done``, ``refused``, ``unconfirmed``), ``run`` and ``time``.
         A plan writes it too, and so does a run that a limit holds. Personal data, and map index, as for
         ``rejects_path``. (templated)
-    :param validate_only: True: make a plan. Nothing is sent, removed or remembered. The summary counts what would be,
-        and lists the limits that a run would exceed.
-    :param tag_name: tag to attach to each contact that is sent, at most 20 characters. (templated)
-    :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers, which then count as unconfirmed.
-    :param chunk_size: contacts in a request.
-    :param concurrency: requests under way at a time. A 429 slows all of them.
-    :param on_empty: what the task does when there is no row at all: ``fail`` (default), ``skip`` or ``succeed``. No
-        missing contact is removed in any case. So if there is one, ``succeed`` fails too.
-    :param octopush_conn_id: connection of type ``octopush``. (templated)
-    :raises ValueError: when the Dag is parsed, if parameters contradict each other; when the task runs, if a name is
-        too long, or if there is no row and ``on_empty="fail"``.
-    :raises AirflowFailException: when ``data`` or ``opted_out`` is not rows, and for whatever else no retry changes.
+    :raises ValueError: when the Dag is parsed, if parameters contradict each other or say what cannot be meant; when
+        the task runs, if there is no row and ``on_empty="fail"``.
+    :raises AirflowFailException: when a template renders to what cannot be meant, when ``data`` or ``opted_out`` is not
+        rows, and for whatever else no retry changes.
     """
 
     template_fields: Sequence[str] = (
-        *RowsOperator.template_fields,
-        "tag_name",
+        *SendingOperator.template_fields,
         "snapshot_path",
         "max_removed",
         "max_added",
@@ -147,12 +127,12 @@ class SyncListOperator(RowsOperator):
         "opted_out_sql",
         "opted_out_conn_id",
         "opted_out_parameters",
-        "resend",
+        "full_refresh",
         "changes_path",
         "plan_generation",
     )
     template_fields_renderers = {  # noqa: RUF012 - Airflow declares it as an instance variable
-        **RowsOperator.template_fields_renderers,
+        **SendingOperator.template_fields_renderers,
         "opted_out_sql": "sql",
         "opted_out_parameters": "json",
     }
@@ -162,7 +142,8 @@ class SyncListOperator(RowsOperator):
         *,
         list_name: str,
         snapshot_path: str,
-        leavers: Literal["remove", "keep"] = "remove",
+        on_empty: OnEmpty = "fail",
+        remove_missing: bool = True,
         max_removed: int | str | None = None,
         max_added: int | str | None = None,
         opted_out_sql: str | None = None,
@@ -171,25 +152,26 @@ class SyncListOperator(RowsOperator):
         opted_out: Any = None,
         max_opted_out: int | str | None = None,
         min_opted_out: int | str | None = None,
-        resend: bool | str = False,
+        full_refresh: bool | str = False,
         plan_generation: int | str | None = None,
-        tag_name: str | None = None,
-        auto_remove_blacklisted_numbers: bool | None = None,
-        chunk_size: int = 200,
-        concurrency: int = 1,
-        on_empty: OnEmpty = "fail",
         changes_path: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SendingOperatorKeywords],
     ) -> None:
         super().__init__(list_name=list_name, on_empty=on_empty, **kwargs)
-        check_leavers(leavers)
+        check_flag("remove_missing", remove_missing)
+        check_limit("max_removed", max_removed)
+        check_limit("max_added", max_added, may_exceed_all=True)
+        check_limit("max_opted_out", max_opted_out)
+        check_limit("min_opted_out", min_opted_out)
         check_one_of_opt_outs(opted_out, opted_out_sql, opted_out_conn_id or self.sql_conn_id)
         if opted_out_sql is not None:
             check_sql("opted_out_sql", opted_out_sql)
-        check_number("chunk_size", chunk_size, usual=200)
-        check_number("concurrency", concurrency, usual=4)
-        check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
+        if not comes_later(full_refresh):
+            is_true("full_refresh", full_refresh)
+        if not comes_later(plan_generation):
+            as_generation("plan_generation", plan_generation)
         check_path("snapshot_path", snapshot_path)
+        check_absolute("snapshot_path", snapshot_path)
         if changes_path is not None:
             check_path("changes_path", changes_path)
         #: As it is written in the Dag.
@@ -198,7 +180,7 @@ class SyncListOperator(RowsOperator):
         self._templates["snapshot_path"] = snapshot_path
         self.changes_path = changes_path
         self._templates["changes_path"] = changes_path
-        self.leavers = leavers
+        self.remove_missing = remove_missing
         self.max_removed = max_removed
         self.max_added = max_added
         self.opted_out_sql = opted_out_sql
@@ -207,13 +189,8 @@ class SyncListOperator(RowsOperator):
         self.opted_out_parameters = opted_out_parameters
         self.max_opted_out = max_opted_out
         self.min_opted_out = min_opted_out
-        self.resend = resend
+        self.full_refresh = full_refresh
         self.plan_generation = plan_generation
-        self.tag_name = tag_name
-        self._templates["tag_name"] = tag_name
-        self.auto_remove_blacklisted_numbers = auto_remove_blacklisted_numbers
-        self.chunk_size = chunk_size
-        self.concurrency = concurrency
         self.check_no_other_sync()
         # No template field, for the same reason as `data`.
         self.opted_out = opted_out
@@ -226,7 +203,7 @@ class SyncListOperator(RowsOperator):
         :raises ValueError: when one does.
         """
         has_dag: Any = self.has_dag
-        if self.validate_only or not has_dag():
+        if self.is_dry_run or not has_dag():
             return
         what = self._templates["list_name"], self._connection
         for task in self.dag.task_dict.values():
@@ -234,13 +211,13 @@ class SyncListOperator(RowsOperator):
             if other.task_id == self.task_id:
                 continue
             if isinstance(other, SyncListOperator):
-                same = (other._templates["list_name"], other._connection) == what and not other.validate_only
+                same = (other._templates["list_name"], other._connection) == what and not other.is_dry_run
             else:
                 # An operator that is mapped is made only when it runs.
                 given = getattr(other, "partial_kwargs", {})
                 is_sync = issubclass(getattr(other, "operator_class", object), SyncListOperator)
                 connection = given.get("octopush_conn_id", DEFAULT_CONNECTION)
-                same = is_sync and (given.get("list_name"), connection) == what and not given.get("validate_only")
+                same = is_sync and (given.get("list_name"), connection) == what and not given.get("dry_run")
             if same:
                 raise ValueError(
                     f"the tasks {other.task_id} and {self.task_id} both keep the list {what[0]!r} in step: each would "

@@ -16,15 +16,14 @@ import msgspec
 import phonenumbers
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.contacts.opt_out_reader import FIELDS, OptOutReader
 from airflow_provider_octopush.delivery.delivery import Delivery
 from airflow_provider_octopush.exceptions import OlderRunError, SnapshotLostError, StalePlanError
 from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.operators.earlier_runs import has_run_before
-from airflow_provider_octopush.operators.parameters import as_generation, is_true
-from airflow_provider_octopush.operators.runs import TaskRun
+from airflow_provider_octopush.operators.parameters import as_generation, check_absolute, check_written_names, is_true
+from airflow_provider_octopush.operators.runs import TaskRun, phone_reader
 from airflow_provider_octopush.operators.snapshots import (
     account_of,
     dag_run_of,
@@ -68,19 +67,20 @@ class SyncRun(TaskRun):
 
     def _bring(self) -> Summary:
         operator = self.operator
-        check_names(list_name=operator.list_name, tag_name=operator.tag_name)
+        check_written_names(list_name=operator.list_name, tag_name=operator.tag_name)
         operator.check_no_other_sync()
         upstream = self._wholeness()
         upstream.check_zipped("nothing is sent")
         wholeness(operator.opted_out, self.context).check("nothing is sent, as whoever is missing may have opted out")
         # Who is not among the rows may be among those that are missing.
         rules = self._rules(None if upstream.is_whole else str(upstream))
-        reader = self._phone_reader()
+        reader = phone_reader(operator)
+        check_absolute("snapshot_path", operator.snapshot_path)
         try:
             snapshot = self._snapshot()
         except OlderRunError as error:
             raise AirflowSkipException(str(error)) from None
-        possible = PossibleNumbers(operator.default_region or (), snapshot.countries, operator.without_plus)
+        possible = PossibleNumbers(operator.default_region or (), snapshot.countries, operator.number_format)
         mapper = ContactMapper(operator.columns or {}, reader, possible)
         with (
             snapshot,
@@ -89,15 +89,15 @@ class SyncRun(TaskRun):
             self._csv(operator.changes_path, self._changes_file) as (changes_file, changes_path),
         ):
             changes = Changes(snapshot, changes_file)
-            is_resend = is_true("resend", operator.resend)
-            diff = Diff(snapshot, changes, possible.countries, mapper.countries, full_refresh=is_resend)
+            is_full_refresh = is_true("full_refresh", operator.full_refresh)
+            diff = Diff(snapshot, changes, possible.countries, mapper.countries, full_refresh=is_full_refresh)
             contact_sync = ContactSync(
                 mapper,
-                None if operator.validate_only else self._delivery(snapshot),
+                None if operator.is_dry_run else self._delivery(snapshot),
                 ListSummary(
                     list_name=operator.list_name,
                     tag_name=operator.tag_name,
-                    validate_only=operator.validate_only,
+                    dry_run=operator.is_dry_run,
                     rejects_path=rejects_path,
                     changes_path=changes_path,
                     **msgspec.structs.asdict(snapshot.progress.counts),
@@ -111,7 +111,7 @@ class SyncRun(TaskRun):
             )
             sync = ListSync(contact_sync, self._delete(snapshot), self._backoff, snapshot, diff, rules, changes)
             self._start(sync)
-            self._check_not_lost(snapshot, begins_anew=is_resend)
+            self._check_not_lost(snapshot, begins_anew=is_full_refresh)
             self._check_planned(snapshot)
             summary = sync.run(self.frames, opt_outs)
         self._tell(summary)
@@ -135,10 +135,10 @@ class SyncRun(TaskRun):
             map_index=map_index_of(self.context),
         )
         # A plan writes nothing, so it may look at what another task writes.
-        writer = None if operator.validate_only else task_of(self.context)
+        writer = None if operator.is_dry_run else task_of(self.context)
         identity = Identity(account_of(settings), operator.list_name, writer)
         keys = keys_of(settings, operator.octopush_conn_id)
-        return open_snapshot(open_store(operator.snapshot_path), keys, identity, run, writes=not operator.validate_only)
+        return open_snapshot(open_store(operator.snapshot_path), keys, identity, run, writes=not operator.is_dry_run)
 
     def _check_planned(self, snapshot: Snapshot) -> None:
         """Check that the list is still what the plan was made of that somebody approved."""
@@ -159,7 +159,7 @@ class SyncRun(TaskRun):
             f"neither {snapshot.name} nor anything beside it. Put both back, or correct snapshot_path. If the list is "
             f"to begin anew, {FIRST_RUN}: whoever left meanwhile stays on the list"
         )
-        if not self.operator.validate_only:
+        if not self.operator.is_dry_run:
             raise SnapshotLostError(f"{message}. Nothing was sent or removed")
         self.operator.log.warning("a run would fail: %s", message)
 
@@ -169,16 +169,16 @@ class SyncRun(TaskRun):
         operator = self.operator
         return Rules(
             chunk_size=operator.chunk_size,
-            remove_missing=operator.leavers == "remove",
+            remove_missing=operator.remove_missing,
             limits=Limits(
                 max_removed=Limit.of("max_removed", operator.max_removed),
                 max_opted_out=Limit.of("max_opted_out", operator.max_opted_out),
                 max_added=Limit.of("max_added", operator.max_added, may_exceed_all=True),
             ),
             min_opted_out=Limit.of("min_opted_out", operator.min_opted_out),
-            max_rejected=operator.max_rejected,
+            max_rejected=self._max_rejected,
             removes_blacklisted=bool(operator.auto_remove_blacklisted_numbers),
-            is_dry_run=operator.validate_only,
+            is_dry_run=operator.is_dry_run,
             is_not_whole=is_not_whole,
         )
 
@@ -243,6 +243,6 @@ def reading_of(operator: SyncListOperator) -> dict[str, Any]:
         "columns": {field: columns.get(field) for field in ("phone_number", "region")},
         "default_region": [regions] if isinstance(regions, str) else list(regions),
         "phone_check": operator.phone_check,
-        "without_plus": operator.without_plus,
+        "number_format": operator.number_format,
         "phonenumbers": phonenumbers.__version__,
     }

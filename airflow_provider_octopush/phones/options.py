@@ -8,4 +8,4 @@ from typing import Literal
 PhoneCheck = Literal["format", "valid", "mobile"]
 
 #: What a number is that has no plus: one of a region that is asked for, or one that begins with its country code.
-WithoutPlus = Literal["national", "international"]
+NumberFormat = Literal["national", "international"]

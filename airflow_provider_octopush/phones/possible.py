@@ -32,7 +32,7 @@ from airflow_provider_octopush.phones.libphonenumber import (
 from airflow_provider_octopush.phones.line_forms import line_forms
 from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
 from airflow_provider_octopush.phones.numbers_within import numbers_within, runs
-from airflow_provider_octopush.phones.options import WithoutPlus
+from airflow_provider_octopush.phones.options import NumberFormat
 from airflow_provider_octopush.phones.readings import has_zero_behind_country_code
 from airflow_provider_octopush.phones.readings import international as read_international
 from airflow_provider_octopush.phones.reasons import PhoneReason
@@ -68,12 +68,12 @@ class PossibleNumbers:
     Reads every number that a value may stand for.
 
     :class:`~airflow_provider_octopush.phones.reader.PhoneReader` decides on one reading. Which one depends on its
-    regions and their order, its check and its ``without_plus``. Here all of them are given, for any of these:
+    regions and their order, its check and its ``number_format``. Here all of them are given, for any of these:
 
     - With a plus: the international number. With a region of another country beside it, also what the digits are
       there.
     - With a region of its own: numbers of that region's country, in national form or with its country code, and those
-      that are dialled there with an international prefix. A reader with ``without_plus="international"`` looks at no
+      that are dialled there with an international prefix. A reader with ``number_format="international"`` looks at no
       region, so that with it the value is read as if it had none, too.
     - Else: the same for each of the countries, and digits from their country code on, whatever the country.
 
@@ -82,7 +82,7 @@ class PossibleNumbers:
 
     :param default_region: region of numbers in national form, or several, as ``PhoneReader`` takes it.
     :param countries: country codes, such as 33, in which rows are read beside these.
-    :param without_plus: as rows are read.
+    :param number_format: as rows are read.
     :raises ValueError: when a region does not exist.
     """
 
@@ -90,9 +90,9 @@ class PossibleNumbers:
         self,
         default_region: str | Sequence[str] = (),
         countries: Iterable[int] = (),
-        without_plus: WithoutPlus = "national",
+        number_format: NumberFormat = "national",
     ) -> None:
-        self._ignores_regions = without_plus == "international"
+        self._ignores_regions = number_format == "international"
         regions = checked_regions(default_region)
         #: Country codes of the regions, and the given ones.
         self.countries = frozenset((*map(int, map(country_code_of, regions)), *map(int, countries)))

@@ -21,7 +21,7 @@ from airflow_provider_octopush.phones.libphonenumber import (
     without_trunk_zero,
 )
 from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
-from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
 from airflow_provider_octopush.phones.readings import (
     dialled_abroad,
     from_abroad,
@@ -65,7 +65,7 @@ class PhoneReader:
       of any of the regions that lost its plus is, that one is meant (4915123456789 in DE is not a landline of Leer with
       an area code 4915, and 33612345678 in DE and FR is a French mobile). An international prefix other than ``00``
       counts only where the digits are no number of a region that is asked for.
-    - With ``without_plus="international"`` a number without plus or ``00`` begins with its country code and has to be
+    - With ``number_format="international"`` a number without plus or ``00`` begins with its country code and has to be
       valid; regions do not matter then.
 
     A number that libphonenumber holds valid comes in libphonenumber's E.164. One that has a plus and is not valid comes
@@ -82,7 +82,7 @@ class PhoneReader:
     :param phone_check: ``format``: as above. ``valid``: libphonenumber must hold every number valid. ``mobile``: valid,
         and mobile, or of a range that mobiles and landlines share, as in the US; of several readings the first that is.
         Pagers, VoIP and personal numbers are not taken, for nobody can tell from the number whether they receive SMS.
-    :param without_plus: what a number without plus is. ``national``: one of a region that is asked for.
+    :param number_format: what a number without plus is. ``national``: one of a region that is asked for.
         ``international``: one that begins with its country code.
     :raises ValueError: when a region or a choice does not exist.
     """
@@ -91,16 +91,16 @@ class PhoneReader:
         self,
         default_region: str | Sequence[str] = (),
         phone_check: PhoneCheck = "format",
-        without_plus: WithoutPlus = "national",
+        number_format: NumberFormat = "national",
     ) -> None:
         self._default_regions = checked_regions(default_region)
         _check_choice("phone_check", phone_check, get_args(PhoneCheck))
-        _check_choice("without_plus", without_plus, get_args(WithoutPlus))
+        _check_choice("number_format", number_format, get_args(NumberFormat))
         self._perhaps_abroad = _beginnings(["00", *map(country_code_of, self._default_regions[1:])])
         self._phone_check = phone_check
         self._mobile = phone_check == "mobile"
         self._plans = NumberingPlans(self._mobile)
-        self._needs_no_plus = without_plus == "international"
+        self._needs_no_plus = number_format == "international"
 
     def read(self, value: object, region: object = None) -> str | PhoneReason:
         """

@@ -32,7 +32,7 @@ class PhoneReason(enum.Enum):
     NO_COUNTRY_CODE = "phone number without a plus does not begin with a country code"
     NO_REGION = (
         "phone number without a plus and no region is known: set default_region if numbers are in national form, "
-        "or without_plus if they begin with their country code"
+        "or number_format if they begin with their country code"
     )
     AMBIGUOUS = "phone number that two countries can be read from: write it with a plus"
     NOT_VALID_IN_REGION = "phone number is not valid in any region it may be of"

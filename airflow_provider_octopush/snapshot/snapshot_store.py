@@ -15,7 +15,7 @@ HEAD = "head"
 ONE_AT_A_TIME = "Let one run at a time write it (max_active_runs=1), then run this task again"
 
 #: What to do about a list whose snapshot is lost, and about a snapshot that does not open.
-FIRST_RUN = "run once with resend=True: a first run, which sends everything and removes nothing"
+FIRST_RUN = "run once with full_refresh=True: a first run, which sends everything and removes nothing"
 BEGIN_ANEW = f"delete it with its journal, and {FIRST_RUN}"
 RESTORE = f"restore it from a backup, or {BEGIN_ANEW}"
 

@@ -28,6 +28,7 @@ from airflow_provider_octopush.sync.summary import DeletionSummary
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.mapping import RowReader
+    from airflow_provider_octopush.limits import Limit
     from airflow_provider_octopush.snapshot.records import Array
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.rejects import RejectsFile
@@ -141,7 +142,7 @@ class ContactDeletion:
         self.summary.check()
         return self.summary
 
-    def check(self, max_rejected: float) -> None:
+    def check(self, max_rejected: Limit) -> None:
         """
         Check that all numbers are gone.
 
@@ -167,7 +168,7 @@ class ContactDeletion:
         summary = self.summary
         with closing(open_frames()) as frames:
             candidates = self._candidates(frames)
-            if summary.validate_only:
+            if summary.dry_run:
                 summary.numbers = sum(1 for _ in candidates)
                 summary.removed = len(self._outcomes)
                 summary.requests = -(-summary.numbers // DELETE_MAX_NUMBERS)
@@ -213,7 +214,7 @@ class ContactDeletion:
                 self._outcomes.append(_Outcome.UNKNOWN)
                 for number, record, new in zip(numbers, records, is_new, strict=True):
                     if new:
-                        self.summary.numbers += not self.summary.validate_only
+                        self.summary.numbers += not self.summary.dry_run
                         mark = Mark.KNOWN if record is None else mark_of(record)
                         yield candidate_of(number, mark, _Asked(len(self._outcomes) - 1, record))
             for rejection in rejections:
@@ -264,7 +265,7 @@ class ContactDeletion:
             self._snapshot.record_kept(records)
 
     def _forget(self) -> None:
-        if self._snapshot is None or self.summary.validate_only:
+        if self._snapshot is None or self.summary.dry_run:
             return
         self.summary.forgotten = self._snapshot.progress.removed
         if not (self._snapshot.progress.records or self._snapshot.others):

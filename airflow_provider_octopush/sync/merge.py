@@ -60,9 +60,9 @@ def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int
             f"{len(merged)} of {expected} parts have a summary: a part that fails before its rows are through has "
             "none. What became of its rows is not known: look at its task's log, clear the task, then merge again"
         )
-    if len({part.validate_only for part in merged}) > 1:
+    if len({part.dry_run for part in merged}) > 1:
         raise ValueError(
-            "some parts were run with validate_only and others were not: what the first count as skipped was never "
+            "some parts were run with dry_run and others were not: what the first count as skipped was never "
             "sent, so the counts of both cannot be added up"
         )
     if len({type(part) for part in merged}) > 1:
@@ -76,7 +76,7 @@ def _merged(parts: Collection[Summary]) -> Summary:
         list_name=_shared(part.list_name for part in parts),
         tag_name=_shared(part.tag_name for part in parts),
         duration_seconds=max((part.duration_seconds for part in parts), default=0.0),
-        validate_only=any(part.validate_only for part in parts),
+        dry_run=any(part.dry_run for part in parts),
         rejects_path=_shared_path({part.rejects_path for part in parts if part.rejects_path is not None}),
     )
     for name in dict.fromkeys((*_ADDED_UP, *kind.outcomes, *kind.more_counts)):

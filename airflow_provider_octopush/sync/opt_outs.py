@@ -14,7 +14,6 @@ from airflow_provider_octopush.exceptions import OptOutsMissingError, TooManyRej
 from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from airflow_provider_octopush.sync.limits import allowed
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.contacts.opt_out_reader import OptOutReader
@@ -115,7 +114,7 @@ class OptOutsRead:
                 f"with min_opted_out={self.readable}"
             )
 
-    def check_readable(self, max_rejected: float) -> None:
+    def check_readable(self, max_rejected: Limit) -> None:
         """
         Check that no more are unreadable than may be, and that not most of them are blank, as in a wrong column.
 
@@ -126,11 +125,12 @@ class OptOutsRead:
                 f"{self.blank:,} of {self.rows:,} opt-outs have no number: check the column, and that each row has it. "
                 "Nothing was sent, because it is not known which contacts they are"
             )
-        most = allowed(max_rejected, self.rows)
+        most = max_rejected.most(self.rows)
+        share = "" if max_rejected.share is None else f" ({max_rejected})"
         if self.invalid > most:
             raise TooManyRejectedError(
-                f"{self.invalid:,} of {self.rows:,} numbers of people who opted out cannot be read, "
-                f"max_rejected={max_rejected} allows {most:,}: {self._why()}. Nothing was sent, because it is not "
+                f"{self.invalid:,} of {self.rows:,} numbers of people who opted out cannot be read; "
+                f"max_rejected{share} allows {most:,}: {self._why()}. Nothing was sent, because it is not "
                 "known which contacts they are; all other opt-outs are removed all the same"
             )
 

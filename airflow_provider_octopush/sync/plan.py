@@ -94,7 +94,7 @@ class Rules:
     """
 
     chunk_size: int
-    max_rejected: float
+    max_rejected: Limit
     remove_missing: bool = True
     limits: Limits = field(default_factory=Limits)
     min_opted_out: Limit | None = None

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyRejectedError
+from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.outcomes import CONFIRMED, CREATE_OUTCOMES, DELETE_OUTCOMES, SYNC_OUTCOMES, Outcome
-from airflow_provider_octopush.sync.limits import allowed
 
 #: A server may give each refusal a code of its own; XCom must not grow with the table.
 REASONS_MAX = 50
@@ -40,7 +40,7 @@ class Summary:
     :param requests: requests sent to ``contact/create``, repetitions included.
     :param retries: requests that were repetitions of one that failed in passing.
     :param duration_seconds: from the first row asked for to the last answer.
-    :param validate_only: nothing was sent; what would have been counts as skipped.
+    :param dry_run: nothing was sent; what would have been counts as skipped.
     :param rejects_path: URI of the rejected rows, where they were written.
     :param reasons: reason → number of rows, for what is invalid or refused.
     """
@@ -50,7 +50,7 @@ class Summary:
     more_counts: ClassVar[tuple[str, ...]] = ()
     #: What is a metric beside the outcomes.
     more_metrics: ClassVar[tuple[str, ...]] = ()
-    _what_validate_only_means: ClassVar[str] = "nothing was sent; what would have been counts as skipped"
+    _what_dry_run_means: ClassVar[str] = "nothing was sent; what would have been counts as skipped"
 
     list_name: str | None = None
     tag_name: str | None = None
@@ -67,7 +67,7 @@ class Summary:
     requests: int = 0
     retries: int = 0
     duration_seconds: float = 0.0
-    validate_only: bool = False
+    dry_run: bool = False
     rejects_path: str | None = None
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -95,7 +95,7 @@ class Summary:
         known = reason in self.reasons or len(self.reasons) < REASONS_MAX
         self.reasons[reason if known else OTHER_REASONS] += number
 
-    def check_rejected(self, max_rejected: float, *, removes_blacklisted: bool = False) -> None:
+    def check_rejected(self, max_rejected: Limit | int | str, *, removes_blacklisted: bool = False) -> None:
         """
         Check that no more rows were rejected than may be: invalid, refused, unconfirmed, or other.
 
@@ -103,15 +103,17 @@ class Summary:
         for them as long as they are at most a tenth of those that the answers are about, or in a small run at most
         five of them and half. Where more are missing, none is taken for blacklisted.
 
-        :param max_rejected: rows (an int), or a share of the rows read (a float from 0 to 1).
+        :param max_rejected: a number of rows, or a share of the rows read, such as ``"5%"``.
         :param removes_blacklisted: whether Octopush was asked to remove blacklisted numbers.
+        :raises LimitError: when it is neither.
         :raises TooManyRejectedError: when there are more; it counts the reasons.
         """
+        limit = Limit.of("max_rejected", max_rejected) or Limit(number=0)
         unconfirmed = self.unconfirmed
         if removes_blacklisted and unconfirmed <= self._most_blacklisted():
             unconfirmed = 0
         rejected = self.invalid + self.refused + self.other + unconfirmed
-        if rejected <= allowed(max_rejected, self.read):
+        if rejected <= limit.most(self.read):
             return
         reasons = [f"{number:,} × {reason}" for reason, number in self.reasons.most_common()]
         if self.other:
@@ -124,9 +126,11 @@ class Summary:
             where = f". The rejected rows are in {self.rejects_path}"
         elif self.refused or self.other:
             where = f". {SET_REJECTS_PATH}"
+        allows = f"max_rejected{'' if limit.share is None else f' ({limit})'} allows {limit.most(self.read):,}"
+        share = -(-rejected * 100 // self.read)
         raise TooManyRejectedError(
-            f"{rejected:,} of {self.read:,} rows were rejected, max_rejected={max_rejected} allows "
-            f"{allowed(max_rejected, self.read):,}: {'; '.join(reasons)}{where}"
+            f"{rejected:,} of {self.read:,} rows were rejected; {allows}: {'; '.join(reasons)}{where}. If that many "
+            f'may be rejected, write max_rejected={rejected}, or a share, such as "{share}%"'
         )
 
     def _most_blacklisted(self) -> float:
@@ -176,7 +180,7 @@ class Summary:
     def table(self) -> str:  # pragma: no mutate block
         """Return the counts as a table of a few lines, for a person who reads the log."""
         rows: list[tuple[str, str]] = [
-            *([("validate_only", self._what_validate_only_means)] if self.validate_only else []),
+            *([("dry_run", self._what_dry_run_means)] if self.dry_run else []),
             ("list", self.list_name or "(none)"),
             ("tag", self.tag_name or "(none)"),
             ("read", f"{self.read:,}"),
@@ -206,7 +210,7 @@ class ListSummary(Summary):
     ``snapshot_before`` plus the contacts that were newly recorded, minus ``removed``.
 
     The parameters of :class:`Summary` mean the same here; ``requests`` and ``retries`` count those to
-    ``contact/delete`` as well, and with ``validate_only`` everything is counted as it would be.
+    ``contact/delete`` as well, and with ``dry_run`` everything is counted as it would be.
 
     :param unchanged: on the list already, exactly so; nothing was sent.
     :param opted_out: rows of people who have opted out; nothing was sent.
@@ -241,7 +245,7 @@ class ListSummary(Summary):
     )
     more_metrics: ClassVar[tuple[str, ...]] = ("removed", "kept")
 
-    _what_validate_only_means: ClassVar[str] = "nothing was sent or removed; everything counts as it would be"
+    _what_dry_run_means: ClassVar[str] = "nothing was sent or removed; everything counts as it would be"
 
     unchanged: int = 0
     opted_out: int = 0
@@ -294,7 +298,7 @@ class DeletionSummary(Summary):
 
     outcomes: ClassVar[tuple[str, ...]] = DELETE_OUTCOMES
     more_counts: ClassVar[tuple[str, ...]] = ("numbers", "forgotten")
-    _what_validate_only_means: ClassVar[str] = "nothing was removed; everything counts as it would be"
+    _what_dry_run_means: ClassVar[str] = "nothing was removed; everything counts as it would be"
 
     removed: int = 0
     absent: int = 0

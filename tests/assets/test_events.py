@@ -22,7 +22,7 @@ ROWS = [
     {"phone_number": "+33612345679"},
     {"phone_number": "n/a"},
 ]
-EVENT = {"read": 3, "added": 2, "invalid": 1, "requests": 1, "list_name": "Customers", "validate_only": False}
+EVENT = {"read": 3, "added": 2, "invalid": 1, "requests": 1, "list_name": "Customers", "dry_run": False}
 
 
 def events(dag: DAG) -> list[tuple[str, dict[str, Any]]]:
@@ -70,7 +70,7 @@ def test_an_alias_stands_for_the_list_that_is_known_when_the_task_runs(dag: DAG)
         list_name=["Customers", "Clients fidèles"]
     )
     sync(task_id="nowhere", list_name=None, outlets=[alias])
-    sync(task_id="looks", validate_only=True, list_name="Looked at", outlets=[alias])
+    sync(task_id="looks", dry_run=True, list_name="Looked at", outlets=[alias])
     assert run_dag(dag).state == "success"
     found = dict(events(dag))
     assert found.keys() == {

@@ -125,7 +125,7 @@ def test_key_ranges_count_what_one_task_would_count(octopush: Simulator, warehou
             sql="SELECT * FROM customers ORDER BY id",
             sql_conn_id="warehouse",
             columns={"phone_number": "mobile", "region": "country"},
-            max_rejected=1.0,
+            max_rejected="100%",
         )
     in_one_task = run_dag(dag).results["sync"]
     octopush.reset(Behaviour())

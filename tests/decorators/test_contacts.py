@@ -41,7 +41,7 @@ def all_that_airflow_kept(run: Run) -> str:
 
 def execute(function: Any, **kwargs: Any) -> dict[str, Any]:
     """Run a decorated function without a Dag."""
-    operator = ContactsDecoratedOperator(task_id="sync", python_callable=function, **{"max_rejected": 1.0, **kwargs})
+    operator = ContactsDecoratedOperator(task_id="sync", python_callable=function, **{"max_rejected": "100%", **kwargs})
     context: Any = {"ti": TaskInstance()}
     summary: dict[str, Any] = operator.execute(context)
     return summary
@@ -117,7 +117,7 @@ class TestRowsOfTheFunction:
 
             tracemalloc.start()
             try:
-                check(execute(customers, validate_only=True), read=rows)
+                check(execute(customers, dry_run=True), read=rows)
                 return tracemalloc.get_traced_memory()[1]
             finally:
                 tracemalloc.stop()
@@ -203,12 +203,12 @@ class TestTaskFlow:
             columns={"phone_number": "{{ params.mobile }}", "region": "country"},
             default_region="FR",
             phone_check="mobile",
-            without_plus="national",
+            number_format="national",
             auto_remove_blacklisted_numbers=False,
             do_not_overwrite=True,
             chunk_size=1,
             concurrency=2,
-            max_rejected=0.5,
+            max_rejected="50%",
             on_empty="fail",
             octopush_conn_id="octopush_{{ 'default' }}",
             params={"list": "Winners", "mobile": "tel"},
@@ -304,8 +304,9 @@ class TestTaskFlow:
         assert dag.dag_id
 
     def test_multiple_outputs_is_refused(self) -> None:
+        options: dict[str, Any] = {"multiple_outputs": True}
         with pytest.raises(TypeError, match="takes no multiple_outputs"):
-            octopush_contacts_task(lambda: ROWS, multiple_outputs=True)
+            octopush_contacts_task(lambda: ROWS, **options)
 
     def test_wrong_parameters_fail_when_the_dag_is_parsed(self, dag: DAG) -> None:
         @task.octopush_contacts(chunk_size=0)
@@ -332,7 +333,7 @@ class TestRetries:
     def test_a_retry_calls_the_function_again_and_sends_all_of_its_rows(
         self, dag: DAG, simulator: Simulator, connect: SetConnection
     ) -> None:
-        connect(retries=0)
+        connect(request_retries=0)
         simulator.reset(Behaviour())
         calls: list[int] = []
 

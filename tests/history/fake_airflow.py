@@ -99,7 +99,7 @@ def summary(**counts: Any) -> dict[str, Any]:
     names = ("added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid", "duplicates")
     values = {
         "list_name": "Customers", "tag_name": None, "chunks": 1, "requests": 1, "retries": 0, "duration_seconds": 1.5,
-        "validate_only": False, "rejects_path": None, "reasons": {}, **dict.fromkeys(names, 0), **counts,
+        "dry_run": False, "rejects_path": None, "reasons": {}, **dict.fromkeys(names, 0), **counts,
     }  # fmt: skip
     return {"read": sum(values.get(name, 0) for name in (*names, "unchanged", "opted_out", "unsent")), **values}
 

@@ -142,7 +142,7 @@ HELD: dict[str, Any] = {
 }  # fmt: skip
 PLAN: dict[str, Any] = {
     "list_name": "Customers", "added": 400, "unchanged": 120, "removed": 90, "exceeded": [MISSING, NEW],
-    "validate_only": True, "snapshot_before": 210, "snapshot_after": 520,
+    "dry_run": True, "snapshot_before": 210, "snapshot_after": 520,
 }  # fmt: skip
 
 
@@ -313,7 +313,7 @@ def test_a_task_that_removes_shows_what_it_removed(page: Page) -> None:
 
 
 def test_the_size_of_the_list_leaves_out_what_was_only_a_plan(page: Page) -> None:
-    plan = {**summary(**NIGHTS[0]), "validate_only": True, "snapshot_after": 7}
+    plan = {**summary(**NIGHTS[0]), "dry_run": True, "snapshot_after": 7}
     with opened(page, of_sync(plan, summary(**NIGHTS[1]))) as shown:
         expect(shown.get_by_text("dry run, nothing was sent")).to_be_visible()
         expect(shown.locator("svg circle")).to_have_count(1)
@@ -424,7 +424,7 @@ def test_what_comes_from_a_run_is_text_and_never_markup(page: Page) -> None:
         Run(
             [Instance(summary(added=2, invalid=1, kept=1, kept_reason=hostile, list_name=hostile, tag_name=hostile,
                               rejects_path=hostile, changes_path=hostile, exceeded=[f"{hostile}!", hostile],
-                              validate_only=number % 2 == 1, reasons={hostile: 1}), hostile)],
+                              dry_run=number % 2 == 1, reasons={hostile: 1}), hostile)],
             f"{without_slashes(hostile)}{number}",
             START,
         )

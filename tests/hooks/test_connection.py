@@ -23,7 +23,7 @@ def settings(extra: Any = None, **fields: Any) -> Settings:
 
 
 def test_a_login_and_a_key_are_enough() -> None:
-    assert settings() == Settings(API, "me@example.com", "s3cret-key", timeout=30.0, retries=5)
+    assert settings() == Settings(API, "me@example.com", "s3cret-key", timeout=30.0, request_retries=5)
 
 
 @pytest.mark.parametrize(
@@ -81,16 +81,23 @@ def test_a_wrong_host_is_named_without_being_quoted(host: str | None, port: int 
     ("extra", "timeout", "retries"),
     [
         ({}, 30.0, 5),
-        ({"timeout": None, "retries": None}, 30.0, 5),
-        ({"timeout": "", "retries": " "}, 30.0, 5),
-        ({"timeout": "2.5", "retries": "0"}, 2.5, 0),
-        ({"timeout": 60, "retries": 3.0}, 60.0, 3),
+        ({"timeout": None, "request_retries": None}, 30.0, 5),
+        ({"timeout": "", "request_retries": " "}, 30.0, 5),
+        ({"timeout": "2.5", "request_retries": "0"}, 2.5, 0),
+        ({"timeout": 60, "request_retries": 3.0}, 60.0, 3),
         ({"headers": {"X": "y"}, "verify": False}, 30.0, 5),
     ],
 )
 def test_extras_are_read_through_a_list_of_two(extra: dict[str, Any], timeout: float, retries: int) -> None:
     read = settings(extra=json.dumps(extra))
-    assert (read.timeout, read.retries) == (timeout, retries)
+    assert (read.timeout, read.request_retries) == (timeout, retries)
+
+
+def test_an_extra_of_an_old_name_is_refused_with_the_new_one() -> None:
+    with pytest.raises(OctopushConnectionConfigError, match="retries has a new name: write request_retries"):
+        settings(extra=json.dumps({"retries": 3}))
+    # As the connection form stores a field that is left empty.
+    assert settings(extra=json.dumps({"retries": None})).request_retries == 5
 
 
 @pytest.mark.parametrize(
@@ -109,10 +116,10 @@ def test_extras_are_read_through_a_list_of_two(extra: dict[str, Any], timeout: f
         ("timeout", "inf"),
         ("timeout", True),
         ("timeout", [30]),
-        ("retries", -1),
-        ("retries", "2.5"),
-        ("retries", "many"),
-        ("retries", False),
+        ("request_retries", -1),
+        ("request_retries", "2.5"),
+        ("request_retries", "many"),
+        ("request_retries", False),
     ],
 )
 def test_a_wrong_extra_is_an_error_that_names_field_and_connection(field: str, value: Any) -> None:
@@ -197,7 +204,7 @@ def test_whatever_a_backend_has_made_of_it_the_error_is_ours_and_quotes_nothing(
     ),
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
-        lambda values: st.lists(values) | st.dictionaries(st.sampled_from(["timeout", "retries"]), values),
+        lambda values: st.lists(values) | st.dictionaries(st.sampled_from(["timeout", "request_retries"]), values),
     ),
 )
 @hypothesis_settings(deadline=None)
@@ -207,5 +214,5 @@ def test_any_connection_is_read_or_refused(fields: dict[str, Any], extra: Any) -
     except OctopushConnectionConfigError:
         return
     assert 0 < read.timeout <= 3600
-    assert read.retries >= 0
+    assert read.request_retries >= 0
     assert read.base_url.startswith(("http://", "https://"))

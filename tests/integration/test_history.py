@@ -69,7 +69,7 @@ def customers(dag_run):
 
 
 CUSTOMERS = {
-    "list_name": "Customers", "snapshot_path": "{{ var.value.snapshots }}/customers", "max_rejected": 0.2,
+    "list_name": "Customers", "snapshot_path": "{{ var.value.snapshots }}/customers", "max_rejected": "20%",
 }
 
 with DAG("customers", schedule=None, start_date=START, max_active_runs=1):
@@ -82,7 +82,7 @@ with DAG("customers", schedule=None, start_date=START, max_active_runs=1):
 
 with DAG("preview", schedule=None, start_date=START):
 
-    @task.octopush_list(**CUSTOMERS, validate_only=True)
+    @task.octopush_list(**CUSTOMERS, dry_run=True)
     def plan(*, dag_run):
         return customers(dag_run)
 
@@ -95,7 +95,7 @@ with DAG("newsletter", schedule=None, start_date=START, max_active_runs=1):
         snapshot_path="{{ var.value.snapshots }}/newsletter",
         opted_out=[{"phone_number": f"+336456{number * 37:05}"} for number in range(30)],
         default_region="FR",
-        max_rejected=0.2,
+        max_rejected="20%",
     )
     def subscribers(*, dag_run):
         night, first, last = (dag_run.conf[name] for name in ("night", "from", "to"))

@@ -30,7 +30,7 @@ NAMES = {name for person in PEOPLE for name in person[1:] if isinstance(name, st
 SECRETS = re.compile(
     "|".join([r"6[\s.-]?98[\s.-]?76[\s.-]?(?:54|10[0-3]\d)", *NAMES, re.escape(LOGIN), re.escape(KEY), "wrong-key"])
 )
-SUCCEED = {"succeeds", "unknown_status", "a_name_as_status", "validate_only", "function_yields", "function_returns"}
+SUCCEED = {"succeeds", "unknown_status", "a_name_as_status", "dry_run", "function_yields", "function_returns"}
 
 
 def test_no_path_of_a_run_leaves_personal_data_behind(simulator: Simulator, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_no_path_of_a_run_leaves_personal_data_behind(simulator: Simulator, tmp_
         "host": simulator.url,
         "login": LOGIN,
         "password": KEY,
-        "extra": {"retries": 1},
+        "extra": {"request_retries": 1},
     }
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},

@@ -29,7 +29,7 @@ def main() -> None:
         }
         CreateContactsOperator(task_id="query", max_rejected=1, **of_query)
         CreateContactsOperator(task_id="too_many_rejected", **of_query)
-        CreateContactsOperator(task_id="validated", validate_only=True, max_rejected=1, **of_query)
+        CreateContactsOperator(task_id="validated", dry_run=True, max_rejected=1, **of_query)
 
         @task.octopush_contacts(list_name="Winners", max_rejected=1, inlets=[create_asset(list_name="Prospects")])
         def function() -> Iterator[list[dict[str, Any]]]:

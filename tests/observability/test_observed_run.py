@@ -143,7 +143,7 @@ class TestOpenLineage:
         event = observed.event("validated")
         assert event["outputs"] == []
         assert len(event["inputs"]) == 1
-        assert event["run"]["facets"]["octopush_contacts"]["validate_only"] is True
+        assert event["run"]["facets"]["octopush_contacts"]["dry_run"] is True
 
     def test_a_function_s_input_is_what_its_hooks_report_and_the_inlets(self, observed: Observed) -> None:
         event = observed.event("function")

@@ -79,7 +79,7 @@ def sync(policy: Any, **kwargs: Any) -> None:
 
 
 def test_a_used_up_rate_is_given_time(failed: Any, policy: Any, simulator: Simulator, connect: SetConnection) -> None:
-    connect(retries=0)
+    connect(request_retries=0)
     simulator.fail_next(Fault.rate_limited())
     sync(policy)
     ti = failed()
@@ -90,7 +90,7 @@ def test_a_used_up_rate_is_given_time(failed: Any, policy: Any, simulator: Simul
 def test_a_server_that_fails_is_tried_again_as_the_task_says(
     failed: Any, policy: Any, simulator: Simulator, connect: SetConnection
 ) -> None:
-    connect(retries=0)
+    connect(request_retries=0)
     simulator.fail_next(Fault.server_error())
     sync(policy)
     ti = failed()

@@ -12,5 +12,5 @@ from tests.operators.nights import SECRET, Nights
 @pytest.fixture
 def nights(simulator: Simulator, connect: SetConnection, tmp_path: Path) -> Nights:
     """Nights of a list, whose snapshot is in a folder of its own."""
-    connect(timeout=5, retries=1, snapshot_secret=SECRET)
+    connect(timeout=5, request_retries=1, snapshot_secret=SECRET)
     return Nights(simulator, tmp_path)

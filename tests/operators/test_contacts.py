@@ -32,7 +32,7 @@ COUNTS = {"read": 4, "added": 2, "invalid": 1, "duplicates": 1}
 
 def execute(**kwargs: Any) -> dict[str, Any]:
     context: Any = {"ti": TaskInstance()}
-    return CreateContactsOperator(task_id="sync", **{"max_rejected": 1.0, **kwargs}).execute(context)
+    return CreateContactsOperator(task_id="sync", **{"max_rejected": "100%", **kwargs}).execute(context)
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ class TestParameters:
 def test_who_wants_no_xcom_gets_none() -> None:
     ti = TaskInstance()
     context: Any = {"ti": ti}
-    CreateContactsOperator(task_id="sync", data=ROWS, max_rejected=1.0, do_xcom_push=False).execute(context)
+    CreateContactsOperator(task_id="sync", data=ROWS, max_rejected="100%", do_xcom_push=False).execute(context)
     assert ti.pushed == {}
 
 

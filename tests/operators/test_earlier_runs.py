@@ -55,12 +55,12 @@ class TestALostFolder:
         assert (lost.state, lost.results) == ("failed", {})
         log = said()
         assert "a lost folder is no new beginning: this task has brought 'Customers' in step before" in log
-        assert "run once with resend=True" in log
+        assert "run once with full_refresh=True" in log
         assert nights.simulator.requests_total == before
         assert not list(nights.snapshot_path.parent.rglob("*-*")), "the sign of the run is left"
         again = begin(name, 3, snapshot_path=path)
         assert again.state == "failed", "that a run has failed says no more than before"
-        check(begin(name, 4, snapshot_path=path, resend="True").results["sync"], updated=2, first_run=True)
+        check(begin(name, 4, snapshot_path=path, full_refresh="True").results["sync"], updated=2, first_run=True)
         check(begin(name, 5, snapshot_path=path).results["sync"], unchanged=2, first_run=False)
 
     def test_is_another_path_each_night(self, nights: Nights, name: str) -> None:
@@ -71,11 +71,11 @@ class TestALostFolder:
         self, nights: Nights, name: str, said: Callable[[], str]
     ) -> None:
         path = str(nights.snapshot_path)
-        begin(name, 1, snapshot_path=path, validate_only=True)
+        begin(name, 1, snapshot_path=path, dry_run=True)
         check(begin(name, 2, snapshot_path=path).results["sync"], added=2, first_run=True)
         lose(nights)
         assert "a run would fail" not in said()
-        plan = begin(name, 3, snapshot_path=path, validate_only=True)
+        plan = begin(name, 3, snapshot_path=path, dry_run=True)
         check(plan.results["sync"], added=2, first_run=True)
         assert "a run would fail: a lost folder is no new beginning" in said()
 
@@ -142,10 +142,10 @@ SYNCED = ListSummary(list_name=LIST, read=2, unchanged=2).as_xcom()
         ([None, SYNCED], [], True),
         ([SYNCED], [SYNCED], False),
         ([SYNCED], [None], True),
-        ([{**SYNCED, "validate_only": True}], [], False),
+        ([{**SYNCED, "dry_run": True}], [], False),
         ([{**SYNCED, "read": 0}], [], False),
         ([{**SYNCED, "list_name": "Other"}], [], False),
-        ([{name: SYNCED[name] for name in ("list_name", "validate_only", "read", "snapshot_after")}], [], True),
+        ([{name: SYNCED[name] for name in ("list_name", "dry_run", "read", "snapshot_after")}], [], True),
         ([Summary(list_name=LIST, read=2, added=2).as_xcom()], [], False),
         (["text", 5, {"read": "2"}, {**SYNCED, "read": "2"}], [], False),
         (RuntimeError("the API server does not answer"), [], False),

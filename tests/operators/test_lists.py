@@ -48,9 +48,10 @@ def test_who_opted_out_is_never_sent_and_leaves(nights: Nights) -> None:
     assert all(number(9) not in request.contacts for request in nights.simulator.requests)
 
 
-def test_opt_outs_are_removed_even_where_leavers_are_kept(nights: Nights) -> None:
+def test_opt_outs_are_removed_even_where_missing_contacts_stay(nights: Nights) -> None:
     nights.run(people(1, 2, 3))
-    check(nights.run(people(1), opted_out=[{"n": number(2)}], leavers="keep"), removed=1, kept=0, snapshot_after=2)
+    summary = nights.run(people(1), opted_out=[{"n": number(2)}], remove_missing=False)
+    check(summary, removed=1, kept=0, snapshot_after=2)
     assert nights.on_list == {number(1), number(3)}
 
 
@@ -64,7 +65,7 @@ def test_nobody_is_removed_whom_this_task_did_not_put_there(nights: Nights) -> N
 
 
 @pytest.mark.parametrize(
-    ("max_removed", "leavers", "holds"),
+    ("max_removed", "missing", "holds"),
     [
         (None, 10, False),
         (None, 11, True),
@@ -78,17 +79,17 @@ def test_nobody_is_removed_whom_this_task_did_not_put_there(nights: Nights) -> N
         ("None", 11, True),
     ],
 )
-def test_the_brake(nights: Nights, max_removed: Any, leavers: int, *, holds: bool) -> None:
+def test_the_brake(nights: Nights, max_removed: Any, missing: int, *, holds: bool) -> None:
     nights.run(people(*range(40)))
-    rest = people(*range(leavers, 40), name="Ana")
+    rest = people(*range(missing, 40), name="Ana")
     if not holds:
-        check(nights.run(rest, max_removed=max_removed), removed=leavers, updated=40 - leavers, kept=0)
+        check(nights.run(rest, max_removed=max_removed), removed=missing, updated=40 - missing, kept=0)
         return
-    with pytest.raises(AirflowFailException, match=rf"{leavers} of 40 contacts.*max_removed={leavers}"):
+    with pytest.raises(AirflowFailException, match=rf"{missing} of 40 contacts.*max_removed={missing}"):
         nights.run(rest, max_removed=max_removed)
-    check(nights.pushed, removed=0, kept=leavers, unsent=40 - leavers, updated=0, snapshot_after=40)
+    check(nights.pushed, removed=0, kept=missing, unsent=40 - missing, updated=0, snapshot_after=40)
     assert len(nights.on_list) == 40
-    check(nights.run(rest, max_removed=leavers), removed=leavers, updated=40 - leavers)
+    check(nights.run(rest, max_removed=missing), removed=missing, updated=40 - missing)
 
 
 def test_a_wrong_join_of_the_opt_outs_does_not_empty_the_list(nights: Nights) -> None:
@@ -96,7 +97,7 @@ def test_a_wrong_join_of_the_opt_outs_does_not_empty_the_list(nights: Nights) ->
     with pytest.raises(AirflowFailException, match="have opted out"):
         nights.run(people(*range(40)), opted_out=people(*range(40)))
     assert len(nights.on_list) == 40
-    summary = nights.run(people(*range(40)), opted_out=people(*range(40)), max_opted_out="100%", max_rejected=1.0)
+    summary = nights.run(people(*range(40)), opted_out=people(*range(40)), max_opted_out="100%", max_rejected="100%")
     check(summary, opted_out=40, removed=40, removed_opted_out=40)
 
 
@@ -180,7 +181,7 @@ def test_opt_outs_that_cannot_be_read_are_judged_on_their_own(nights: Nights, tm
 def test_opt_outs_of_which_none_can_be_read_stop_everything(nights: Nights) -> None:
     nights.run(people(1, 2))
     with pytest.raises(AirflowFailException, match="none of 2 numbers of people who opted out can be read"):
-        nights.run(people(1, 3), opted_out=[{"n": "secret"}, {"n": ""}, {"n": "x"}], max_rejected=1.0)
+        nights.run(people(1, 3), opted_out=[{"n": "secret"}, {"n": ""}, {"n": "x"}], max_rejected="100%")
     assert nights.on_list == {number(1), number(2)}
 
 
@@ -206,19 +207,19 @@ def test_another_tag_is_another_payload_another_chunk_size_is_not(nights: Nights
     check(nights.run(people(1, 2), columns={"last_name": "first_name", "first_name": "first_name"}), updated=2)
 
 
-def test_resend_sends_everything_again(nights: Nights) -> None:
+def test_a_full_refresh_sends_everything_again(nights: Nights) -> None:
     nights.run(people(1, 2))
-    check(nights.run(people(1, 2), resend="True"), updated=2, unchanged=0)
-    check(nights.run(people(1, 2), resend="False"), unchanged=2)
-    with pytest.raises(ValueError, match="resend"):
-        nights.run(people(1, 2), resend="maybe")
+    check(nights.run(people(1, 2), full_refresh="True"), updated=2, unchanged=0)
+    check(nights.run(people(1, 2), full_refresh="False"), unchanged=2)
+    with pytest.raises(ValueError, match="full_refresh is 'maybe': write True or False"):
+        nights.run(people(1, 2), full_refresh="maybe")
 
 
 def test_what_is_not_confirmed_comes_again(nights: Nights) -> None:
     nights.simulator.behaviour = Behaviour(
         unmentioned=frozenset({number(1)}), statuses={number(2): "queued"}, refused=frozenset({number(3)})
     )
-    summary = nights.run(people(1, 2, 3, 4), max_rejected=1.0)
+    summary = nights.run(people(1, 2, 3, 4), max_rejected="100%")
     check(summary, unconfirmed=1, other=1, refused=1, added=1, snapshot_after=3)
     nights.simulator.behaviour = Behaviour()
     check(nights.run(people(1, 2, 3, 4)), unchanged=1, updated=2, added=1, snapshot_after=4)
@@ -258,7 +259,7 @@ def test_a_share_is_taken_as_it_is_written(nights: Nights, share: int, of: int) 
     removed = share * of // 100
     check(nights.run(people(*range(removed, of)), max_removed=f"{share}%"), removed=removed, kept=0)
     bad: Rows = [{"phone_number": None}] * removed
-    summary = nights.run([*people(*range(of - len(bad))), *bad], max_rejected=share / 100, leavers="keep")
+    summary = nights.run([*people(*range(of - len(bad))), *bad], max_rejected=f"{share}%", remove_missing=False)
     check(summary, invalid=len(bad))
 
 
@@ -273,7 +274,7 @@ def test_another_column_for_the_number_removes_nobody_for_one_night(nights: Nigh
 
 def test_a_plan_of_no_rows_removes_nobody(nights: Nights) -> None:
     nights.run(people(1, 2))
-    summary = nights.run([], validate_only=True, on_empty="succeed")
+    summary = nights.run([], dry_run=True, on_empty="succeed")
     check(summary, removed=0, kept=2)
     assert "empties no list" in summary["kept_reason"]
 
@@ -350,7 +351,7 @@ def test_a_plan_counts_and_does_nothing(nights: Nights) -> None:
     content, total = nights.snapshot_path.read_bytes(), nights.simulator.requests_total
     rows = [*people(*range(20)), *people(*range(20, 25), name="Ana"), *people(41, 42)]
     options: dict[str, Any] = {"opted_out": people(0), "chunk_size": 3}
-    plan = nights.run(rows, validate_only=True, **options)
+    plan = nights.run(rows, dry_run=True, **options)
     check(plan, added=2, updated=5, unchanged=19, opted_out=1, removed=16, removed_opted_out=1, requests=5, kept=0)
     check(plan, snapshot_before=40, snapshot_after=26)
     assert nights.snapshot_path.read_bytes() == content
@@ -519,13 +520,13 @@ def test_the_decorator(nights: Nights, dag: DAG) -> None:
     check(run_dag(dag).results["customers"], added=2, first_run=True)
     check(run_dag(dag).results["customers"], unchanged=2)
     with pytest.raises(TypeError, match="takes no sql"):
-        decorated(list_name=LIST, snapshot_path="x", sql="SELECT 1")(list)()
+        decorated(list_name=LIST, snapshot_path="/x", sql="SELECT 1")(list)()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"leavers": "drop"}, "leavers"),
+        ({"remove_missing": "keep"}, "remove_missing is 'keep': write True or False"),
         ({"opted_out": [], "opted_out_sql": "SELECT 1"}, "one place"),
         ({"opted_out_sql": "SELECT 1"}, "opted_out_conn_id"),
         ({"chunk_size": 0}, "chunk_size"),
@@ -533,7 +534,7 @@ def test_the_decorator(nights: Nights, dag: DAG) -> None:
 )
 def test_contradictions_show_when_the_dag_is_parsed(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        SyncListOperator(task_id="x", data=[], list_name=LIST, snapshot_path="x", **options)
+        SyncListOperator(task_id="x", data=[], list_name=LIST, snapshot_path="/x", **options)
 
 
 def test_the_log_says_what_became_of_the_list() -> None:
@@ -618,9 +619,9 @@ class TestDeleting:
             self.run(people(1), from_account=True, snapshot_path=str(nights.snapshot_path))
         assert nights.on_list == {number(1)}
 
-    def test_with_validate_only_nothing_is_removed(self, nights: Nights) -> None:
+    def test_with_dry_run_nothing_is_removed(self, nights: Nights) -> None:
         nights.run(people(1))
-        check(self.run(people(1, 2), list_name=LIST, validate_only=True), removed=2, requests=1)
+        check(self.run(people(1, 2), list_name=LIST, dry_run=True), removed=2, requests=1)
         assert nights.on_list == {number(1)}
 
     def test_who_is_refused_is_kept_and_the_task_fails(self, nights: Nights) -> None:

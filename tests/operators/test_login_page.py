@@ -20,12 +20,12 @@ PAGE = Fault.login_page()
 
 @pytest.fixture(autouse=True)
 def _connected(connect: SetConnection) -> None:
-    connect(timeout=5, retries=0, snapshot_secret="a secret of more than 32 characters")
+    connect(timeout=5, request_retries=0, snapshot_secret="a secret of more than 32 characters")
 
 
 def keep_in_step(rows: Any, night: int, path: Path) -> dict[str, Any]:
     operator = SyncListOperator(
-        task_id="sync", data=rows, list_name="L", snapshot_path=str(path), max_removed="100%", leavers="remove"
+        task_id="sync", data=rows, list_name="L", snapshot_path=str(path), max_removed="100%", remove_missing=True
     )
     context: Any = {"ti": TaskInstance(), "run_id": f"night {night}"}
     return operator.execute(context)

@@ -41,7 +41,7 @@ class TestARowIsAboutItsNumber:
         rows = [{"phone_number": number(n), "tier": "gold"} for n in range(40)]
         nights.run(rows, columns=columns)
         spoilt = [{**row, "tier": bad} if n % 4 == 0 else row for n, row in enumerate(rows)]
-        summary = nights.run(spoilt, columns=columns, max_rejected=1.0, max_removed="100%")
+        summary = nights.run(spoilt, columns=columns, max_rejected="100%", max_removed="100%")
         check(summary, invalid=10, removed=0, unchanged=30, kept=0)
         assert len(nights.on_list) == 40
 
@@ -63,8 +63,8 @@ class TestARowIsAboutItsNumber:
         rows = [{"n": number(n), "r": None} for n in range(5)]
         nights.run([first, *rows], columns=columns)
         # A night that reads numbers otherwise removes nobody: the one after it is looked at.
-        nights.run([first, *rows], columns=columns, max_rejected=1.0, **options)
-        summary = nights.run([row, *rows], columns=columns, max_rejected=1.0, max_removed="100%", **options)
+        nights.run([first, *rows], columns=columns, max_rejected="100%", **options)
+        summary = nights.run([row, *rows], columns=columns, max_rejected="100%", max_removed="100%", **options)
         check(summary, removed=0)
         assert len(nights.on_list) == 6
 
@@ -137,7 +137,7 @@ class TestHowManyMayBeAdded:
 
     def test_what_is_sent_again_adds_nobody(self, nights: Nights) -> None:
         nights.run(people(*range(300)))
-        check(nights.run(people(*range(300)), resend=True, max_added=0), updated=300)
+        check(nights.run(people(*range(300)), full_refresh=True, max_added=0), updated=300)
         nights.simulator.behaviour = Behaviour(unmentioned=frozenset([number(1)]))
         with pytest.raises(AirflowFailException, match="not in Octopush's answer"):
             nights.run(people(*range(300), name="Ana"), max_added=0)
@@ -204,7 +204,7 @@ class TestNobodyIsLostTrackOf:
     @pytest.mark.parametrize("invalid", [1, 4])
     def test_a_plan_is_green_and_lists_that_too_many_rows_are_invalid(self, nights: Nights, invalid: int) -> None:
         nights.run(people(1, 2))
-        plan = nights.run([*people(1, 2, 3), *[{"phone_number": "x"}] * invalid], validate_only=True)
+        plan = nights.run([*people(1, 2, 3), *[{"phone_number": "x"}] * invalid], dry_run=True)
         check(plan, invalid=invalid, added=1, unchanged=2)
         assert [f"{invalid} of {invalid + 3} rows were rejected" in one for one in plan["exceeded"]] == [True]
 
@@ -565,7 +565,7 @@ class TestWhoseSnapshotItIs:
                 SyncListOperator.partial(task_id="one", **options).expand(data=[[{}]])
             else:
                 SyncListOperator(task_id="one", data=[], **options)
-            SyncListOperator(task_id="plan", data=[], validate_only=True, **options)
+            SyncListOperator(task_id="plan", data=[], dry_run=True, **options)
             SyncListOperator(task_id="other_list", data=[], list_name="B", snapshot_path="b")
             SyncListOperator(task_id="other_account", data=[], octopush_conn_id="x", **options)
             with pytest.raises(ValueError, match="the tasks one and two both keep the list 'Customers' in step"):
@@ -623,7 +623,7 @@ class TestAfterTheLastStepsFailed:
             with pytest.raises(OSError, match="the store is down"):
                 nights.run(people(*range(10, 100)), max_removed=10)
         assert len(nights.on_list) == 90
-        connect(timeout=5, retries=1, snapshot_secret=secrets)
+        connect(timeout=5, request_retries=1, snapshot_secret=secrets)
         with pytest.raises(AirflowFailException, match=r"11 of 100 contacts.*allows 10"):
             nights.run(people(*range(11, 100)), night=nights.night, max_removed=10)
         summary = nights.run(people(*range(10, 100)), night=nights.night, max_removed=10)
@@ -652,7 +652,7 @@ def test_a_new_secret_makes_nobody_doubtful(nights: Nights, connect: SetConnecti
     nights.simulator.behaviour = Behaviour(undeletable=frozenset([number(2)]), refusal_status=404)
     new = "n" * 40
     for secrets in (SECRET, f"{new},{SECRET}", new, new):
-        connect(timeout=5, retries=1, snapshot_secret=secrets)
+        connect(timeout=5, request_retries=1, snapshot_secret=secrets)
         with pytest.raises(AirflowFailException, match="refused to remove 1"):
             nights.run(people(1, 3))
         check(nights.pushed, kept=1, unsettled=0)

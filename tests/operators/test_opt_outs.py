@@ -47,8 +47,8 @@ def test_nobody_is_sent_whose_text_is_among_the_opt_outs(nights: Nights, seed: i
         "columns": columns,
         "default_region": rng.sample(regions, rng.randrange(len(regions) + 1)) or None,
         "phone_check": rng.choice(["format", "valid", "mobile"]),
-        "without_plus": rng.choice(["national", "national", "international"]),
-        "max_rejected": 1.0,
+        "number_format": rng.choice(["national", "national", "international"]),
+        "max_rejected": "100%",
         "max_removed": "100%",
         "max_opted_out": "100%",
     }
@@ -354,7 +354,7 @@ class TestAStepOfTheirOwn:
         assert nights.on_list == {number(1), number(2)}
 
     def test_a_plan_removes_nobody(self, nights: Nights) -> None:
-        check(nights.run(people(1, 2), opted_out=self.stops, validate_only=True), removed=1, removed_opted_out=1)
+        check(nights.run(people(1, 2), opted_out=self.stops, dry_run=True), removed=1, removed_opted_out=1)
         assert len(nights.on_list) == 3
 
 
@@ -391,11 +391,11 @@ def test_what_the_rejects_file_holds_may_be_sent(nights: Nights, tmp_path: Path)
         {"phone_number": number(1), "first_name": ["not text"]},
     ]
     stops = [{"n": number(1)}, {"n": "secret"}]
-    summary = nights.run(rows, opted_out=stops, max_rejected=1.0, rejects_path=str(rejects))
+    summary = nights.run(rows, opted_out=stops, max_rejected="100%", rejects_path=str(rejects))
     check(summary, read=7, opted_out=3, duplicates=1, added=2, invalid=1)
     assert [row["phone_number"] for row in read_csv(rejects)] == [f"'{number(2)}", "12"]
     replay = Nights(nights.simulator, tmp_path / "replay")
-    replay.run([], data_path=str(rejects), max_rejected=1.0)
+    replay.run([], data_path=str(rejects), max_rejected="100%")
     assert number(1) not in nights.on_list
 
 
@@ -467,7 +467,7 @@ def test_one_text_is_two_numbers(nights: Nights, seed: int) -> None:
         opted_out=[{"n": row["phone_number"]} for row in rows],
         default_region=regions,
         phone_check="mobile",
-        max_rejected=1.0,
+        max_rejected="100%",
         on_empty="succeed",
     )
     check(summary, added=0)

@@ -15,9 +15,9 @@ from tests.operators.nights import LIST, Nights, check, number, people
 
 
 def test_a_summary_says_which_generation_the_run_found(nights: Nights) -> None:
-    check(nights.run(people(1), validate_only=True), generation=0, first_run=True)
+    check(nights.run(people(1), dry_run=True), generation=0, first_run=True)
     check(nights.run(people(1)), generation=0)
-    check(nights.run(people(1, 2), validate_only=True), generation=1)
+    check(nights.run(people(1, 2), dry_run=True), generation=1)
     check(nights.run(people(1, 2)), generation=1)
     check(nights.run(people(1, 2)), generation=2)
     check(nights.run(people(1, 2, 3)), generation=2, unchanged=2)
@@ -35,14 +35,14 @@ def test_without_a_plan_any_generation_will_do(nights: Nights, written: Any) -> 
     check(nights.run(people(1, 2), plan_generation=written), added=1)
 
 
-@pytest.mark.parametrize("validate_only", [False, True])
-def test_a_plan_of_another_generation_is_stale(nights: Nights, *, validate_only: bool) -> None:
-    generation = nights.run(people(1), validate_only=True)["generation"]
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_plan_of_another_generation_is_stale(nights: Nights, *, dry_run: bool) -> None:
+    generation = nights.run(people(1), dry_run=True)["generation"]
     nights.run(people(1))
     before = nights.simulator.requests_total
     message = "the plan was made of generation 0, the snapshot is of 1: make and approve a new plan"
     with pytest.raises(AirflowFailException, match=message):
-        nights.run(people(1, 2), plan_generation=generation, validate_only=validate_only, opted_out=people(1))
+        nights.run(people(1, 2), plan_generation=generation, dry_run=dry_run, opted_out=people(1))
     assert nights.simulator.requests_total == before
     assert nights.pushed == {}
     check(nights.run(people(1, 2), plan_generation=1), added=1)
@@ -97,7 +97,7 @@ def test_a_run_that_dies_between_its_end_and_airflow_hearing_of_it_goes_on(
 
 def test_a_plan_is_green_and_lists_what_would_hold_a_run(nights: Nights) -> None:
     nights.run(people(*range(40)))
-    plan = nights.run(people(*range(11, 20), *range(50, 300)), validate_only=True, opted_out=people(*range(20, 40)))
+    plan = nights.run(people(*range(11, 20), *range(50, 300)), dry_run=True, opted_out=people(*range(20, 40)))
     assert [one.partition(";")[0] for one in plan["exceeded"]] == [
         "20 of 40 contacts (50.0%) have opted out",
         "11 of 40 contacts (27.5%) are missing from the rows",

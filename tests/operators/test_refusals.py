@@ -76,7 +76,7 @@ def put(set_connection: SetConnection) -> Iterator[Callable[[Script], None]]:
 
         def put(script: Script) -> None:
             server = servers.enter_context(HostileServer(script))
-            extra = {"timeout": 5, "retries": 0}
+            extra = {"timeout": 5, "request_retries": 0}
             set_connection(
                 "octopush_default",
                 conn_type="octopush",

@@ -50,7 +50,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
 
 
 def run(nights: Nights, rows: Rows, **options: Any) -> dict[str, Any]:
-    return nights.run(rows, max_rejected=1.0, max_added=10_000, **options)
+    return nights.run(rows, max_rejected="100%", max_added=10_000, **options)
 
 
 def phones(rows: Sequence[dict[str, Any]]) -> set[str]:
@@ -121,7 +121,7 @@ def test_nothing_is_sent_of_a_contact_that_opted_out_or_is_to_be_removed(nights:
     options: dict[str, Any] = {
         "opted_out": [{"n": number(n)} for n in opted_out],
         "max_opted_out": "100%",
-        "leavers": rng.choice(["keep", "remove"]),
+        "remove_missing": rng.choice([False, True]),
         "max_removed": "100%",
         "chunk_size": 1,
         "concurrency": rng.choice([1, 4]),

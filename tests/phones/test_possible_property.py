@@ -14,7 +14,7 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumber
 
-from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
 from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers, line_forms, numbers_in
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.phones.reasons import PhoneReason
@@ -38,7 +38,7 @@ START = int(os.environ.get("POSSIBLE_START", "0"))
 PAIRS = list(product(REGIONS, REGIONS))
 random.Random(7).shuffle(PAIRS)
 CHECKS: tuple[PhoneCheck, ...] = get_args(PhoneCheck)
-CHOICES: tuple[WithoutPlus, ...] = get_args(WithoutPlus)
+CHOICES: tuple[NumberFormat, ...] = get_args(NumberFormat)
 
 
 def code_of(region: str) -> int:
@@ -155,21 +155,21 @@ def check_pair(first: str, second: str, rng: random.Random) -> None:
         COUNT["rows"] += 1
         given = rng.sample(alike, rng.randint(0, min(4, len(alike))))
         own = rng.choice((None, None, rng.choice(alike)))
-        without_plus = rng.choice(CHOICES)
-        context = (value, given, own, without_plus, countries)
+        number_format = rng.choice(CHOICES)
+        context = (value, given, own, number_format, countries)
         found = possible.read(value)
         check_laws(value, found, fewer, later, rng)
-        read = PhoneReader(given, rng.choice(CHECKS), without_plus).read(value, own)
+        read = PhoneReader(given, rng.choice(CHECKS), number_format).read(value, own)
         if not isinstance(read, str):
             continue
         COUNT["read"] += 1
-        is_written = without_plus == "international" or has_country_written(
+        is_written = number_format == "international" or has_country_written(
             str(value), [*given, *([own] if own else [])]
         )
         assert country_code_of(read) in countries or is_written, context
         assert found.reason is None, (context, read, found)
         assert line_forms(int(read[1:])) <= found.numbers, (context, read, found)
-        if own is not None and without_plus == "national":
+        if own is not None and number_format == "national":
             assert int(read[1:]) in possible.read(value, own).numbers, (context, read)
         check_forms(read, possible, second, rng)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 
-from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from tests.phones.numbers import PERSONAL, e164, examples
@@ -106,10 +106,10 @@ def test_a_number_that_lost_its_plus_is_one_of_a_region_that_is_asked_for(value:
         ("12", PhoneReason.TOO_SHORT),
     ],
 )
-def test_a_number_without_plus_may_begin_with_its_country_code(value: Any, read: Any) -> None:
-    assert PhoneReader(without_plus="international").read(value) == read
-    assert PhoneReader("FR", without_plus="international").read(value, "US") == read
-    assert PhoneReader(without_plus="international").read(value, "France") == read
+def test_a_number_number_format_may_begin_with_its_country_code(value: Any, read: Any) -> None:
+    assert PhoneReader(number_format="international").read(value) == read
+    assert PhoneReader("FR", number_format="international").read(value, "US") == read
+    assert PhoneReader(number_format="international").read(value, "France") == read
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_more_can_be_asked_of_a_number(value: str, valid: Any, mobile: Any) -> N
         (("['FR', 'RE']",), "write several as a list.* render_template_as_native_obj=True"),
         ((["FR", "France"],), "default_region 'France' is not a region"),
         (("FR", "strict"), "phone_check is 'strict'"),
-        (("FR", "format", "msisdn"), "without_plus is 'msisdn': write one of 'national', 'international'"),
+        (("FR", "format", "msisdn"), "number_format is 'msisdn': write one of 'national', 'international'"),
     ],
 )
 def test_a_wrong_setting_is_named(arguments: Any, message: str) -> None:
@@ -305,7 +305,7 @@ def test_every_example_of_every_region_and_type_is_read_right() -> None:
         )
         wrong += [(region, kind, text) for text in forms if PhoneReader().read(text) != e164(number)]
         digits = e164(number)[1:]
-        if PhoneReader(without_plus="international").read(digits) != e164(number):
+        if PhoneReader(number_format="international").read(digits) != e164(number):
             wrong.append((region, kind, digits))
         national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
         read = PhoneReader(region).read(national)
@@ -399,7 +399,7 @@ def test_a_national_number_reads_back_in_its_region(
     st.sampled_from(["+", "+ ", "", "0", "00", "0 0", " +"]),
     st.lists(st.sampled_from([" ", " ", "-", ".", "  ", "+", "/"]), max_size=5),
     st.sampled_from(get_args(PhoneCheck)),
-    st.sampled_from(get_args(WithoutPlus)),
+    st.sampled_from(get_args(NumberFormat)),
     st.randoms(use_true_random=False),
 )
 def test_the_short_way_of_most_numbers_leads_where_the_long_one_does(
@@ -407,7 +407,7 @@ def test_the_short_way_of_most_numbers_leads_where_the_long_one_does(
     prefix: str,
     separators: list[str],
     phone_check: PhoneCheck,
-    without_plus: WithoutPlus,
+    number_format: NumberFormat,
     rng: random.Random,
 ) -> None:
     region, _, number = example
@@ -415,7 +415,7 @@ def test_the_short_way_of_most_numbers_leads_where_the_long_one_does(
     for separator in separators:
         digits.insert(rng.randrange(len(digits) + 1), separator)
     text = prefix + "".join(digits)
-    reader = PhoneReader([region, "FR"], phone_check, without_plus)
+    reader = PhoneReader([region, "FR"], phone_check, number_format)
     # A spreadsheet's mark for text is taken off on the long way only.
     assert reader.read(text) == reader.read(f"'{text}")
     for written in (region, f" {region.lower()}", "", "XX"):

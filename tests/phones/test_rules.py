@@ -18,7 +18,7 @@ from phonenumbers import (
     PhoneNumberType,
 )
 
-from airflow_provider_octopush.phones.options import PhoneCheck, WithoutPlus
+from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from tests.phones.numbers import (
@@ -44,8 +44,8 @@ ORDINARY = (PhoneNumberType.MOBILE, PhoneNumberType.MOBILE, PhoneNumberType.FIXE
 
 
 @cache
-def reader(*regions: str, phone_check: PhoneCheck = "format", without_plus: WithoutPlus = "national") -> PhoneReader:
-    return PhoneReader(regions, phone_check, without_plus)
+def reader(*regions: str, phone_check: PhoneCheck = "format", number_format: NumberFormat = "national") -> PhoneReader:
+    return PhoneReader(regions, phone_check, number_format)
 
 
 def without_country(number: PhoneNumber, rng: random.Random) -> str:
@@ -162,7 +162,7 @@ def test_a_valid_number_with_its_country_written_is_read_whatever_its_type_and_t
             forms += [f"+{number.country_code} (0){significant}", f"+{number.country_code} (0) {significant}"]
         for text in forms:
             assert reader(*asked).read(text) == e164(number), text
-            assert reader(without_plus="international").read(text) == e164(number), text
+            assert reader(number_format="international").read(text) == e164(number), text
 
 
 def test_00_says_a_country_and_what_may_be_another_one_is_sent_to_neither() -> None:
@@ -239,8 +239,8 @@ def test_a_country_code_that_is_there_twice_is_no_trunk_prefix() -> None:
         code = number.country_code if rng.random() < 0.5 else rng.choice(codes)
         significant = phonenumbers.national_significant_number(number)
         for text in (f"+{code}{code}{significant}", f"00{code} {code} {significant}", f"{code}{code}{significant}"):
-            for without_plus in get_args(WithoutPlus):
-                assert reader(without_plus=without_plus).read(text) != f"+{code}{significant}", text
+            for number_format in get_args(NumberFormat):
+                assert reader(number_format=number_format).read(text) != f"+{code}{significant}", text
     assert reader("AU").read("0011 507 519 4826") == "+5075194826"
     assert isinstance(reader("GB").read("0011 507 519 4826"), PhoneReason)
 
@@ -255,8 +255,8 @@ def test_blanks_around_a_value_change_nothing() -> None:
         expected = reader(region).read(text)
         dates += expected is PhoneReason.DATE
         for around in (f" {text}", f"{text} ", f"  {text}   ", f"\t{text}", f"\u00a0{text}"):
-            for without_plus in get_args(WithoutPlus):
-                with_plus = reader(region, without_plus=without_plus)
+            for number_format in get_args(NumberFormat):
+                with_plus = reader(region, number_format=number_format)
                 assert with_plus.read(around) == with_plus.read(text), (region, around)
     assert dates > CASES / 5
 
@@ -272,20 +272,20 @@ def test_where_numbers_begin_with_their_country_code_regions_do_not_matter() -> 
         texts = [rng.choice([e164, international, national])(number) for number in (first, second)]
         texts += [f"00{e164(first)[1:]}", international(first)[1:], "".join(rng.choices("0123456789", k=7))]
         text = rng.choice([" ", " / ", "-"]).join(rng.sample(texts, k=rng.choice([1, 1, 2])))
-        read = reader(without_plus="international").read(text)
+        read = reader(number_format="international").read(text)
         outcomes.add(read if isinstance(read, PhoneReason) else str)
         for asked in ([region], [other, region], rng.sample(REGIONS, k=3)):
-            assert reader(*asked, without_plus="international").read(text) == read, (asked, text)
-            assert reader(without_plus="international").read(text, asked[0]) == read, (asked, text)
+            assert reader(*asked, number_format="international").read(text) == read, (asked, text)
+            assert reader(number_format="international").read(text, asked[0]) == read, (asked, text)
     assert outcomes >= {str, PhoneReason.TWO_NUMBERS, PhoneReason.EXTENSION, PhoneReason.NOT_VALID}
 
 
-def test_without_plus_international_reads_what_is_valid_behind_a_plus_and_nothing_else() -> None:
+def test_number_format_international_reads_what_is_valid_behind_a_plus_and_nothing_else() -> None:
     rng = random.Random(7)
     for region, number in invented(rng):
         for text in (e164(number)[1:], international(number)[1:], without_country(number, rng)):
             asked = rng.choice([(), (region,), tuple(rng.sample(REGIONS, k=2))])
-            read = reader(*asked, without_plus="international").read(text)
+            read = reader(*asked, number_format="international").read(text)
             digits = digits_of(text)
             expected = digits.removeprefix("00")
             if is_valid(f"+{expected}"):
@@ -360,8 +360,8 @@ def test_no_number_is_longer_than_e_164_has_it_unless_it_is_an_unbroken_run_behi
         if rng.random() < 0.5:
             cut = rng.randrange(2, len(text))
             text = f"{text[:cut]}{rng.choice(' -/')}{text[cut:]}"
-        for without_plus in get_args(WithoutPlus):
-            read = reader(region, without_plus=without_plus).read(text)
+        for number_format in get_args(NumberFormat):
+            read = reader(region, number_format=number_format).read(text)
             if isinstance(read, str):
                 longest = max(longest, len(read))
                 assert len(read) - 1 <= 15 or (text == read and len(read) - 1 == 16), (region, text)
@@ -386,19 +386,23 @@ def test_the_short_way_of_most_numbers_leads_where_the_long_one_does_with_whatev
         text = "".join(f"{part}{rng.choice([' ', '-', '.', ''])}" for part in rng.sample(texts, k=rng.choice([1, 2])))
         asked = rng.choice([[region], [other, region], [region, "DE"], []])
         row_region = rng.choice([None, region, other, region.lower(), "France"])
-        without_plus = rng.choice(get_args(WithoutPlus))
-        read = reader(*asked, without_plus=without_plus).read(text, row_region)
+        number_format = rng.choice(get_args(NumberFormat))
+        read = reader(*asked, number_format=number_format).read(text, row_region)
         # A spreadsheet's mark for text is taken off on the long way only.
-        assert read == reader(*asked, without_plus=without_plus).read(f"'{text}", row_region), (asked, row_region, text)
+        assert read == reader(*asked, number_format=number_format).read(f"'{text}", row_region), (
+            asked,
+            row_region,
+            text,
+        )
         outcomes.add(read if isinstance(read, PhoneReason) else str)
     assert outcomes >= {str, PhoneReason.TWO_NUMBERS, PhoneReason.EXTENSION, PhoneReason.NOT_VALID_IN_REGION}
 
 
 @pytest.mark.parametrize("digits", ["+111222233334444", "+2222333334444555", "+3735555555560", "+3735555555562"])
 def test_the_numbers_of_octopush_s_own_page_pass_digit_for_digit(digits: str) -> None:
-    for without_plus in get_args(WithoutPlus):
+    for number_format in get_args(NumberFormat):
         for region in ((), ("FR",), ("MD", "US")):
-            assert reader(*region, without_plus=without_plus).read(digits) == digits
+            assert reader(*region, number_format=number_format).read(digits) == digits
 
 
 def test_a_zero_in_brackets_is_dropped_where_the_country_dials_one_and_the_number_is_not_valid_with_it() -> None:

@@ -61,7 +61,7 @@ NOT_SENT = {PhoneReason.TWO_NUMBERS, PhoneReason.EXTENSION}
     ],
 )
 def test_more_than_one_number_is_seen_without_knowing_a_region(value: str, reason: PhoneReason) -> None:
-    for reader in (PhoneReader(), PhoneReader(["GB", "DE"]), PhoneReader(without_plus="international")):
+    for reader in (PhoneReader(), PhoneReader(["GB", "DE"]), PhoneReader(number_format="international")):
         assert reader.read(value) is reason
 
 

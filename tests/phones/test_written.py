@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from airflow_provider_octopush.phones.options import WithoutPlus
+from airflow_provider_octopush.phones.options import NumberFormat
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from tests.phones.numbers import CASES, REGIONS, e164, invented, is_grouped, national
@@ -70,7 +70,7 @@ from tests.phones.numbers import CASES, REGIONS, e164, invented, is_grouped, nat
     ],
 )
 def test_what_stands_for_nothing_is_missing(value: Any) -> None:
-    for reader in (PhoneReader(), PhoneReader(["FR", "DE"]), PhoneReader(without_plus="international")):
+    for reader in (PhoneReader(), PhoneReader(["FR", "DE"]), PhoneReader(number_format="international")):
         assert reader.read(value) is PhoneReason.MISSING
 
 
@@ -230,7 +230,7 @@ def test_a_date_is_no_number_unless_libphonenumber_groups_its_digits_so() -> Non
     for _ in range(CASES):
         text, _ = dates(rng)
         region = rng.choice(REGIONS)
-        read = PhoneReader(region, without_plus=rng.choice(["national", "international"])).read(text)
+        read = PhoneReader(region, number_format=rng.choice(["national", "international"])).read(text)
         if isinstance(read, str):
             assert is_grouped(read, text), (text, region, read)
         else:
@@ -244,8 +244,8 @@ def test_a_month_or_two_years_are_no_number_in_any_region() -> None:
         month, year, sign = rng.randrange(1, 13), rng.randrange(1900, 2099), rng.choice("-./")
         written = rng.choice([str(month), f"{month:02d}"])
         text = rng.choice([f"{written}{sign}{year}", f"{year}{sign}{written}", f"{year}/{year + 1}"])
-        for without_plus in get_args(WithoutPlus):
-            reader = PhoneReader([rng.choice(REGIONS), "AT"], without_plus=without_plus)
+        for number_format in get_args(NumberFormat):
+            reader = PhoneReader([rng.choice(REGIONS), "AT"], number_format=number_format)
             assert reader.read(text) is PhoneReason.DATE, text
 
 

@@ -70,7 +70,7 @@ class Command:
 
 @pytest.fixture
 def nights(simulator: Simulator, connect: SetConnection, tmp_path: Path) -> Nights:
-    connect(timeout=5, retries=1, snapshot_secret=SECRET)
+    connect(timeout=5, request_retries=1, snapshot_secret=SECRET)
     return Nights(simulator, tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_show_says_in_words_what_a_snapshot_says_of_itself(nights: Nights, comma
         "runs: none is under way, and none was killed",
     ):
         assert line in lines, done.output
-    assert '"default_region":["FR"],"phone_check":"format","without_plus":"national"' in done.output
+    assert '"default_region":["FR"],"phone_check":"format","number_format":"national"' in done.output
     assert nights.simulator.login not in done.output
     assert SECRET not in done.output
     assert number(1)[1:] not in done.output
@@ -258,7 +258,7 @@ def test_the_newest_secret_opens_what_an_older_one_sealed(
     nights: Nights, command: Command, connect: SetConnection
 ) -> None:
     nights.run(people(1, 2))
-    connect(timeout=5, retries=1, snapshot_secret=f"{'n' * 32},{SECRET}")
+    connect(timeout=5, request_retries=1, snapshot_secret=f"{'n' * 32},{SECRET}")
     assert command.marks() == {number(1): "has", number(2): "has"}
     assert command("find", stdin=number(1)).code == 0
 

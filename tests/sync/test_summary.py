@@ -48,7 +48,7 @@ def test_the_xcom_form_is_flat_json_with_the_most_frequent_reason_first() -> Non
     assert json.loads(json.dumps(xcom)) == xcom
     assert list(xcom) == [
         "list_name", "tag_name", "read", "added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid",
-        "duplicates", "chunks", "requests", "retries", "duration_seconds", "validate_only", "rejects_path", "reasons",
+        "duplicates", "chunks", "requests", "retries", "duration_seconds", "dry_run", "rejects_path", "reasons",
     ]  # fmt: skip
     assert list(xcom["reasons"].items()) == [("often", 2), ("rare", 1)]
     assert xcom["duration_seconds"] == 1.235
@@ -98,9 +98,10 @@ def test_the_table_of_a_list_shows_who_left_and_who_should_have() -> None:
 
 
 @pytest.mark.parametrize(
-    ("max_rejected", "passes"), [(0, False), (2, False), (3, True), (0.29, False), (0.3, True), (1.0, True), (1, False)]
+    ("max_rejected", "passes"),
+    [(0, False), (2, False), ("3", True), ("29%", False), ("30%", True), ("100%", True), (1, False)],
 )
-def test_rows_may_be_rejected_up_to_a_number_or_a_share(max_rejected: float, passes: bool) -> None:
+def test_rows_may_be_rejected_up_to_a_number_or_a_share(max_rejected: int | str, passes: bool) -> None:
     summary = Summary(read=10, added=7, unconfirmed=1)
     summary.count_rejection(rejection("no number"))
     summary.count_rejection(rejection("bad", Outcome.REFUSED))
@@ -119,8 +120,9 @@ def test_what_was_rejected_is_counted_by_reason_and_can_be_found() -> None:
     with pytest.raises(TooManyRejectedError) as caught:
         summary.check_rejected(0)
     assert str(caught.value) == (
-        "5 of 10,000 rows were rejected, max_rejected=0 allows 0: 2 × often; 1 × rare; 2 × not in Octopush's answer. "
-        "The rejected rows are in s3://bucket/rejects.csv"
+        "5 of 10,000 rows were rejected; max_rejected allows 0: 2 × often; 1 × rare; 2 × not in Octopush's answer. "
+        "The rejected rows are in s3://bucket/rejects.csv. If that many may be rejected, write max_rejected=5, or a "
+        'share, such as "1%"'
     )
 
 
@@ -145,8 +147,9 @@ def test_an_undocumented_status_is_named_among_the_reasons_and_told_from_a_missi
     with pytest.raises(TooManyRejectedError) as caught:
         Summary(read=1_004, added=1_000, other=3, unconfirmed=1).check_rejected(0)
     assert str(caught.value) == (
-        "4 of 1,004 rows were rejected, max_rejected=0 allows 0: 3 × a status that is not documented; "
-        f"1 × not in Octopush's answer. {SET_REJECTS_PATH}"
+        "4 of 1,004 rows were rejected; max_rejected allows 0: 3 × a status that is not documented; "
+        f"1 × not in Octopush's answer. {SET_REJECTS_PATH}. If that many may be rejected, write max_rejected=4, or a "
+        'share, such as "1%"'
     )
 
 
@@ -322,9 +325,9 @@ def test_a_part_whose_counts_do_not_add_up_is_not_merged() -> None:
 
 
 def test_what_was_only_validated_is_not_added_to_what_was_sent() -> None:
-    assert merge_summaries([part(validate_only=True, skipped=2), part(validate_only=True)])["validate_only"] is True
-    with pytest.raises(ValueError, match="some parts were run with validate_only"):
-        merge_summaries([part(validate_only=True), part()])
+    assert merge_summaries([part(dry_run=True, skipped=2), part(dry_run=True)])["dry_run"] is True
+    with pytest.raises(ValueError, match="some parts were run with dry_run"):
+        merge_summaries([part(dry_run=True), part()])
 
 
 def of_list(**values: Any) -> dict[str, Any]:
@@ -356,10 +359,10 @@ def test_errors_say_what_to_do_in_these_words() -> None:
         "1 of 2 parts have a summary: a part that fails before its rows are through has none. What became of its rows "
         "is not known: look at its task's log, clear the task, then merge again"
     )
-    with pytest.raises(ValueError, match="validate_only") as mixed:
-        merge_summaries([part(validate_only=True), part()])
+    with pytest.raises(ValueError, match="dry_run") as mixed:
+        merge_summaries([part(dry_run=True), part()])
     assert str(mixed.value) == (
-        "some parts were run with validate_only and others were not: what the first count as skipped was never sent, "
+        "some parts were run with dry_run and others were not: what the first count as skipped was never sent, "
         "so the counts of both cannot be added up"
     )
     with pytest.raises(ValueError, match="in step") as different:
@@ -377,8 +380,8 @@ def test_errors_say_what_to_do_in_these_words() -> None:
     with pytest.raises(TooManyRejectedError) as rejected:
         Summary(read=100, added=50, unconfirmed=50).check_rejected(0, removes_blacklisted=True)
     assert str(rejected.value) == (
-        "50 of 100 rows were rejected, max_rejected=0 allows 0: 50 × not in Octopush's answer, too many to be all "
-        "blacklisted"
+        "50 of 100 rows were rejected; max_rejected allows 0: 50 × not in Octopush's answer, too many to be all "
+        'blacklisted. If that many may be rejected, write max_rejected=50, or a share, such as "50%"'
     )
 
 

@@ -38,8 +38,8 @@ def run_task(job: dict[str, Any]) -> None:
         task_id="killed",
         data=[row.values for row in rows],
         list_name=LIST,
-        max_rejected=1.0,
-        without_plus="international",
+        max_rejected="100%",
+        number_format="international",
         **job["options"],
     )
     summary = operator.execute(context)

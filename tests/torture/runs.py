@@ -220,11 +220,11 @@ def torture(seed: int, simulator: Simulator, folder: Path) -> str:
     options: dict[str, Any] = {
         "chunk_size": rng.choice([1, 2, 7, 50, 200]),
         "concurrency": rng.choice([1, 1, 2, 3, 8]),
-        "max_rejected": rng.choice([0, 3, 0.5, 1.0, 1.0]),
+        "max_rejected": rng.choice([0, 3, "50%", "100%", "100%"]),
         "auto_remove_blacklisted_numbers": rng.choice([None, True, False]),
         "do_not_overwrite": rng.choice([None, True, False]),
         # Some rows hold numbers as integers, which have no plus.
-        "without_plus": "international",
+        "number_format": "international",
         "rejects_path": str(folder / "rejects.csv"),
     }
     shuffles = rng.random() < 0.15

@@ -192,6 +192,6 @@ def connection(simulator: Simulator, *secrets: str) -> str:
             "host": simulator.url,
             "login": simulator.login,
             "password": simulator.key,
-            "extra": {"timeout": 5, "retries": 1, "snapshot_secret": ", ".join(secrets)},
+            "extra": {"timeout": 5, "request_retries": 1, "snapshot_secret": ", ".join(secrets)},
         }
     )

@@ -375,12 +375,12 @@ class Year:
         self.night += 1
         rng = self.rng
         options: dict[str, Any] = {
-            "max_rejected": 1.0 if is_quiet else rng.choice([0, 2, 0.5, 1.0]),
+            "max_rejected": "100%" if is_quiet else rng.choice([0, 2, "50%", "100%"]),
             "max_removed": "100%" if is_quiet else rng.choice([None, 0, 3, "20%", "100%", "100"]),
             "max_added": "1000%" if is_quiet else rng.choice([None, 0, 5, "20%", "500%", "100"]),
             "max_opted_out": "100%" if is_quiet else rng.choice([None, 0, "5%", "100%"]),
-            "leavers": "remove" if is_quiet or rng.random() < 0.8 else "keep",
-            "resend": not is_quiet and rng.random() < 0.05,
+            "remove_missing": is_quiet or rng.random() < 0.8,
+            "full_refresh": not is_quiet and rng.random() < 0.05,
             "concurrency": rng.choice([1, 1, 3]),
         }
         was_clean = self.is_clean
@@ -659,7 +659,7 @@ class Year:
         self._check_fields(wanted - refused)
         # Who may be there although no row is about them.
         others = now - wanted
-        held_back = known - wanted if options["leavers"] == "keep" or (summary and summary["kept"]) else set()
+        held_back = known - wanted if not options["remove_missing"] or (summary and summary["kept"]) else set()
         stayed = others - self.excused.keys() - held_back
         check(not stayed, f"somebody stayed who left or opted out, and it is green: {sorted(stayed)}, {trouble}")
         unsettled = summary["unsettled"] if summary else 0

@@ -10,7 +10,7 @@ export const LEFT = "removed";
 const RARE = new Set(["unsent", "skipped", "other"]);
 /** Added up beside the outcomes. */
 const COUNTS = ["read", LEFT, "kept", "snapshot_after", "requests", "retries"];
-const isPlan = (part) => part.validate_only === true;
+const isPlan = (part) => part.dry_run === true;
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 const isTime = (value) => typeof value === "number" && value >= 0 && value < 1e9;
 

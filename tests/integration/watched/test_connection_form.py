@@ -208,7 +208,7 @@ def test_a_saved_key_is_never_shown_again(page: Page, ui: Standalone, simulator:
     assert simulator.key not in page.content()
     section(form, "Extra Fields")
     expect(form.get_by_label(EXTRAS["timeout"]["label"], exact=True)).to_have_value("12.5")
-    expect(form.get_by_label(EXTRAS["retries"]["label"], exact=True)).to_have_value("")
+    expect(form.get_by_label(EXTRAS["request_retries"]["label"], exact=True)).to_have_value("")
 
 
 def test_an_example_dag_runs_on_a_connection_made_in_the_form(
