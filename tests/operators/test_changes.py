@@ -287,7 +287,7 @@ class TestWhere:
     @pytest.mark.parametrize("given", ["", " ", 3, Path("x")])
     def test_what_is_no_path_shows_when_the_dag_is_parsed(self, given: Any) -> None:
         with pytest.raises(ValueError, match="changes_path"):
-            SyncListOperator(task_id="sync", data=[], list_name=LIST, snapshot_path="x", changes_path=given)
+            SyncListOperator(task_id="sync", data=[], list_name=LIST, snapshot_path="/x", changes_path=given)
 
     @pytest.mark.usefixtures("airflow_db")
     def test_the_decorator_takes_it_and_templates_are_rendered(self, nights: Nights, dag: DAG, tmp_path: Path) -> None:

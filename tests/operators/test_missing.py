@@ -566,10 +566,10 @@ class TestWhoseSnapshotItIs:
             else:
                 SyncListOperator(task_id="one", data=[], **options)
             SyncListOperator(task_id="plan", data=[], dry_run=True, **options)
-            SyncListOperator(task_id="other_list", data=[], list_name="B", snapshot_path="b")
+            SyncListOperator(task_id="other_list", data=[], list_name="B", snapshot_path="/b")
             SyncListOperator(task_id="other_account", data=[], octopush_conn_id="x", **options)
             with pytest.raises(ValueError, match="the tasks one and two both keep the list 'Customers' in step"):
-                SyncListOperator(task_id="two", data=[], list_name=LIST, snapshot_path="b")
+                SyncListOperator(task_id="two", data=[], list_name=LIST, snapshot_path="/b")
 
 
 class TestWhatAKilledFirstRunLeaves:

@@ -109,7 +109,7 @@ def test_a_plan_is_green_and_lists_what_would_hold_a_run(nights: Nights) -> None
 def test_the_generation_is_a_template() -> None:
     assert "plan_generation" in SyncListOperator.template_fields
     operator = SyncListOperator(
-        task_id="x", data=[], list_name=LIST, snapshot_path="x", plan_generation="{{ params.generation }}"
+        task_id="x", data=[], list_name=LIST, snapshot_path="/x", plan_generation="{{ params.generation }}"
     )
     context: Any = {"params": {"generation": 7}}
     operator.render_template_fields(context)
