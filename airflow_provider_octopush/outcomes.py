@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     OTHER = "other"
     UNCONFIRMED = "unconfirmed"
     REFUSED = "refused"
-    # Not sent.
+    # Not sent: `unsent` because a dry run, or a limit, holds it.
     INVALID = "invalid"
     DUPLICATES = "duplicates"
     UNCHANGED = "unchanged"
@@ -42,10 +42,11 @@ CREATE_OUTCOMES = (
     Outcome.REFUSED,
     Outcome.INVALID,
     Outcome.DUPLICATES,
+    Outcome.UNSENT,
 )
 
 #: Of a run that keeps a list in step.
-SYNC_OUTCOMES = (*CREATE_OUTCOMES, Outcome.UNCHANGED, Outcome.OPTED_OUT, Outcome.UNSENT)
+SYNC_OUTCOMES = (*CREATE_OUTCOMES[:-1], Outcome.UNCHANGED, Outcome.OPTED_OUT, Outcome.UNSENT)
 
 #: Of a run that removes contacts.
 DELETE_OUTCOMES = (

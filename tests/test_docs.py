@@ -56,7 +56,7 @@ from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
-from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.sync.summary import CreateSummary
 from tests.airflow_runs import Run, run_dag
 from tests.conftest import AIRFLOW_HOME, SetConnection
 from tests.dags_examples.test_dags_examples import load
@@ -261,7 +261,7 @@ def check_connection(conn_id: str) -> None:
 
 
 def check_summary(summary: dict[str, Any], run: Run | None) -> None:
-    assert summary.keys() <= vars(Summary()).keys()
+    assert summary.keys() <= CreateSummary().as_xcom().keys()
     assert summary["read"] == sum(summary.get(name, 0) for name in CREATE_OUTCOMES)
     if run is not None:
         shown = [{name: result[name] for name in summary} for result in run.results.values() if "read" in result]
@@ -361,7 +361,7 @@ def test_the_lists_of_regions_cover_what_they_are_for() -> None:
 
 def test_every_field_of_the_summary_is_explained() -> None:
     page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
-    assert {name for name in vars(Summary()) if f"`{name}`" not in page} == set()
+    assert {name for name in CreateSummary().as_xcom() if f"`{name}`" not in page} == set()
 
 
 def test_the_readme_links_to_pages_that_are_there() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Name of the run facet with the counts, and what is in it beside the outcomes.
 FACET = "octopush_contacts"
-_OF_EVERY_RUN = ("chunks", "requests", "retries", "dry_run")
+_OF_EVERY_RUN = ("operation", "requests", "retries", "dry_run")
 
 
 def is_installed() -> bool:
@@ -73,7 +73,7 @@ def add_list(lineage: Lineage, summary: Summary, octopush_conn_id: str) -> None:
     if summary.list_name is not None and not summary.dry_run:
         of_list = create_asset(list_name=summary.list_name, octopush_conn_id=octopush_conn_id)
         dataset = convert_asset_to_openlineage(of_list, None)
-        written = OutputStatisticsOutputDatasetFacet(rowCount=summary.added + summary.updated)
+        written = OutputStatisticsOutputDatasetFacet(rowCount=summary.written)
         lineage.outputs.append(
             OutputDataset(namespace=dataset.namespace, name=dataset.name, outputFacets={"outputStatistics": written})
         )

@@ -39,7 +39,7 @@ def _is_of(value: Any, list_name: str | None) -> bool:
     # Not by all of its fields: an older version of this provider may have had fewer.
     return (
         isinstance(value, Mapping)
-        and "snapshot_after" in value
+        and value.get("operation") == "sync"
         and value.get("list_name") == list_name
         and value.get("dry_run") is False
         and isinstance(read := value.get("read"), int)

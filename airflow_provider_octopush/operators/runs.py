@@ -55,7 +55,7 @@ from airflow_provider_octopush.sync.csv_file import CsvFile
 from airflow_provider_octopush.sync.csv_path import of_instance, of_refusal, open_csv
 from airflow_provider_octopush.sync.delete import ContactDeletion
 from airflow_provider_octopush.sync.rejects import RefusalFile, RejectsFile
-from airflow_provider_octopush.sync.summary import DeletionSummary, Summary
+from airflow_provider_octopush.sync.summary import CreateSummary, DeletionSummary, Summary
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -278,7 +278,7 @@ class CreateRun(TaskRun):
             sync = ContactSync(
                 mapper,
                 None if operator.is_dry_run else self._delivery(),
-                Summary(
+                CreateSummary(
                     list_name=operator.list_name,
                     tag_name=operator.tag_name,
                     dry_run=operator.is_dry_run,

@@ -19,7 +19,8 @@ from airflow_provider_octopush.delivery.chunk_result import ChunkResult
 from airflow_provider_octopush.delivery.delivery import Chunk, Delivery
 from airflow_provider_octopush.delivery.pipeline import Done, Pipeline
 from airflow_provider_octopush.delivery.retry import StoppedError
-from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.outcomes import Outcome
+from airflow_provider_octopush.sync.summary import CreateSummary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 #: Rows, as a source gives them: DataFrames of dtype object.
 Frames: TypeAlias = "Generator[pd.DataFrame, None, None]"
 
-AnySummary = TypeVar("AnySummary", bound=Summary)
+AnySummary = TypeVar("AnySummary", bound=CreateSummary)
 
 PROGRESS_SECONDS = 10.0
 
@@ -225,7 +226,7 @@ class ContactSync(Generic[AnySummary]):
 
     def _deliver(self, job: _Job) -> ChunkResult | None:
         if self._delivery is None:
-            return ChunkResult(Counter(skipped=len(job.chunk.contacts)))
+            return ChunkResult(Counter({Outcome.UNSENT: len(job.chunk.contacts)}))
         return self._delivery.deliver(job.chunk)
 
     def _stop_sending(self, *, and_wait_for_nothing: bool = False) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import takewhile
 from typing import Any
 
-from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
-from airflow_provider_octopush.sync.summary import OTHER_REASONS, ListSummary, Summary
+from airflow_provider_octopush.sync.summary import OTHER_REASONS, CreateSummary, ListSummary, Summary
 
-#: What the summary of several parts adds up, beside the outcomes.
-_ADDED_UP = ("read", *CREATE_OUTCOMES, "chunks", "requests", "retries")
+#: What the summary of several parts adds up, beside the outcomes and what only some operators count.
+_ADDED_UP = ("read", "requests", "retries")
 
 
 class MissingSummaryError(ValueError):
@@ -35,15 +34,15 @@ def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int
         returned will do.
     :param parts: how many there must be. Say it wherever parts may fail: Airflow leaves a mapped task that failed
         before it had a summary out of what it hands over, so that without this number nobody would miss it.
-    :return: a summary in its XCom form. Counts, chunks, requests, retries and reasons are added up. ``list_name`` and
+    :return: a summary in its XCom form. Counts, requests, retries and reasons are added up. ``list_name`` and
         ``tag_name`` are those of all parts, or None where they differ. ``duration_seconds`` is that of the longest
         part: when parts began, their summaries do not say, so the whole took at least as long, and longer where parts
         waited for each other. ``rejects_path`` is the path of all parts, or the folder that holds all of their paths,
         or None where there is neither.
     :raises MissingSummaryError: when a summary is None, when there are fewer or more than ``parts``, and when there is
         none at all although ``parts`` is not 0.
-    :raises ValueError: when one is no summary, when some parts only validated and others sent, and when they are of
-        different operators.
+    :raises ValueError: when one is no summary, when some parts are dry runs and others are not, and when they are of
+        different operations.
     :raises RuntimeError: when the counts of a part do not add up.
     """
     merged: list[Summary] = []
@@ -62,25 +61,28 @@ def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int
         )
     if len({part.dry_run for part in merged}) > 1:
         raise ValueError(
-            "some parts were run with dry_run and others were not: what the first count as skipped was never "
-            "sent, so the counts of both cannot be added up"
+            "some parts were run with dry_run and others were not: what the first count was never done, so the counts "
+            "of both cannot be added up"
         )
-    if len({type(part) for part in merged}) > 1:
-        raise ValueError("some parts keep a list in step and others only add to it: their counts are not the same")
+    if len(operations := {part.operation for part in merged}) > 1:
+        raise ValueError(
+            f"the parts are of different operations, {' and '.join(sorted(operations))}: their counts are not the same"
+        )
     return _merged(merged).as_xcom()
 
 
 def _merged(parts: Collection[Summary]) -> Summary:
-    kind = next((type(part) for part in parts), Summary)
+    kind: type[Summary] = next((type(part) for part in parts), CreateSummary)
     whole = kind(
         list_name=_shared(part.list_name for part in parts),
-        tag_name=_shared(part.tag_name for part in parts),
         duration_seconds=max((part.duration_seconds for part in parts), default=0.0),
         dry_run=any(part.dry_run for part in parts),
         rejects_path=_shared_path({part.rejects_path for part in parts if part.rejects_path is not None}),
     )
     for name in dict.fromkeys((*_ADDED_UP, *kind.outcomes, *kind.more_counts)):
         setattr(whole, name, sum(getattr(part, name) for part in parts))
+    if isinstance(whole, CreateSummary):
+        whole.tag_name = _shared(part.tag_name for part in parts if isinstance(part, CreateSummary))
     reasons: Counter[str] = sum((part.reasons for part in parts), Counter())
     others = reasons.pop(OTHER_REASONS, 0)
     # The most frequent first, so that these keep their names when there are too many.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
 from airflow_provider_octopush.exceptions import TooManyRejectedError
 from airflow_provider_octopush.limits import Limit
-from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.sync.summary import ListSummary
 
 
 class _Default(NamedTuple):
@@ -102,7 +102,7 @@ class Rules:
     is_dry_run: bool = False
     is_not_whole: str | None = None
 
-    def check_rejected(self, summary: Summary) -> None:
+    def check_rejected(self, summary: ListSummary) -> None:
         """
         Check that no more rows were rejected than may be.
 
@@ -110,7 +110,7 @@ class Rules:
         """
         summary.check_rejected(self.max_rejected, removes_blacklisted=self.removes_blacklisted)
 
-    def mostly_invalid(self, summary: Summary) -> TooManyRejectedError | None:
+    def mostly_invalid(self, summary: ListSummary) -> TooManyRejectedError | None:
         """Return what holds a run of whose rows more than half are invalid, unless so many may be."""
         if summary.invalid * 2 <= summary.read:
             return None

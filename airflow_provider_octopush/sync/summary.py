@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyRejectedError
 from airflow_provider_octopush.limits import Limit
-from airflow_provider_octopush.outcomes import CONFIRMED, CREATE_OUTCOMES, DELETE_OUTCOMES, SYNC_OUTCOMES, Outcome
+from airflow_provider_octopush.outcomes import CONFIRMED, OUTCOMES, Outcome
 
 #: A server may give each refusal a code of its own; XCom must not grow with the table.
 REASONS_MAX = 50
@@ -23,47 +23,33 @@ BLACKLISTED_IN_SMALL_RUNS = 5
 @dataclass
 class Summary:
     """
-    The counts of a run; ``read`` is the sum of the eight outcomes.
+    What the run of any operator counts; ``read`` is the sum of its outcomes.
 
-    :param list_name: the list that the contacts are on.
-    :param tag_name: the tag attached to them.
+    :param list_name: the list that the contacts are on; None where they are on none, or were removed from the account.
     :param read: rows read.
-    :param added: new on the list, says Octopush.
-    :param updated: known before and overwritten, says Octopush.
-    :param skipped: known before and left as they were, says Octopush.
-    :param other: sent, and answered with a status that is not documented; what became of them is not known.
-    :param unconfirmed: sent in an accepted request, but not in its answer.
-    :param refused: sent, and the API said no.
-    :param invalid: rejected here, before sending.
+    :param invalid: rejected here, before anything is sent.
     :param duplicates: the same canonical number as an earlier row.
-    :param chunks: chunks that were answered for.
-    :param requests: requests sent to ``contact/create``, repetitions included.
+    :param requests: requests sent, repetitions included.
     :param retries: requests that were repetitions of one that failed in passing.
     :param duration_seconds: from the first row asked for to the last answer.
-    :param dry_run: nothing was sent; what would have been counts as skipped.
+    :param dry_run: nothing was sent or removed; what would be is counted.
     :param rejects_path: URI of the rejected rows, where they were written.
     :param reasons: reason → number of rows, for what is invalid or refused.
     """
 
+    #: What the run did: ``create``, ``sync`` or ``delete``.
+    operation: ClassVar[str]
     #: What each row ends in; and what else several parts add up.
-    outcomes: ClassVar[tuple[str, ...]] = CREATE_OUTCOMES
+    outcomes: ClassVar[tuple[str, ...]]
     more_counts: ClassVar[tuple[str, ...]] = ()
     #: What is a metric beside the outcomes.
     more_metrics: ClassVar[tuple[str, ...]] = ()
-    _what_dry_run_means: ClassVar[str] = "nothing was sent; what would have been counts as skipped"
+    _what_dry_run_means: ClassVar[str]
 
     list_name: str | None = None
-    tag_name: str | None = None
     read: int = 0
-    added: int = 0
-    updated: int = 0
-    skipped: int = 0
-    other: int = 0
-    unconfirmed: int = 0
-    refused: int = 0
     invalid: int = 0
     duplicates: int = 0
-    chunks: int = 0
     requests: int = 0
     retries: int = 0
     duration_seconds: float = 0.0
@@ -72,9 +58,14 @@ class Summary:
     reasons: Counter[str] = field(default_factory=Counter)
 
     @property
-    def confirmed(self) -> int:
-        """Contacts that Octopush said it has."""
-        return sum(getattr(self, name) for name in CONFIRMED)
+    def written(self) -> int:
+        """Contacts that Octopush has added or updated."""
+        return 0
+
+    @property
+    def _has_words(self) -> bool:
+        """Whether Octopush said something of the rejected rows, which only the rejects file may hold."""
+        return False
 
     def count(self, outcome: str, number: int = 1) -> None:
         """
@@ -109,22 +100,14 @@ class Summary:
         :raises TooManyRejectedError: when there are more; it counts the reasons.
         """
         limit = Limit.of("max_rejected", max_rejected) or Limit(number=0)
-        unconfirmed = self.unconfirmed
-        if removes_blacklisted and unconfirmed <= self._most_blacklisted():
-            unconfirmed = 0
-        rejected = self.invalid + self.refused + self.other + unconfirmed
+        rejected, reasons = self._rejected(removes_blacklisted=removes_blacklisted)
         if rejected <= limit.most(self.read):
             return
-        reasons = [f"{number:,} × {reason}" for reason, number in self.reasons.most_common()]
-        if self.other:
-            reasons.append(f"{self.other:,} × a status that is not documented")
-        if unconfirmed:
-            too_many = ", too many to be all blacklisted" if removes_blacklisted else ""
-            reasons.append(f"{unconfirmed:,} × not in Octopush's answer{too_many}")
+        reasons = [*(f"{number:,} × {reason}" for reason, number in self.reasons.most_common()), *reasons]
         where = ""
         if self.rejects_path:
             where = f". The rejected rows are in {self.rejects_path}"
-        elif self.refused or self.other:
+        elif self._has_words:
             where = f". {SET_REJECTS_PATH}"
         allows = f"max_rejected{'' if limit.share is None else f' ({limit})'} allows {limit.most(self.read):,}"
         share = -(-rejected * 100 // self.read)
@@ -133,9 +116,9 @@ class Summary:
             f'may be rejected, write max_rejected={rejected}, or a share, such as "{share}%"'
         )
 
-    def _most_blacklisted(self) -> float:
-        asked = self.confirmed + self.other + self.unconfirmed
-        return max(asked / 10, min(BLACKLISTED_IN_SMALL_RUNS, asked / 2))
+    def _rejected(self, *, removes_blacklisted: bool) -> tuple[int, list[str]]:  # noqa: ARG002 - where that is asked for
+        """Return how many rows were rejected; and why, where that is no reason that is counted."""
+        return self.invalid, []
 
     def check(self) -> None:
         """
@@ -159,20 +142,23 @@ class Summary:
         :param values: what :meth:`as_xcom` returned.
         :raises ValueError: when it is something else.
         """
-        kinds: tuple[type[Summary], ...] = (cls, *cls.__subclasses__())
-        for kind in kinds:
-            if isinstance(values, Mapping) and values.keys() == {field.name for field in fields(kind)}:
-                return kind(**{**values, "reasons": Counter(values["reasons"])})
+        kind = _KINDS.get(str(values.get("operation"))) if isinstance(values, Mapping) else None
+        if kind is not None and values.keys() == kind().as_xcom().keys():
+            counts = {name: value for name, value in values.items() if name != "operation"}
+            return kind(**{**counts, "reasons": Counter(values["reasons"])})
         raise ValueError(
-            f"expected a summary with {', '.join(field.name for field in fields(cls))}, as CreateContactsOperator "
-            f"returns it, but got {type(values).__name__}: hand over what its tasks returned"
+            f"expected a summary as an operator returns it, but got {type(values).__name__}: hand over what its tasks "
+            "returned"
         )
 
     def as_xcom(self) -> dict[str, Any]:
         """Return a flat dict that JSON can write, without personal data; the most frequent reason comes first."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        # What a person looks for comes first, in the order of the table.
+        first = ("list_name", "tag_name", "read", *self.outcomes)
+        names = sorted((one.name for one in fields(self)), key=lambda name: first.index(name) if name in first else 99)
         return {
-            **values,
+            "operation": self.operation,
+            **{name: getattr(self, name) for name in names},
             "duration_seconds": round(self.duration_seconds, 3),
             "reasons": dict(self.reasons.most_common()),
         }
@@ -182,11 +168,10 @@ class Summary:
         rows: list[tuple[str, str]] = [
             *([("dry_run", self._what_dry_run_means)] if self.dry_run else []),
             ("list", self.list_name or "(none)"),
-            ("tag", self.tag_name or "(none)"),
+            *self._about(),
             ("read", f"{self.read:,}"),
             *((f"  {name}", f"{getattr(self, name):,}") for name in self.outcomes),
             *self._more_rows(),
-            ("chunks", f"{self.chunks:,}"),
             ("requests", f"{self.requests:,} ({self.retries:,} of them retries)"),
             ("duration", f"{self.duration_seconds:,.1f} s"),
             *([("rejected rows", self.rejects_path)] if self.rejects_path else []),
@@ -198,18 +183,91 @@ class Summary:
             lines += ["reasons", *(f"{number:>{width},}  {reason}" for reason, number in self.reasons.most_common())]
         return "\n".join(lines)
 
+    def _about(self) -> list[tuple[str, str]]:
+        """Return what the table says of the run, after its list."""
+        return []
+
     def _more_rows(self) -> list[tuple[str, str]]:
         """Return what the table says between the outcomes and the requests."""
         return []
 
 
 @dataclass
-class ListSummary(Summary):
+class CreateSummary(Summary):
     """
-    The counts of a run that keeps a list in step; ``read`` is the sum of the eleven outcomes, and ``snapshot_after`` is
-    ``snapshot_before`` plus the contacts that were newly recorded, minus ``removed``.
+    The counts of a run that creates contacts.
 
-    The parameters of :class:`Summary` mean the same here; ``requests`` and ``retries`` count those to
+    The parameters of :class:`Summary` mean the same here.
+
+    :param tag_name: the tag attached to the contacts.
+    :param added: new on the list, says Octopush.
+    :param updated: known before and overwritten, says Octopush.
+    :param skipped: known before and left as they were, says Octopush.
+    :param other: sent, and answered with a status that is not documented; what became of them is not known.
+    :param unconfirmed: sent in an accepted request, but not in its answer.
+    :param refused: sent, and the API said no.
+    :param unsent: rows that would have been sent, if this had not been a dry run.
+    :param chunks: chunks that were answered for.
+    """
+
+    operation: ClassVar[str] = "create"
+    outcomes: ClassVar[tuple[str, ...]] = OUTCOMES["create"]
+    more_counts: ClassVar[tuple[str, ...]] = ("chunks",)
+    _what_dry_run_means: ClassVar[str] = "nothing was sent; what would be counts as unsent"
+
+    tag_name: str | None = None
+    added: int = 0
+    updated: int = 0
+    skipped: int = 0
+    other: int = 0
+    unconfirmed: int = 0
+    refused: int = 0
+    unsent: int = 0
+    chunks: int = 0
+
+    @property
+    def confirmed(self) -> int:
+        """Contacts that Octopush said it has."""
+        return sum(getattr(self, name) for name in CONFIRMED)
+
+    @property
+    def written(self) -> int:
+        """Contacts that Octopush has added or updated."""
+        return self.added + self.updated
+
+    @property
+    def _has_words(self) -> bool:
+        return bool(self.refused or self.other)
+
+    def _rejected(self, *, removes_blacklisted: bool) -> tuple[int, list[str]]:
+        unconfirmed, reasons = self.unconfirmed, []
+        if removes_blacklisted and unconfirmed <= self._most_blacklisted():
+            unconfirmed = 0
+        if self.other:
+            reasons.append(f"{self.other:,} × a status that is not documented")
+        if unconfirmed:
+            too_many = ", too many to be all blacklisted" if removes_blacklisted else ""
+            reasons.append(f"{unconfirmed:,} × not in Octopush's answer{too_many}")
+        return self.invalid + self.refused + self.other + unconfirmed, reasons
+
+    def _most_blacklisted(self) -> float:
+        asked = self.confirmed + self.other + self.unconfirmed
+        return max(asked / 10, min(BLACKLISTED_IN_SMALL_RUNS, asked / 2))
+
+    def _about(self) -> list[tuple[str, str]]:
+        return [("tag", self.tag_name or "(none)")]
+
+    def _more_rows(self) -> list[tuple[str, str]]:
+        return [("chunks", f"{self.chunks:,}")]
+
+
+@dataclass
+class ListSummary(CreateSummary):
+    """
+    The counts of a run that keeps a list in step; ``snapshot_after`` is ``snapshot_before`` plus the contacts that were
+    newly recorded, minus ``removed``.
+
+    The parameters of :class:`CreateSummary` mean the same here; ``requests`` and ``retries`` count those to
     ``contact/delete`` as well, and with ``dry_run`` everything is counted as it would be.
 
     :param unchanged: on the list already, exactly so; nothing was sent.
@@ -232,8 +290,10 @@ class ListSummary(Summary):
     :param changes_path: URI of the changes, where they were written.
     """
 
-    outcomes: ClassVar[tuple[str, ...]] = SYNC_OUTCOMES
+    operation: ClassVar[str] = "sync"
+    outcomes: ClassVar[tuple[str, ...]] = OUTCOMES["sync"]
     more_counts: ClassVar[tuple[str, ...]] = (
+        "chunks",
         "opted_out_invalid",
         "opted_out_blank",
         "removed",
@@ -249,7 +309,6 @@ class ListSummary(Summary):
 
     unchanged: int = 0
     opted_out: int = 0
-    unsent: int = 0
     opted_out_invalid: int = 0
     opted_out_blank: int = 0
     removed: int = 0
@@ -277,13 +336,14 @@ class ListSummary(Summary):
                 f"{self.snapshot_before:,} before{', the first run' * self.first_run}, {self.snapshot_after:,} after",
             ),
             *([("changes", self.changes_path)] if self.changes_path else []),
+            *super()._more_rows(),
         ]
 
 
 @dataclass
 class DeletionSummary(Summary):
     """
-    The counts of a run that removes contacts; ``read`` is the sum of its six outcomes.
+    The counts of a run that removes contacts.
 
     The parameters of :class:`Summary` mean the same here; ``requests`` counts those to ``contact/delete``.
 
@@ -296,7 +356,8 @@ class DeletionSummary(Summary):
     :param forgotten: contacts that the snapshot holds no more.
     """
 
-    outcomes: ClassVar[tuple[str, ...]] = DELETE_OUTCOMES
+    operation: ClassVar[str] = "delete"
+    outcomes: ClassVar[tuple[str, ...]] = OUTCOMES["delete"]
     more_counts: ClassVar[tuple[str, ...]] = ("numbers", "forgotten")
     _what_dry_run_means: ClassVar[str] = "nothing was removed; everything counts as it would be"
 
@@ -306,3 +367,7 @@ class DeletionSummary(Summary):
     ambiguous: int = 0
     numbers: int = 0
     forgotten: int = 0
+
+
+#: Operation → its summary.
+_KINDS = {kind.operation: kind for kind in (CreateSummary, ListSummary, DeletionSummary)}

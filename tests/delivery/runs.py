@@ -16,7 +16,7 @@ from airflow_provider_octopush.exceptions import OctopushRequestError
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.sync.create import ContactSync, Frames
-from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.sync.summary import CreateSummary
 from tests.delivery.apis import Items, Payloads, delivery_to
 
 #: How a server may word the same refusal: the number of the request, the first contact in it → code and message.
@@ -96,7 +96,7 @@ def sync_to(
     concurrency: int = 1,
     retries: int = 0,
     known_good: str | None = None,
-) -> ContactSync[Summary]:
+) -> ContactSync[CreateSummary]:
     """Make a run that waits for nothing, and that may know a contact of which the list has just what would be sent."""
     delivery = delivery_to(server, Backoff(retries, sleep=lambda _: None))
     if known_good is not None:
@@ -104,7 +104,7 @@ def sync_to(
     return ContactSync(
         ContactMapper({}, PhoneReader()),
         delivery,
-        Summary(),
+        CreateSummary(),
         chunk_size=chunk_size,
         concurrency=concurrency,
     )

@@ -14,7 +14,7 @@ from airflow_provider_octopush.delivery.breaker import PROBES_MAX, REFUSALS_MAX,
 from airflow_provider_octopush.delivery.retry import StoppedError
 from airflow_provider_octopush.exceptions import OctopushError, OctopushRequestError, OctopushServerError
 from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
-from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.sync.summary import CreateSummary
 from tests.delivery.apis import Items, Payloads
 from tests.delivery.runs import WORDINGS, Server, contact, frames_of, numbers, sync_to
 from tests.pairs import pairs
@@ -34,7 +34,7 @@ class SlowServer(Server):
         return super().__call__(payloads)
 
 
-def check(summary: Summary, server: Server, rows: Iterable[str], known_good: str | None = None) -> None:
+def check(summary: CreateSummary, server: Server, rows: Iterable[str], known_good: str | None = None) -> None:
     """Every good contact was delivered, and each bad one was refused."""
     assert server.stored - {known_good} == set(rows) - server.bad
     assert (summary.added, summary.refused) == (len(server.stored - {known_good}), len(server.bad & set(rows)))

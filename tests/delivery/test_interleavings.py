@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_octopush.delivery.retry import Backoff, StoppedError
 from airflow_provider_octopush.exceptions import OctopushError, OctopushRequestError, OctopushServerError
-from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.sync.summary import CreateSummary
 from tests.delivery.apis import Items, Payloads, delivery_to
 from tests.delivery.runs import Server, contact, frames_of, numbers, sync_to
 
@@ -31,7 +31,7 @@ def run(
     concurrency: int = 4,
     retries: int = 0,
     known_good: str | None = None,
-) -> Summary:
+) -> CreateSummary:
     """Do a whole run."""
     sync = sync_to(api, chunk_size=chunk_size, concurrency=concurrency, retries=retries, known_good=known_good)
     return sync.run(frames_of(rows))

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import pytest
 
 from airflow_provider_octopush.delivery.sizes import BELIEVED_FOR, RequestSize
-from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.sync.summary import CreateSummary
 from tests.delivery.runs import Server, frames_of, numbers, sync_to
 from tests.pairs import pairs
 
 
-def run(server: Server, rows: Sequence[str], chunk_size: int, concurrency: int = 1) -> Summary:
+def run(server: Server, rows: Sequence[str], chunk_size: int, concurrency: int = 1) -> CreateSummary:
     summary = sync_to(server, chunk_size=chunk_size, concurrency=concurrency).run(frames_of(rows))
     assert server.stored == set(rows) - server.bad
     assert (summary.added, summary.refused) == (len(server.stored), len(server.bad))

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from airflow_provider_octopush import history
 from airflow_provider_octopush.history.app import create_app
-from airflow_provider_octopush.sync.summary import DeletionSummary, ListSummary, Summary
+from airflow_provider_octopush.sync.summary import CreateSummary, DeletionSummary, ListSummary
 
 FILES = {path.name: path.read_bytes() for path in (Path(history.__file__).parent / "static").iterdir()}
 
@@ -41,7 +41,7 @@ def test_what_a_row_may_end_in_is_known_in_one_place(client: TestClient) -> None
     assert answer.headers["Content-Type"].startswith("text/javascript")
     served = json.loads(answer.text.removeprefix("export const OUTCOMES = ").removesuffix(";\n"))
     assert [tuple(outcomes) for outcomes in served.values()] == [
-        kind.outcomes for kind in (Summary, ListSummary, DeletionSummary)
+        kind.outcomes for kind in (CreateSummary, ListSummary, DeletionSummary)
     ]
     assert client.head("/octopush/outcomes.js").status_code == 200
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Frame, FrameLocator, Page, expect
 
-from airflow_provider_octopush.sync.summary import DeletionSummary, ListSummary, Summary
+from airflow_provider_octopush.sync.summary import CreateSummary, DeletionSummary, ListSummary, Summary
 from tests.integration.browser import browser, violations
 
 if tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 1):
@@ -168,7 +168,7 @@ def test_each_run_has_a_bar_in_proportion_and_its_numbers_as_text(page: Page) ->
         ).to_be_visible()
 
 
-KINDS = [Summary, ListSummary, DeletionSummary]
+KINDS: list[type[Summary]] = [CreateSummary, ListSummary, DeletionSummary]
 
 
 @pytest.mark.parametrize("kind", KINDS)

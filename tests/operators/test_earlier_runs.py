@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
-from airflow_provider_octopush.sync.summary import ListSummary, Summary
+from airflow_provider_octopush.sync.summary import CreateSummary, ListSummary
 from tests.airflow_runs import Run, TaskInstance, run_dag
 from tests.operators.nights import LIST, Nights, check, number, people
 
@@ -146,7 +146,7 @@ SYNCED = ListSummary(list_name=LIST, read=2, unchanged=2).as_xcom()
         ([{**SYNCED, "read": 0}], [], False),
         ([{**SYNCED, "list_name": "Other"}], [], False),
         ([{name: SYNCED[name] for name in ("list_name", "dry_run", "read", "snapshot_after")}], [], True),
-        ([Summary(list_name=LIST, read=2, added=2).as_xcom()], [], False),
+        ([CreateSummary(list_name=LIST, read=2, added=2).as_xcom()], [], False),
         (["text", 5, {"read": "2"}, {**SYNCED, "read": "2"}], [], False),
         (RuntimeError("the API server does not answer"), [], False),
         ([SYNCED], RuntimeError("the API server does not answer"), False),

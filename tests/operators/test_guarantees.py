@@ -248,7 +248,7 @@ class TestValidateOnly:
         path = tmp_path / "rejects.csv"
         summary = execute(data=MIXED, dry_run=True, max_rejected=2, rejects_path=str(path))
         assert octopush.requests == []
-        assert (summary["dry_run"], summary["skipped"], summary["invalid"], summary["duplicates"]) == (
+        assert (summary["dry_run"], summary["unsent"], summary["invalid"], summary["duplicates"]) == (
             True,
             2,
             2,
@@ -257,7 +257,7 @@ class TestValidateOnly:
         assert len(rejects(path)) == 3
 
     def test_it_needs_no_connection(self) -> None:
-        assert execute(data=GOOD, dry_run=True, octopush_conn_id="nowhere")["skipped"] == 6
+        assert execute(data=GOOD, dry_run=True, octopush_conn_id="nowhere")["unsent"] == 6
 
     @pytest.mark.usefixtures("octopush")
     def test_too_many_rejected_rows_fail_here_too(self) -> None:

@@ -373,14 +373,6 @@ def test_a_limit_of_their_own(nights: Nights, limit: Any, of: int, allowed: int)
         check(nights.run(people(*range(of)), opted_out=stops[1:], max_opted_out=limit, max_removed=0), removed=allowed)
 
 
-@pytest.mark.parametrize("value", [0.05, True, -1, "0.05", "5,0%", "101%", "x", 1.0])
-@pytest.mark.parametrize("name", ["max_opted_out", "min_opted_out"])
-def test_what_is_no_limit_is_refused_before_anything_is_sent(nights: Nights, name: str, value: Any) -> None:
-    with pytest.raises(AirflowFailException, match=rf"{name} is .*write "):
-        nights.run(people(1), **{name: value})
-    assert nights.simulator.requests_total == 0
-
-
 def test_what_the_rejects_file_holds_may_be_sent(nights: Nights, tmp_path: Path) -> None:
     """A replay of it sends nobody whom the run would not have sent."""
     rejects = tmp_path / "rejects.csv"

@@ -20,7 +20,7 @@ from airflow_provider_octopush.payloads import ContactItem, ContactPayload
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.sync import create
 from airflow_provider_octopush.sync.create import ContactSync, Frames, KilledError
-from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.sync.summary import CreateSummary
 from tests.delivery.apis import Items, Payloads, delivery_to
 
 
@@ -45,11 +45,11 @@ def frames(*each: pd.DataFrame) -> Callable[[], Frames]:
     return open_frames
 
 
-def contact_sync(api: Any, chunk_size: int = 200, concurrency: int = 1, retries: int = 0) -> ContactSync[Summary]:
+def contact_sync(api: Any, chunk_size: int = 200, concurrency: int = 1, retries: int = 0) -> ContactSync[CreateSummary]:
     return ContactSync(
         ContactMapper({}, PhoneReader()),
         delivery_to(api, Backoff(retries)),
-        Summary(),
+        CreateSummary(),
         chunk_size=chunk_size,
         concurrency=concurrency,
     )
@@ -219,17 +219,19 @@ def test_the_next_chunk_is_read_and_encoded_while_one_is_on_its_way() -> None:
             encoded.release()
         return [ContactItem(payload["phone_number"], "added") for payload in msgspec.json.decode(body)]
 
-    sync = ContactSync(ContactMapper({}, PhoneReader()), Delivery(encode, post, Backoff(0)), Summary(), chunk_size=1)
+    sync = ContactSync(
+        ContactMapper({}, PhoneReader()), Delivery(encode, post, Backoff(0)), CreateSummary(), chunk_size=1
+    )
     numbers = [f"+336000000{n:02}" for n in range(3)]
     assert sync.run(frames(*map(frame, numbers))).added == 3
 
 
 class TestEndedFromOutside:
-    def sync(self, post: Any, release: threading.Event, concurrency: int) -> ContactSync[Summary]:
+    def sync(self, post: Any, release: threading.Event, concurrency: int) -> ContactSync[CreateSummary]:
         return ContactSync(
             ContactMapper({}, PhoneReader()),
             delivery_to(post, Backoff(5)),
-            Summary(),
+            CreateSummary(),
             chunk_size=1,
             concurrency=concurrency,
             abort=release.set,
@@ -284,7 +286,7 @@ class TestEndedFromOutside:
                 sync.kill()
                 yield frame("+33600000000")
 
-        sync = ContactSync(ContactMapper({}, PhoneReader()), None, Summary(), chunk_size=1)
+        sync = ContactSync(ContactMapper({}, PhoneReader()), None, CreateSummary(), chunk_size=1)
         with pytest.raises(KilledError, match="told to end after 0 contacts were confirmed"):
             sync.run(endless)
 

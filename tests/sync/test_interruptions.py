@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_octopush.exceptions import OctopushRequestError
-from airflow_provider_octopush.sync.summary import Summary
+from airflow_provider_octopush.sync.summary import CreateSummary
 from tests.delivery.apis import Items, Payloads
 from tests.delivery.runs import frames_of, sync_to
 from tests.interruptions import Interruption, SignalError
@@ -40,7 +40,7 @@ class Api:
         return [{"phone_number": n, "status": s} for n, s in zip(numbers, statuses, strict=True)]
 
 
-def one_run(api: Api, concurrency: int, interruption: Interruption) -> Summary:
+def one_run(api: Api, concurrency: int, interruption: Interruption) -> CreateSummary:
     sync = sync_to(api, chunk_size=4, concurrency=concurrency)
     with interruption:
         return sync.run(frames_of(VALUES))

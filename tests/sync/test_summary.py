@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyRejectedError
-from airflow_provider_octopush.outcomes import CREATE_OUTCOMES, Outcome
+from airflow_provider_octopush.outcomes import CREATE_OUTCOMES, DELETE_OUTCOMES, Outcome
 from airflow_provider_octopush.sync.merge import MissingSummaryError, merge_summaries
 from airflow_provider_octopush.sync.summary import (
     REASONS_MAX,
+    CreateSummary,
+    DeletionSummary,
     ListSummary,
     Summary,
 )
@@ -25,7 +27,7 @@ def rejection(reason: str, outcome: Outcome = Outcome.INVALID) -> Rejection:
 
 
 def test_the_counts_add_up_or_the_run_fails() -> None:
-    summary = Summary(read=2)
+    summary = CreateSummary(read=2)
     summary.count("added")
     with pytest.raises(RuntimeError, match="2 rows read, but 1 added"):
         summary.check()
@@ -35,34 +37,35 @@ def test_the_counts_add_up_or_the_run_fails() -> None:
 
 @pytest.mark.parametrize("outcome", CREATE_OUTCOMES)
 def test_every_outcome_is_a_term_of_the_law(outcome: Outcome) -> None:
-    summary = Summary(read=3)
+    summary = CreateSummary(read=3)
     summary.count(outcome, 3)
     summary.check()
 
 
 def test_the_xcom_form_is_flat_json_with_the_most_frequent_reason_first() -> None:
-    summary = Summary(list_name="L", read=3, duration_seconds=1.23456)
+    summary = CreateSummary(list_name="L", read=3, duration_seconds=1.23456)
     for reason in ("rare", "often", "often"):
         summary.count_rejection(rejection(reason))
     xcom = summary.as_xcom()
     assert json.loads(json.dumps(xcom)) == xcom
     assert list(xcom) == [
-        "list_name", "tag_name", "read", "added", "updated", "skipped", "other", "unconfirmed", "refused", "invalid",
-        "duplicates", "chunks", "requests", "retries", "duration_seconds", "dry_run", "rejects_path", "reasons",
+        "operation", "list_name", "tag_name", "read", "added", "updated", "skipped", "other", "unconfirmed", "refused",
+        "invalid", "duplicates", "unsent", "requests", "retries", "duration_seconds", "dry_run", "rejects_path",
+        "reasons", "chunks",
     ]  # fmt: skip
     assert list(xcom["reasons"].items()) == [("often", 2), ("rare", 1)]
     assert xcom["duration_seconds"] == 1.235
 
 
 def test_reasons_are_for_what_is_invalid_or_refused() -> None:
-    summary = Summary()
+    summary = CreateSummary()
     for outcome in CREATE_OUTCOMES:
         summary.count_rejection(rejection(outcome, outcome))
     assert summary.reasons == {"invalid": 1, "refused": 1}
 
 
 def test_reasons_stay_few_however_many_messages_the_api_has() -> None:
-    summary = Summary(read=1000)
+    summary = CreateSummary(read=1000)
     for number in range(1000):
         summary.count_rejection(rejection(f"message {number}", Outcome.REFUSED))
     assert len(summary.reasons) == 51
@@ -71,7 +74,7 @@ def test_reasons_stay_few_however_many_messages_the_api_has() -> None:
 
 
 def test_the_table_shows_every_count() -> None:
-    summary = Summary(list_name="Customers", read=1234, added=1234, requests=7, retries=2)
+    summary = CreateSummary(list_name="Customers", read=1234, added=1234, requests=7, retries=2)
     table = summary.table().splitlines()
     rows = {line.split("  ")[0].strip() or line.split()[0]: line.split(maxsplit=1)[1].strip() for line in table}
     assert (rows["list"], rows["read"], rows["added"]) == ("Customers", "1,234", "1,234")
@@ -102,7 +105,7 @@ def test_the_table_of_a_list_shows_who_left_and_who_should_have() -> None:
     [(0, False), (2, False), ("3", True), ("29%", False), ("30%", True), ("100%", True), (1, False)],
 )
 def test_rows_may_be_rejected_up_to_a_number_or_a_share(max_rejected: int | str, passes: bool) -> None:
-    summary = Summary(read=10, added=7, unconfirmed=1)
+    summary = CreateSummary(read=10, added=7, unconfirmed=1)
     summary.count_rejection(rejection("no number"))
     summary.count_rejection(rejection("bad", Outcome.REFUSED))
     summary.check()
@@ -114,7 +117,7 @@ def test_rows_may_be_rejected_up_to_a_number_or_a_share(max_rejected: int | str,
 
 
 def test_what_was_rejected_is_counted_by_reason_and_can_be_found() -> None:
-    summary = Summary(read=10_000, unconfirmed=2, rejects_path="s3://bucket/rejects.csv")
+    summary = CreateSummary(read=10_000, unconfirmed=2, rejects_path="s3://bucket/rejects.csv")
     for reason in ("rare", "often", "often"):
         summary.count_rejection(rejection(reason))
     with pytest.raises(TooManyRejectedError) as caught:
@@ -127,7 +130,7 @@ def test_what_was_rejected_is_counted_by_reason_and_can_be_found() -> None:
 
 
 def test_duplicates_are_not_rejected() -> None:
-    summary = Summary(read=2, added=1)
+    summary = CreateSummary(read=2, added=1)
     summary.count_rejection(rejection("again", Outcome.DUPLICATES))
     summary.check_rejected(0)
 
@@ -135,7 +138,7 @@ def test_duplicates_are_not_rejected() -> None:
 @pytest.mark.parametrize("outcome", ["invalid", "refused", "unconfirmed", "other"])
 @pytest.mark.parametrize("removes_blacklisted", [False, True])
 def test_what_is_not_known_to_be_delivered_is_rejected(outcome: str, removes_blacklisted: bool) -> None:
-    summary = Summary(read=40, added=20)
+    summary = CreateSummary(read=40, added=20)
     summary.count(outcome, 20)
     summary.check()
     with pytest.raises(TooManyRejectedError, match="20 of 40 rows were rejected"):
@@ -145,7 +148,7 @@ def test_what_is_not_known_to_be_delivered_is_rejected(outcome: str, removes_bla
 
 def test_an_undocumented_status_is_named_among_the_reasons_and_told_from_a_missing_contact() -> None:
     with pytest.raises(TooManyRejectedError) as caught:
-        Summary(read=1_004, added=1_000, other=3, unconfirmed=1).check_rejected(0)
+        CreateSummary(read=1_004, added=1_000, other=3, unconfirmed=1).check_rejected(0)
     assert str(caught.value) == (
         "4 of 1,004 rows were rejected; max_rejected allows 0: 3 × a status that is not documented; "
         f"1 × not in Octopush's answer. {SET_REJECTS_PATH}. If that many may be rejected, write max_rejected=4, or a "
@@ -176,7 +179,7 @@ def test_few_missing_contacts_are_blacklisted_ones_that_were_to_be_removed(
     answered: int, missing: int, are_blacklisted: bool, outcome: str
 ) -> None:
     # What was not sent, or refused, says nothing of what the answers leave out.
-    summary = Summary(read=answered + missing + 9_999, duplicates=9_999, unconfirmed=missing)
+    summary = CreateSummary(read=answered + missing + 9_999, duplicates=9_999, unconfirmed=missing)
     summary.count(outcome, answered)
     summary.check()
     if are_blacklisted:
@@ -192,13 +195,13 @@ def test_few_missing_contacts_are_blacklisted_ones_that_were_to_be_removed(
 
 
 def test_contacts_with_an_undocumented_status_are_in_the_answers_too() -> None:
-    Summary(read=1_000, other=900, unconfirmed=100).check_rejected(900, removes_blacklisted=True)
+    CreateSummary(read=1_000, other=900, unconfirmed=100).check_rejected(900, removes_blacklisted=True)
 
 
 def part(**values: Any) -> dict[str, Any]:
     """A part's summary as its task returned it; what is not said is added."""
     counted = sum(values.get(name, 0) for name in CREATE_OUTCOMES)
-    return Summary(**{"read": counted, **values, "reasons": Counter(values.get("reasons", ()))}).as_xcom()
+    return CreateSummary(**{"read": counted, **values, "reasons": Counter(values.get("reasons", ()))}).as_xcom()
 
 
 # How fast a machine makes inputs says nothing of the code.
@@ -308,7 +311,7 @@ def test_a_part_that_failed_before_it_had_a_summary_is_missed() -> None:
 
 
 def test_nothing_to_do_is_no_missing_part() -> None:
-    assert merge_summaries([], parts=0) == Summary().as_xcom()
+    assert merge_summaries([], parts=0) == CreateSummary().as_xcom()
 
 
 def test_summaries_are_read_once_as_airflow_s_lazy_sequences_want_it() -> None:
@@ -325,7 +328,7 @@ def test_a_part_whose_counts_do_not_add_up_is_not_merged() -> None:
 
 
 def test_what_was_only_validated_is_not_added_to_what_was_sent() -> None:
-    assert merge_summaries([part(dry_run=True, skipped=2), part(dry_run=True)])["dry_run"] is True
+    assert merge_summaries([part(dry_run=True, unsent=2), part(dry_run=True)])["dry_run"] is True
     with pytest.raises(ValueError, match="some parts were run with dry_run"):
         merge_summaries([part(dry_run=True), part()])
 
@@ -362,32 +365,50 @@ def test_errors_say_what_to_do_in_these_words() -> None:
     with pytest.raises(ValueError, match="dry_run") as mixed:
         merge_summaries([part(dry_run=True), part()])
     assert str(mixed.value) == (
-        "some parts were run with dry_run and others were not: what the first count as skipped was never sent, "
-        "so the counts of both cannot be added up"
+        "some parts were run with dry_run and others were not: what the first count was never done, so the counts of "
+        "both cannot be added up"
     )
-    with pytest.raises(ValueError, match="in step") as different:
+    with pytest.raises(ValueError, match="operations") as different:
         merge_summaries([part(), of_list()])
     assert str(different.value) == (
-        "some parts keep a list in step and others only add to it: their counts are not the same"
+        "the parts are of different operations, create and sync: their counts are not the same"
     )
     with pytest.raises(RuntimeError) as wrong:
-        Summary(read=2, added=1, refused=4).check()
+        CreateSummary(read=2, added=1, refused=4).check()
     assert str(wrong.value) == (
         "the counts do not add up: 2 rows read, but 1 added + 0 updated + 0 skipped + 0 other + 0 unconfirmed + "
-        "4 refused + 0 invalid + 0 duplicates. This is a bug of airflow-provider-octopush: please report it with this "
-        "message"
+        "4 refused + 0 invalid + 0 duplicates + 0 unsent. This is a bug of airflow-provider-octopush: please report it "
+        "with this message"
     )
     with pytest.raises(TooManyRejectedError) as rejected:
-        Summary(read=100, added=50, unconfirmed=50).check_rejected(0, removes_blacklisted=True)
+        CreateSummary(read=100, added=50, unconfirmed=50).check_rejected(0, removes_blacklisted=True)
     assert str(rejected.value) == (
         "50 of 100 rows were rejected; max_rejected allows 0: 50 × not in Octopush's answer, too many to be all "
         'blacklisted. If that many may be rejected, write max_rejected=50, or a share, such as "50%"'
     )
 
 
-@pytest.mark.parametrize("value", ["text", 7, {}, {"read": 1, "phone": "+33612345678"}])
+@pytest.mark.parametrize(
+    "value", ["text", 7, {}, {"read": 1, "phone": "+33612345678"}, {"operation": "create", "phone": "+33612345678"}]
+)
 def test_something_else_than_a_summary_is_not_merged_and_not_quoted(value: Any) -> None:
-    with pytest.raises(ValueError, match="expected a summary with list_name, ") as caught:
+    with pytest.raises(ValueError, match="expected a summary as an operator returns it") as caught:
         merge_summaries([value])
     assert "336" not in str(caught.value)
     assert f"but got {type(value).__name__}: hand over" in str(caught.value)
+
+
+def test_a_summary_says_what_it_is_and_has_no_count_that_means_nothing_there() -> None:
+    create, sync, delete = (kind().as_xcom() for kind in (CreateSummary, ListSummary, DeletionSummary))
+    assert [summary["operation"] for summary in (create, sync, delete)] == ["create", "sync", "delete"]
+    shared = {
+        *("operation", "list_name", "read", "invalid", "duplicates", "requests", "retries", "duration_seconds"),
+        *("dry_run", "rejects_path", "reasons"),
+    }
+    assert create.keys() & delete.keys() == shared
+    assert create.keys() < sync.keys()
+    assert delete.keys() - shared == {*DELETE_OUTCOMES, "numbers", "forgotten"} - shared
+    for summary in (create, sync, delete):
+        assert Summary.from_xcom(summary).as_xcom() == summary
+    assert merge_summaries([delete, delete])["operation"] == "delete"
+    assert "tag" not in DeletionSummary().table()
