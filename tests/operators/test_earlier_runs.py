@@ -145,7 +145,7 @@ SYNCED = ListSummary(list_name=LIST, read=2, unchanged=2).as_xcom()
         ([{**SYNCED, "dry_run": True}], [], False),
         ([{**SYNCED, "read": 0}], [], False),
         ([{**SYNCED, "list_name": "Other"}], [], False),
-        ([{name: SYNCED[name] for name in ("list_name", "dry_run", "read", "snapshot_after")}], [], True),
+        ([{name: SYNCED[name] for name in ("operation", "list_name", "dry_run", "read")}], [], True),
         ([CreateSummary(list_name=LIST, read=2, added=2).as_xcom()], [], False),
         (["text", 5, {"read": "2"}, {**SYNCED, "read": "2"}], [], False),
         (RuntimeError("the API server does not answer"), [], False),
