@@ -582,7 +582,7 @@ class TestDeleting:
         nights.run(people(1))
         for dry_run in (False, True):
             with pytest.raises(AirflowFailException, match=r"no snapshot at .*x, .*Nothing was removed"):
-                self.run(people(1), list_name=LIST, snapshot_path=f"{nights.snapshot_path}x", validate_only=dry_run)
+                self.run(people(1), list_name=LIST, snapshot_path=f"{nights.snapshot_path}x", dry_run=dry_run)
         assert nights.on_list == {number(1)}
 
     def test_a_retry_does_not_take_a_number_for_another_one_that_is_gone_already(self, nights: Nights) -> None:
