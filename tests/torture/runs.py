@@ -350,7 +350,8 @@ def _check_state(ending: str, summary: Mapping[str, Any], options: Mapping[str, 
     if not (options["auto_remove_blacklisted_numbers"] and is_few):
         rejected += missing
     allowed = options["max_rejected"]
-    too_many = rejected > (allowed if isinstance(allowed, int) else allowed * summary["read"])
+    is_share = isinstance(allowed, str)
+    too_many = rejected > (int(allowed.removesuffix("%")) / 100 * summary["read"] if is_share else allowed)
     check((ending == "rejected") is too_many, "the state of the task does not agree with max_rejected")
 
 

@@ -169,7 +169,8 @@ class Job:
 
 def open_at(monkeypatch: pytest.MonkeyPatch, store: Callable[[], Any]) -> None:
     """Keep snapshots in a store, whatever the path."""
-    monkeypatch.setattr("airflow_provider_octopush.snapshot.path_store.open_store", lambda _: store())
+    for module in ("runs", "sync_run"):
+        monkeypatch.setattr(f"airflow_provider_octopush.operators.{module}.open_store", lambda _: store())
 
 
 def record_often(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -319,7 +319,7 @@ class Year:
         with self._in_process(self._troubles(trouble)):
             process = self.process
             lives = rng.randrange(6) if trouble == "kill" else None
-            operator = one.operator("memory", data)
+            operator = one.operator("/memory", data)
             operator.__dict__["hook"] = MortalHook(process, lives, dies_after=rng.random() < 0.5)
             lines = rng.randrange(3000) if trouble == "signal" else None
             with nullcontext() if lines is None else Interruption(lines, "airflow_provider_octopush.sync"):
@@ -475,7 +475,7 @@ class Year:
     def _beside(self, one: Try) -> Ended:
         """Let another process make a try while this one waits."""
         with self._in_process(self._troubles(None)):
-            operator = one.operator("memory")
+            operator = one.operator("/memory")
             operator.__dict__["hook"] = MortalHook(self.process)
             ended = one.make(operator)
         self._look_at(ended, is_refused=one.map_index != self.map_index)
