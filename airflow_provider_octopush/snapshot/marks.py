@@ -68,6 +68,24 @@ def beside(records: _Array, flags: int) -> _Array:
     return found
 
 
+def marked(records: _Array, mark: Any) -> _Array:
+    """Return a copy of records with another mark, or one for each."""
+    copy = records.copy()
+    copy["mark"] = mark
+    return copy
+
+
+def about_to_send(records: _Array) -> _Array:
+    """Mark records as about to be sent. A removal that had no answer may still arrive."""
+    may_arrive = np.where(are(records, MAY_BE_GONE), REMOVED_LATE, beside(records, REMOVED_LATE))
+    return marked(records, Mark.UNKNOWN | may_arrive)
+
+
+def about_to_remove(records: _Array) -> _Array:
+    """Mark records as about to be removed. What another process sends may still arrive."""
+    return marked(records, Mark.REMOVING | beside(records, ADDED_LATE))
+
+
 def statuses_of(records: _Array) -> list[str | None]:
     """Tell with which status records were confirmed by an earlier try of this run; None where they were not."""
     return [_NAMES.get(mark) for mark in (records["mark"] & _MARKS).tolist()]

@@ -32,12 +32,14 @@ from airflow_provider_octopush.snapshot.marks import (
     ADDED_LATE,
     CONFIRMED,
     KEPT,
-    MAY_BE_GONE,
     REMOVED_LATE,
     STATUSES,
     Mark,
+    about_to_remove,
+    about_to_send,
     are,
     beside,
+    marked,
 )
 from airflow_provider_octopush.snapshot.other_runs import OtherRuns
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
@@ -139,8 +141,6 @@ class Snapshot:
         """Country codes of the numbers that were ever held."""
         return frozenset(self.header.countries)
 
-    # What is held.
-
     @property
     def size(self) -> int:
         """How many contacts there are to look up: those that the list held before this try."""
@@ -204,9 +204,8 @@ class Snapshot:
         before = self.progress
         if is_whole:
             self._date = self.run.date
-        sending = map(_sending, to_send.blocks())
-        removing = map(_removing, self.records_at(to_remove))
-        self._record(chain(sending, removing), recorded=before.recorded + newly)
+        journal = chain(map(about_to_send, to_send.blocks()), map(about_to_remove, self.records_at(to_remove)))
+        self._record(journal, recorded=before.recorded + newly)
         if self.progress is not before:
             self.flush()
             self._journal_end = len(self.own.entries)
@@ -214,7 +213,7 @@ class Snapshot:
     def record_sending(self, records: Array) -> None:
         """Record that contacts may be on the list from now on, in whatever form."""
         newly = int((records["mark"] == Mark.REMOVED).sum())
-        self._record([_sending(records)], recorded=self.progress.recorded + newly)
+        self._record([about_to_send(records)], recorded=self.progress.recorded + newly)
 
     def record_confirmed(self, records: Array, statuses: Sequence[str]) -> None:
         """
@@ -224,9 +223,9 @@ class Snapshot:
         :param statuses: for each ``added``, ``updated`` or ``skipped``.
         """
         # A removal that had no answer may still arrive, and take away what was sent: that is sent once more.
-        sending = _sending(records)
+        sending = about_to_send(records)
         confirmed = [STATUSES[status] for status in statuses]
-        self._record([_marked(records, np.where(beside(sending, REMOVED_LATE), sending["mark"], confirmed))])
+        self._record([marked(records, np.where(beside(sending, REMOVED_LATE), sending["mark"], confirmed))])
 
     def record_as_before(self, records: Array) -> None:
         """Record that contacts are as they were: nothing that was sent of them, or to remove them, had an effect."""
@@ -235,7 +234,7 @@ class Snapshot:
 
     def record_kept(self, records: Array) -> None:
         """Record that contacts are as they were: a request to remove them was refused."""
-        self._record([_marked(records, np.where(records["mark"] == Mark.KNOWN, Mark.REFUSED, records["mark"]))])
+        self._record([marked(records, np.where(records["mark"] == Mark.KNOWN, Mark.REFUSED, records["mark"]))])
 
     def record_removing(self, records: Array) -> None:
         """
@@ -243,7 +242,7 @@ class Snapshot:
 
         :raises Exception: what the store raises; nothing may be removed then.
         """
-        self._record([_removing(records)])
+        self._record([about_to_remove(records)])
         self.flush()
 
     def record_removed(self, records: Array, counts: Counts | None = None) -> None:
@@ -255,7 +254,7 @@ class Snapshot:
         # What another process may still send is removed again by a later run. An erasure leaves nothing behind.
         is_gone = (beside(records, ADDED_LATE) == 0) | self.run.erases
         self._record(
-            [_marked(records, np.where(is_gone, Mark.REMOVED, Mark.UNKNOWN))],
+            [marked(records, np.where(is_gone, Mark.REMOVED, Mark.UNKNOWN))],
             removed=self.progress.removed + int(is_gone.sum()),
             counts=self.progress.counts if counts is None else counts,
         )
@@ -383,7 +382,7 @@ class Snapshot:
             progress=progress,
         )
         blocks = merged(self.records, self.spool.records(0, progress.records))
-        file, number = write(header, self.keys[0], (_marked(block, KEPT[block["mark"]]) for block in blocks))
+        file, number = write(header, self.keys[0], (marked(block, KEPT[block["mark"]]) for block in blocks))
         with file:
             if number != progress.after:
                 raise RuntimeError(
@@ -398,20 +397,3 @@ class Snapshot:
         self.other_runs.check_none_newer()
         self.header = header
         return number
-
-
-def _sending(records: Array) -> Array:
-    """Mark records as about to be sent. A removal that had no answer may still arrive."""
-    may_arrive = np.where(are(records, MAY_BE_GONE), REMOVED_LATE, beside(records, REMOVED_LATE))
-    return _marked(records, Mark.UNKNOWN | may_arrive)
-
-
-def _removing(records: Array) -> Array:
-    """Mark records as about to be removed. What another process sends may still arrive."""
-    return _marked(records, Mark.REMOVING | beside(records, ADDED_LATE))
-
-
-def _marked(records: Array, mark: Any) -> Array:
-    marked = records.copy()
-    marked["mark"] = mark
-    return marked
