@@ -168,7 +168,10 @@ def open_snapshot(
             records=records,
             progress=msgspec.structs.replace(progress, records=0),
             is_blank=base is None and head is nothing and not tries,
-            is_outdated=base is None or records is not base.records or last.reading != reading or reads_differently,
+            is_outdated=base is None
+            or bool(tries or was_restored or base.keys)
+            or last.reading != reading
+            or reads_differently,
             reads_differently=reads_differently,
             generation_before=generation - is_replaced,
             size_for_limits=progress.before
