@@ -28,7 +28,7 @@ PATHS: dict[str, tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]] = 
     "missing_column": ({"columns": {"phone_number": "nowhere"}}, {}, []),
     "wrong_sql": ({"sql": "SELECT nothing FROM nowhere"}, {}, []),
     "database_fails": ({"sql": f"{SQL} UNION ALL SELECT abs(-9223372036854775808), '', '', ''"}, {}, []),
-    "long_name": ({"list_name": "x" * 31}, {}, []),
+    "long_name": ({"list_name": "{{ 'x' * 31 }}"}, {}, []),
     "dry_run": ({"dry_run": True, "max_rejected": "100%"}, {}, []),
     "function_yields": ({"max_rejected": "100%"}, {}, []),
     "function_returns": ({"max_rejected": "100%"}, {}, []),
