@@ -232,7 +232,7 @@ class SyncRun(TaskRun):
         is_same = conn_id == operator.sql_conn_id
         hook_class, params = (operator.sql_hook_class, operator.sql_hook_params) if is_same else (None, None)
         hook = sql_hook(str(conn_id), hook_class, params)
-        return read_sql(hook, operator.opted_out_sql, operator.opted_out_parameters)
+        return read_sql(hook, operator.opted_out_sql, operator.opted_out_parameters, parameter="opted_out_sql")
 
 
 def reading_of(operator: SyncListOperator) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _ADVICE = "write one SELECT"
 _LETTERS = re.compile(r"[^\W\d]{1,30}")
 
 
-def check_query(sql: str) -> str:
+def check_query(sql: str, parameter: str = "sql") -> str:
     """
     Check that there is one statement, and that it is a query or calls a procedure.
 
@@ -30,6 +30,7 @@ def check_query(sql: str) -> str:
     no end.
 
     :param sql: what would be run.
+    :param parameter: where it was given, which errors name.
     :return: the word that it begins with: one of :data:`QUERIES`, or CALL, EXEC or EXECUTE for a procedure.
     :raises NotAQueryError: when it is no statement, several, or one of another kind.
     """
@@ -46,21 +47,22 @@ def check_query(sql: str) -> str:
         line += value.count("\n")
     if not statements:
         found = "empty, but for comments or semicolons" if sql.strip() else "empty"
-        raise NotAQueryError(f"sql is {found}: {_ADVICE}")
+        raise NotAQueryError(f"{parameter} is {found}: {_ADVICE}")
     if len(statements) > 1:
         raise NotAQueryError(
-            f"sql has {len(statements)} statements, and the second one begins in line {statements[1][0]}: {_ADVICE}"
+            f"{parameter} has {len(statements)} statements, and the second one begins in line {statements[1][0]}: "
+            f"{_ADVICE}"
         )
-    return _check_kind(statements[0][1])
+    return _check_kind(statements[0][1], parameter)
 
 
-def _check_kind(words: list[str]) -> str:
+def _check_kind(words: list[str], parameter: str) -> str:
     first = next((word for word in words if word not in _BRACKETS), words[0])
     kind = first.upper()
     if kind not in (*QUERIES, *_PROCEDURES):
         # What is no word may be a value.
         found = _LETTERS.match(kind)
         raise NotAQueryError(
-            f"sql begins with {found[0] if found else repr(first[:1])}, which is not a query: {_ADVICE}"
+            f"{parameter} begins with {found[0] if found else repr(first[:1])}, which is not a query: {_ADVICE}"
         )
     return kind

@@ -38,6 +38,7 @@ def read_sql(
     parameters: Parameters = None,
     *,
     batch_size: int = 1_000,
+    parameter: str = "sql",
 ) -> Generator[pd.DataFrame, None, None]:
     """
     Run a query and give its rows as they come from the server.
@@ -68,6 +69,7 @@ def read_sql(
     :param parameters: the query's parameters, in the style of the driver.
     :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
         takes some milliseconds.
+    :param parameter: where the query was given, which errors name: a sync has two.
     :return: frames of dtype object; one without rows, but with the columns, when the query finds nothing.
     :raises NotAQueryError: when the statement is none, or gives the rows of several queries: after the last row of the
         first one.
@@ -79,8 +81,8 @@ def read_sql(
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
     sql = sql.lstrip(_BEFORE)
-    kind = check_query(sql)
-    conn = _connect(hook)
+    kind = check_query(sql, parameter)
+    conn = _connect(hook, parameter)
     with ExitStack() as stack:
         stack.callback(_quietly, conn, "close")
         package, driver = driver_of(conn)
@@ -88,7 +90,7 @@ def read_sql(
         if not driver.reads_on_when_closed:
             stack.callback(_quietly, conn, "rollback")
             stack.callback(_quietly, cursor, "close")
-        query = _Query(cursor, package, driver)
+        query = _Query(cursor, package, driver, parameter)
         query.execute(sql, parameters)
         rows = query.fetch(batch_size)
         names = query.names()
@@ -99,7 +101,7 @@ def read_sql(
         query.finish()
 
 
-def _connect(hook: DbApiHook) -> Any:
+def _connect(hook: DbApiHook, parameter: str) -> Any:
     reason = ""
     try:
         conn = hook.get_conn()
@@ -108,8 +110,8 @@ def _connect(hook: DbApiHook) -> Any:
         conn, reason = None, f" ({type(error).__name__})"
     if not hasattr(conn, "cursor"):
         raise HookError(
-            f"sql needs a hook for a database with a DB-API driver, and {type(hook).__name__} is not one{reason}: name "
-            "one with sql_hook_class"
+            f"{parameter} needs a hook for a database with a DB-API driver, and {type(hook).__name__} is not one"
+            f"{reason}: name one with sql_hook_class"
         )
     return conn
 
@@ -117,10 +119,11 @@ def _connect(hook: DbApiHook) -> Any:
 class _Query:
     """A query under way; what a driver raises becomes an exception that holds no value of a row."""
 
-    def __init__(self, cursor: Cursor, package: str, driver: Driver) -> None:
+    def __init__(self, cursor: Cursor, package: str, driver: Driver, parameter: str) -> None:
         self._cursor = cursor
         self._package = package
         self._driver = driver
+        self._parameter = parameter
         self._rows = 0
 
     def execute(self, sql: str, parameters: Parameters) -> None:
@@ -135,11 +138,11 @@ class _Query:
         def explained(error: Exception) -> Exception:
             if parameters and type(error).__module__ == "builtins" and not isinstance(error, OSError):
                 return ParametersError(
-                    f"the driver {self._package} cannot put the parameters into the query ({type(error).__name__}): "
-                    "write them in its style, and, if that is %s, each other % as %%"
+                    f"{self._parameter}: the driver {self._package} cannot put the parameters into the query "
+                    f"({type(error).__name__}): write them in its style, and, if that is %s, each other % as %%"
                 )
             is_quotable = not has_rows or self._driver.is_quotable(error, code_in(error, self._driver))
-            return explain(error, self._driver, "the query was started", is_quoted=is_quotable and not parameters)
+            return self._explain(error, "the query was started", is_quoted=is_quotable and not parameters)
 
         return explained
 
@@ -155,7 +158,7 @@ class _Query:
         :raises NotAQueryError: when there are none.
         """
         if not self._cursor.description:
-            raise NotAQueryError("sql is a statement that gives no rows to read: write one SELECT")
+            raise NotAQueryError(f"{self._parameter} is a statement that gives no rows to read: write one SELECT")
         return [str(column[0]) for column in self._cursor.description]
 
     def finish(self) -> None:
@@ -168,7 +171,8 @@ class _Query:
         while self._call(self._has_next, self._not_read):
             if self._cursor.description:
                 raise NotAQueryError(
-                    "sql gives the rows of several queries, of which only one can be read: write one, with UNION ALL"
+                    f"{self._parameter} gives the rows of several queries, of which only one can be read: write one, "
+                    "with UNION ALL"
                 )
 
     def _has_next(self) -> bool:
@@ -187,11 +191,14 @@ class _Query:
         is_nobodys = type(error).__name__ == "DataError" and code_in(error, self._driver) is None
         if is_nobodys or isinstance(error, ValueError | ArithmeticError | RecursionError):
             return UnreadableValueError(
-                f"the driver {self._package} cannot read a value in row {self._rows + 1:,} or soon after: "
-                f"{type(error).__name__}; write CAST(… AS text) in the query, or leave the column out"
+                f"{self._parameter}: the driver {self._package} cannot read a value in row {self._rows + 1:,} or soon "
+                f"after: {type(error).__name__}; write CAST(… AS text) in the query, or leave the column out"
             )
         # A function may have raised it, with a class and words of its own choice.
-        return explain(error, self._driver, "rows were read", is_quoted=False)
+        return self._explain(error, "rows were read", is_quoted=False)
+
+    def _explain(self, error: Exception, doing: str, *, is_quoted: bool) -> Exception:
+        return explain(error, self._driver, self._parameter, doing, is_quoted=is_quoted)
 
     def _call(self, function: Callable[[], Result], explained: Callable[[Exception], Exception]) -> Result:
         try:

@@ -15,6 +15,7 @@ from phonenumbers import PhoneNumber, PhoneNumberType
 from airflow_provider_octopush.exceptions import OctopushServerError
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
+from airflow_provider_octopush.sources.errors import RowsNotReadError
 from tests.operators.nights import LIST, Nights, Rows, check, number, people, read_csv
 from tests.phones.numbers import REGIONS, digits_of, e164, international, invent, national
 
@@ -418,6 +419,40 @@ def test_the_same_connection_is_the_same_database(nights: Nights, tmp_path: Path
     context: Any = {"ti": TaskInstance(), "run_id": "x"}
     check(operator.execute(context), opted_out=1, added=2)
     assert nights.on_list == {number(1), number(3)}
+
+
+@pytest.mark.parametrize("failing", ["sql", "opted_out_sql"])
+@pytest.mark.parametrize(
+    ("query", "error", "message"),
+    [
+        ("SELECT phone_number FROM gone", RowsNotReadError, ": the database failed while the query was started: "),
+        ("DELETE FROM customers", AirflowFailException, " begins with DELETE, which is not a query: "),
+    ],
+)
+def test_an_error_says_which_of_the_two_queries_failed(
+    nights: Nights, tmp_path: Path, set_connection: Any, failing: str, query: str, error: type[Exception], message: str
+) -> None:
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "warehouse") as database:
+        database.execute("CREATE TABLE customers (phone_number)")
+        database.execute("INSERT INTO customers VALUES (?)", [number(1)])
+    database.close()
+    set_connection("warehouse", conn_type="sqlite", host=str(tmp_path / "warehouse"))
+    right = "SELECT phone_number FROM customers"
+    queries: dict[str, Any] = {"sql": right, "opted_out_sql": right, failing: query}
+    operator = SyncListOperator(
+        task_id="sync",
+        sql_conn_id="warehouse",
+        list_name=LIST,
+        snapshot_path=str(nights.snapshot_path),
+        **queries,
+    )
+    from tests.airflow_runs import TaskInstance
+
+    context: Any = {"ti": TaskInstance(), "run_id": "x"}
+    with pytest.raises(error, match=f"^{failing}{message}"):
+        operator.execute(context)
 
 
 def _second_database_hook() -> Any:

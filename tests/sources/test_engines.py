@@ -78,7 +78,7 @@ def test_what_is_no_query_is_not_run(engine: Engine, table: str, sql: str) -> No
 def test_the_database_itself_is_asked_to_change_nothing(
     engine: Engine, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda _: "SELECT")
+    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
     with pytest.raises(RowsNotReadError, match=engine.dialect.refusal):
         read(engine.hook, engine.dialect.write.replace("{}", table))
     assert len(engine.run(f"SELECT id FROM {table}")) == 1
@@ -115,7 +115,7 @@ def test_a_database_is_let_go_when_the_consumer_stops_early(engine: Engine) -> N
 
 @of_kinds("mysqlclient", "PyMySQL", "ODBC", "JDBC")
 def test_rows_of_a_second_query_are_not_left_unread_in_silence(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda _: "SELECT")
+    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
     with pytest.raises((NotAQueryError, RowsNotReadError), match=r"gives the rows of several queries|syntax"):
         read(engine.hook, "SELECT 1 AS a; SELECT 2 AS a")
 

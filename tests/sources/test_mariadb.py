@@ -70,7 +70,7 @@ def test_what_leaves_a_transaction_changes_nothing_either(
     engine: Engine, table: str, sql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.run(f"ALTER TABLE {table} ENGINE=Aria")
-    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda _: "SELECT")
+    monkeypatch.setattr("airflow_provider_octopush.sources.sql.check_query", lambda *_: "SELECT")
     with pytest.raises(RowsNotReadError, match="READ ONLY transaction"):
         read(engine.hook, sql.replace("{}", table))
     assert engine.run(f"SELECT * FROM {table}") == [(1,)]

@@ -9,7 +9,7 @@ from airflow_provider_octopush.sources.errors import RowsNotReadError
 _MAX_WORDS = 500
 
 
-def explain(error: Exception, driver: Driver, doing: str, *, is_quoted: bool) -> RowsNotReadError:
+def explain(error: Exception, driver: Driver, parameter: str, doing: str, *, is_quoted: bool) -> RowsNotReadError:
     """
     Say what went wrong, without a value of a row.
 
@@ -18,12 +18,13 @@ def explain(error: Exception, driver: Driver, doing: str, *, is_quoted: bool) ->
 
     :param error: what the driver raised.
     :param driver: whose codes they are.
+    :param parameter: where the query was given.
     :param doing: what was under way, for the message.
     :param is_quoted: whether the database's words are shown.
     """
     code = code_in(error, driver)
     where = "" if code is None else f" (SQLSTATE {code})" if as_sqlstate(code) else f" ({code})"
-    said = f"the database failed while {doing}: {type(error).__name__}{where}"
+    said = f"{parameter}: the database failed while {doing}: {type(error).__name__}{where}"
     if is_quoted:
         return RowsNotReadError(f"{said}: {_words(error)}")
     return RowsNotReadError(
