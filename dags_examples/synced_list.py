@@ -5,8 +5,9 @@ Each night, the list *Newsletter* becomes what the query says: new and changed c
 missing from the query are removed, and a number that has sent STOP is never added. A night without changes costs no
 request.
 
-A night on which far more would change than usual is held: somebody should look. If it is right, they trigger a run with
-`max_removed`, `max_added` or `max_opted_out` as the message says: a number such as 1204, or a share such as `5%`.
+A run that would change far more than usual sends nothing, removes no missing contact, and fails. Check the query; if it
+is right, trigger a run with the limit that the message names, such as `max_removed`: a number such as 1204, or a share
+such as `5%`. Trigger a run with `full_refresh` to send everything again, or to begin anew when the snapshot is gone.
 
 Needs the connections `warehouse` (any database) and `octopush_default`, with the extra `snapshot_secret`.
 """
@@ -19,10 +20,10 @@ from airflow.providers.common.compat.sdk import DAG, Param
 
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
 
-LIMITS = {
+PARAMS = {
     name: Param(None, type=["null", "integer", "string"], description="12 or 5%; empty for the default")
-    for name in ("max_removed", "max_added", "max_opted_out")
-}
+    for name in ("max_removed", "max_added", "max_opted_out", "min_opted_out")
+} | {"full_refresh": Param(False, type="boolean", description="send everything again")}
 
 with DAG(
     dag_id="synced_list",
@@ -31,14 +32,14 @@ with DAG(
     schedule="0 2 * * *",
     # The query is the whole audience: the newest run makes up for all that were missed.
     catchup=False,
-    # Of two runs at a time, the older one would end for nothing.
+    # Of two runs at a time, the older one would end without having done its work.
     max_active_runs=1,
-    params=LIMITS,
+    params=PARAMS,
     default_args={"retries": 3, "retry_delay": dt.timedelta(minutes=5)},
 ) as dag:
     SyncListOperator(
         task_id="sync_newsletter",
-        # Of two rows with the same number the first one counts, so the order has to be the same each night.
+        # Of two rows with the same number, the first one counts, so the order has to be the same each night.
         sql="SELECT mobile, country, first_name, last_name, loyalty_tier FROM customers ORDER BY id",
         sql_conn_id="warehouse",
         columns={"phone_number": "mobile", "region": "country", "param1": "loyalty_tier"},
@@ -46,9 +47,11 @@ with DAG(
         # The same path each night. In production a bucket: s3://aws_default@crm/octopush/newsletter.snapshot
         snapshot_path="{{ var.value.get('octopush_snapshots', '/var/lib/octopush') }}/newsletter.snapshot",
         opted_out_sql="SELECT number FROM sms_stops",
-        # With more than these nothing is sent or removed. Where nobody says otherwise: "None", which is the default.
+        # A field that is left empty renders to "None": the default.
         max_removed="{{ params.max_removed }}",
         max_added="{{ params.max_added }}",
         max_opted_out="{{ params.max_opted_out }}",
+        min_opted_out="{{ params.min_opted_out }}",
+        full_refresh="{{ params.full_refresh }}",
         max_rejected="10%",
     )
