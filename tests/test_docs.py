@@ -306,6 +306,52 @@ def test_every_code_block_runs(blocks: list[Block], example: Example) -> None:
             raise
 
 
+def recipe(words: str) -> list[Block]:
+    """Find the blocks of docs/recipes.md that belong together, by words that only they have."""
+    (blocks,) = [
+        blocks
+        for blocks in examples()
+        if blocks[0].page == "docs/recipes.md" and any(words in block.code for block in blocks)
+    ]
+    return blocks
+
+
+def test_a_number_whose_stop_came_back_is_not_sent_and_of_what_it_said_the_latest_counts(
+    example: Example, octopush: Simulator, tmp_path: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "warehouse.sqlite") as connection:
+        connection.execute("INSERT INTO customers (id, mobile, country) VALUES (0, '06 00 00 00 00', 'FR')")
+    connection.close()
+    said = [
+        ("+33612345601", None, [("stop", 1), ("consent", 2)]),
+        ("+33612345602", None, [("consent", 1), ("stop", 2)]),
+        ("+33612345603", None, [("stop", 1), ("consent", 1)]),
+        ("+33612345604", None, [("stop", 1), ("consent", 2), ("stop", 3), ("stop", 3)]),
+        ("612345605", "FR", [("stop", 1), ("consent", 2)]),
+        ("612345605", "ES", [("stop", 1)]),
+    ]
+    rows = [
+        (number, region, state, f"2026-11-0{day}", "test") for number, region, words in said for state, day in words
+    ]
+    opted_out = {
+        ("+33600000000", None),
+        ("+33612345602", None),
+        ("+33612345603", None),
+        ("+33612345604", None),
+        ("612345605", "ES"),
+    }
+    check = f"""
+warehouse = BaseHook.get_connection("warehouse").get_hook()
+warehouse.insert_rows("consents", {rows}, target_fields=COLUMNS)
+found = [tuple(row) for row in warehouse.get_records(OPTED_OUT)]
+assert len(found) == {len(opted_out)} and set(found) == {opted_out}, found
+"""
+    for block in [*recipe("OPTED_OUT"), Block("docs/recipes.md", 1, "python continues", check)]:
+        example.run(block)
+    assert len(octopush.lists["Customers"]) > 100
+    assert "+33600000000" not in octopush.lists["Customers"]
+
+
 def test_a_block_that_nobody_runs_is_found() -> None:
     for info in ("", "python skip", "ruby", "{code-block} python", "text"):
         assert Block("page.md", 1, info, "").problem is not None
