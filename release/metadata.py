@@ -23,28 +23,38 @@ class ProjectMetadata(MetadataHookInterface):
     def update(self, metadata: dict[str, Any]) -> None:
         """Set both; without an address of the repository there are no URLs, and the links stay as they are."""
         root = Path(self.root)
-        repository = find_repository(root)
+        urls = find_urls(root, metadata["version"])
         readme = (root / "README.md").read_text(encoding="utf-8")
-        metadata["readme"] = {"content-type": "text/markdown", "text": with_absolute_links(readme, repository)}
-        metadata["urls"] = project_urls(repository)
+        text = with_absolute_links(readme, urls.get("Source"))
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
+        metadata["urls"] = urls
 
 
-def find_repository(root: Path) -> str | None:
+def find_urls(root: Path, version: str) -> dict[str, str]:
     """
-    Find the address of the repository: the variable ``REPOSITORY_URL``, git's ``origin``, or what an sdist says.
+    Find what the package index shows beside the page.
+
+    The repository is the one that the variable ``REPOSITORY_URL`` names, or git's ``origin``. The documentation is
+    that of the version: the site that the variable ``DOCUMENTATION_URL`` names, where it is the folder of the version's
+    tag, or else the folder in the repository at that tag. An unpacked sdist says both itself.
 
     :param root: of the checkout, or of an unpacked sdist.
-    :return: a URL without a slash at its end; None where there is none on the web.
+    :param version: of the package; its tag is ``v`` and the version.
+    :return: label → URL; empty where there is no repository on the web.
     """
-    if address := os.environ.get("REPOSITORY_URL"):
-        return on_the_web(address)
-    if (root / ".git").exists():
-        return on_the_web(_origin(root))
-    about = root / "PKG-INFO"
-    if not about.exists():
-        return None
-    urls = Parser().parsestr(about.read_text(encoding="utf-8"), headersonly=True).get_all("Project-URL", [])
-    return next((url.partition(", ")[2] for url in urls if url.startswith("Source, ")), None)
+    address = os.environ.get("REPOSITORY_URL")
+    if not address and not (root / ".git").exists():
+        return _of_sdist(root / "PKG-INFO")
+    repository = on_the_web(address or _origin(root))
+    if repository is None:
+        return {}
+    site = (os.environ.get("DOCUMENTATION_URL") or "").rstrip("/")
+    return {
+        "Source": repository,
+        "Documentation": f"{site}/v{version}/" if site else f"{repository}/tree/v{version}/docs",
+        "Changelog": f"{repository}/blob/HEAD/CHANGELOG.md",
+        "Issues": f"{repository}/issues",
+    }
 
 
 def on_the_web(address: str) -> str | None:
@@ -71,16 +81,11 @@ def with_absolute_links(readme: str, repository: str | None) -> str:
     return _LINK.sub(absolute, readme)
 
 
-def project_urls(repository: str | None) -> dict[str, str]:
-    """Return what the package index shows beside the page."""
-    if repository is None:
+def _of_sdist(about: Path) -> dict[str, str]:
+    if not about.exists():
         return {}
-    return {
-        "Source": repository,
-        "Documentation": f"{repository}/tree/HEAD/docs",
-        "Changelog": f"{repository}/blob/HEAD/CHANGELOG.md",
-        "Issues": f"{repository}/issues",
-    }
+    urls = Parser().parsestr(about.read_text(encoding="utf-8"), headersonly=True).get_all("Project-URL", [])
+    return {label: url for label, _, url in (line.partition(", ") for line in urls)}
 
 
 def _origin(root: Path) -> str:

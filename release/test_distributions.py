@@ -14,7 +14,7 @@ from packaging.metadata import Metadata
 
 from airflow_provider_octopush import __version__
 from airflow_provider_octopush.get_provider_info import get_provider_info
-from release.metadata import find_repository, project_urls, with_absolute_links
+from release.metadata import find_urls, with_absolute_links
 
 PROJECT = Path(__file__).parent.parent
 README = PROJECT / "README.md"
@@ -89,9 +89,15 @@ def test_the_metadata_is_what_the_package_says(wheel: dict[str, bytes]) -> None:
 
 def test_the_package_index_shows_readme_and_addresses(wheel: dict[str, bytes]) -> None:
     metadata = Metadata.from_email(wheel[f"{NAME}.dist-info/METADATA"])
-    repository = find_repository(PROJECT)
-    assert metadata.description == with_absolute_links(README.read_text(encoding="utf-8"), repository)
-    assert (metadata.project_urls or {}) == project_urls(repository)
+    assert metadata.project_urls, "no address of the repository: build from a clone of it, or set REPOSITORY_URL"
+    assert metadata.project_urls == find_urls(PROJECT, __version__)
+    readme = README.read_text(encoding="utf-8")
+    assert metadata.description == with_absolute_links(readme, metadata.project_urls["Source"])
+
+
+def test_a_tag_of_this_commit_is_that_of_the_version() -> None:
+    tags = subprocess.run(["git", "tag", "--points-at"], cwd=PROJECT, check=True, capture_output=True, text=True)
+    assert set(tags.stdout.split()) <= {f"v{__version__}"}
 
 
 def test_where_the_repository_has_an_address_each_link_of_readme_leads_into_it() -> None:
@@ -105,34 +111,6 @@ def test_where_the_repository_has_an_address_each_link_of_readme_leads_into_it()
             kind, head, path = target.removeprefix(f"{repository}/").split("/", 2)
             assert (PROJECT / path.partition("#")[0]).exists(), target
             assert (kind, head) == ("raw" if path.endswith(".png") else "blob", "HEAD")
-
-
-@pytest.mark.parametrize(
-    ("remote", "address"),
-    [
-        ("https://forge.example/somebody/provider.git", "https://forge.example/somebody/provider"),
-        ("git@forge.example:somebody/provider.git", "https://forge.example/somebody/provider"),
-        ("ssh://git@forge.example/somebody/provider", "https://forge.example/somebody/provider"),
-        ("../provider", None),
-        ("", None),
-    ],
-)
-def test_the_repository_s_address_is_that_of_its_remote(
-    remote: str, address: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("REPOSITORY_URL", raising=False)
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    subprocess.run(["git", "config", "remote.origin.url", remote], cwd=tmp_path, check=True)
-    assert find_repository(tmp_path) == address
-
-
-def test_a_wheel_that_is_built_from_an_sdist_has_the_sdist_s_addresses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("REPOSITORY_URL", raising=False)
-    assert find_repository(tmp_path) is None
-    (tmp_path / "PKG-INFO").write_text("Name: x\nProject-URL: Source, https://forge.example/x\n\nabout\n")
-    assert find_repository(tmp_path) == "https://forge.example/x"
 
 
 def test_airflow_finds_the_provider_info(wheel: dict[str, bytes]) -> None:

@@ -405,6 +405,18 @@ def test_the_lists_of_regions_cover_what_they_are_for() -> None:
             assert (PhoneReader(regions[0]).read(text) == e164) is (region == regions[0])
 
 
+def test_the_table_of_versions_is_what_is_tested() -> None:
+    page = (PROJECT / "docs" / "upgrading.md").read_text(encoding="utf-8")
+    lines = (PROJECT / "airflow-versions.txt").read_text(encoding="utf-8").splitlines()
+    tested = []
+    for line in lines:
+        if line and not line.startswith("#"):
+            version, _, pandas, pythons, *_ = line.split()
+            tested.append([version.rpartition(".")[0], pythons, pandas])
+    shown = table(page, "| Airflow | Python | pandas | until |")
+    assert [[cell.replace(" ", "") for cell in cells[:3]] for cells in shown] == tested
+
+
 def test_every_field_of_the_summary_is_explained() -> None:
     page = (PROJECT / "docs" / "operator.md").read_text(encoding="utf-8")
     assert {name for name in CreateSummary().as_xcom() if f"`{name}`" not in page} == set()
