@@ -165,7 +165,7 @@ def test_a_run_that_was_stopped_sends_nothing_once_a_newer_one_has_ended(
     monkeypatch.setattr(other_runs, "LATE", -1e9)
     nights.run(people(1, 2))
     nights.simulator.behaviour = Behaviour()
-    nights.simulator.fail_next(Fault.rate_limited("1"))
+    nights.simulator.fail_next(Fault.rate_limited("4"))
     ended: list[Any] = []
 
     def older() -> None:
@@ -179,7 +179,7 @@ def test_a_run_that_was_stopped_sends_nothing_once_a_newer_one_has_ended(
     thread.start()
     while nights.simulator.requests_total == before:
         time.sleep(0.01)
-    # It waits for a second, and in this second all happens.
+    # It waits for some seconds, and in these all happens.
     nights.run(people(*range(1, 41), name="New"), night=3)
     nights.erase(people(40))
     requests = nights.simulator.requests_total
