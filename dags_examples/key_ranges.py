@@ -1,11 +1,11 @@
 """
 ### A table in parts, side by side
 
-Cuts a table into ranges of a key, syncs each range in a task of its own, and merges their summaries into one.
+Cuts a table into ranges of a key, sends each range in a task of its own, and merges their summaries into one.
 
-The key is the last two digits of the phone number, however it is written: a number that is in the table as
-`06 12 34 56 78` and as `+33612345678` is then in one part, where it is found to be a duplicate. With ranges of the
-table's own key, such as `id`, the two would be in different parts, and both would be sent.
+The key is the last two digits of the phone number, in whatever form it is written. So `06 12 34 56 78` and
+`+33612345678` are in one part, where the second one is found to be a duplicate. With ranges of `id`, the two could be
+in different parts, and both would be sent.
 
 Needs the connections `warehouse` (SQLite, PostgreSQL, MariaDB) and `octopush_default`, and a pool with a slot for each
 request that may be under way at a time: `airflow pools set octopush 4 "requests to Octopush"`.
@@ -36,10 +36,10 @@ def key(column: str) -> str:
 
 def part(number: int) -> str:
     """
-    Write the query of a part, by its number from 0 on.
+    Write the query of a part; parts are numbered from 0.
 
-    The first and the last range are open, and the first takes NULL, so that each row is in exactly one part, whatever
-    its key is.
+    The first and the last range are open, and the first takes NULL, so each row is in exactly one part, whatever its
+    key is.
     """
     digits = key("mobile")
     first, end = 100 * number // PARTS, 100 * (number + 1) // PARTS
@@ -48,7 +48,7 @@ def part(number: int) -> str:
     where = " AND ".join(conditions) or "1 = 1"
     if number == 0:
         where += f" OR {digits} IS NULL"
-    # In an order: only then a retry can go on where the try before it ended.
+    # In an order, so that of two rows with the same number the same one is sent each time.
     return f"SELECT * FROM customers WHERE {where} ORDER BY id"  # noqa: S608 - made of constants of this file
 
 
@@ -68,17 +68,17 @@ with DAG(
         columns={"phone_number": "mobile", "region": "country", "param1": "loyalty_tier"},
         list_name="Customers",
         concurrency=CONCURRENCY,
-        # A slot for each request that the task has under way.
+        # One slot for each request that the task may have under way.
         pool="octopush",
         pool_slots=CONCURRENCY,
-        # The whole is judged below, so that a part fails only where what became of its rows is not known.
+        # The limit is checked for the whole table, below. A part fails only if it has no summary.
         max_rejected="100%",
         # One file for each part, in a place that all workers share.
         rejects_path="{{ var.value.get('octopush_rejects', '/tmp') }}/customers-{{ ds }}/{{ ti.map_index }}.csv",
     ).expand(sql=[part(number) for number in range(PARTS)])
 
-    # Also after a part has failed. The run's state is that of its last task, so this one then fails too.
-    # One XCom, not one for each count, which is what Airflow makes of a dict otherwise.
+    # Runs after a failed part too, and fails then: the Dag run's state is that of its last task.
+    # Without multiple_outputs=False, Airflow writes one more XCom for each count.
     @task(trigger_rule="all_done", retries=0, multiple_outputs=False)
     def merge(summaries: Any) -> dict[str, Any]:
         """Make one summary of all parts; fails when one is missing, or too many rows were rejected in the whole."""

@@ -3,9 +3,8 @@
 
 One task for each entry of `LISTS`: its own query, its own list, its own retries.
 
-Needs the connections `warehouse` and `octopush_default`. To hold the API's rate across tasks, create a pool with as
-many slots as there may be requests at a time, and add `pool="octopush"` and `pool_slots=` the task's `concurrency` to
-the partial arguments.
+Needs the connections `warehouse` and `octopush_default`. To limit requests across tasks, create a pool with a slot for
+each request that may be under way at a time, and pass `pool="octopush"` and `pool_slots=`, equal to `concurrency`.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 """
 ### A plan, a person, then the sync (Airflow 3.1 and newer)
 
-What a sync would do is counted first, and nothing is sent. A person approves the counts in Airflow's UI. Then the list
-is brought in step. The run is bound by the plan, each number by its own: how many are new, are missing from the table,
-and have opted out. As tables live, a tenth more is let through, or ten. With more, nothing is sent, and the task fails.
-So it does if another run has changed the list since the plan was made.
+The first task counts what a sync would do, and sends nothing. A person approves the counts in Airflow's UI. Then the
+list is brought in step.
 
-Rejected, or not answered within a day, nothing is sent, and the run is not green. Subject and body of the question are
-kept in Airflow's database and shown to everyone who may see the Dag, so they hold counts only.
+The run is bound by the plan's numbers: contacts that are new, missing from the table, or opted out. Tables change
+meanwhile, so each number may be exceeded by a tenth, or by 10 if that is more. Beyond that, nothing is sent, and the
+task fails. It also fails if another run has changed the list since the plan was made.
+
+If the plan is rejected, or not answered within a day, nothing is sent, and the run is not green. Airflow keeps subject
+and body of the question in its database and shows them to everyone who may see the Dag, so they hold counts only.
 
 Needs the connections `warehouse` (any database) and `octopush_default`, with the extra `snapshot_secret`; and the
 standard provider from 1.12 on.
@@ -35,7 +37,7 @@ AUDIENCE: dict[str, Any] = {
 
 
 def a_little_more_than(number: str) -> str:
-    """Return a template: a number of the plan, and a tenth of it, at least 10."""
+    """Return a template: a number of the plan, and a tenth more, at least 10 more."""
     return (
         "{% set plan = ti.xcom_pull(task_ids='plan') %}{% set number = " + number + " %}"
         "{{ number + [number // 10, 10] | max }}"
@@ -64,7 +66,7 @@ with DAG(
 More than usual: {{ exceeded.split(". ")[0] }}.
 {% endfor %}
 """,
-        # Rejected is a failure here: a run in which nothing was sent should not be green.
+        # A rejection fails the task: a run in which nothing was sent should not be green.
         fail_on_reject=True,
         response_timeout=dt.timedelta(days=1),
     )

@@ -1,8 +1,8 @@
 """
 ### Send the rows that a function computes
 
-`@task.octopush_contacts` sends what the function yields, from the same process: no row is kept in Airflow's database,
-and there may be more of them than fit in memory.
+`@task.octopush_contacts` sends what the function yields, from the same process. No row is kept in Airflow's database,
+and the rows need not fit in memory.
 
 Needs the connection `octopush_default`.
 """
@@ -30,7 +30,7 @@ with DAG(
 
     @task
     def contests() -> list[str]:
-        """Find out which contests are over. Names of contests may travel by XCom."""
+        """List the contests that are over. Their names may travel by XCom."""
         return sorted(PRIZES)
 
     @task.octopush_contacts(
@@ -40,7 +40,7 @@ with DAG(
         tag_name="{{ ds }}",
     )
     def winners(contest: str) -> Iterator[dict[str, Any]]:
-        """Read who has won. People do not travel."""
+        """Read the winners. Personal data does not travel by XCom."""
         yield from PRIZES[contest]
 
     winners.expand(contest=contests())
