@@ -105,8 +105,9 @@ docs: .venv/.complete ## the documentation, as a site in docs/_build; a link or 
 	.venv/bin/sphinx-build --quiet --fail-on-warning --nitpicky --fresh-env docs docs/_build
 
 .PHONY: benchmark-scaling
-benchmark-scaling: .venv/.complete ## one table in 1, 2 and 4 parts on Celery workers, into docs/scaling.md
+benchmark-scaling: .venv/.complete ## one table in 1, 2 and 4 parts, and 100 lists, on Celery workers, into docs/scaling.md
 	.venv/bin/python -m benchmarks.scaling
+	.venv/bin/python -m benchmarks.many_lists
 
 .PHONY: screenshots
 screenshots: .venv/.complete ## the pictures in the docs, by the test that sees that the UI works (needs Chromium)

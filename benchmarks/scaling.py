@@ -148,14 +148,14 @@ def table(measured: list[Measured], load: float) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put the table in its place in the guide."""
+def write(text: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put a table in its place in the guide."""
     guide = GUIDE.read_text(encoding="utf-8")
-    before, _, rest = guide.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, _, rest = guide.partition(begin)
+    _, _, after = rest.partition(end)
     if not after:
-        raise ValueError(f"{GUIDE.name} has no place for the table: {BEGIN} and {END}")
-    GUIDE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"{GUIDE.name} has no place for the table: {begin} and {end}")
+    GUIDE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def main() -> int:

@@ -127,6 +127,12 @@ class Example:
         code = code.replace("/tmp/", f"{self.folder}/")  # noqa: S108 - it is what a page says, and not used
         getattr(self, f"_{block.language}")(block, code)
 
+    @property
+    def results(self) -> dict[str, Any]:
+        """What the tasks of the last Dag have returned."""
+        assert self._run is not None
+        return self._run.results
+
     def stop(self) -> None:
         """End the servers that were started."""
         for server in self._servers:
@@ -309,15 +315,11 @@ def test_every_code_block_runs(blocks: list[Block], example: Example) -> None:
 
 def recipe(words: str) -> list[Block]:
     """
-    Find the blocks of docs/recipes.md that belong together, by words that only they have.
+    Find the blocks of a guide that belong together, by words that only they have.
 
     Their Dags get other names: a list that has been kept in step before has to have its snapshot.
     """
-    (blocks,) = [
-        blocks
-        for blocks in examples()
-        if blocks[0].page == "docs/recipes.md" and any(words in block.code for block in blocks)
-    ]
+    (blocks,) = [blocks for blocks in examples() if any(words in block.code for block in blocks)]
     return [replace(block, code=block.code.replace('DAG("', 'DAG("once_more_')) for block in blocks]
 
 
@@ -395,6 +397,23 @@ assert run(watch) == "failed"
     check = check.replace("EVENTS", "dataset_event" if AIRFLOW < (3,) else "asset_event")
     for block in [*recipe("inlet_events"), Block("docs/recipes.md", 1, "python continues", check)]:
         example.run(block)
+
+
+def test_each_row_is_in_exactly_one_part_of_a_list_in_parts(
+    example: Example, octopush: Simulator, tmp_path: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "warehouse.sqlite") as connection:
+        connection.execute("INSERT INTO customers (id, mobile, country) VALUES (0, '06 12 34 56 78 ', 'FR')")
+        connection.execute("INSERT INTO customers (id, mobile, country) VALUES (-1, '+33612345678', NULL)")
+        ((rows,),) = connection.execute("SELECT COUNT(*) FROM customers")
+    connection.close()
+    for block in recipe("LAST_DIGIT"):
+        example.run(block)
+    merged = example.results["merge"]
+    assert merged["read"] == rows
+    numbers = [number for contacts in octopush.lists.values() for number in contacts]
+    assert len(octopush.lists) == 4
+    assert len(numbers) == len(set(numbers)) == merged["added"]
 
 
 def test_a_block_that_nobody_runs_is_found() -> None:
