@@ -60,7 +60,10 @@ def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Chunk
     else:
         by_digits: dict[str, str] = {}
         for item in items:
-            by_digits.setdefault(_digits(item.phone_number), item.status)
+            # Of two that contradict each other, the one that confirms nothing counts.
+            said = by_digits.setdefault(_digits(item.phone_number), item.status)
+            if said in STATUSES and item.status not in STATUSES:
+                by_digits[_digits(item.phone_number)] = item.status
         statuses = [by_digits.get(number[1:]) for number in numbers]
     result = ChunkResult(answers=[(contacts, statuses)])
     for status, count in Counter(statuses).items():

@@ -153,9 +153,12 @@ def refusal(endpoint: str, answer: Answer, settings: Settings, conn_id: str, *, 
 
 
 def _tells_of_error(content: Mapping[str, Any]) -> bool:
-    # Successes have "code": 0 at times.
-    has_code = content.get("code") not in (None, 0, "0", "")
-    return bool((has_code and "message" in content) or content.get("error") or content.get("errors"))
+    of = {name.casefold(): value for name, value in content.items()}
+    error, errors = of.pop("error", None), of.pop("errors", None)
+    # Successes have "code": 0 at times, or HTTP's own.
+    code = str(of.get("code") or 0)
+    is_success = code in ("0", "0.0") or (len(code) == 3 and code.startswith("2"))
+    return bool(error or errors) or not is_success or any(value is False for value in of.values())
 
 
 def _is_item(item: Any) -> bool:

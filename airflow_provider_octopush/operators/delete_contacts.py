@@ -19,17 +19,17 @@ class DeleteContactsOperator(RowsOperator):
     """
     Remove contacts from an Octopush list, or from the whole account.
 
-    Use it to erase people. Of the rows' columns, only the number and its region are read. It does not guess: it removes
-    every number that a text may stand for, in each region of ``default_region`` and of the snapshot; or, where the
-    snapshot holds one of them, that one. The task returns a summary, in which each row ends in exactly one count:
+    Use it to erase people. Of the rows' columns, only the number and its region are read. It does not guess: if a text
+    may stand for several numbers, in the regions of ``default_region`` and of the snapshot, none of them is removed,
+    unless the snapshot holds just one. The task returns a summary, in which each row ends in exactly one count:
     ``read = removed + absent + kept + ambiguous + invalid + duplicates``.
 
     - ``removed``: Octopush accepted to remove the number.
     - ``absent``: Octopush refused the number alone while it removed others, or in the retry of a task that was killed
       after it had asked, so it is taken for not there.
     - ``kept``: Octopush refused the number without any such sign. If there is one of these, the task fails.
-    - ``ambiguous``: the snapshot holds several contacts that the number may stand for. None of them is removed, and the
-      task fails: write the region.
+    - ``ambiguous``: the number may stand for several, and no snapshot tells which. None of them is removed, and the
+      task fails: write the region, or a plus.
 
     .. code-block:: python
 

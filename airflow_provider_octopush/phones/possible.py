@@ -323,13 +323,14 @@ def _behind_plus(dialled: Dialled) -> tuple[set[str], bool]:
     """
     readings = [dialled.digits]
     valid = international(dialled.digits).valid
-    if has_zero_behind_country_code(dialled) and dialled.digits not in valid:
+    if has_zero_behind_country_code(dialled):
+        # In Italy, "+39 (0)312…" is a landline, and without the zero a mobile.
         readings.append(dialled.without_zero().digits)
         valid |= international(readings[1]).valid
     if valid == {dialled.digits}:
         return valid, True
     if len(readings) > 1 and _PLANS.international(f"+{readings[1]}"):
-        return {readings[1]}, True  # "+33 (0)6…", which many write
+        return valid | {readings[1]}, True  # "+33 (0)6…", which many write
     read = read_international(dialled)
     if read is not None:
         return valid | {e164(read)[1:]}, True

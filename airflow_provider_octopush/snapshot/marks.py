@@ -37,9 +37,11 @@ class Mark(IntEnum):
 
 
 #: Beside a mark: a request of another process may still arrive, which adds the contact, or which removes it. It stays
-#: beside the mark until a run has come to its end, in all of its tries.
-ADDED_LATE, REMOVED_LATE = 16, 32
-_MARKS, _BESIDE = 15, ADDED_LATE | REMOVED_LATE
+#: beside the mark until a run has come to its end, in all of its tries. What was confirmed since keeps the first of
+#: them for one run more.
+ADDED_LATE, REMOVED_LATE, _ADDED_BEFORE = 16, 32, 64
+MAY_BE_ADDED = ADDED_LATE | _ADDED_BEFORE
+_MARKS, _BESIDE = 15, MAY_BE_ADDED | REMOVED_LATE
 
 STATUSES = dict(zip(api.STATUSES, (Mark.ADDED, Mark.UPDATED, Mark.SKIPPED), strict=True))
 _NAMES = {int(mark): status for status, mark in STATUSES.items()}
@@ -83,7 +85,7 @@ def about_to_send(records: _Array) -> _Array:
 
 def about_to_remove(records: _Array) -> _Array:
     """Mark records as about to be removed. What another process sends may still arrive."""
-    return marked(records, Mark.REMOVING | beside(records, ADDED_LATE))
+    return marked(records, Mark.REMOVING | beside(records, MAY_BE_ADDED))
 
 
 def statuses_of(records: _Array) -> list[str | None]:
@@ -110,10 +112,14 @@ OF_ANOTHER_RUN = _table({**_IN_FLIGHT, **dict.fromkeys(STATUSES.values(), Mark.K
 OUT_OF_ORDER = _table({**_IN_FLIGHT, **dict.fromkeys((*CONFIRMED, Mark.REMOVED), Mark.UNKNOWN | ADDED_LATE)})
 
 #: What is made of marks in a snapshot that an earlier try of this run has written: the next run is another one.
-OWN_SNAPSHOT = _table({Mark.UNKNOWN: Mark.UNKNOWN | _BESIDE})
+OWN_SNAPSHOT = _table({Mark.UNKNOWN: Mark.UNKNOWN | ADDED_LATE | REMOVED_LATE})
+for _mark in CONFIRMED:
+    OWN_SNAPSHOT[_mark | _ADDED_BEFORE] = _mark | ADDED_LATE
 
 #: What is made of marks in a snapshot, where it is not known what happened since it was written.
 OUTDATED = _table(dict.fromkeys(CONFIRMED, Mark.UNKNOWN))
 
 #: What stands for marks in the next snapshot.
 KEPT = _table({**dict.fromkeys(STATUSES.values(), Mark.KNOWN), Mark.OWN_REMOVING: Mark.REMOVING}, stay=ADDED_LATE)
+for _mark in CONFIRMED:
+    KEPT[_mark | ADDED_LATE] = KEPT[_mark] | _ADDED_BEFORE

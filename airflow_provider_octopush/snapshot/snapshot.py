@@ -32,6 +32,7 @@ from airflow_provider_octopush.snapshot.marks import (
     ADDED_LATE,
     CONFIRMED,
     KEPT,
+    MAY_BE_ADDED,
     REMOVED_LATE,
     STATUSES,
     Mark,
@@ -224,7 +225,7 @@ class Snapshot:
         """
         # A removal that had no answer may still arrive, and take away what was sent: that is sent once more.
         sending = about_to_send(records)
-        confirmed = [STATUSES[status] for status in statuses]
+        confirmed = np.array([STATUSES[status] for status in statuses], np.uint8) | beside(records, ADDED_LATE)
         self._record([marked(records, np.where(beside(sending, REMOVED_LATE), sending["mark"], confirmed))])
 
     def record_as_before(self, records: Array) -> None:
@@ -234,7 +235,7 @@ class Snapshot:
 
     def record_kept(self, records: Array) -> None:
         """Record that contacts are as they were: a request to remove them was refused."""
-        self._record([marked(records, np.where(records["mark"] == Mark.KNOWN, Mark.REFUSED, records["mark"]))])
+        self._record([marked(records, np.where(are(records, [Mark.KNOWN]), Mark.REFUSED, records["mark"]))])
 
     def record_removing(self, records: Array) -> None:
         """
@@ -252,7 +253,7 @@ class Snapshot:
         :param counts: of the run until now; None leaves them as they were.
         """
         # What another process may still send is removed again by a later run. An erasure leaves nothing behind.
-        is_gone = (beside(records, ADDED_LATE) == 0) | self.run.erases
+        is_gone = (beside(records, MAY_BE_ADDED) == 0) | self.run.erases
         self._record(
             [marked(records, np.where(is_gone, Mark.REMOVED, Mark.UNKNOWN))],
             removed=self.progress.removed + int(is_gone.sum()),

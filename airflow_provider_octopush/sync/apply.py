@@ -12,7 +12,7 @@ import numpy as np
 
 from airflow_provider_octopush.delivery.removal import Candidate, Removal
 from airflow_provider_octopush.delivery.retry import Backoff, StoppedError
-from airflow_provider_octopush.snapshot.marks import ADDED_LATE, MAY_BE_GONE, MAY_BE_THERE, Mark, are, beside, mark_of
+from airflow_provider_octopush.snapshot.marks import MAY_BE_ADDED, MAY_BE_GONE, MAY_BE_THERE, Mark, are, beside, mark_of
 from airflow_provider_octopush.snapshot.snapshot_file import Counts
 from airflow_provider_octopush.sync.changes import Change, Changes, ChangeState
 from airflow_provider_octopush.sync.create import ContactSync, KilledError
@@ -190,8 +190,8 @@ class Apply:
 
     def _record_removed(self, candidates: Sequence[Candidate[_Held]]) -> None:
         # A contact that another process may still send may be there again.
-        gone = [one for one in candidates if not beside(one.record.record, ADDED_LATE)]
-        unsettled = [one for one in candidates if beside(one.record.record, ADDED_LATE)]
+        gone = [one for one in candidates if not beside(one.record.record, MAY_BE_ADDED)]
+        unsettled = [one for one in candidates if beside(one.record.record, MAY_BE_ADDED)]
         self.removed_opted_out += sum(one.record.change is Change.OPTED_OUT for one in gone)
         self.kept.unsettled += len(unsettled)
         self._snapshot.record_removed(_records(candidates), self.counts())

@@ -36,12 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AMBIGUOUS = (
-    "the number may stand for more than one contact of the snapshot, so none of them was removed: write the region, or "
-    "the number with a plus"
-)
-AMBIGUOUS_NOW = (
-    "the number may stand for several, and an earlier try may have removed the one that the snapshot held, so none was "
-    "removed now: write the region, or the number with a plus"
+    "the number may stand for more than one contact, so none of them was removed: write the region, or the number with "
+    "a plus"
 )
 
 
@@ -88,14 +84,13 @@ class ContactDeletion:
         self._possible = possible
         self._rejects = rejects
         self._snapshot = snapshot
-        self._has_removed_before = snapshot is not None and snapshot.progress.removed > 0
         self._removal: Removal[_Asked] = Removal(
             delete,
             backoff,
             begin=self._begin,
             note=self._record_removed,
             restore=self._record_kept,
-            has_removed=self._has_removed_before,
+            has_removed=snapshot is not None and snapshot.progress.removed > 0,
             believes_refusals=True,
         )
         self._outcomes: list[_Outcome] = []
@@ -198,14 +193,11 @@ class ContactDeletion:
                 values = (phone, region)[: len(self._rows.fields)]
                 possible = self._possible.read(phone, region)
                 numbers, records = self._chosen(sorted(possible.numbers))
-                if possible.reason is not None and (not possible.numbers or (numbers and records[0] is None)):
+                if possible.reason is not None and not any(record is not None for record in records):
                     rejections.append(Rejection(self.summary.read, Outcome.INVALID, possible.reason.value, values))
                     continue
                 if not numbers:
                     rejections.append(Rejection(self.summary.read, Outcome.AMBIGUOUS, AMBIGUOUS, values))
-                    continue
-                if self._may_be_done(numbers, records):
-                    rejections.append(Rejection(self.summary.read, Outcome.AMBIGUOUS, AMBIGUOUS_NOW, values))
                     continue
                 is_new = seen.add_all(numbers)
                 if not any(is_new):
@@ -222,23 +214,17 @@ class ContactDeletion:
             if self._rejects is not None and rejections:
                 self._rejects.write(rejections)
 
-    def _may_be_done(self, numbers: Sequence[int], records: Sequence[Array | None]) -> bool:
-        """Tell whether an earlier try may have removed the one of several numbers that the snapshot held."""
-        if not self._has_removed_before or records[0] is not None:
-            return False
-        return any(number not in line_forms(numbers[0]) for number in numbers)
-
     def _chosen(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[Array | None]]:
-        """Return the numbers that the snapshot holds, with records; all where it holds none, none where several."""
-        if self._snapshot is None:
-            return numbers, [None] * len(numbers)
-        positions, found = self._snapshot.find(numbers)
-        held = np.flatnonzero(positions >= 0).tolist()
-        if not held:
-            return numbers, [None] * len(numbers)
-        if any(numbers[place] not in line_forms(numbers[held[0]]) for place in held):
+        """Return the numbers that the snapshot holds, with records, or all of them; of several lines, return none."""
+        records: list[Array | None] = [None] * len(numbers)
+        if self._snapshot is not None:
+            positions, found = self._snapshot.find(numbers)
+            held = np.flatnonzero(positions >= 0).tolist()
+            if held:
+                numbers, records = [numbers[place] for place in held], [found[place] for place in held]
+        if any(number not in line_forms(numbers[0]) for number in numbers):
             return [], []
-        return [numbers[place] for place in held], [found[place] for place in held]
+        return numbers, records
 
     def _count(self, candidate: Candidate[_Asked], outcome: _Outcome) -> None:
         row = candidate.record.row

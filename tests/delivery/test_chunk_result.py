@@ -39,6 +39,15 @@ def test_every_contact_gets_the_status_of_its_number_whatever_the_order_of_the_a
     assert [(r.row, r.outcome, r.values, r.message) for r in result.rejections] == expected
 
 
+@pytest.mark.parametrize("statuses", [("added", "rejected"), ("rejected", "added")])
+def test_of_two_items_that_contradict_each_other_the_one_that_confirms_nothing_counts(
+    statuses: tuple[str, str],
+) -> None:
+    result = answered(contacts(1), [ContactItem(NUMBERS[0], status) for status in statuses])
+    assert not result.confirmed
+    assert [one.message for one in result.rejections] == ["rejected"]
+
+
 @pytest.mark.parametrize("status", ["+33600000000", "Zoé", "error"])
 def test_a_status_that_is_not_documented_may_quote_the_contact_so_it_is_for_the_rejects_file_alone(
     status: str,
@@ -62,8 +71,8 @@ def test_digits_of_other_scripts_are_no_number_of_ours() -> None:
     assert answered(contacts(1), [ContactItem("٣٣٦٠٠٠٠٠٠٠٠", "added")]).confirmed == {}
 
 
-def test_the_first_of_two_statuses_for_one_number_counts() -> None:
-    items = [ContactItem("33600000000", "updated"), ContactItem("+33600000000", "error")]
+def test_the_first_of_two_documented_statuses_for_one_number_counts() -> None:
+    items = [ContactItem("33600000000", "updated"), ContactItem("+33600000000", "skipped")]
     assert answered(contacts(1), items).confirmed == {"updated": 1}
 
 

@@ -259,14 +259,17 @@ class TestNobodyIsLostTrackOf:
 
 
 class TestErasing:
-    def test_what_a_text_may_stand_for_is_removed_where_nothing_tells_which_it_is(self, nights: Nights) -> None:
+    def test_nothing_is_removed_where_nothing_tells_which_of_several_numbers_it_is(self, nights: Nights) -> None:
         rows = [{"phone_number": "612345678", "region": region} for region in ("ES", "FR")]
         columns = {"phone_number": "phone_number", "region": "region"}
         nights.run(rows, columns=columns)
-        summary = nights.erase([{"phone_number": "612345678"}], snapshot_path=None, default_region=["ES", "FR"])
-        check(summary, read=1, removed=1, kept=0)
-        assert summary["numbers"] >= 2
-        assert not nights.on_list
+        where = {"snapshot_path": None, "default_region": ["ES", "FR"]}
+        with pytest.raises(AirflowFailException, match="may each stand for more than one contact"):
+            nights.erase([{"phone_number": "612345678"}], **where)
+        check(nights.pushed, read=1, ambiguous=1, removed=0, numbers=0)
+        assert nights.on_list == {"+33612345678", "+34612345678"}
+        check(nights.erase([{"phone_number": "612345678", "region": "ES"}], columns=columns, **where), removed=1)
+        assert nights.on_list == {"+33612345678"}
 
     def test_the_one_that_the_snapshot_holds_is_removed(self, nights: Nights) -> None:
         """Added as a mobile of one country, and erased by settings that read a landline of another one."""

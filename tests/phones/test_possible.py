@@ -227,6 +227,10 @@ def test_country_codes_of_numbers_are_found() -> None:
     assert country_codes([]) == set()
 
 
+def test_a_zero_in_brackets_may_be_one_or_not() -> None:
+    assert {393123456751, 3903123456751} <= PossibleNumbers().read("+39 (0) 312 345 6751").numbers
+
+
 def test_country_codes_of_a_million_numbers_take_no_second() -> None:
     many = list(range(33600000000, 33601000000))
     start = time.process_time()
