@@ -1,1 +1,1 @@
-"""A raw value → E.164, or the reason why it is no number."""
+"""A raw value → E.164, or the reason why it is not a number."""

@@ -8,12 +8,12 @@ import unicodedata
 
 def plain(text: str) -> str:
     """
-    Write the digits, signs and blanks of Unicode as those of ASCII; drop what cannot be seen.
+    Write Unicode's digits, signs and blanks as those of ASCII; drop invisible characters.
 
-    Between two digits it becomes a blank: where it stands, one number may end and another begin.
+    Between two digits, an invisible character becomes a blank: one number may end there and another begin.
 
-    :param text: anything.
-    :return: the same text, where a character of ASCII says the same; all else stays as it is. Ends of lines are
+    :param text: any text.
+    :return: the same text in ASCII, where ASCII has the character; everything else stays as it is. Ends of lines are
         ``\\n``.
     """
     if text.isascii() and text.isprintable():
@@ -26,8 +26,8 @@ _UNSEEN = "\0"
 _BETWEEN_DIGITS = re.compile(f"(?<=[0-9]){_UNSEEN}+(?=[0-9])")
 
 
-#: Default_Ignorable_Code_Point, first and last of each range: what is not to be seen even where a font lacks it. From
-#: DerivedCoreProperties.txt of the Unicode Character Database, version 14.0.
+#: Default_Ignorable_Code_Point, first and last of each range: characters that stay invisible even if a font lacks them.
+#: From DerivedCoreProperties.txt of the Unicode Character Database, version 14.0.
 _IGNORABLE = (
     (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
     (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
@@ -62,7 +62,7 @@ _CATEGORIES = {"Zl": "\n", "Zp": "\n", "Zs": " ", "Cf": _UNSEEN, "Pd": "-"}
 
 
 class _Ascii(dict[int, str]):
-    """What each character becomes, noted as it comes by."""
+    """What each character becomes; filled as characters appear."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)

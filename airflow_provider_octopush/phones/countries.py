@@ -1,9 +1,9 @@
 """
 Digits → every number of a country that they may stand for.
 
-libphonenumber chooses one reading of several; here, all are wanted, of all regions that share a country code. So what
-it does is done again with its metadata, without a choice: a prefix is taken off, and left, and either way the number
-counts if it is valid in any of the regions. That is also many times faster than asking for each region.
+libphonenumber chooses one of several readings; here, all are wanted, in all regions that share a country code. So this
+module applies its metadata without choosing: it reads a number both with and without a prefix, and either counts if it
+is valid in any of the regions. That is also many times faster than asking for each region.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from airflow_provider_octopush.phones.written import OCTOPUSH_DIGITS
 
 class Numbers(NamedTuple):
     """
-    What digits may stand for.
+    The numbers that digits may stand for.
 
     :param valid: numbers that are valid, or were before their country changed its numbering plan.
-    :param unknown: where there is none of these: numbers that have a length that occurs in the country.
-        libphonenumber does not know new ranges, and one that has a plus is sent all the same.
+    :param unknown: if there are no valid ones: numbers of a length that occurs in the country. libphonenumber does not
+        know new ranges, and such a number with a plus is sent all the same.
     """
 
     valid: set[str]
@@ -57,7 +57,7 @@ class Country:
     """
     All regions of one country code.
 
-    :param code: one that exists, such as ``33``.
+    :param code: an existing country code, such as ``33``.
     """
 
     def __init__(self, code: str) -> None:
@@ -69,7 +69,7 @@ class Country:
         self._has_other_forms = code in CHANGED_COUNTRY_CODES
         self._begin_with_zero = begin_with_zero(code)
         self._lengths = {n for plan in known if plan.general_desc for n in plan.general_desc.possible_length if n > 0}
-        # The first region is the one whose rules libphonenumber applies behind a plus.
+        # libphonenumber applies the first region's rules after a plus.
         self._main_rules = _rules(known[:1])
         self._rules = _rules(known)
         prefixes = dict.fromkeys(plan.international_prefix for plan in known if plan.international_prefix)
@@ -79,7 +79,8 @@ class Country:
         """
         Read digits from the country code on.
 
-        A zero behind it is no part of the number where that is not valid with it: a country's trunk prefix, or "(0)".
+        A zero after it is not part of the number if the number is not valid with it: a country's trunk prefix, or
+        "(0)".
 
         :param digits: ASCII digits that begin with this country code.
         """
@@ -88,7 +89,7 @@ class Country:
         if national[:1] == "0" and not self._is_valid(national):
             behind = national[1:]
             candidates += [behind, *_without_prefix(behind, self._main_rules)]
-        # Where the country code is the trunk prefix too, it must not be dropped twice: so does PhoneReader.
+        # If the country code is also the trunk prefix, it must not be dropped twice. PhoneReader does the same.
         twice = national[len(self.code) :] if national.startswith(self.code) else None
         return self._numbers(candidate for candidate in dict.fromkeys(candidates) if candidate != twice)
 
@@ -96,8 +97,8 @@ class Country:
         """
         Read digits as they are dialled in any region of the country, or as numbers of it that lost their plus.
 
-        :param digits: ASCII digits. Where they begin with an international prefix of the country, their number may be
-            of another one.
+        :param digits: ASCII digits. If they begin with an international prefix of the country, the number may be of
+            another one.
         """
         behind = self._behind_international_prefix(digits)
         abroad = Numbers(set(), set()) if behind is None else written(behind)
@@ -105,12 +106,12 @@ class Country:
         if digits.startswith(self.code):
             national = digits[len(self.code) :]
             once = [national, *_without_prefix(national, self._rules)]
-            # libphonenumber takes a prefix off what it took the country code off, and then another one.
+            # After the country code, libphonenumber takes off a prefix, and then another one.
             candidates += once
             candidates += [twice for candidate in once[1:] for twice in _without_prefix(candidate, self._rules)]
             lost_plus = self.international(digits)
             abroad = Numbers(abroad.valid | lost_plus.valid, abroad.unknown | lost_plus.unknown)
-        # 014 is dialled in Israel before a number abroad, and begins some there.
+        # In Israel, 014 is dialled before a number abroad, and some numbers there begin with it.
         is_new = behind is None and not digits.startswith("00")
         within = self._numbers(dict.fromkeys(candidates), is_new=is_new)
         return Numbers(within.valid | abroad.valid, within.unknown | abroad.unknown)
@@ -118,7 +119,7 @@ class Country:
     def _behind_international_prefix(self, digits: str) -> str | None:
         for prefix in self._international_prefixes:
             match = prefix.match(digits)
-            # No country code begins with a zero; libphonenumber takes it for a number of the country then.
+            # No country code begins with a zero; libphonenumber then reads a number of the country.
             if match is not None and digits[match.end() : match.end() + 1] not in ("", "0"):
                 return digits[match.end() :]
         return None
@@ -127,7 +128,7 @@ class Country:
         """
         Judge national significant numbers.
 
-        :param is_new: whether they may be of a range that libphonenumber does not know.
+        :param is_new: whether they may be in a range that libphonenumber does not know.
         """
         candidates = list(candidates)
         valid = {f"{self.code}{national}" for national in candidates if self._is_valid(national)}
@@ -152,7 +153,7 @@ def _rules(plans: Iterable[PhoneMetadata]) -> list[_Rule]:
     for plan in plans:
         if plan.national_prefix_for_parsing:
             rules[plan.national_prefix_for_parsing, plan.national_prefix_transform_rule or None] = None
-        # In Colombia, "03" is taken for a carrier: "03…" is a mobile with a trunk prefix all the same.
+        # In Colombia, libphonenumber takes "03" for a carrier, but "03…" may also be a mobile with a trunk prefix.
         if plan.national_prefix:
             rules[plan.national_prefix, None] = None
     return [_Rule(re.compile(prefix), instead) for prefix, instead in rules]
@@ -163,7 +164,7 @@ def _without_prefix(digits: str, rules: Iterable[_Rule]) -> Iterator[str]:
         match = prefix.match(digits)
         if match is None:
             continue
-        # libphonenumber's own condition: the last group decides whether anything is written in place of the prefix.
+        # libphonenumber's own condition: the last group decides whether anything replaces the prefix.
         is_replaced = instead is not None and match.groups()[-1] is not None
         yield (match.expand(instead) if is_replaced and instead else "") + digits[match.end() :]
 
@@ -178,7 +179,7 @@ def international(digits: str) -> Numbers:
     """
     Read digits from the country code on, whatever the country.
 
-    :param digits: ASCII digits; none are found where they begin with no country code.
+    :param digits: ASCII digits; if they do not begin with a country code, no numbers are found.
     """
     code = country_code(digits)
     return country(code).international(digits) if code else Numbers(set(), set())
@@ -186,13 +187,13 @@ def international(digits: str) -> Numbers:
 
 def written(digits: str) -> Numbers:
     """
-    Read digits behind an international prefix: the same as behind a plus.
+    Read digits after an international prefix, in the same way as after a plus.
 
-    :return: ``unknown`` has what is sent digit for digit, were it behind a plus.
+    :return: ``unknown`` has the number that would be sent digit for digit, if it had a plus.
     """
     valid = international(digits).valid
     as_written = without_trunk_zero(digits)
-    # A number with a plus keeps a zero that is no trunk prefix, so that with and without it may both be meant.
+    # A number with a plus keeps a zero that is not a trunk prefix, so either form may be meant.
     keeps_zero = digits == as_written and digits not in valid and digits.removeprefix(country_code(digits))[:1] == "0"
     if not valid or keeps_zero:
         unknown = set(filter(may_be_sent, (as_written,)))
@@ -225,7 +226,7 @@ def _all_international_prefixes() -> list[re.Pattern[str]]:
 
 
 def may_be_sent(digits: str) -> bool:
-    """Tell whether digits behind a plus are sent as they are, where they are no valid number."""
+    """Tell whether digits after a plus are sent as they are although they are not a valid number."""
     return len(digits) <= OCTOPUSH_DIGITS and unreadable(digits) is None and not is_too_short(digits)
 
 
@@ -242,7 +243,7 @@ def country_codes(numbers: Iterable[int]) -> set[int]:
     """
     Return the country codes of numbers.
 
-    :param numbers: the digits of E.164, as many as one likes; those without a known country code give none.
+    :param numbers: the digits of E.164; numbers without a known country code have none.
     """
     beginnings: set[int] = set()
     remaining = iter(numbers)
@@ -257,7 +258,7 @@ def _first_three_digits(numbers: list[int]) -> Iterable[int]:
         array = np.array(numbers, dtype=np.int64)
     except OverflowError:
         return {int(str(number)[:3]) for number in numbers}
-    # Some numbers have fewer digits than three: these are all.
+    # Some numbers have fewer than three digits.
     superfluous = np.maximum(np.searchsorted(_POWERS, array, side="right") - 3, 0)
     found: list[int] = np.unique(array // _POWERS[superfluous]).tolist()
     return found

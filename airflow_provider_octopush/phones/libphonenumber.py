@@ -1,4 +1,4 @@
-"""What is asked of libphonenumber."""
+"""The questions that libphonenumber answers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _PARSE_REASONS = {
     NumberParseException.TOO_LONG: PhoneReason.TOO_LONG,
 }
 
-#: Where landlines and mobiles share their ranges (as in the US), libphonenumber cannot tell, and neither can we.
-#: Pagers, VoIP and personal numbers may or may not be able to receive SMS; whoever asks for mobiles gets no maybe.
+#: Where landlines and mobiles share ranges (as in the US), libphonenumber cannot tell them apart. Pagers, VoIP and
+#: personal numbers may or may not receive SMS, so they do not count as mobiles.
 _SMS_TYPES = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 #: Types of numbers that a person can have.
@@ -59,12 +59,12 @@ def is_personal(number: PhoneNumber) -> bool:
 
 
 def is_of(number: PhoneNumber, region: str) -> bool:
-    """Tell whether a number is valid in the very region: not only in another one with the same country code."""
+    """Tell whether a number is valid in this region itself, not only in another one with the same country code."""
     return bool(phonenumbers.is_valid_number_for_region(number, region))
 
 
 def is_grouped(number: PhoneNumber, groups: tuple[str, ...]) -> bool:
-    """Tell whether libphonenumber writes a number in just these groups of digits, nationally or internationally."""
+    """Tell whether libphonenumber writes a number in exactly these groups of digits, nationally or internationally."""
     national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
     international = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
     written = [tuple(re.findall("[0-9]+", text)) for text in (national, international)]
@@ -72,23 +72,27 @@ def is_grouped(number: PhoneNumber, groups: tuple[str, ...]) -> bool:
 
 
 def region_of(number: PhoneNumber) -> str:
-    """Return the region of a valid number; of several with one country code, the first in which it is valid."""
+    """Return the region of a valid number; if several share its country code, the first in which it is valid."""
     return str(phonenumbers.region_code_for_number(number))
 
 
 def has_country_written(number: PhoneNumber) -> bool:
-    """Tell whether a number that :func:`dialled_in` gave had an international prefix, and so its country, written."""
+    """
+    Tell whether a number that :func:`dialled_in` returned was written with an international prefix, and so its country.
+    """
     return bool(number.country_code_source == CountryCodeSource.FROM_NUMBER_WITH_IDD)
 
 
 @functools.cache
 def trunk_prefix(region: str) -> str:
-    """Return what is dialled before a number in national form, such as 0 in France; empty where nothing is."""
+    """
+    Return the prefix that is dialled before a number in national form, such as 0 in France; empty if there is none.
+    """
     return phonenumbers.ndd_prefix_for_region(region, True) or ""
 
 
 def country_code(digits: str) -> str:
-    """Return the country code that digits begin with; empty when they begin with none."""
+    """Return the country code that digits begin with; empty if there is none."""
     return next((digits[:length] for length in (1, 2, 3) if digits[:length] in _COUNTRY_CODES), "")
 
 
@@ -105,10 +109,10 @@ def has_trunk_prefix_zero(code: str) -> bool:
 
 def without_trunk_zero(digits: str) -> str:
     """
-    Drop a trunk prefix 0 behind the country code that digits begin with.
+    Drop a trunk prefix 0 after the country code that digits begin with.
 
-    It is left where the country has no such prefix, or numbers that begin with 0. Two zeros are none either: so begin
-    numbers in some countries that nobody can dial from abroad.
+    It stays if the country has no such prefix, or has numbers that begin with 0. Two zeros stay too: in some countries,
+    numbers that cannot be dialled from abroad begin with them.
     """
     code = country_code(digits)
     national = digits.removeprefix(code)
@@ -122,7 +126,7 @@ def begin_with_zero(code: str) -> bool:
     for plan in _plans(code):
         pattern = plan.general_desc.national_number_pattern if plan.general_desc else None
         lengths = plan.general_desc.possible_length if plan.general_desc else ()
-        # The first digits decide in general descriptions; the last ones may be any.
+        # In general descriptions, the first digits decide; the others may be any.
         tried = (f"0{second}".ljust(length, "1") for second in range(1, 10) for length in lengths)
         if pattern and any(re.fullmatch(pattern, digits) for digits in tried):
             return True
@@ -130,7 +134,7 @@ def begin_with_zero(code: str) -> bool:
 
 
 def is_too_short(digits: str) -> bool:
-    """Tell whether digits that begin with a country code are fewer than any number there has."""
+    """Tell whether digits that begin with a country code are shorter than any number there."""
     code = country_code(digits)
     national = digits.removeprefix(code)
     if has_trunk_prefix_zero(code):
@@ -152,7 +156,7 @@ def _plans(code: str) -> list[PhoneMetadata]:
 
 
 def unreadable(digits: str) -> PhoneReason | None:
-    """Tell why digits after a plus are not even a number, valid or not; None when they are."""
+    """Tell why digits after a plus are not even an invalid number; None if they are a number."""
     try:
         phonenumbers.parse(f"+{digits}")
     except NumberParseException as error:
@@ -165,7 +169,7 @@ def valid(digits: str) -> PhoneNumber | None:
     Read an international number.
 
     :param digits: from the country code on.
-    :return: None when it is not valid.
+    :return: the number; None if it is not valid.
     """
     try:
         number = phonenumbers.parse(f"+{digits}")
@@ -176,10 +180,10 @@ def valid(digits: str) -> PhoneNumber | None:
 
 def _has_country_code_twice(number: PhoneNumber, digits: str) -> bool:
     """
-    Tell whether digits are a number that has its country code in front of it twice.
+    Tell whether digits are a number with its country code written twice.
 
-    Where the country code is the trunk prefix as well, libphonenumber drops the second one: 00 11 507… would be a
-    number of Minnesota, but 0011 is what Australians dial before one of Panama.
+    If the country code is also the trunk prefix, libphonenumber drops the second one: 00 11 507… would be a number of
+    Minnesota, but Australians dial 0011 507… for one of Panama.
     """
     code = str(number.country_code)
     return digits == f"{code}{code}{phonenumbers.national_significant_number(number)}"
@@ -187,10 +191,10 @@ def _has_country_code_twice(number: PhoneNumber, digits: str) -> bool:
 
 def behind_another_country_code(digits: str) -> str:
     """
-    Return the number that stands behind one country code too many, as in +33 0033 6… and +33 33 6…
+    Return the number after a superfluous country code, as in +33 0033 6… and +33 33 6…
 
-    :param digits: from the first country code on, of no valid number.
-    :return: its digits; empty where no valid number stands there.
+    :param digits: digits from the first country code on, which are not a valid number.
+    :return: its digits; empty if there is no valid number.
     """
     code = country_code(digits)
     national = digits[len(code) :]
@@ -203,7 +207,7 @@ def dialled_in(digits: str, region: str) -> PhoneNumber | None:
     """
     Read a number as it is dialled within a region: in national form, or abroad with the region's international prefix.
 
-    :return: None when it is not valid; in national form, when it is not of the very region.
+    :return: the number; None if it is not valid, or if it is in national form and not of this region itself.
     """
     try:
         number = phonenumbers.parse(digits, region, keep_raw_input=True)

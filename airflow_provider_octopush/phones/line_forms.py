@@ -1,4 +1,4 @@
-"""Forms of one line: numbers that differ by a prefix that came or went, and ring the same phone."""
+"""Forms of one line: numbers that differ by a prefix that a country added or dropped, and ring the same phone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 class _Change(NamedTuple):
     """
-    A prefix that came or went.
+    A prefix that a country added or dropped.
 
-    :param country_code: where.
-    :param before: what stands in front of it behind the country code, such as an area code.
-    :param prefix: what one of the forms has and the other has not.
-    :param behind: what stands behind it.
+    :param country_code: the country's code.
+    :param before: pattern of the digits between the country code and the prefix, such as an area code.
+    :param prefix: the prefix that only one of the forms has.
+    :param behind: pattern of the digits after it.
     """
 
     country_code: str
@@ -23,9 +23,10 @@ class _Change(NamedTuple):
     behind: str
 
 
-# Whether a text was written before or after a change, nobody can tell. So both forms are one line.
+# A text may have been written before or after a change, so both forms are one line.
 _CHANGES = (
-    # Mobiles have a 9 from abroad, and none within the country: libphonenumber 9.0 (2025), country_mobile_token(54).
+    # Mobiles have a 9 when dialled from abroad, and none within the country: libphonenumber 9.0 (2025),
+    # country_mobile_token(54).
     _Change("54", "", "9", "[1-8][0-9]{9}"),
     # Mobiles had a 1 from abroad until 3 August 2019: IFT (Mexico), as told by Fronteras (KJZZ) on 1 August 2019.
     _Change("52", "", "1", "[2-9][0-9]{9}"),
@@ -34,14 +35,14 @@ _CHANGES = (
     # All numbers got 01 on 30 November 2024: ARCEP Bénin, as told by RFI that day.
     _Change("229", "", "01", "[0-9]{8}"),
     # Numbers of seven digits are written with a zero too, from abroad as well: libphonenumber 9.0 (2025), GA. On 15
-    # November 2019 the zero became 6 or 7 for mobiles, 1 for landlines: ARCEP Gabon, as told by RFI that day; which of
-    # the two follows from libphonenumber's ranges.
+    # November 2019 the zero became 6 or 7 for mobiles, 1 for landlines: ARCEP Gabon, as told by RFI that day;
+    # libphonenumber's ranges tell which of the two.
     _Change("241", "", "0", "[1-7][0-9]{6}"),
     _Change("241", "", "6", "[256][0-9]{6}"),
     _Change("241", "", "7", "[47][0-9]{6}"),
     _Change("241", "", "1", "1[0-9]{6}"),
-    # All numbers got two digits of their operator on 31 January 2021: ARTCI (Côte d'Ivoire), 28 July 2020. The second
-    # digit of a mobile says which (0–3 Moov, 4–6 MTN, 7–9 Orange), the third one of a landline (8 Moov, 0 MTN).
+    # All numbers got two digits of their operator on 31 January 2021: ARTCI (Côte d'Ivoire), 28 July 2020. A mobile's
+    # second digit tells the operator (0–3 Moov, 4–6 MTN, 7–9 Orange), and a landline's third one (8 Moov, 0 MTN).
     _Change("225", "", "01", "[04-9][0-3][0-9]{6}"),
     _Change("225", "", "05", "[04-9][4-6][0-9]{6}"),
     _Change("225", "", "07", "[04-9][7-9][0-9]{6}"),
@@ -59,7 +60,7 @@ _PATTERNS = [
     for change in _CHANGES
 ]
 
-#: Country codes of those countries that have lines of more than one form.
+#: Codes of the countries that have lines with more than one form.
 CHANGED_COUNTRY_CODES = frozenset(change.country_code for change in _CHANGES)
 
 _BEGIN = tuple(CHANGED_COUNTRY_CODES)
@@ -70,14 +71,14 @@ def line_forms(number: int) -> frozenset[int]:
     Return all forms of one line.
 
     :param number: the digits of E.164.
-    :return: with the number itself; nothing else where its country knows no other form.
+    :return: all forms, the number itself included; only that if its country has no other form.
     """
     digits = str(number)
     if not digits.startswith(_BEGIN):
         return frozenset((number,))
     forms = {digits}
     remaining = [digits]
-    while remaining:  # in Gabon, a prefix came twice
+    while remaining:  # Gabon added a prefix twice
         others = set(_others(remaining.pop())) - forms
         forms |= others
         remaining += others

@@ -1,8 +1,8 @@
 """
-Numbering plans as regular expressions, made at run time of libphonenumber's own metadata.
+Numbering plans as regular expressions, made at run time from libphonenumber's own metadata.
 
-They accept most of the numbers that libphonenumber holds valid, many times faster than it says so, and no other. What
-they do not accept, they say nothing about. ``tests/phones/test_numbering_plan.py`` compares both.
+They accept only numbers that libphonenumber holds valid, and most of these, many times faster. If they do not accept a
+number, that tells nothing. ``tests/phones/test_numbering_plan.py`` compares both.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from airflow_provider_octopush.phones.written import E164_DIGITS
 
 _NOTHING = re.compile(r"(?!)")
 
-#: Digits of the shortest valid number of any region, with a trunk prefix, and with 00 and a country code.
+#: How many digits the shortest valid number of any region has, with a trunk prefix, and with 00 and a country code.
 _FEWEST_DIALLED = 5
 _FEWEST_ABROAD = 7
 
 #: Descriptions that come before those of landlines and mobiles when libphonenumber decides on a number's type, in its
-#: order: numbers that no person has, that a person can have, and again that none has.
+#: order: numbers that no person has, numbers that a person can have, and again numbers that no person has.
 _FIRST = ("premium_rate", "toll_free", "shared_cost")
 _PERSONAL = ("voip", "personal_number")
 _LAST = ("pager", "uan", "voicemail")
@@ -46,11 +46,11 @@ class NumberingPlans:
         """
         Recognise a valid number with its country code.
 
-        :param digits: ASCII digits behind a plus.
-        :param written: the same as they are written, where there are blanks, dashes or dots between them.
+        :param digits: ASCII digits after a plus.
+        :param written: the digits as they are written, if there are blanks, dashes or dots between them.
         :param regions: where a second number among them may be of, beside the same country.
-        :return: True: libphonenumber holds these digits valid, its E.164 is just that, and no second number begins
-            among what is written. False: nothing is known.
+        :return: True: libphonenumber holds these digits valid and writes them as the same E.164, and no second number
+            begins within the text. False: nothing is known.
         """
         match, begin, second = self._abroad[digits[1:4]]
         if written and second is not None and second.begins_in(written, regions):
@@ -63,10 +63,10 @@ class NumberingPlans:
 
         :param digits: ASCII digits.
         :param region: one of libphonenumber's regions, in upper case.
-        :param written: the digits as they are written, where there are blanks, dashes or dots between them.
+        :param written: the digits as they are written, if there are blanks, dashes or dots between them.
         :param regions: where a second number among them may be of, beside the same country.
-        :return: E.164, when libphonenumber reads the digits as this number and holds it valid for the region, and no
-            second number begins among what is written; None when nothing is known.
+        :return: E.164, if libphonenumber reads the digits as this number and holds it valid for the region, and no
+            second number begins within the text; None if nothing is known.
         """
         fullmatch, plus_country_code, second = self._within[region]
         if written and second is not None and second.begins_in(written, regions):
@@ -84,7 +84,7 @@ class _ByFirstDigits(dict[str, "tuple[_Match, int, _Second | None]"]):
     """
     The first three digits of a number → its country's plan, and where it begins in a number with a plus.
 
-    A dict, because a cached function takes longer to find what it knows than the plan takes to recognise a number.
+    A dict, because looking up a cached function's result takes longer than the plan takes to recognise a number.
     """
 
     def __init__(self, mobile: bool) -> None:
@@ -98,12 +98,12 @@ class _ByFirstDigits(dict[str, "tuple[_Match, int, _Second | None]"]):
                 pattern = _international(country_code, self._mobile)
                 self[first_digits] = plan = pattern.match, len("+") + length, _second(int(country_code))
                 return plan
-        # Not kept: of these there may be any number.
+        # Not kept, because there may be any number of these.
         return _NOTHING.match, 0, None
 
 
 class _ByRegion(dict[str, "tuple[_Match, str, _Second | None]"]):
-    """A region → its plan, and its country code behind a plus."""
+    """A region → its plan, and its country code after a plus."""
 
     def __init__(self, mobile: bool) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ def _international(country_code: str, mobile: bool) -> re.Pattern[str]:
         if metadata is None:
             return _NOTHING
         numbers = _numbers(metadata, mobile=mobile)
-        # Of several regions with one country code, that with the leading digits decides alone.
+        # If several regions share a country code, the one with the leading digits decides alone.
         if len(plans) > 1 and metadata.leading_digits is not None:
             alternatives.append(f"{passed_over}(?={metadata.leading_digits}){numbers}")
             passed_over += f"(?!{metadata.leading_digits})"
@@ -134,7 +134,7 @@ def _international(country_code: str, mobile: bool) -> re.Pattern[str]:
             if mobile:
                 # A valid number of this region that is not mobile must not be taken for a mobile of the next one.
                 passed_over += f"(?!{_numbers(metadata, mobile=False)})"
-    # What the main region's dialling rules might take off the front is left to libphonenumber.
+    # Digits that the main region's dialling rules might take off the front are left to libphonenumber.
     main = plans[0]
     prefix = main.national_prefix_for_parsing if main is not None else None
     untouched = f"(?!{prefix})" if prefix else ""
@@ -152,7 +152,7 @@ def _national(region: str, mobile: bool) -> tuple[re.Pattern[str], str, _Second 
     numbers = _numbers(metadata, mobile=mobile, personal=True)
     # Digits that may be an international prefix or a country code are left to libphonenumber.
     abroad = f"(?!{metadata.international_prefix})" if metadata.international_prefix else ""
-    # Atomic, because libphonenumber takes off the first prefix that it finds, whatever is left.
+    # Atomic, because libphonenumber takes off the first prefix that it finds, whatever remains.
     dialled = f"(?>{prefix})({numbers})|(?!{prefix})({numbers})" if prefix else f"({numbers})"
     pattern = re.compile(f"{abroad}(?!{metadata.country_code})(?:{dialled})", re.ASCII)
     return pattern, f"+{metadata.country_code}", _second(metadata.country_code)
@@ -161,9 +161,9 @@ def _national(region: str, mobile: bool) -> tuple[re.Pattern[str], str, _Second 
 @functools.cache
 def national_numbers(country_code: int) -> re.Pattern[str]:
     """
-    Write the national significant numbers of a country code: those that are valid in any of its regions.
+    Return a pattern of a country code's national significant numbers: those that are valid in any of its regions.
 
-    :return: made for ``match``; it goes to the end of the text.
+    :return: a pattern for ``match``, which goes to the end of the text.
     """
     regions = COUNTRY_CODE_TO_REGION_CODE[country_code]
     plans = [PhoneMetadata.metadata_for_region_or_calling_code(country_code, region) for region in regions]
@@ -173,10 +173,10 @@ def national_numbers(country_code: int) -> re.Pattern[str]:
 
 class _Second:
     """
-    A second number behind a short one.
+    Finds a second number after a short one.
 
-    :param regions: those of the first number's country.
-    :param prefixes: the trunk prefixes there.
+    :param regions: the regions of the first number's country.
+    :param prefixes: the country's trunk prefixes.
     """
 
     def __init__(self, regions: Sequence[str], prefixes: Iterable[str]) -> None:
@@ -185,9 +185,9 @@ class _Second:
 
     def begins_in(self, text: str, regions: Sequence[str]) -> bool:
         """
-        Tell whether one may begin within a text: behind a blank, a dash or a dot, with a trunk prefix or 00.
+        Tell whether one may begin within a text: after a blank, a dash or a dot, with a trunk prefix or 00.
 
-        :param regions: where it may be of, beside the same country.
+        :param regions: the regions that it may be of, besides the same country.
         """
         begin = self._begin.search(text)
         while begin is not None:
@@ -205,7 +205,7 @@ _WITHOUT_SEPARATORS = dict.fromkeys(map(ord, " .-"))
 
 @functools.cache
 def _second(country_code: int) -> _Second | None:
-    """Return how to find a second number; None where a country's longest number is too short for two."""
+    """Return a finder of second numbers; None if a country's longest number is too short for two."""
     regions = COUNTRY_CODE_TO_REGION_CODE[country_code]
     plans = [PhoneMetadata.metadata_for_region_or_calling_code(country_code, region) for region in regions]
     lengths = [length for plan in plans if plan and plan.general_desc for length in plan.general_desc.possible_length]
@@ -216,7 +216,9 @@ def _second(country_code: int) -> _Second | None:
 
 @functools.cache
 def _dialled(region: str) -> re.Pattern[str]:
-    """Write whatever may be a number when it is dialled within a region; some of it is none."""
+    """
+    Return a pattern of digits that may be a number when dialled within a region; it also matches some that are not.
+    """
     metadata = PhoneMetadata.metadata_for_region(region, None)
     if metadata is None or metadata.national_prefix_transform_rule:
         return re.compile(".*")
@@ -227,7 +229,9 @@ def _dialled(region: str) -> re.Pattern[str]:
 
 
 def _numbers(metadata: PhoneMetadata, *, mobile: bool, personal: bool = False) -> str:
-    """Write what makes a national significant number valid, and one of some types; to the end of the text."""
+    """
+    Return a pattern of valid national significant numbers, or of those of some types; it goes to the end of the text.
+    """
     lengths = metadata.general_desc.possible_length if metadata.general_desc else ()
 
     def of(names: Iterable[str]) -> str:
@@ -240,7 +244,7 @@ def _numbers(metadata: PhoneMetadata, *, mobile: bool, personal: bool = False) -
     if mobile:
         can_receive = metadata.fixed_line if metadata.same_mobile_and_fixed_line_pattern else metadata.mobile
         return f"{general}(?!{of(_SPECIAL)}){_any_of([can_receive], lengths)}"
-    # The most frequent first.
+    # The most frequent ones first.
     ordinary = of(("mobile", "fixed_line"))
     if personal:
         return f"{general}(?!{of(_FIRST)})(?:(?!{of(_LAST)}){ordinary}|{of(_PERSONAL)})"
@@ -248,7 +252,7 @@ def _numbers(metadata: PhoneMetadata, *, mobile: bool, personal: bool = False) -
 
 
 def _any_length(lengths: Iterable[int]) -> str:
-    """Write digits of as many as one of some lengths; what follows one another is one range, and tried once."""
+    """Return a pattern of digits with one of some lengths; consecutive lengths are one range, which is tried once."""
     ranges = []
     for _, same in groupby(enumerate(sorted(lengths)), lambda numbered: numbered[1] - numbered[0]):
         consecutive = [length for _, length in same]
@@ -257,7 +261,7 @@ def _any_length(lengths: Iterable[int]) -> str:
 
 
 def _any_of(descriptions: Iterable[PhoneNumberDesc | None], checked_lengths: tuple[int, ...] = ()) -> str:
-    """Write the numbers of some descriptions; numbers of other lengths than those checked do not come here."""
+    """Return a pattern of the numbers of some descriptions; only numbers of the checked lengths are matched with it."""
     alternatives = []
     for description in descriptions:
         if description is None or not description.national_number_pattern:
@@ -267,6 +271,6 @@ def _any_of(descriptions: Iterable[PhoneNumberDesc | None], checked_lengths: tup
             continue
         is_checked = not lengths or description.possible_length == checked_lengths
         pattern = rf"(?:{description.national_number_pattern})\Z"
-        # Most numbers are of another description, which their first digits tell sooner than their length.
+        # Most numbers have another description, which their first digits show sooner than their length.
         alternatives.append(pattern if is_checked else rf"(?={pattern})(?:{lengths})\Z")
     return f"(?:{'|'.join(alternatives)})" if alternatives else "(?!)"

@@ -1,4 +1,4 @@
-"""A raw value → all numbers that it holds, where :mod:`~airflow_provider_octopush.phones.written` wants just one."""
+"""A raw value → all numbers in it, while :mod:`~airflow_provider_octopush.phones.written` wants exactly one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MORE_THAN_A_NUMBER = frozenset(
 _BETWEEN = re.compile(r"[^0-9+ .()\[\]_~-]+|\s+-+\s+|\s{2,}|(?=\+)")
 _RUN = re.compile(rf"\+?[0-9]{{{ENOUGH_FOR_A_NUMBER},{MAX_DIGITS}}}")
 
-#: Text is looked through as far as this; a cell that is longer holds no phone number, but a document.
+#: Text is searched up to this length; a longer cell is a document.
 _MAX_CHARACTERS = 10_000
 
 
@@ -39,12 +39,12 @@ def numbers_within(value: object) -> tuple[list[Dialled], PhoneReason | None]:
     """
     Find all numbers in a value.
 
-    A second number, or an extension, is looked for where a sign, a letter or the end of a line divides it; where only
-    a blank does, the digits have to be too many for one number, or a zero to begin the second one. Countries decide
-    nothing here: which of them are asked for becomes known later.
+    A second number, or an extension, may follow a sign, a letter or the end of a line. After a mere blank, it counts
+    only if the digits are too many for one number, or if it begins with a zero. Countries play no part here, because
+    they become known later.
 
     :param value: text or a number, as a warehouse holds it.
-    :return: the numbers, the whole first; and why it is not just one number, if that can be seen.
+    :return: the numbers, the whole value first; and why it is not exactly one number, if that can be seen.
     """
     whole = read_written(value)
     if isinstance(whole, Dialled):
@@ -56,9 +56,9 @@ def numbers_within(value: object) -> tuple[list[Dialled], PhoneReason | None]:
 
 def runs(value: object) -> list[tuple[Dialled, bool]]:
     """
-    Find whatever digits in a value may be a number by themselves: each run of groups of digits, with anything between.
+    Find all digits in a value that may be a number by themselves: each run of groups of digits, with anything between.
 
-    :param value: as :func:`numbers_within` takes it; also a list, bytes, or whatever else is no number.
+    :param value: as :func:`numbers_within` takes it; also a list, bytes, or anything else.
     :return: the runs; and whether each begins with the first digit, and ends before the last.
     """
     text = plain(_written(value))[:_MAX_CHARACTERS]
@@ -73,7 +73,7 @@ def runs(value: object) -> list[tuple[Dialled, bool]]:
             if len(digits) < ENOUGH_FOR_A_NUMBER:
                 continue
             begins = start == 0 and end < len(groups) - 1
-            # A plus may also stand between two numbers.
+            # A plus may also separate two numbers.
             for plus in {has_plus, has_plus and start == 0}:
                 one = Dialled(plus, (digits,))
                 found[one] = found.get(one, False) or begins
@@ -88,7 +88,7 @@ def _written(value: object) -> str:
     if isinstance(value, bool):
         return ""
     if isinstance(value, int | float | decimal.Decimal):
-        # What is behind the point is no digit of a number.
+        # Digits after the point are not part of a number.
         return format(value, ".0f") if abs(value) < 10**MAX_DIGITS else ""
     if isinstance(value, Mapping):
         return " ; ".join(map(_written, value.values()))

@@ -1,4 +1,4 @@
-"""A raw value → every phone number that it may stand for, where one number too many is better than one missed."""
+"""A raw value → every phone number that it may stand for; one number too many is better than one missed."""
 
 from __future__ import annotations
 
@@ -48,14 +48,13 @@ _PLUS_INSIDE = re.compile(r"[0-9][^0-9]*\+")
 
 class Possible(NamedTuple):
     """
-    What a value may stand for.
+    The numbers that a value may stand for.
 
     :param numbers: the digits of E.164, with every form of the same line.
-    :param elsewhere: the digits, where in yet another country they may be a number of that country too: what
-        :func:`numbers_in` takes. Where the value holds several numbers, there are blanks between them. None where the
-        country is written, or given.
-    :param reason: why no row could be sent with this value: missing; a region that does not exist; no number that
-        libphonenumber knows; more than a number. ``numbers`` holds what it may stand for all the same.
+    :param elsewhere: the digits, if they may also be a number of some other country, as :func:`numbers_in` takes them.
+        If the value holds several numbers, there are blanks between them. None if the country is written, or given.
+    :param reason: why a row with this value could not be sent: it is missing; its region does not exist; libphonenumber
+        does not know the number; it is more than a number. ``numbers`` still holds what it may stand for.
     """
 
     numbers: frozenset[int]
@@ -67,22 +66,22 @@ class PossibleNumbers:
     """
     Reads every number that a value may stand for.
 
-    :class:`~airflow_provider_octopush.phones.reader.PhoneReader` decides on one reading. Which one depends on its
-    regions and their order, its check and its ``number_format``. Here all of them are given, for any of these:
+    :class:`~airflow_provider_octopush.phones.reader.PhoneReader` decides on one reading, by its regions and their
+    order, its check and its ``number_format``. This class gives all readings, whatever these are:
 
-    - With a plus: the international number. With a region of another country beside it, also what the digits are
-      there.
+    - With a plus: the international number. If the value has a region of another country, also the number of that
+      country.
     - With a region of its own: numbers of that region's country, in national form or with its country code, and those
-      that are dialled there with an international prefix. A reader with ``number_format="international"`` looks at no
-      region, so that with it the value is read as if it had none, too.
+      that are dialled there with an international prefix. A reader with ``number_format="international"`` ignores
+      regions, so with it the value is also read as if it had none.
     - Else: the same for each of the countries, and digits from their country code on, whatever the country.
 
-    Countries are told apart by their country code: in any of its regions a number may be valid. Where digits are no
-    valid number of a country, but have a length that occurs there, they are one that libphonenumber does not know.
+    A country is all regions with one country code: a number may be valid in any of them. Digits that are not a valid
+    number of a country, but have a length that occurs there, may be a number that libphonenumber does not know.
 
     :param default_region: region of numbers in national form, or several, as ``PhoneReader`` takes it.
-    :param countries: country codes, such as 33, in which rows are read beside these.
-    :param number_format: as rows are read.
+    :param countries: more country codes in which rows are read, such as 33.
+    :param number_format: how rows are read.
     :raises ValueError: when a region does not exist.
     """
 
@@ -94,10 +93,10 @@ class PossibleNumbers:
     ) -> None:
         self._ignores_regions = number_format == "international"
         regions = checked_regions(default_region)
-        #: Country codes of the regions, and the given ones.
+        #: The country codes of the regions, and the given ones.
         self.countries = frozenset((*map(int, map(country_code_of, regions)), *map(int, countries)))
         self._countries = known_countries(self.countries)
-        # Whether a second number begins among digits depends on regions: these are all that a row may be read in.
+        # Regions decide whether a second number begins among digits: these are all that a row may be read in.
         self._regions = [phonenumbers.region_code_for_country_code(int(known.code)) for known in self._countries]
 
     def read(self, value: object, region: object = None) -> Possible:
@@ -105,8 +104,8 @@ class PossibleNumbers:
         Read one value.
 
         :param value: text or a number, as a warehouse holds it.
-        :param region: the region of this value, which then counts alone; when missing (blank, "N/A", …), or none that
-            exists, ``default_region`` and ``countries`` do.
+        :param region: the region of this value, which then counts alone; if it is missing (blank, "N/A", …) or does not
+            exist, ``default_region`` and ``countries`` count.
         """
         own = country(country_code_of(region_code(region))) if region is not None and is_region(region) else None
         if own is not None and self._ignores_regions:
@@ -131,12 +130,12 @@ class PossibleNumbers:
             found, digits, begins = self._numbers_within(value, own)
             numbers |= found
             elsewhere = " ".join(dict.fromkeys(filter(None, (elsewhere, *digits)))) or None
-            # What a valid number is followed by is an extension, or a second number.
+            # After a valid number comes an extension, or a second number.
             reason = reason or (PhoneReason.EXTENSION if begins else None)
         if reason is None and not is_known:
             reason = self._unknown(dialled[0], own)
         text = plain(value) if isinstance(value, str) else ""
-        # With a region, what stands behind a plus that is wrong may be valid in another form.
+        # With a region, digits after a wrong plus may be valid in another form.
         is_wrong = "+" in text and not (dialled and self._is_valid(dialled[0], own))
         if text and (is_wrong or not any(international(number).valid for number in numbers)):
             valid, together = self._numbers_together(text, own)
@@ -154,11 +153,10 @@ class PossibleNumbers:
 
     def _numbers_together(self, text: str, own: Country | None) -> tuple[set[str], str | None]:
         """
-        Read all digits of a text together, where they begin with no valid number, and a plus or zeros are too many: in
-        front of a zero, among the digits, or with a country code in front of another one.
+        Read all digits of a text together, if they do not begin with a valid number, and a plus or zeros are
+        superfluous: before a zero, among the digits, or with one country code before another.
 
-        :return: the numbers that are valid, of the value's own country where it has one; and digits of which no country
-            is known.
+        :return: the valid numbers, of the value's own country if it has one; and the digits whose country is not known.
         """
         digits = re.sub("[^0-9]", "", text)
         behind = digits.lstrip("0")
@@ -178,9 +176,9 @@ class PossibleNumbers:
 
     def _numbers_within(self, value: object, own: Country | None) -> tuple[set[str], list[str], bool]:
         """
-        Read whatever stands in a value beside something else.
+        Read all numbers in a value that has something else besides a number.
 
-        :return: the numbers that are valid; digits of which no country is known; whether the value begins with one.
+        :return: the valid numbers; the digits whose country is not known; whether the value begins with a valid number.
         """
         numbers: set[str] = set()
         elsewhere: list[str] = []
@@ -205,12 +203,12 @@ class PossibleNumbers:
         return numbers, elsewhere, begins
 
     def _recognised(self, text: str) -> int | None:
-        """Read a number with a plus that is valid just as it is written: nearly all of them are."""
+        """Read a number with a plus that is valid as it is written, as nearly all are."""
         digits = text.replace(" ", "")
         if digits[:1] != "+":
             return None
         grouped = "" if digits is text else text
-        # Longer ones may be two numbers.
+        # Longer text may be two numbers.
         if grouped and ("  " in grouped or len(digits) >= OCTOPUSH_DIGITS):
             return None
         return int(digits) if _PLANS.international(digits, grouped, self._regions) else None
@@ -219,7 +217,7 @@ class PossibleNumbers:
         """
         Read all numbers of one value.
 
-        :return: the numbers; the digits of those of which no country is known; whether libphonenumber knows any number.
+        :return: the numbers; the digits of those whose country is not known; whether libphonenumber knows any of them.
         """
         numbers: set[str] = set()
         elsewhere: list[str] = []
@@ -243,7 +241,7 @@ class PossibleNumbers:
         return numbers, " ".join(elsewhere) or None, is_known
 
     def _unknown(self, dialled: Dialled, own: Country | None) -> PhoneReason:
-        """Tell why digits are no number that libphonenumber knows."""
+        """Tell why digits are not a number that libphonenumber knows."""
         digits = dialled.digits
         is_abroad = digits.startswith("00")
         if len(digits) < MIN_DIGITS:
@@ -271,7 +269,7 @@ def numbers_in(digits: str, countries: Iterable[int]) -> frozenset[int]:
 
     :param digits: ASCII digits; blanks divide those of several numbers.
     :param countries: country codes, such as 33.
-    :return: with every form of their lines; beside numbers of these countries, those that are dialled there with an
+    :return: the numbers, with every form of their lines: those of these countries, and those dialled there with an
         international prefix.
     """
     known = known_countries(countries)
@@ -281,11 +279,10 @@ def numbers_in(digits: str, countries: Iterable[int]) -> frozenset[int]:
 
 def numbers_abroad(digits: str) -> frozenset[int]:
     """
-    Return the numbers that digits without a plus may stand for where they begin with some country's international
-    prefix, whatever the country that they are dialled in.
+    Return the numbers that digits without a plus may stand for if they begin with any country's international prefix.
 
     :param digits: ASCII digits; blanks divide those of several numbers.
-    :return: with every form of their lines.
+    :return: the numbers, with every form of their lines.
     """
     numbers = {number for one in digits.split() for number in behind_any_international_prefix(one)}
     return frozenset(form for number in numbers for form in line_forms(int(number)))
@@ -317,7 +314,7 @@ def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool)
 
 def _behind_plus(dialled: Dialled) -> tuple[set[str], bool]:
     """
-    Read digits behind a plus, as ``PhoneReader`` does, or as another row may write the same number.
+    Read digits after a plus, as ``PhoneReader`` does, or as another row may write the same number.
 
     :return: the numbers; whether one of them may be sent.
     """

@@ -45,8 +45,8 @@ from airflow_provider_octopush.phones.written import (
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
-# Groups of digits with blanks or dashes between them, or with dots where they cannot be the point of a fraction. What
-# needs judgement (a zero in brackets, an extension, a second number) is not of this form, or is looked for.
+# Groups of digits with blanks or dashes between them, or with dots that cannot be the point of a fraction. Anything
+# that needs judgement (a zero in brackets, an extension, a second number) is not of this form, or is searched for.
 _GROUPED = re.compile(r"\+?[0-9]++(?:(?:[ -][0-9]++)*+|(?:\.[0-9]{2,4}){2,})")
 
 
@@ -54,36 +54,36 @@ class PhoneReader:
     """
     Reads phone numbers.
 
-    What is written decides a number's country, or the caller does; never its digits alone:
+    The country of a number is written, or the caller gives it; the digits alone never decide:
 
     - A number with a plus, with ``00`` or with the international prefix of a region that is asked for (such as ``011``
-      in the US) has its country written. Where two countries can be read from what is written, it is of neither, unless
-      the one behind ``00`` is asked for.
-    - Any other number is of a region that the caller names. It is one in national form, or one that lost its plus, and
-      has to be valid in the very region and of a type that a person can have: landline, mobile, VoIP, personal. The
-      regions are tried in their order, and in each the national form first: only where that is no mobile, and a reading
-      of any of the regions that lost its plus is, that one is meant (4915123456789 in DE is not a landline of Leer with
-      an area code 4915, and 33612345678 in DE and FR is a French mobile). An international prefix other than ``00``
-      counts only where the digits are no number of a region that is asked for.
-    - With ``number_format="international"`` a number without plus or ``00`` begins with its country code and has to be
+      in the US) has its country written. If it can be read as a number of two countries, it is of neither, unless the
+      one after ``00`` is asked for.
+    - Any other number is of a region that the caller names. It is in national form, or has lost its plus. It must be
+      valid in that region itself, and of a type that a person can have: landline, mobile, VoIP, personal. The regions
+      are tried in their order, and in each the national form first. But if that is not a mobile, and in any of the
+      regions a number that lost its plus is, that one is meant (4915123456789 in DE is not a landline of Leer with the
+      area code 4915, and 33612345678 in DE and FR is a French mobile). An international prefix other than ``00`` counts
+      only if the digits are not a number of a region that is asked for.
+    - With ``number_format="international"`` a number without a plus or ``00`` begins with its country code and must be
       valid; regions do not matter then.
 
-    A number that libphonenumber holds valid comes in libphonenumber's E.164. One that has a plus and is not valid comes
-    digit for digit as it was written, where ``phone_check`` allows it: libphonenumber does not know new ranges. Only a
-    trunk prefix 0 behind the country code is dropped. It is no shorter than any number of its country, and no valid
-    number ends at a blank or a sign within it. No number has more than 15 digits (16 behind a plus with nothing between
-    them, as in Octopush's own documentation).
+    A number that libphonenumber holds valid is returned in libphonenumber's E.164. One with a plus that is not valid is
+    returned digit for digit, if ``phone_check`` allows it, because libphonenumber does not know new ranges; only a
+    trunk prefix 0 after the country code is dropped. It must be at least as long as the shortest number of its country,
+    and no valid number may end at a blank or a sign within it. No number has more than 15 digits (16 after a plus with
+    nothing between them, as in Octopush's own documentation).
 
-    Where libphonenumber cannot tell one region's numbers from another's, it is the region that is asked for that
-    counts: a number of Jersey is not valid in GB, one of Réunion not in FR.
+    If libphonenumber cannot tell one region's numbers from another's, the region that is asked for counts: a number of
+    Jersey is not valid in GB, and one of Réunion is not valid in FR.
 
     :param default_region: region (ISO 3166-1 alpha-2, such as ``FR``) of numbers in national form, or several of them:
         the first in which a number is valid wins.
     :param phone_check: ``format``: as above. ``valid``: libphonenumber must hold every number valid. ``mobile``: valid,
-        and mobile, or of a range that mobiles and landlines share, as in the US; of several readings the first that is.
-        Pagers, VoIP and personal numbers are not taken, for nobody can tell from the number whether they receive SMS.
-    :param number_format: what a number without plus is. ``national``: one of a region that is asked for.
-        ``international``: one that begins with its country code.
+        and mobile, or in a range that mobiles and landlines share, as in the US; of several readings, the first such
+        one. Pagers, VoIP and personal numbers are rejected, because the number does not tell whether they receive SMS.
+    :param number_format: how to read a number without a plus. ``national``: as one of a region that is asked for.
+        ``international``: as one that begins with its country code.
     :raises ValueError: when a region or a choice does not exist.
     """
 
@@ -107,9 +107,9 @@ class PhoneReader:
         Read one number.
 
         :param value: text or a number, as a warehouse holds it.
-        :param region: the region of this number, which then decides alone; when missing (blank, "N/A", …),
+        :param region: the region of this number, which then decides alone; if it is missing (blank, "N/A", …),
             ``default_region`` does.
-        :return: ``+`` and digits, or the reason why it is none.
+        :return: ``+`` and digits, or the reason why it is not a number.
         """
         return self.read_all((value,), (region,))[0]
 
@@ -117,19 +117,19 @@ class PhoneReader:
         """
         Read a column of numbers.
 
-        :param values: of which each is what :meth:`read` takes.
-        :param regions: one for each value.
-        :return: what :meth:`read` gives for each of them.
+        :param values: values, each as :meth:`read` takes it.
+        :param regions: the region of each value.
+        :return: the result of :meth:`read` for each of them.
         """
         recognised = self._recognised
         numbers: list[str | PhoneReason] = []
         for value, region in zip(values, regions, strict=True):
             number = None
             if type(value) is str:
-                # Most numbers are digits and blanks, and valid: their way is a short one, and what it does not know
-                # goes the long way.
+                # Most numbers are valid, and nothing but digits and blanks: these take a short path, all others the
+                # long one.
                 digits = value.replace(" ", "")
-                # Where there was nothing to replace, Python gives the very same text.
+                # If there was nothing to replace, Python returns the same object.
                 grouped = "" if digits is value else value.strip(" ")
                 number = recognised(digits, grouped, region)
                 if number is None and not digits[1:].isdigit() and _GROUPED.fullmatch(value):
@@ -139,12 +139,12 @@ class PhoneReader:
 
     def _recognised(self, digits: str, grouped: str, region: object) -> str | None:
         """
-        Read what a numbering plan recognises.
+        Read a number that a numbering plan recognises.
 
-        :param digits: without what is between them.
-        :param grouped: the same with it; empty where nothing is.
+        :param digits: the digits, without the signs between them.
+        :param grouped: the same with these signs; empty if there are none.
         :param region: as for :meth:`read`.
-        :return: None when nothing is known.
+        :return: E.164; None if nothing is known.
         """
         if grouped and (
             len(digits) > E164_DIGITS
@@ -166,17 +166,17 @@ class PhoneReader:
         return None if named is None else self._plans.national(digits, named, grouped, self._default_regions)
 
     def _first_region(self, region: object) -> str | None:
-        """Return the region in which a number is looked for first."""
+        """Return the region that is tried first."""
         regions = self._regions(region)
         return regions[0] if regions else None
 
     def _regions(self, region: object) -> Sequence[str] | None:
-        """Return the regions that are asked for; None when what should name one does not."""
+        """Return the regions that are asked for; None if the given one does not exist."""
         if type(region) is str and region in REGIONS:
             return (region,)
         if region is None:
             return self._default_regions
-        if is_region(region):  # and first, for NA is Namibia
+        if is_region(region):  # this comes first, because NA is Namibia
             return [region_code(region)]
         return self._default_regions if names_nothing(region) else None
 
@@ -184,7 +184,7 @@ class PhoneReader:
         dialled = read_written(value)
         if isinstance(dialled, PhoneReason):
             return dialled
-        # What begins with its country code is read alike everywhere.
+        # A number that begins with its country code is read in the same way everywhere.
         regions = () if self._needs_no_plus else self._regions(region)
         with_country, of_regions = self._readings(dialled, regions or ())
         readings = [*with_country, *of_regions]
@@ -206,18 +206,18 @@ class PhoneReader:
         return e164(number) if _fits(dialled, e164(number)) else PhoneReason.TOO_LONG
 
     def _readings(self, dialled: Dialled, regions: Sequence[str]) -> tuple[list[PhoneNumber], list[PhoneNumber]]:
-        """Give the valid numbers whose country is written, or else those of the regions, the likeliest first."""
+        """Return the valid numbers whose country is written, or else those of the regions, the likeliest first."""
         if dialled.plus or self._needs_no_plus:
             abroad = [] if dialled.plus else from_abroad(dialled, ())
             number = None if abroad else international(dialled)
             return abroad if number is None else [number], []
         abroad = from_abroad(dialled, regions)
-        # 014 is dialled in Israel before a number abroad, and in GB before one of Wales.
+        # 014 is an international prefix in Israel, and begins a number of Wales in GB.
         of_regions = [] if abroad else in_regions(dialled, regions)
         return abroad if abroad or of_regions else dialled_abroad(dialled, regions), of_regions
 
     def _without_reading(self, dialled: Dialled, regions: Sequence[str] | None) -> str | PhoneReason:
-        """Tell why something is no valid number; or send it as it is written, if it has a plus."""
+        """Tell why a value is not a valid number; or return it as it is written, if it has a plus."""
         digits = dialled.digits
         if dialled.plus:
             return self._as_written(dialled, regions or ())
@@ -238,7 +238,7 @@ class PhoneReader:
         return PhoneReason.NOT_VALID_IN_REGION if regions else PhoneReason.NO_REGION
 
     def _as_written(self, dialled: Dialled, regions: Sequence[str]) -> str | PhoneReason:
-        """Judge a number with a plus that libphonenumber does not hold valid."""
+        """Decide about a number with a plus that libphonenumber does not hold valid."""
         reason = behind_valid(dialled, regions) or unreadable(dialled.digits)
         if reason is not None:
             return reason
@@ -257,13 +257,13 @@ class PhoneReader:
 
 
 def _fits(dialled: Dialled, number: str) -> bool:
-    """Tell whether a number has no more digits than may be sent."""
+    """Tell whether a number is short enough to be sent."""
     is_unbroken = dialled.plus and dialled.groups == (number[1:],)
     return len(number) - len("+") <= (OCTOPUSH_DIGITS if is_unbroken else E164_DIGITS)
 
 
 def _beginnings(codes: Iterable[str]) -> frozenset[str]:
-    """Return the first two digits of what begins with one of some codes."""
+    """Return the first two digits that numbers with these country codes may have."""
     return frozenset(f"{code}{digit}"[:2] for code in codes for digit in "0123456789")
 
 

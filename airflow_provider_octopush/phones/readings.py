@@ -28,15 +28,16 @@ def international(dialled: Dialled) -> PhoneNumber | None:
     """
     Read digits from the country code on.
 
-    A zero that opens a bracket behind the country code is no part of the number wherever the number is not valid with
-    it: "+34 (0)612…", though Spain knows no such prefix, but not "+39 (0)6…". Behind a plus, a zero without
-    brackets is none either where it is the country's trunk prefix: "+44 0 20…".
+    A zero that opens a bracket after the country code is not part of the number if the number is not valid with it: so
+    in "+34 (0)612…", although Spain has no such prefix, but not in "+39 (0)6…". After a plus, a zero without brackets
+    is not part of it either if it is the country's trunk prefix: "+44 0 20…".
 
-    :return: None when they are no valid number.
+    :return: the number; None if they are not a valid one.
     """
     number = valid(dialled.digits)
     if has_zero_behind_country_code(dialled):
-        # Where a bracket says which digit may be left out, libphonenumber leaves out no other: "+36 (0)68…" has no 06.
+        # If a bracket says which digit may be left out, libphonenumber must not leave out another: "+36 (0)68…" has no
+        # 06.
         is_as_written = number is not None and e164(number) == f"+{dialled.digits}"
         is_told = dialled.zero is not None and dialled.zero.alone
         if number is None or (is_told and not is_as_written):
@@ -48,7 +49,7 @@ def international(dialled: Dialled) -> PhoneNumber | None:
 
 
 def has_zero_behind_country_code(dialled: Dialled) -> bool:
-    """Tell whether the zero that opens a bracket comes right behind the country code that the digits begin with."""
+    """Tell whether the zero that opens a bracket comes right after the country code that the digits begin with."""
     zero = dialled.zero
     return zero is not None and zero.position > 0 and country_code(dialled.digits) == dialled.digits[: zero.position]
 
@@ -57,11 +58,11 @@ def from_abroad(dialled: Dialled, regions: Iterable[str]) -> list[PhoneNumber]:
     """
     Read digits that begin with ``00``, and so with a country.
 
-    Some regions have international prefixes of their own that begin with it, such as 0011, so that there may be two
-    countries to choose from: then it is the one behind ``00``, if it is asked for, or nobody can tell.
+    Some regions have international prefixes that begin with it, such as 0011, so two countries may be possible: then it
+    is the one after ``00`` if that is asked for, or it is ambiguous.
 
     :param regions: those that are asked for.
-    :return: none: it is no valid number; more than one: nobody can tell which country is meant.
+    :return: the valid numbers: none if it is not one, more than one if it is ambiguous.
     """
     number = international(dialled.behind(2)) if dialled.digits.startswith("00") else None
     if number is None:
@@ -76,7 +77,7 @@ def dialled_abroad(dialled: Dialled, regions: Iterable[str]) -> list[PhoneNumber
     Read digits that begin with the international prefix of a region, and so with a country.
 
     :param regions: those that are asked for.
-    :return: more than one: nobody can tell which region's prefix it is.
+    :return: the valid numbers; more than one if it is not clear which region's prefix it is.
     """
     numbers = (dialled_in(dialled.digits, region) for region in regions)
     return _distinct(number for number in numbers if number is not None and has_country_written(number))
@@ -88,13 +89,13 @@ def _distinct(numbers: Iterable[PhoneNumber]) -> list[PhoneNumber]:
 
 def in_regions(dialled: Dialled, regions: Sequence[str]) -> list[PhoneNumber]:
     """
-    Read digits as they are dialled within regions, or as numbers of these that lost their plus.
+    Read digits as they are dialled within regions, or as numbers of these regions that lost their plus.
 
-    The first is likeliest: the regions are tried in their order, and in each the national form first. Only where that
-    is no mobile, and one that lost its plus is, the latter is meant: in nearly every country the digits of a foreign
-    mobile are some landline.
+    The first is likeliest: the regions are tried in their order, and in each the national form first. But if that is
+    not a mobile, and a number that lost its plus is, the latter is meant: in nearly every country, the digits of a
+    foreign mobile are some landline's.
 
-    :return: the numbers, the likeliest first. They are valid in the very regions.
+    :return: the numbers, the likeliest first. They are valid in these regions themselves.
     """
     numbers: list[PhoneNumber] = []
     lost_plus: list[PhoneNumber] = []
@@ -120,9 +121,9 @@ def _lost_plus(dialled: Dialled, region: str) -> PhoneNumber | None:
 
 def is_number(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: bool = False) -> bool:
     """
-    Tell whether a part of what is written is a valid number by itself.
+    Tell whether a part of a value is a valid number by itself.
 
-    :param regions: where it may be of, if its country is not written.
+    :param regions: the regions that it may be of, if its country is not written.
     :param needs_no_plus: whether it may begin with its country code without a plus.
     """
     if dialled.plus:

@@ -1,4 +1,4 @@
-"""Why a value is no phone number."""
+"""The reasons why a value is not a phone number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import enum
 
 
 class PhoneReason(enum.Enum):
-    """Why a value is no phone number; the value is what a person reads beside a count, and holds nothing of the row."""
+    """
+    Why a value is not a phone number, in words that a person reads beside a count, and that quote nothing of the row.
+    """
 
     MISSING = "phone number missing"
     NOT_TEXT = "phone number is neither text nor a number"
@@ -26,19 +28,17 @@ class PhoneReason(enum.Enum):
     TOO_SHORT = "phone number too short"
     TOO_LONG = "phone number too long"
     UNKNOWN_COUNTRY_CODE = "phone number with a country code that does not exist"
-    UNKNOWN_REGION = (
-        "region is none that has phone numbers: write a code of two letters, such as FR (GB for the United Kingdom)"
-    )
+    UNKNOWN_REGION = "region is not a country code: write two letters, such as FR (GB for the United Kingdom)"
     NO_COUNTRY_CODE = "phone number without a plus does not begin with a country code"
     NO_REGION = (
         "phone number without a plus and no region is known: set default_region if numbers are in national form, "
         "or number_format if they begin with their country code"
     )
-    AMBIGUOUS = "phone number that two countries can be read from: write it with a plus"
+    AMBIGUOUS = "phone number may be of two countries: write it with a plus"
     NOT_VALID_IN_REGION = "phone number is not valid in any region it may be of"
     NOT_VALID = "phone number is not valid in its country"
     NOT_PERSONAL = (
         "phone number is of a type that no person has, such as toll free or voicemail: write a plus if it is meant"
     )
-    ZERO_IN_BRACKETS = "phone number has a zero in brackets that its country does not know"
+    ZERO_IN_BRACKETS = "phone number has a zero in brackets that its country does not use"
     NOT_MOBILE = "phone number cannot receive SMS: its type is not mobile"

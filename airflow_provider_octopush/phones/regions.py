@@ -1,4 +1,4 @@
-"""What names a region, and what a caller should have written."""
+"""Reads names of regions, and says what to write instead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_octopush.text import is_missing
 
 
 def region_code(region: object) -> str:
-    """Write the name of a region as libphonenumber does."""
+    """Return the name of a region as libphonenumber writes it."""
     text = plain(str(region)).strip()
     return text.upper() if text.isascii() else text  # "ß" would become "SS"
 
@@ -27,16 +27,16 @@ def country_codes_of(regions: Iterable[str]) -> set[int]:
 
 
 def names_nothing(region: object) -> bool:
-    """Tell whether a value that names no region says that there is none. (``NA`` is Namibia: look first.)"""
+    """Tell whether a value means that there is no region. (``NA`` is Namibia: try :func:`is_region` first.)"""
     return stands_for_nothing(plain(region)) if isinstance(region, str) else is_missing(region)
 
 
 def checked_regions(default_region: str | Sequence[str]) -> list[str]:
     """
-    Check what a caller writes for ``default_region``.
+    Check ``default_region``.
 
     :param default_region: a region, or several.
-    :raises ValueError: when one does not exist; says what to write.
+    :raises ValueError: when one does not exist; the message says what to write.
     """
     is_list = isinstance(default_region, Iterable) and not isinstance(default_region, str)
     regions: Iterable[object] = default_region if is_list else [default_region]
@@ -45,7 +45,7 @@ def checked_regions(default_region: str | Sequence[str]) -> list[str]:
 
 def _checked(region: object) -> str:
     if not is_region(region):
-        raise ValueError(f"default_region {region!r} is not a region: {_what_to_write(region)}")
+        raise ValueError(f"default_region is {region!r}, which is not a country code: {_what_to_write(region)}")
     return region_code(region)
 
 

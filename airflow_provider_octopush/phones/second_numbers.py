@@ -1,4 +1,4 @@
-"""One number, or more than that: an extension, a second number, an alternative to the last digits."""
+"""Tells one number from more: an extension, a second number, an alternative to the last digits."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def within_valid(
     dialled: Dialled, number: PhoneNumber, regions: Sequence[str], *, needs_no_plus: bool = False
 ) -> PhoneReason | None:
     """
-    Find a second number, or an extension, within what is a valid number as a whole.
+    Find a second number, or an extension, within digits that are a valid number as a whole.
 
-    There is a second number when a cut leaves two that are each valid, and the second begins with 00 or with the trunk
-    prefix of the country; when a number is followed by a slash or a dash between blanks, and by digits that
-    may be another number without its area code, or replace the last ones; and when anything follows it in another line.
-    What libphonenumber itself groups just so, in one line, is one. (A German direct-dial tail, as in
-    "+49 30 1234567-12", is a part of its number.)
+    There is a second number if a cut leaves two valid ones, and the second begins with 00 or with the country's trunk
+    prefix; if a slash, or a dash between blanks, follows a number, and then digits that may be another number without
+    its area code, or replace the last ones; and if anything follows it in another line. Digits in one line that
+    libphonenumber itself groups in the same way are one number. (A German direct-dial tail, as in "+49 30 1234567-12",
+    is a part of its number.)
 
-    :param number: what the whole is read as.
+    :param number: the number that the whole is read as.
     :param regions: those that are asked for.
     :param needs_no_plus: whether a number may begin with its country code without a plus.
     """
@@ -54,11 +54,11 @@ def within_valid(
 
 def behind_valid(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: bool = False) -> PhoneReason | None:
     """
-    Find a second number, or an extension, in what is no valid number as a whole, but begins with one.
+    Find a second number, or an extension, in digits that are not a valid number as a whole, but begin with one.
 
     :param regions: those that are asked for.
     :param needs_no_plus: whether a number may begin with its country code without a plus.
-    :return: None when it begins with none.
+    :return: the reason; None if they do not begin with a valid number.
     """
     for cut in dialled.cuts():
         before, behind = dialled.before(cut), dialled.behind(cut)
@@ -76,12 +76,12 @@ def behind_valid(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: boo
 
 
 def _offers_another(dialled: Dialled, cut: int) -> bool:
-    """Tell whether a sign is at a cut, and behind it another number, without its area code or by its last digits."""
+    """Tell whether a cut is at a sign, with another number after it, without its area code or by its last digits."""
     return _offers_number(dialled, cut) or _offers_alternative(dialled, cut)
 
 
 def _offers_number(dialled: Dialled, cut: int) -> bool:
-    """Tell whether digits that may be a number without its area code stand behind a slash, or a dash between blanks."""
+    """Tell whether digits that may be a number without its area code follow a slash, or a dash between blanks."""
     signs = dialled.slashes | dialled.dashes
     if cut not in signs:
         return False
@@ -90,7 +90,7 @@ def _offers_number(dialled: Dialled, cut: int) -> bool:
 
 
 def _offers_alternative(dialled: Dialled, cut: int) -> bool:
-    """Tell whether a slash and digits that may replace a number's last ones are behind a cut."""
+    """Tell whether a slash, and digits that may replace a number's last ones, follow a cut."""
     if cut not in dialled.slashes or cut < ENOUGH_FOR_A_NUMBER:
         return False
     next_cut = next((place for place in dialled.cuts() if place > cut), len(dialled.digits))

@@ -1,4 +1,4 @@
-"""A raw value → the digits to dial, or what else it holds."""
+"""A raw value → the digits to dial, or the reason why it is not one number."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ _FLOAT_DIGITS = 15
 #: The most digits that a float of 64 bits is written with.
 _FLOAT_WRITTEN_DIGITS = 17
 
-#: Digits that no number in any form exceeds: 17 of libphonenumber's longest national number, 3 of the country code, and
+#: The most digits of a number in any form: 17 of libphonenumber's longest national number, 3 of the country code, and
 #: an international prefix such as 00 or 0011.
 MAX_DIGITS = 24
 
 #: The most digits of a number in E.164; libphonenumber holds longer ones valid in some regions.
 E164_DIGITS = 15
 
-#: The most digits of a number that is sent: Octopush's own documentation has one with so many.
+#: The most digits of a number that is sent: Octopush's own documentation has one with this many.
 OCTOPUSH_DIGITS = 16
 
-#: Text that is longer is no number, as libphonenumber sees it too.
+#: Longer text is not a number; libphonenumber has the same limit.
 _MAX_CHARACTERS = 250
 
-#: libphonenumber knows no valid number with fewer digits, in any region.
+#: No valid number of any region has fewer digits, by libphonenumber.
 MIN_DIGITS = 4
 
-#: Digits that make up a phone number of their own, where a value may hold two.
+#: How many digits are enough for a phone number by itself, if a value may hold two.
 ENOUGH_FOR_A_NUMBER = 7
 
-#: Digits that make up one without its area code, where a sign divides it from the number before it.
+#: How many digits are enough for one without its area code, if a sign separates it from the number before it.
 ENOUGH_WITHOUT_AREA_CODE = 5
 
 #: The most digits that can offer an alternative to a number's last ones, as in "06 12 34 56 78/79".
@@ -54,11 +54,11 @@ ALTERNATIVE_DIGITS = 4
 #: punctuation.
 _TOO_MANY_TWICE = 8
 
-#: Years of dates that have only blanks between them, or a time behind them: such digits may as well be a number.
+#: The years of dates with only blanks between the parts, or a time after them: other digits may be a number.
 _YEARS = range(1900, 2100)
 
-#: How programs write that nothing is there, without the signs around: what ``pandas.read_csv`` takes for it by default,
-#: and the null values of SQL, its dumps, and JavaScript.
+#: How programs write a missing value, without the signs around it: the defaults of ``pandas.read_csv``, and the null
+#: values of SQL, its dumps, and JavaScript.
 _NOTHING = frozenset(
     ("", "n/a", "n/a n/a", "n.a", "na", "nan", "nat", "nil", "none", "null", "undefined", "\\n", "1.#ind", "1.#qnan")
 )
@@ -68,7 +68,7 @@ _ZEROS = re.compile(r"0[0 .,()/-]*")
 _QUOTES = "\"'`"
 _FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)|([1-9][0-9]*),(0{1,2})")
 _SCIENTIFIC = re.compile(r"([+-]?)([0-9]+)(?:[.,]([0-9]*))?e([+-]?[0-9]+)", re.IGNORECASE)
-# A number that begins with a zero is none that a program has written: what stands before it is a dash.
+# A program does not write a number with a leading zero: the sign before it is a dash.
 _NEGATIVE = re.compile(r"-[1-9]")
 _EXTENSION_WORD = re.compile(
     r"(?<![^\W\d_])(?:e?xt(?:e?nsi(?:on|ón|ón))?n?|x|poste|app|apparaat|int|interno|anexo|ramal|durchwahl|dw|доб)"
@@ -87,13 +87,13 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 
-#: Groups of digits that begin as a date does, or are an IP address; for whoever looks at text in a hurry.
+#: Groups of digits that begin like a date, or are an IP address; for a quick look at text.
 MAY_BE_ANOTHER = re.compile(
     r"(?:[0-9]{4}[ ._-][0-3]?[0-9][ ._-][0-3]?[0-9]|[0-3]?[0-9][ ._-][0-3]?[0-9][ ._-][0-9]{4})(?![0-9])"
     r"|(?:(?:19|20)[0-9]{2}-[01]?[0-9]|[01]?[0-9]-(?:19|20)[0-9]{2})\Z"
     r"|[0-9]++(?:\.[0-9]++){3}\Z"
 )
-# A month and its year, or two years, even where libphonenumber groups digits so: no such number is in use.
+# A month and its year, or two years, even if libphonenumber groups digits in this way: no such number is in use.
 _YEAR = "(?:19|20)[0-9]{2}"
 _MONTH = re.compile(rf"{_YEAR}[-/.](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/.]{_YEAR}|{_YEAR}/{_YEAR}")
 _ADDRESS = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/][0-9]+)?")
@@ -105,8 +105,8 @@ class Zero(NamedTuple):
     """
     A zero that opens a bracket, as in "+44 (0)20" and "+44 (020)".
 
-    :param position: where it stands among the digits.
-    :param alone: whether it has the bracket for itself.
+    :param position: its position among the digits.
+    :param alone: whether it is alone in the bracket.
     """
 
     position: int
@@ -115,15 +115,16 @@ class Zero(NamedTuple):
 
 class Dialled(NamedTuple):
     """
-    What a value leaves to dial.
+    The digits to dial, with their grouping.
 
     :param plus: whether it begins with a plus.
     :param groups: its digits, as they are grouped.
-    :param slashes: how many digits stand before each slash.
-    :param dashes: how many stand before each dash between blanks.
-    :param line_ends: how many stand before each end of a line.
+    :param slashes: how many digits are before each slash.
+    :param dashes: how many digits are before each dash between blanks.
+    :param line_ends: how many digits are before each end of a line.
     :param zero: the first zero that opens a bracket.
-    :param looks_like: what it is, unless libphonenumber groups the number in just these groups: a date, an IP address.
+    :param looks_like: what it is instead, a date or an IP address, unless libphonenumber groups the number in exactly
+        this way.
     """
 
     plus: bool
@@ -140,16 +141,16 @@ class Dialled(NamedTuple):
         return "".join(self.groups)
 
     def cuts(self) -> Iterator[int]:
-        """Give the places where something stands between digits: how many digits are before it."""
+        """Give the places where a sign is between digits, as the number of digits before it."""
         yield from list(accumulate(map(len, self.groups)))[:-1]
 
     def before(self, cut: int) -> Dialled:
-        """Return what is in front of a cut."""
+        """Return the part before a cut."""
         zero = self.zero if self.zero is not None and self.zero.position < cut else None
         return Dialled(self.plus, (self.digits[:cut],), zero=zero)
 
     def behind(self, cut: int) -> Dialled:
-        """Return what is behind a cut."""
+        """Return the part after a cut."""
         zero = self.zero
         if zero is not None:
             zero = zero._replace(position=zero.position - cut) if zero.position >= cut else None
@@ -174,7 +175,7 @@ class Dialled(NamedTuple):
 
 def read_written(value: object) -> Dialled | PhoneReason:
     """
-    Reduce a value to its digits; or say what else it holds.
+    Reduce a value to its digits, or say why it is not one number.
 
     :param value: text or a number, as a warehouse holds it.
     """
@@ -191,12 +192,12 @@ def read_written(value: object) -> Dialled | PhoneReason:
 
 
 def stands_for_nothing(text: str) -> bool:
-    """Tell whether text is what programs write where nothing is: "N/A", "null", a dash, …"""
+    """Tell whether text is a program's way to write a missing value: "N/A", "null", a dash, …"""
     return text.casefold().strip(_AROUND_NOTHING) in _NOTHING
 
 
 def _unwrapped(text: str) -> str:
-    """Take off what spreadsheets and exports put around a value: blanks, quotes, ``="…"``, the mark of text."""
+    """Remove what spreadsheets and exports put around a value: blanks, quotes, ``="…"``, the mark of text."""
     wrapped = None
     while text != wrapped:
         wrapped = text
@@ -210,7 +211,7 @@ def _as_text(value: object) -> str | PhoneReason:
     """Write a value as text without losing a digit."""
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, np.timedelta64):  # which numpy derives from its integers
+    if isinstance(value, np.timedelta64):  # a subclass of numpy's integers
         return PhoneReason.MISSING if np.isnat(value) else PhoneReason.NOT_TEXT
     if isinstance(value, decimal.Decimal):
         return _written_decimal(value)
@@ -246,7 +247,7 @@ def _written_decimal(value: decimal.Decimal) -> str | PhoneReason:
         return PhoneReason.NOT_WHOLE
     if value < 0:
         return PhoneReason.NEGATIVE
-    # The exponent may stand for more digits than there is memory.
+    # The exponent may stand for more digits than fit in memory.
     return PhoneReason.TOO_LONG if value.adjusted() >= MAX_DIGITS else str(int(value))
 
 
@@ -285,7 +286,7 @@ def _single(text: str) -> Dialled | PhoneReason:
 
 
 def _places(sign: str | re.Pattern[str], text: str) -> frozenset[int]:
-    """Return how many digits stand before each occurrence of a sign."""
+    """Return how many digits are before each occurrence of a sign."""
     return frozenset(_count_digits(text[: match.start()]) for match in re.finditer(sign, text))
 
 
@@ -299,14 +300,14 @@ def _looks_like(text: str) -> PhoneReason | None:
         if 0 < day_and_month[0] <= 12 and day_and_month[1] <= 31 and (is_sure or int(year) in _YEARS):
             return PhoneReason.DATE
     address = _ADDRESS.fullmatch(text)
-    # Programs that write addresses in columns fill each part up with zeros.
+    # Programs that write addresses in columns pad each part with zeros.
     if address is not None and all(int(part) < 256 for part in address[1].split(".")):
         return PhoneReason.ADDRESS
     return None
 
 
 def _link(text: str) -> Dialled | PhoneReason:
-    """Read what follows ``tel:`` (RFC 3966): a number, and parameters that may be a part of it."""
+    """Read the rest of a ``tel:`` link (RFC 3966): a number, and parameters that may be part of it."""
     number, *parameters = text.split(";")
     matches = [_PARAMETER.fullmatch(parameter) for parameter in parameters]
     values = {match[1].casefold(): match[2] or "" for match in matches if match is not None}
@@ -325,7 +326,7 @@ def _link(text: str) -> Dialled | PhoneReason:
 
 
 def _float(text: str) -> str | PhoneReason | None:
-    """Tell what a number became when it was written as a float; None when it was not."""
+    """Restore a number that was written as a float, or tell what is wrong with it; None if it was not."""
     scientific = _SCIENTIFIC.fullmatch(text)
     if scientific is not None:
         return _scientific(*scientific.groups(default=""))
@@ -345,7 +346,7 @@ def _float(text: str) -> str | PhoneReason | None:
 
 
 def _scientific(sign: str, whole: str, fraction: str, exponent: str) -> str | PhoneReason:
-    """Write a number in scientific notation without it, where it has all its digits: 3.3612345678E10."""
+    """Write a number in scientific notation as digits, if it has all of them: 3.3612345678E10."""
     if int(exponent) > len(fraction):
         return PhoneReason.SCIENTIFIC
     if sign == "-":
@@ -359,7 +360,7 @@ def _scientific(sign: str, whole: str, fraction: str, exponent: str) -> str | Ph
 
 
 def _not_a_single_number(text: str) -> PhoneReason | None:
-    """Find what makes text more, or less, than one number."""
+    """Find the reason why text is more, or less, than one number."""
     extension = _EXTENSION_WORD.search(text)
     if extension is not None and _count_digits(text[: extension.start()]) >= MIN_DIGITS:
         several = _holds_several(text[: extension.start()])

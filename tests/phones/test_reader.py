@@ -274,14 +274,21 @@ def test_more_can_be_asked_of_a_number(value: str, valid: Any, mobile: Any) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("XX",), "default_region 'XX' is not a region: write a code of two letters, such as 'FR'"),
-        (("FRA",), "default_region 'FRA' is not a region: write a code of two letters, such as 'FR'"),
-        (("ß",), "default_region 'ß' is not a region: write a code of two letters, such as 'FR'"),
-        ((5,), "default_region 5 is not a region: write a code of two letters, such as 'FR', or a list of them"),
-        (("uk",), "default_region 'uk' is not a region: write 'GB' for the United Kingdom"),
-        (("FR,RE",), r"default_region 'FR,RE' is not a region: write several as a list, such as \['FR', 'RE'\]"),
+        (("XX",), "default_region is 'XX', which is not a country code: write a code of two letters, such as 'FR'"),
+        (("FRA",), "default_region is 'FRA', which is not a country code: write a code of two letters, such as 'FR'"),
+        (("ß",), "default_region is 'ß', which is not a country code: write a code of two letters, such as 'FR'"),
+        (
+            (5,),
+            "default_region is 5, which is not a country code: write a code of two letters, such as 'FR', or a list of "
+            "them",
+        ),
+        (("uk",), "default_region is 'uk', which is not a country code: write 'GB' for the United Kingdom"),
+        (
+            ("FR,RE",),
+            r"default_region is 'FR,RE', which is not a country code: write several as a list, such as \['FR', 'RE'\]",
+        ),
         (("['FR', 'RE']",), "write several as a list.* render_template_as_native_obj=True"),
-        ((["FR", "France"],), "default_region 'France' is not a region"),
+        ((["FR", "France"],), "default_region is 'France', which is not a country code"),
         (("FR", "strict"), "phone_check is 'strict'"),
         (("FR", "format", "msisdn"), "number_format is 'msisdn': write one of 'national', 'international'"),
     ],
