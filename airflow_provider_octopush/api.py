@@ -1,7 +1,7 @@
 """
-What Octopush documents of its API and more than one module needs: names and limits, which cost nothing to import.
+Names and limits of Octopush's API, as documented, that more than one module needs; they cost nothing to import.
 
-Source, if nothing else is said: https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Add a contact".
+Source, unless another one is given: https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Add a contact".
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 DEFAULT_BASE_URL = "https://api.octopush.com/v1/public"
 
-#: What ``contact/create`` takes of a contact; ``payloads.ContactPayload`` has a field for each.
+#: The fields of a contact in ``contact/create``; ``payloads.ContactPayload`` has each of them.
 CONTACT_FIELDS = (
     "phone_number",
     "first_name",
@@ -22,7 +22,7 @@ CONTACT_FIELDS = (
     "param5",
 )
 
-#: Numbers in one request to ``contact/delete``; for ``contact/create`` no limit is documented.
+#: The most numbers in one request to ``contact/delete``; for ``contact/create`` no limit is documented.
 DELETE_MAX_NUMBERS = 200
 
 LIST_NAME_MAX_LENGTH = 30
@@ -31,15 +31,15 @@ TAG_NAME_MAX_LENGTH = 20
 #: The documented values of ``status`` in the answer of ``contact/create``.
 STATUSES = ("added", "updated", "skipped")
 
-#: The 4xx that can be about contacts, or about how many there are; all others are about the request itself. Which of
-#: them Octopush answers with is not documented.
+#: The 4xx that can be about contacts, or about how many there are; all others are about the request itself. Octopush
+#: does not document which of them it uses.
 CONTENT_REFUSED = frozenset({400, 409, 413, 414, 422})
 
-#: Those by which ``contact/delete`` may say that a number is not there.
+#: Those with which ``contact/delete`` may say that a number is not there.
 NOT_THERE = frozenset({400, 404, 422})
 
 #: A return code → what it means, and what to do. These are codes of Octopush's older API. For this one no list is
-#: documented, and only some of them were seen. So they are a hint for a person, and nothing may depend on them.
+#: documented, and only some of them were seen, so they are only a hint for people, and nothing may depend on them.
 #: Source: https://octopush.com/en/sms-gateway-api-documentation/return-codes/, in our words.
 RETURN_CODES = {
     101: "login or key is wrong; correct the connection",
@@ -69,19 +69,19 @@ RETURN_CODES = {
 CODE_MAX = 999
 
 
-#: What Octopush will hardly delete from a name.
+#: Characters that Octopush is unlikely to delete from a name.
 _SURELY_ALLOWED = re.compile("[A-Za-z0-9]")
 
 
 def check_names(*, list_name: str | None = None, tag_name: str | None = None) -> None:
     """
-    Refuse names that the API would cut or ignore without a word.
+    Refuse names that the API would silently cut or ignore.
 
     :param list_name: at most 30 characters, one of them an ASCII letter or digit; None is no name and passes.
         Octopush deletes characters that it does not allow, and does not document which. A name that is gone would put
         contacts on no list, and let a removal reach the whole account.
     :param tag_name: at most 20 characters; None is no name and passes.
-    :raises ValueError: when a name is blank or too long, or may be gone when Octopush has repaired it.
+    :raises ValueError: when a name is blank or too long, or may be gone after Octopush has deleted characters from it.
     :raises TypeError: when a name is not text.
     """
     for field, name, limit in (
@@ -98,18 +98,19 @@ def check_names(*, list_name: str | None = None, tag_name: str | None = None) ->
             raise ValueError(f"{field} {name!r} has {len(name)} characters, Octopush allows {limit}: shorten it")
     if list_name is not None and not _SURELY_ALLOWED.search(list_name):
         raise ValueError(
-            f"list_name {list_name!r} has none of A-Z, a-z and 0-9: Octopush may delete all other characters without a "
-            "word, and a removal without a name reaches the whole account. Write a name with at least one of them"
+            f"list_name {list_name!r} has none of A-Z, a-z and 0-9: Octopush may silently delete all other "
+            "characters, and a removal without a name reaches the whole account. Write a name with at least one of "
+            "them"
         )
 
 
 def describe_answer(status_code: int | None, code: int | None) -> str:
     """
-    Say how Octopush refused a request, without a word of its own.
+    Say how Octopush refused a request, in our own words.
 
-    :param status_code: of HTTP.
-    :param code: the API's own, from 0 to 999; None when the answer had none.
-    :return: both, and what is documented of the code.
+    :param status_code: the HTTP status code.
+    :param code: the API's own code, from 0 to 999; None if the answer had none.
+    :return: both, with the documented meaning of the code.
     """
     if code is None:
         return f"HTTP {status_code}, without a return code"

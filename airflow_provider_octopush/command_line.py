@@ -1,4 +1,4 @@
-"""What the command lines share: they say what is wrong in one sentence, which holds no number of a person."""
+"""What the command lines share: they say what is wrong in one sentence, without any person's number."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from airflow_provider_octopush.exceptions import OctopushError
 
 
 class CommandLineError(OctopushError):
-    """Something is wrong that the message says in a sentence, with what to do."""
+    """Something is wrong; the message says what, and what to do."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one sentence, and without any number that stands in it."""
+    """Says what is wrong with a command line in one sentence, without any number in it."""
 
     def error(self, message: str) -> NoReturn:
         """
@@ -27,12 +27,12 @@ class Parser(argparse.ArgumentParser):
         :raises CommandLineError: always.
         """
         hidden = re.sub(r"[+]?\d[\d .()/-]*", "***", message)
-        raise CommandLineError(f"{hidden}: {self.prog} --help says what there is")
+        raise CommandLineError(f"{hidden}: see {self.prog} --help")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what Airflow and its hooks print out of what was asked for, and what they merely tell out of errors."""
+    """Keep what Airflow and its hooks print out of the output, and their mere information out of the errors."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -44,7 +44,7 @@ def quiet() -> Iterator[None]:
 
 def complain(sentence: str) -> int:
     """
-    Say what is wrong, where errors are said.
+    Say what is wrong, on standard error.
 
     :return: the exit code for it.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-#: What an error says where Octopush's own words are neither shown nor written.
+#: What an error says if Octopush's own words are neither shown nor written.
 SET_REJECTS_PATH = (
     "Octopush's own words may quote contacts, so they are not shown: set rejects_path to have them in a file"
 )
@@ -18,8 +18,8 @@ class OctopushError(Exception):
 
     :param text: what happened, to what, and the next step.
     :param status_code: the HTTP status of the answer; None when there was no answer.
-    :param code: the API's own ``code``, from 0 to 999; None when it had none, or one that may be something else.
-    :param message: the API's own ``message``, if the request held no contacts; None otherwise, or when there was none.
+    :param code: the API's own ``code``, from 0 to 999; None if it had none, or one that may be something else.
+    :param message: the API's own ``message``, if the request held no contacts; else None, and None if there was none.
     :param full_message: the API's own ``message``, if the request held contacts: for :meth:`full_message`.
     :param retry_after: seconds that the server asked to wait; None when it did not ask.
     """
@@ -44,7 +44,7 @@ class OctopushError(Exception):
 
     def full_message(self) -> str | None:
         """
-        Give the API's own ``message`` about contacts. It is for the rejects file, which holds personal data anyway.
+        Return the API's own ``message`` about contacts. It is for the rejects file, which holds personal data anyway.
 
         The message may quote the contacts that were sent. So it is not an attribute: it does not show in a log or in a
         tool that looks into exceptions, is neither copied nor pickled, and is gone with the exception.
@@ -87,7 +87,7 @@ class OctopushAbortedError(OctopushError):
 
 
 class OctopushAnswerError(OctopushError):
-    """A request succeeded, but its answer is not the documented one: what came of the request is not known."""
+    """A request succeeded, but its answer is not the documented one: the request's outcome is not known."""
 
 
 class TooManyRejectedError(OctopushError):
@@ -99,7 +99,7 @@ class LimitExceededError(OctopushError):
 
 
 class ContactsKeptError(OctopushError):
-    """Contacts should have been removed and were not: read why, then allow it or correct the rows."""
+    """Contacts should have been removed but were not: read why, then allow it or correct the rows."""
 
 
 class OptOutsMissingError(OctopushError):
@@ -107,11 +107,11 @@ class OptOutsMissingError(OctopushError):
 
 
 class SnapshotError(OctopushError):
-    """Base of what can be wrong with a snapshot: nothing is sent or removed because of a snapshot that is in doubt."""
+    """Base of the errors of snapshots: nothing is sent or removed by a snapshot that is in doubt."""
 
 
 class SnapshotUnreadableError(SnapshotError):
-    """A snapshot is torn or damaged: restore it, or delete it and begin anew with ``full_refresh``."""
+    """A snapshot is damaged: restore it, or delete it and begin anew with ``full_refresh``."""
 
 
 class SnapshotLostError(SnapshotError):
@@ -147,12 +147,15 @@ class StalePlanError(SnapshotError):
 
 
 class OlderRunError(SnapshotError):
-    """A later run wrote the snapshot, so what this run would do is done already: there is nothing left to do."""
+    """A later run wrote the snapshot: there is nothing left to do."""
 
 
 class MissingProviderError(ValueError):
-    """The package that reads such a path is not installed: install the one that the message names."""
+    """The package that opens such a path is not installed: install the one that the message names."""
 
 
 class TableFormatError(ValueError):
-    """The files are of a table that an engine keeps, removed rows and all: read the table, not its files."""
+    """
+    The files belong to a table that an engine keeps, and may hold rows that were deleted: read the table, not its
+    files.
+    """

@@ -60,7 +60,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_provider_octopush.hooks.octopush.OctopushHook",
                 "hook-name": "Octopush",
                 "ui-field-behaviour": {
-                    # A port can be part of the base URL, but its field stays: where it is empty, the Test button of
+                    # A port can be part of the base URL, but its field stays: if it is empty, the Test button of
                     # Airflow 3.3.1 and 3.3.2 fails (https://github.com/apache/airflow/pull/73298).
                     "hidden-fields": ["schema", "extra"],
                     "relabeling": {
@@ -79,18 +79,18 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "timeout": {
                         "label": "Timeout",
-                        "description": "Seconds to wait for the API to connect and to answer; 30 when empty.",
+                        "description": "Seconds to wait for the API to connect and to answer; 30 if empty.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 3600},
                     },
                     "request_retries": {
                         "label": "Request retries",
-                        "description": "How often a request that failed in passing is repeated; 5 when empty.",
+                        "description": "How often a request that failed temporarily is repeated; 5 if empty.",
                         "schema": {"type": ["integer", "null"], "minimum": 0},
                     },
                     "snapshot_secret": {
                         "label": "Snapshot secret",
-                        "description": "What snapshots of lists are sealed with, at least 32 characters; several with "
-                        "commas between, the first one writes.",
+                        "description": "The secret that snapshots of lists are sealed with, at least 32 characters. "
+                        "Separate several with commas: the first one writes.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                 },

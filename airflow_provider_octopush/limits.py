@@ -21,8 +21,8 @@ class Limit:
     """
     A number, or a share of a number that is known only later.
 
-    :param number: 0 or more; None where it is a share.
-    :param share: of all, 1 is all of them; None where it is a number.
+    :param number: the number, 0 or more; None for a share.
+    :param share: the share, where 1 is everything; None for a number.
     """
 
     number: int | None = None
@@ -31,10 +31,10 @@ class Limit:
     @classmethod
     def of(cls, name: str, value: Any, *, may_exceed_all: bool = False) -> Limit | None:
         """
-        Read what a person, or a template, has written.
+        Read a limit that a person or a template wrote.
 
-        :param name: of the parameter.
-        :param value: an int, or text such as ``"12"``, ``"5%"`` and ``"0.5%"``; a limit that was read stays as it is.
+        :param name: name of the parameter.
+        :param value: an int, or text such as ``"12"``, ``"5%"`` and ``"0.5%"``; a ``Limit`` stays as it is.
         :param may_exceed_all: whether a share may be more than ``"100%"``.
         :return: None where nothing is written: None, blank text, or ``"None"``.
         :raises LimitError: when it is anything else.
@@ -55,17 +55,17 @@ class Limit:
 
     def most(self, of: int) -> int:
         """
-        Return how many there may be at the most; a share is rounded down.
+        Return how many there may be at most; a share is rounded down.
 
-        :param of: of how many.
+        :param of: the number that a share is taken of.
         """
         return self.number if self.number is not None else int(Fraction(self.share or 0) * of)
 
     def least(self, of: int) -> int:
         """
-        Return how many there must be at the least; a share is rounded up.
+        Return how many there must be at least; a share is rounded up.
 
-        :param of: of how many.
+        :param of: the number that a share is taken of.
         """
         return self.number if self.number is not None else -int(-Fraction(self.share or 0) * of // 1)
 
@@ -77,7 +77,7 @@ class Limit:
 
 
 def _shown(value: Any) -> str:
-    # Anything longer may be something else than a limit.
+    # A longer value may be something other than a limit.
     is_short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 20)
     return repr(value) if is_short else f"a {type(value).__name__}"
 

@@ -1,4 +1,4 @@
-"""What a row of a run ends in: each name once, and the outcomes that each kind of run has."""
+"""The outcomes of rows: each name once, and the outcomes of each kind of run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from airflow_provider_octopush.api import STATUSES
 
 
 class Outcome(StrEnum):
-    """What a row ends in: exactly one of these, so that the outcomes of a run add up to the rows that it read."""
+    """The outcome of a row. Each row has exactly one, so a run's outcomes add up to the rows that it read."""
 
-    # Octopush has the contact, and says so by one of its documented statuses.
+    # Octopush has the contact, and says so with one of its documented statuses.
     ADDED = "added"
     UPDATED = "updated"
     SKIPPED = "skipped"
@@ -24,17 +24,17 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     OPTED_OUT = "opted_out"
     UNSENT = "unsent"
-    # Of a deletion.
+    # In a deletion.
     REMOVED = "removed"
     ABSENT = "absent"
     KEPT = "kept"
     AMBIGUOUS = "ambiguous"
 
 
-#: What Octopush says of a contact that it has.
+#: The statuses of a contact that Octopush has.
 CONFIRMED = tuple(map(Outcome, STATUSES))
 
-#: Of a run that creates contacts, in the order of its summary.
+#: The outcomes of a run that creates contacts, in the order of its summary.
 CREATE_OUTCOMES = (
     *CONFIRMED,
     Outcome.OTHER,
@@ -45,10 +45,10 @@ CREATE_OUTCOMES = (
     Outcome.UNSENT,
 )
 
-#: Of a run that keeps a list in step.
+#: The outcomes of a run that keeps a list in step.
 SYNC_OUTCOMES = (*CREATE_OUTCOMES[:-1], Outcome.UNCHANGED, Outcome.OPTED_OUT, Outcome.UNSENT)
 
-#: Of a run that removes contacts.
+#: The outcomes of a run that removes contacts.
 DELETE_OUTCOMES = (
     Outcome.REMOVED,
     Outcome.ABSENT,
@@ -58,5 +58,5 @@ DELETE_OUTCOMES = (
     Outcome.DUPLICATES,
 )
 
-#: What each kind of run counts; the page of past runs is served this.
+#: The outcomes of each kind of run; also served to the page of past runs.
 OUTCOMES = {"create": CREATE_OUTCOMES, "sync": SYNC_OUTCOMES, "delete": DELETE_OUTCOMES}

@@ -1,4 +1,4 @@
-"""A local path, or a URI of Airflow's object storage: which of the two it is, and how objects are read and written."""
+"""Local paths, and URIs of Airflow's object storage: tells them apart, and reads and writes objects."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def local_path(path: str) -> Path | None:
     """
     Return a path on this machine; None for one on an object storage.
 
-    :param path: a path, with ``~`` for the home of whoever runs the task, or a URI. In a path, ``#`` and ``%`` are
-        signs as any other.
+    :param path: a path, with ``~`` for the home folder of the task's user, or a URI. In a path, ``#`` and ``%`` are
+        ordinary characters.
     """
     if path.startswith("file://"):
         return Path(unquote(path.removeprefix("file://")))
@@ -48,10 +48,10 @@ def uri_of(path: str) -> str:
 
 def object_path(uri: str) -> ObjectPath:
     """
-    Return Airflow's path of a URI, and make sure that what opens it is installed.
+    Return Airflow's path of a URI, and check that the package that opens it is installed.
 
-    :param uri: such as ``s3://conn_id@bucket/name``.
-    :raises MissingProviderError: when nothing that is installed opens such a URI; names what does.
+    :param uri: a URI such as ``s3://conn_id@bucket/name``.
+    :raises MissingProviderError: when no installed package opens such a URI; the message names one that does.
     """
     try:
         path = ObjectStoragePath(uri)
@@ -62,18 +62,18 @@ def object_path(uri: str) -> ObjectPath:
     else:
         return path
     scheme = uri.partition("://")[0]
-    package = _PROVIDERS.get(scheme, "the provider of Airflow that does")
-    raise MissingProviderError(f"nothing that is installed opens {uri!r}: for {scheme}://, install {package}")
+    package = _PROVIDERS.get(scheme, "the Airflow provider that does")
+    raise MissingProviderError(f"no installed package opens {uri!r}: for {scheme}://, install {package}")
 
 
 def open_beside(path: ObjectPath, name: str) -> BinaryIO:
     """
     Open an object to read it.
 
-    :param path: of any object in the store.
-    :param name: of the object, as its filesystem writes it.
+    :param path: path of any object in the store.
+    :param name: name of the object, as its filesystem writes it.
     """
-    # By Airflow's own path, which notes what a task has read, for lineage.
+    # Through Airflow's own path, which notes for lineage what a task has read.
     conn_id = getattr(path, "conn_id", None) or path.storage_options.get("conn_id")  # Airflow 3, Airflow 2
     there: Any = type(path)(path.fs.unstrip_protocol(name), conn_id=conn_id)
     opened: BinaryIO = there.open("rb")
@@ -81,17 +81,17 @@ def open_beside(path: ObjectPath, name: str) -> BinaryIO:
 
 
 def put_object(file: str | Path, path: ObjectPath) -> None:
-    """Put a file of this machine in an object's place, where it appears whole or not at all."""
-    # Not through an open file of the store: that one puts in place what it has when it is left by an exception.
+    """Upload a local file as an object, which appears whole or not at all."""
+    # Not through an open file of the store, which on an exception would leave there what it has so far.
     path.fs.makedirs(path.parent.path, exist_ok=True)
     path.fs.put_file(str(file), path.path)
 
 
 def put_file(file: IO[bytes], path: Path) -> None:
     """
-    Put a file in the place of another one: whoever reads finds one or the other, whole, also after a crash.
+    Replace a file by another one: a reader finds either of them whole, even after a crash.
 
-    It is readable by its owner only. Folders are made, with the same restriction.
+    Only its owner can read it. Folders are made in the same way.
     """
     _make(path.parent)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.unfinished")
@@ -111,7 +111,7 @@ def put_file(file: IO[bytes], path: Path) -> None:
 
 
 def remove_unfinished(folder: Path, name: str | None = None) -> None:
-    """Remove what a process left behind that was killed while it wrote a file, or whatever file there."""
+    """Remove what killed processes left behind while they wrote a file, or any file in the folder."""
     written = ".+" if name is None else re.escape(name)
     pattern = re.compile(rf"\.{written}\.[0-9a-f]{{16}}\.unfinished")
     for path in folder.iterdir() if folder.is_dir() else ():
@@ -120,7 +120,7 @@ def remove_unfinished(folder: Path, name: str | None = None) -> None:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder with all that lead to it; Python would make only the last one private."""
+    """Make a folder and its parents; Python would make only the last one private."""
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)

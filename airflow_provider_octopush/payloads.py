@@ -1,4 +1,4 @@
-"""The objects of ``contact/create``: what is sent of a contact, and what is answered of it."""
+"""The objects of ``contact/create``: a contact as it is sent, and as it is answered."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 import msgspec
 
 
-# Neither of the two can be a part of a reference cycle, so the garbage collector need not look at millions of them.
+# Neither can be part of a reference cycle, so the garbage collector need not scan millions of them.
 class ContactPayload(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """A contact as ``contact/create`` takes it; what is None is left out."""
+    """A contact as ``contact/create`` takes it; fields that are None are left out."""
 
     phone_number: Annotated[str, msgspec.Meta(min_length=1)]
     first_name: str | None = None
@@ -22,7 +22,7 @@ class ContactPayload(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, 
 
 
 class ContactItem(msgspec.Struct, frozen=True, gc=False):
-    """What the answer of ``contact/create`` says of a contact; ``email``, which no request has, is left out."""
+    """A contact in the answer of ``contact/create``, without ``email``, which no request has."""
 
     phone_number: str
     status: str

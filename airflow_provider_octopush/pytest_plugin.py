@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 def octopush_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """
-    Give the Octopush API on localhost, new for each test, behind the connection ``octopush_default``.
+    Serve the Octopush API on localhost, anew for each test, behind the connection ``octopush_default``.
 
     If a secrets backend has a connection of that name, or may have one, the test fails before it begins: Airflow would
-    ask that first, and the test's rows would go to a real account.
+    ask it first, and the test's rows would go to a real account.
     """
     from airflow_provider_octopush.simulator import Simulator
 
@@ -37,15 +37,17 @@ def octopush_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 
 
 def _other_account(simulator: Simulator) -> str | None:
-    """Say what Airflow would ask before it asks the environment; None where it asks nothing."""
+    """Say what Airflow would ask before the environment; None if nothing."""
     try:
         from airflow.configuration import conf
         from airflow.providers.common.compat.sdk import BaseHook
     except ImportError:
-        # A test of something else than a Dag: nobody looks a connection up.
+        # The test is not about a Dag, so no connection is looked up.
         return None
     if backend := conf.get("workers", "secrets_backend", fallback=""):
         return f"tasks may ask {backend} first. Unset [workers] secrets_backend for the tests"
     if BaseHook.get_connection("octopush_default").host != simulator.url:
-        return "a secrets backend has one of that name, and is asked first. Unset [secrets] backend for the tests"
+        return (
+            "a secrets backend has a connection of that name, and is asked first. Unset [secrets] backend for the tests"
+        )
     return None

@@ -1,10 +1,10 @@
-"""Names from before the first release: who still writes one is told the new one."""
+"""Names from before the first release, which errors answer with the new ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-#: Of operators and decorators: the old name → what to write.
+#: Parameters of operators and decorators: the old name → what to write.
 PARAMETERS = {
     "validate_only": "dry_run",
     "leavers": "remove_missing=True or remove_missing=False",
@@ -12,7 +12,7 @@ PARAMETERS = {
     "without_plus": "number_format",
 }
 
-#: Of the connection's extras.
+#: The connection's extras, in the same way.
 EXTRAS = {"retries": "request_retries"}
 
 
@@ -20,9 +20,9 @@ def new_name(names: Iterable[str], renamed: dict[str, str]) -> str | None:
     """
     Say what to write in place of an old name.
 
-    :param names: what somebody wrote.
+    :param names: the names that the Dag or the connection has.
     :param renamed: :data:`PARAMETERS` or :data:`EXTRAS`.
-    :return: None where there is no old name.
+    :return: a sentence; None if there is no old name.
     """
     old = next((name for name in names if name in renamed), None)
     return None if old is None else f"{old} has a new name: write {renamed[old]}"

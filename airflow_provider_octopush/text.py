@@ -20,24 +20,22 @@ _MAX_EXPONENT = 400
 _TOO_LONG = (
     f"a number of more than {_MAX_EXPONENT} digits has no text form: give it as text, in a query by CAST(… AS text)"
 )
-_WITHOUT_END = "a number without end has no text form: give NULL in its place, or text"
+_WITHOUT_END = "an infinite number has no text form: give NULL instead, or text"
 _CONTROLS = "text with control characters: give it without them"
 #: 0x80 to 0x9f, where cp1252 has the euro, quotes and dashes.
-_CONTROLS_OF_LATIN_1 = (
-    "text with control characters, as there are when cp1252 is read as latin-1: give it in its own encoding"
-)
+_CONTROLS_OF_LATIN_1 = "text with control characters, as when cp1252 is read as latin-1: give it in its own encoding"
 
 
 def to_text(value: object) -> str | None:
     """
     Write a value as a person would: ``7.0`` as ``7``, a date in ISO 8601, never ``nan`` or ``None``.
 
-    Text stays exactly as it is, and bytes that are UTF-8 are text. Control characters are no text, but for tabs and the
+    Text stays exactly as it is, and bytes that are UTF-8 are text. Control characters are not text, except tabs and the
     ends of lines.
 
-    :param value: what a database or a DataFrame holds: text, a number, a boolean, a date or time, a UUID.
+    :param value: a value of a database or a DataFrame: text, a number, a boolean, a date or time, a UUID.
     :return: None when the value is missing: None, NaN, NaT, ``pandas.NA``, empty or blank text.
-    :raises ValueError: when there is no sensible text for the value; says why, never what the value is.
+    :raises ValueError: when the value has no text form; the message says why, but never the value.
     """
     convert = _CONVERTERS.get(type(value))
     if convert is None:
@@ -49,10 +47,10 @@ def to_text(value: object) -> str | None:
 
 def is_missing(value: object) -> bool:
     """
-    Tell whether a value stands for "nothing there".
+    Tell whether a value stands for a missing one.
 
     :param value: anything that a row can hold.
-    :return: True for None, NaN, NaT, ``pandas.NA``, empty or blank text; False for all else.
+    :return: True for None, NaN, NaT, ``pandas.NA``, empty or blank text; False for everything else.
     """
     try:
         return to_text(value) is None
@@ -61,7 +59,9 @@ def is_missing(value: object) -> bool:
 
 
 def fold_name(name: str) -> str:
-    """Write the name of a column as such names are compared: in one case, with accents in one form (NFC and NFD)."""
+    """
+    Return a column's name in the form in which names are compared: one case, and accents in one form (NFC and NFD).
+    """
     if name.isascii():
         return name.casefold()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
@@ -97,7 +97,7 @@ def _float(value: float) -> str | None:
         return None
     if math.isinf(value):
         raise ValueError(_WITHOUT_END)
-    # str is the shortest text that reads back as this very number; Decimal writes it without an exponent.
+    # str is the shortest text that reads back as the same number; Decimal writes it without an exponent.
     return f"{decimal.Decimal(str(value)):f}".removesuffix(".0")
 
 
@@ -113,9 +113,9 @@ def _decimal(value: decimal.Decimal) -> str | None:
 
 def decode(values: list[Any]) -> list[Any]:
     """
-    Read bytes in a column as the text that they are.
+    Decode bytes in a column that are text.
 
-    Drivers give text as bytes where the database has it in a binary column, or does not know its encoding.
+    Drivers give text as bytes if the database has it in a binary column, or does not know its encoding.
 
     :return: the column, with text in place of bytes that are UTF-8.
     """
@@ -146,7 +146,7 @@ def _bytes(value: bytes | bytearray | memoryview) -> str | None:
 
 
 def describe_foreign(value: object) -> str:
-    """Say what to do about a value that is no text, and has none: such as a list, or an object of a driver."""
+    """Say what to do about a value without a text form, such as a list, or a driver's object."""
     return f"a value of type {type(value).__name__} has no text form: give it as text, in a query by CAST(… AS text)"
 
 

@@ -27,5 +27,5 @@ def test_a_path_is_on_this_machine_or_a_uri(path: str, local: str | None) -> Non
 @pytest.mark.parametrize("open_at", [object_path, open_store])
 def test_what_is_missing_to_open_a_uri_is_said(open_at: object) -> None:
     assert callable(open_at)
-    with pytest.raises(MissingProviderError, match=r"opens 'nfs4://b/a': for nfs4://, install the provider of Airflow"):
+    with pytest.raises(MissingProviderError, match=r"opens 'nfs4://b/a': for nfs4://, install the Airflow provider"):
         open_at("nfs4://b/a")

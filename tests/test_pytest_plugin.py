@@ -102,7 +102,7 @@ def test_where_a_secrets_backend_would_lead_to_a_real_account_no_test_begins(tmp
     secrets.write_text('{"octopush_default": "octopush://me:key@api.octopush.com"}')
     run = run_pytest(tmp_path, LEADS_TO_IT, **backend)
     assert "1 error" in run.stdout, run.stdout
-    assert "a secrets backend has one of that name, and is asked first. Unset [secrets] backend" in run.stdout
+    assert "a secrets backend has a connection of that name, and is asked first. Unset [secrets] backend" in run.stdout
     secrets.write_text('{"another": "octopush://me:key@api.octopush.com"}')
     run = run_pytest(tmp_path, LEADS_TO_IT, **backend)
     assert "1 passed" in run.stdout, run.stdout

@@ -1,1 +1,1 @@
-"""Lists as assets of Airflow, and what their events say."""
+"""Lists as Airflow assets, and the content of their events."""

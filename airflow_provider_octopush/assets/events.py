@@ -1,4 +1,4 @@
-"""What a task's asset events say about its run, for Dags that are scheduled on them."""
+"""The counts in a task's asset events, for Dags that are scheduled on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ else:
 if TYPE_CHECKING:
     from airflow_provider_octopush.sync.summary import Summary
 
-#: Reasons are a mapping, which an alias' event cannot hold. The paths lead to personal data.
+#: Not in events: reasons are a mapping, which an alias's event cannot hold, and the paths lead to personal data.
 LEFT_OUT = ("reasons", "rejects_path", "changes_path")
 
 
@@ -28,12 +28,12 @@ def describe_outlets(outlets: Sequence[Any], outlet_events: Any, summary: Summar
     """
     Put the counts of a run into the ``extra`` of the asset event of each outlet.
 
-    An alias stands for the run's list, which may be known only now. If nothing was sent, it stands for nothing. Outlets
-    that are not assets are left alone, and so is whatever an ``extra`` holds already.
+    An alias stands for the run's list, which may be known only now; if nothing was sent, it stands for nothing. Outlets
+    that are not assets are left alone, and so is anything that an ``extra`` already holds.
 
-    :param outlets: of the task.
+    :param outlets: the task's outlets.
     :param outlet_events: ``context["outlet_events"]``.
-    :param summary: of the run.
+    :param summary: the run's summary.
     :param octopush_conn_id: connection that leads to the list's account.
     """
     extra = {name: value for name, value in summary.as_xcom().items() if name not in LEFT_OUT}

@@ -1,9 +1,9 @@
 """
 Lists as assets of Airflow: ``octopush://octopush_default/Customers``.
 
-Octopush gives a list no id that could be asked for, only a name, which is unique within an account. What tells one
-account from another is its login, an e-mail address, which has no place in a URI. So the URI names the account by the
-Airflow connection that leads to it, and the list by the path.
+Octopush has no ids for lists, only names, which are unique within an account. An account is identified by its login, an
+e-mail address, which has no place in a URI. So the URI names the account by its Airflow connection, and the list by the
+path.
 """
 
 from __future__ import annotations
@@ -56,25 +56,25 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     The list's name is put in Unicode's form NFC and percent-encoded. Its case stays, because it is not documented
     whether Octopush tells upper from lower case. If the URI names no connection, it means ``octopush_default``.
 
-    :raises ValueError: when it names no list, or something that cannot be one.
+    :raises ValueError: when it names no list, or an impossible one.
     """
     if "@" in uri.netloc:
-        raise ValueError("the URI of a list holds no login: name the Airflow connection instead")
+        raise ValueError("the URI of a list must not have a login: name the Airflow connection instead")
     if uri.query:
-        raise ValueError("the URI of a list has no query: write ? as %3F")
+        raise ValueError("the URI of a list must not have a query: write ? as %3F")
     if uri.fragment:
-        raise ValueError("the URI of a list has no fragment: write # as %23")
+        raise ValueError("the URI of a list must not have a fragment: write # as %23")
     encoded = uri.path.removeprefix("/")
     if not encoded:
         raise ValueError(f"the URI names no list: {_EXAMPLE}")
     if "/" in encoded:
-        raise ValueError(f"the path of the URI is the name of one list: {_EXAMPLE}, and / as %2F")
+        raise ValueError(f"the path of the URI must be the name of one list: {_EXAMPLE}, and / as %2F")
     return uri._replace(netloc=uri.netloc or DEFAULT_CONNECTION, path=f"/{_segment(_decoded(encoded))}")
 
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> OpenLineageDataset:  # noqa: ARG001 - Airflow's
     """
-    Say how OpenLineage names a list. Airflow's OpenLineage provider calls this.
+    Return a list as OpenLineage names it. Airflow's OpenLineage provider calls this.
 
     :return: a data set with the name of the list, in the namespace of its account.
     """

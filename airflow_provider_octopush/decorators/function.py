@@ -1,4 +1,4 @@
-"""What the task decorators share: rows come from a function, in the process of the task."""
+"""What the task decorators share: rows come from a function, called in the task's process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ except ImportError:  # common-compat before 1.14.1
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-#: Parameters of the operators that say where rows come from, or something about it.
+#: The operators' parameters about the source of rows.
 OTHER_SOURCES = (
     *("data", "data_columns", "data_path", "data_options"),
     *("sql", "sql_conn_id", "parameters", "sql_hook_params", "sql_hook_class"),
@@ -33,7 +33,7 @@ def fields_with_function(operator: type[RowsOperator]) -> Sequence[str]:
 
 
 def renderers_with_function(operator: type[RowsOperator]) -> dict[str, str]:
-    """Return how these fields are shown."""
+    """Return the renderers of these fields."""
     of_operator = {name: how for name, how in operator.template_fields_renderers.items() if name not in OTHER_SOURCES}
     return {**DecoratedOperator.template_fields_renderers, **of_operator}
 
@@ -42,17 +42,17 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
     """
     Base of the operators behind the decorators.
 
-    :param python_callable: gives the rows. It is called when the first row is wanted.
+    :param python_callable: the function that gives the rows. It is called when the first row is needed.
     :param op_args: its positional arguments. (templated)
     :param op_kwargs: its keyword arguments. (templated)
-    :raises TypeError: when the Dag is parsed and a parameter says that rows come from elsewhere.
+    :raises TypeError: when the Dag is parsed, if a parameter names another source of rows.
     """
 
     #: The decorator, as it is written in Dags.
     custom_operator_name: str
 
     if AIRFLOW_V_3_0_PLUS:
-        #: Airflow 3.0's DecoratedOperator looks at this, and does nothing with it. On Airflow 2 it is a method.
+        #: Airflow 3.0's DecoratedOperator reads this, and does nothing with it. On Airflow 2 it is a method.
         xcom_push: Any = None
 
     template_ext: Sequence[str] = ()
@@ -70,12 +70,12 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
                 raise TypeError(
                     f"{self.custom_operator_name} takes no {name}: its rows are what the function returns or yields"
                 )
-        # No rows: they come from the function.
+        # An empty source: the rows come from the function.
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, data=(), **kwargs)
 
     def own_rows(self, context: Context) -> tuple[Any, str]:
         """Call the function: what it returns or yields are the rows."""
-        # The context stays as it is: an argument may have the name of one of its keys, which is up to the function.
+        # An argument may have the name of a key of the context, so the context itself stays as it is.
         of_context = determine_kwargs(self.python_callable, self.op_args, context)
         rows = self.python_callable(*self.op_args, **{**of_context, **self.op_kwargs})
         return rows, f"{self.python_callable.__name__}()"
@@ -85,7 +85,7 @@ def decorator(
     operator: type[RowsDecoratedOperator], python_callable: Callable[..., Any] | None, **kwargs: Any
 ) -> TaskDecorator:
     """
-    Make a decorator of an operator.
+    Make the decorator for an operator.
 
     :raises TypeError: with ``multiple_outputs``.
     """
@@ -93,7 +93,7 @@ def decorator(
         raise TypeError(f"{operator.custom_operator_name} takes no multiple_outputs: it returns one summary")
     return task_decorator_factory(
         python_callable=python_callable,
-        # Otherwise Airflow would look at what the function is annotated to return, which is rows.
+        # Airflow would look at the function's return annotation, which is about rows.
         multiple_outputs=False,
         decorated_operator_class=operator,
         **kwargs,

@@ -34,9 +34,9 @@ def octopush_contacts_task(
     python_callable: Callable[..., Any] | None = None, **kwargs: Unpack[ContactsTaskKeywords]
 ) -> TaskDecorator:
     """
-    Bring the rows that a function returns or yields to an Octopush list; in Dags, ``@task.octopush_contacts``.
+    Send the rows that a function returns or yields to an Octopush list; in Dags, ``@task.octopush_contacts``.
 
-    The rows go to the API from the process of the task, so Airflow never keeps them in its database, as it does with
+    The rows go to the API from the task's own process. So Airflow never keeps them in its database, as it does with
     XComs. A function that yields its rows is asked for 1,000 at a time, so they need not fit in memory.
 
     .. code-block:: python
@@ -49,14 +49,14 @@ def octopush_contacts_task(
 
         customers("gold")
 
-    The function may be called more than once, when the task is retried and even within one try. So it has to read its
-    rows again, not take them out of somewhere. Its arguments are ordinary ones: Airflow renders, keeps and shows what
-    they hold. The task returns the summary of
+    The function may be called more than once: when the task is retried, and even within one try. So it must read its
+    rows anew each time, not take them from a queue. Its arguments are ordinary ones: Airflow renders, keeps and shows
+    them. The task returns the summary of
     :class:`~airflow_provider_octopush.operators.create_contacts.CreateContactsOperator`, in one XCom.
 
     :param python_callable: returns or yields rows: a DataFrame (or anything that speaks Arrow), a list of dicts (or of
         other rows with named fields), or rows, lists of rows and DataFrames one after the other.
-    :raises TypeError: when a parameter says that rows come from elsewhere, or with ``multiple_outputs``; when the task
-        runs, if the function gives anything but rows, such as None. (An empty list is fine: it has no rows.)
+    :raises TypeError: when a parameter names another source of rows, or with ``multiple_outputs``; when the task runs,
+        if the function gives anything but rows, such as None. (An empty list is fine: it has no rows.)
     """
     return decorator(ContactsDecoratedOperator, python_callable, **kwargs)

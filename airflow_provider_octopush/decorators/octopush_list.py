@@ -1,4 +1,6 @@
-"""``@task.octopush_list``: the rows that a function returns or yields are the whole of a list, in the same process."""
+"""
+``@task.octopush_list``: keeps a list in step with the rows that a function returns or yields, in the same process.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +48,14 @@ def octopush_list_task(
 
         customers()
 
-    Let the function give the whole audience, and the rows of one number in the same order each night. People who opted
-    out come from a query (``opted_out_sql`` with ``opted_out_conn_id``) or from upstream (``opted_out``). All else is
-    as with :func:`~airflow_provider_octopush.decorators.octopush_contacts.octopush_contacts_task`. The task returns the
+    Let the function give the whole audience, and rows with the same number in the same order each night. Opt-outs come
+    from a query (``opted_out_sql`` with ``opted_out_conn_id``) or from upstream (``opted_out``). Everything else is as
+    with :func:`~airflow_provider_octopush.decorators.octopush_contacts.octopush_contacts_task`. The task returns the
     summary of :class:`~airflow_provider_octopush.operators.sync_list.SyncListOperator`.
 
     :param python_callable: returns or yields rows: a DataFrame, a list of dicts, or dicts, lists of dicts and
         DataFrames one after the other.
-    :raises TypeError: when a parameter says that rows come from elsewhere, or with ``multiple_outputs``; when the task
-        runs, if the function gives anything but rows, such as None. (An empty list is fine: it has no rows.)
+    :raises TypeError: when a parameter names another source of rows, or with ``multiple_outputs``; when the task runs,
+        if the function gives anything but rows, such as None. (An empty list is fine: it has no rows.)
     """
     return decorator(ListDecoratedOperator, python_callable, **kwargs)

@@ -1,4 +1,6 @@
-"""A refused request does not say which of its contacts it is about: halves of them are asked about, and theirs."""
+"""
+Halving: a refused request does not say which of its contacts it is about, so each half is asked about, then its halves.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ Item = TypeVar("Item")
 
 class Bisection(Generic[Item]):
     """
-    What has no outcome yet, cut so that each piece is asked about in one request.
+    The items without an outcome, in pieces that are each asked about in one request.
 
-    :param whole: what is asked about first.
+    :param whole: the first piece.
     """
 
     def __init__(self, whole: Sequence[Item]) -> None:
@@ -25,11 +27,11 @@ class Bisection(Generic[Item]):
         return iter(self._waiting)
 
     def take(self) -> Sequence[Item]:
-        """Take out what is to be asked about next."""
+        """Take out the next piece."""
         return self._waiting.pop()
 
     def halve(self, refused: Sequence[Item]) -> None:
-        """Put back the two halves of what was taken out and refused: both are asked about before anything else."""
+        """Put back the two halves of a refused piece: both are asked about before anything else."""
         middle = len(refused) // 2
         self._waiting += [refused[middle:], refused[:middle]]
 

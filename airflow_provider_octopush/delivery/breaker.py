@@ -1,20 +1,20 @@
 """
-The circuit breaker: ends a run of which nothing is accepted any more, and blames no contact.
+The circuit breaker: ends a run when nothing is accepted any more, without blaming a contact.
 
 A refusal may be about a contact, or about the list, the tag or an option; its words do not tell which. Only an
-acceptance proves something: the request is right, so what was refused is some contacts' fault. So the rule counts:
+acceptance proves something: the request is right, so refusals are about contacts. So the breaker counts:
 
-1. **Closed.** An acceptance sets the count to zero. A refusal adds one, unless a request was accepted since it began:
-   answers of several threads come in another order than they were given in.
-2. **Open.** After 60 refusals in a row nothing begins until all that is under way is answered. One of these answers may
-   be an acceptance.
+1. **Closed.** An acceptance sets the count to zero. A refusal adds one, unless another request was accepted after the
+   refused one began: the answers of several threads may come in any order.
+2. **Open.** After 60 refusals in a row, nothing begins until all requests under way are answered. One of these answers
+   may be an acceptance.
 3. **Probe.** Then a known-good contact is sent, and nothing else: the last one that was accepted; before there is one,
-   an unchanged row of a sync. That changes nothing on the list. Accepted: closed. Refused: sent again, as a refusal may
-   be one in passing. Refused five times, or none known: the run ends.
+   an unchanged row of a sync. That changes nothing on the list. Accepted: closed. Refused: sent again, because a
+   refusal may be temporary. Refused five times, or none known: the run ends.
 
-As long as nothing was accepted, a good contact is searched for in as many places as 60 requests reach: of each chunk,
-two contacts are asked about alone, then it is deferred (:attr:`CircuitBreaker.is_searching`). Removals have a rule of
-their own, in ``removal.py``.
+As long as nothing was accepted, the run looks for a good contact in as many places as 60 requests reach: it asks about
+two contacts of each chunk alone, then defers the chunk (:attr:`CircuitBreaker.is_searching`). Removals have their own
+rule, in ``removal.py``.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from airflow_provider_octopush.exceptions import OctopushRequestError
 
 Result = TypeVar("Result")
 
-#: Refusals in a row after which the breaker opens; and requests to remove that may be refused before one is accepted.
+#: How many refusals in a row open the breaker, and how many removals may be refused before one is accepted.
 REFUSALS_MAX = 60
 
 #: How often the known-good contact is sent before the run ends.
 PROBES_MAX = 5
 
-#: Seconds until a thread that waits looks whether it still should.
+#: Seconds after which a waiting thread checks whether it still should.
 _LOOK_UP = 0.2
 
 
 class CircuitBreaker:
     """
-    Counts what became of the requests of one run. Several threads may ask at a time.
+    Counts the outcomes of one run's requests. Several threads may ask at a time.
 
     :param send: sends a known-good contact; raises a subclass of OctopushError.
-    :param check_not_stopped: raises an exception when nothing more is to be sent.
+    :param check_not_stopped: raises an exception if nothing more is to be sent.
     """
 
     def __init__(self, send: Callable[[Contact], object], check_not_stopped: Callable[[], None]) -> None:
@@ -62,21 +62,21 @@ class CircuitBreaker:
 
     @property
     def is_searching(self) -> bool:
-        """Whether something was refused, and nothing accepted yet."""
+        """Whether something was refused and nothing accepted yet."""
         return not self._accepted and self._refused_in_a_row > 0
 
     def note_known_good(self, contact: Contact) -> None:
-        """Note a contact that the list has, exactly as it would be sent."""
+        """Remember a contact that the list has exactly as it would be sent."""
         self._known_good = contact
 
     def ask(self, contact: Contact, send: Callable[[], Result]) -> Result | OctopushRequestError:
         """
         Send a request as soon as the breaker is closed.
 
-        :param contact: any that it is about.
+        :param contact: any contact that the request is about.
         :param send: sends it; raises a subclass of OctopushError.
-        :return: the answer; or the refusal, if it may be about the contacts.
-        :raises OctopushRequestError: when the breaker stays open, so that the run ends; or what ``send`` raised.
+        :return: the answer, or the refusal if it may be about the contacts.
+        :raises OctopushRequestError: when the breaker stays open, so that the run ends; or whatever ``send`` raised.
         """
         accepted, probe = self._begin()
         while probe is not None:
@@ -85,7 +85,7 @@ class CircuitBreaker:
         return self._counted(accepted, contact, send)
 
     def _begin(self) -> tuple[int, Contact | None]:
-        """Return how many requests were accepted until now; and the contact to send first where the breaker is open."""
+        """Return how many requests were accepted so far, and the contact to send first if the breaker is open."""
         with self._changed:
             while self._refused_in_a_row >= REFUSALS_MAX and self._under_way:
                 self._changed.wait(_LOOK_UP)

@@ -1,4 +1,4 @@
-"""An answer's items → what became of each contact."""
+"""An answer's items → the outcome of each contact."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from airflow_provider_octopush.payloads import ContactItem
 
 _NOT_DIGITS = re.compile(r"\D+", re.ASCII)
 
-#: A status is a word. Of what is longer, so many characters are kept.
+#: A status is a word. Of a longer text, this many characters are kept.
 _STATUS_MAX_LENGTH = 100
 
 
 @dataclass
 class ChunkResult:
     """
-    What became of the contacts of a chunk, or of a request.
+    The outcomes of the contacts of a chunk, or of a request.
 
     :param confirmed: ``added``, ``updated`` or ``skipped`` → number of contacts.
     :param rejections: the contacts that were refused, that the answer does not mention, or that it mentions with a
         status that is not documented.
-    :param answers: the contacts of each request that was accepted, with what the answer said of each; None is nothing.
-    :param refused: the contacts of which every request was refused, so that the server has nothing of them.
+    :param answers: the contacts of each accepted request, with the status of each in the answer; None if it has none.
+    :param refused: the contacts whose every request was refused, so that the server has nothing of them.
     """
 
     confirmed: Counter[str] = field(default_factory=Counter)
@@ -38,7 +38,7 @@ class ChunkResult:
     refused: list[Contact] = field(default_factory=list)
 
     def add(self, other: ChunkResult) -> None:
-        """Count another's contacts here too."""
+        """Add another result's contacts."""
         self.confirmed.update(other.confirmed)
         self.rejections.extend(other.rejections)
         self.answers.extend(other.answers)
@@ -47,10 +47,10 @@ class ChunkResult:
 
 def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> ChunkResult:
     """
-    Give each contact the status that the answer has for its number; by digits, as the order is not documented.
+    Give each contact the status that the answer has for its number; by digits, because the order is not documented.
 
-    :param contacts: all that were sent, with different numbers.
-    :param items: what the API says of them.
+    :param contacts: the contacts that were sent, with different numbers.
+    :param items: the answer's items.
     :return: exactly one outcome for each contact.
     """
     numbers = [contact.payload.phone_number for contact in contacts]
@@ -80,10 +80,10 @@ def answered(contacts: Sequence[Contact], items: Sequence[ContactItem]) -> Chunk
 
 def refused(contact: Contact, error: OctopushError) -> Rejection:
     """
-    Say that a contact was refused, and why: in the API's own words for the rejects file, in ours everywhere else.
+    Reject a refused contact: with the API's own words for the rejects file, and ours everywhere else.
 
-    :param contact: that was sent alone.
-    :param error: what the API said.
+    :param contact: the contact, which was sent alone.
+    :param error: the API's refusal.
     """
     reason = f"refused by Octopush: {describe_answer(error.status_code, error.code)}"
     return Rejection(contact.row, Outcome.REFUSED, reason, contact.values, error.code, error.full_message())
@@ -92,7 +92,7 @@ def refused(contact: Contact, error: OctopushError) -> Rejection:
 def _not_confirmed(contact: Contact, status: str | None) -> Rejection:
     if status is None:
         return Rejection(contact.row, Outcome.UNCONFIRMED, "not in Octopush's answer", contact.values)
-    # The status itself may quote the contact, so it is for the rejects file alone.
+    # The status itself may quote the contact, so only the rejects file may hold it.
     reason = "a status that is not documented"
     return Rejection(contact.row, Outcome.OTHER, reason, contact.values, None, status[:_STATUS_MAX_LENGTH])
 

@@ -1,9 +1,9 @@
 """
 Chunks → requests → exactly one outcome for each contact.
 
-A refused chunk is halved until the contacts that are refused stand alone, so that one bad contact does not sink the
-others. When the run ends because nothing is accepted any more, ``breaker.py`` knows; how large a request may be,
-``sizes.py``; what is repeated, ``retry.py``.
+A refused chunk is halved until each refused contact is alone, so that one bad contact does not cost the others.
+``breaker.py`` decides when the run ends because nothing is accepted any more; ``sizes.py``, how large a request may be;
+``retry.py``, which failures are repeated.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Post = Callable[[bytes], Sequence[ContactItem]]
 
 class Chunk:
     """
-    Contacts that are sent together, and how far they have come, which only a :class:`Delivery` looks into.
+    Contacts that are sent together, and their progress, which only a :class:`Delivery` uses.
 
-    :param contacts: with different numbers.
-    :param body: what says all of them to the API; None where that is not written yet.
+    :param contacts: contacts with different numbers.
+    :param body: the body of a request for all of them; None if it is not encoded yet.
     """
 
     def __init__(self, contacts: Sequence[Contact], body: bytes | None = None) -> None:
@@ -46,17 +46,17 @@ class Chunk:
         self.most_accepted = self.most_refused = 0
 
     def note_unanswered(self, contacts: Sequence[Contact]) -> None:
-        """Note that it is not known what became of a request for some of them."""
+        """Remember that the outcome of a request for some of them is not known."""
         self.unanswered.update(contact.number for contact in contacts)
 
 
 class Delivery(Sender):
     """
-    Delivers chunks, and keeps what was learned for the chunks to come. Several threads may deliver at a time.
+    Delivers chunks, and uses what earlier chunks have shown. Several threads may deliver at a time.
 
     :param encode: writes the body of a request.
     :param post: posts one body.
-    :param backoff: how often and how late a request is repeated that failed in passing.
+    :param backoff: how often and how late a request that failed temporarily is repeated.
     """
 
     def __init__(self, encode: Encode, post: Post, backoff: Backoff) -> None:
@@ -68,18 +68,20 @@ class Delivery(Sender):
 
     @property
     def is_searching(self) -> bool:
-        """Whether chunks are deferred, because nothing was accepted yet."""
+        """Whether chunks are deferred because nothing was accepted yet."""
         return self._breaker.is_searching
 
     def note_known_good(self, contact: Contact) -> None:
-        """Note a contact that the list has, exactly as it would be sent; a later one that is accepted replaces it."""
+        """
+        Remember a contact that the list has exactly as it would be sent; a later one that is accepted replaces it.
+        """
         self._breaker.note_known_good(contact)
 
     def prepare(self, contacts: Sequence[Contact]) -> Chunk:
         """
-        Make a chunk ready, which can be done while others are under way.
+        Prepare a chunk, which can be done while others are under way.
 
-        :param contacts: with different numbers.
+        :param contacts: contacts with different numbers.
         """
         return Chunk(contacts, self._body(contacts) if self._sizes.fits(len(contacts)) else None)
 
@@ -87,11 +89,11 @@ class Delivery(Sender):
         """
         Send requests for a chunk, until each of its contacts has an outcome.
 
-        :param chunk: what :meth:`prepare` made.
+        :param chunk: a chunk that :meth:`prepare` made.
         :return: exactly one outcome for each of its contacts; None when the chunk is deferred: deliver it again once
             something was accepted (:attr:`is_searching`), or no other chunk is left. It is deferred only once.
-        :raises OctopushError: when the run cannot go on; what became of the chunk is then not known.
-        :raises StoppedError: when nothing more is to be sent, be it because another chunk has failed.
+        :raises OctopushError: when the run cannot go on; the outcome of the chunk is then not known.
+        :raises StoppedError: when nothing more is to be sent, for instance because another chunk has failed.
         """
         try:
             return self._deliver(chunk)
@@ -100,7 +102,7 @@ class Delivery(Sender):
             raise
 
     def _deliver(self, chunk: Chunk) -> ChunkResult | None:
-        # Bad rows stand at the head of a table, where ORDER BY gathers them, so the last one is the first to be asked.
+        # ORDER BY tends to gather bad rows at the head of a table, so the last row is asked about first.
         alone = [chunk.waiting.take_first, chunk.waiting.take_last]
         while chunk.waiting:
             if chunk.is_deferred or not self._breaker.is_searching:
@@ -110,7 +112,7 @@ class Delivery(Sender):
             else:
                 chunk.is_deferred = True
                 return None
-        # What was refused along with a contact that is refused alone says nothing of the size.
+        # A request that was refused with a bad contact in it says nothing about the size.
         self._sizes.note_chunk(chunk.most_accepted, 0 if chunk.holds_refused else chunk.most_refused)
         return chunk.result
 

@@ -1,7 +1,7 @@
 """
-Work that is done in threads while the next is made ready.
+Does jobs in threads while the next ones are prepared.
 
-What the work is, what it gives and what is counted, this module does not know. The hook starts threads of its own.
+This module does not know what the jobs are. The hook starts threads of its own.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Result = TypeVar("Result")
 @dataclass(frozen=True, slots=True)
 class Done(Generic[Job, Result]):
     """
-    A job that is done.
+    A finished job.
 
-    :param job: what was to do.
-    :param result: what came of it; None when it failed.
-    :param error: why it failed; None when it did not.
+    :param job: the job.
+    :param result: its result; None if it failed.
+    :param error: why it failed; None if it did not.
     """
 
     job: Job
@@ -37,10 +37,10 @@ class Done(Generic[Job, Result]):
 @contextmanager
 def every(seconds: float, call: Callable[[], None]) -> Iterator[None]:
     """
-    Call something again and again while a block goes on, however long the block waits for anything.
+    Call a function repeatedly while a block runs, however long the block waits for anything.
 
-    :param seconds: between two calls.
-    :param call: that raises nothing; it is not called any more once the block has ended.
+    :param seconds: seconds between two calls.
+    :param call: a function that raises nothing; it is not called after the block has ended.
     """
     ended = threading.Event()
 
@@ -61,9 +61,10 @@ def every(seconds: float, call: Callable[[], None]) -> Iterator[None]:
 
 def within(seconds: float, call: Callable[[], None]) -> None:
     """
-    Call something, and wait for it no longer than that.
+    Call a function, and wait for it for a limited time.
 
-    :param call: that raises nothing; it goes on when its time is over, as long as the process does.
+    :param seconds: how long to wait.
+    :param call: a function that raises nothing; after that time it goes on, as long as the process does.
     """
     thread = threading.Thread(target=call, name="octopush-within", daemon=True)
     thread.start()
@@ -72,11 +73,11 @@ def within(seconds: float, call: Callable[[], None]) -> None:
 
 class Pipeline(Generic[Job, Result]):
     """
-    Works on several jobs at a time, and makes the next ones ready meanwhile.
+    Works on several jobs at a time, and prepares the next ones meanwhile.
 
     :param work: does a job; called in threads.
-    :param concurrency: jobs under way at a time, and jobs that are ready ahead of them.
-    :param patience: seconds that what is under way is waited for once something has failed.
+    :param concurrency: how many jobs are under way at a time, and how many are prepared ahead of them.
+    :param patience: how many seconds to wait for jobs under way after something has failed.
     """
 
     def __init__(self, work: Callable[[Job], Result], concurrency: int, *, patience: float) -> None:
@@ -93,19 +94,18 @@ class Pipeline(Generic[Job, Result]):
         """
         Do all jobs.
 
-        When one fails, or the next one cannot be made, no other is started; what is under way is waited for, within
-        the pipeline's patience, and given with what has failed. A caller that closes this generator, or is left by an
-        exception of its own, waits for nothing.
+        If one fails, or the next one cannot be made, no other is started. Jobs under way are waited for, within the
+        pipeline's patience, and given with the failed one. A caller that closes this generator, or raises an exception
+        of its own, waits for nothing.
 
-        :param jobs: asked for the next one in the thread of the caller, as long as nothing else is to do.
-        :param started: called with each job in their order, right before it is under way; never for more jobs at a
-            time than may be under way, with what is done but was not given yet.
-        :return: what is done, as soon as something is, in whatever order; a job is in it once, whether it failed or
-            not.
+        :param jobs: asked for the next one in the caller's thread, whenever there is nothing else to do.
+        :param started: called with each job, in order, right before it begins. Jobs under way, and finished ones that
+            were not given yet, are never more than ``concurrency``.
+        :return: finished jobs, as soon as there are any, in any order; each job once, whether it failed or not.
         """
-        # Each run has its own, because the threads of one that was left may still wait for theirs.
+        # Each run has its own queue, because threads of an abandoned run may still wait for theirs.
         self._waiting = waiting = SimpleQueue[Job | None]()
-        # Daemons: a thread that still waits for an answer keeps no process alive.
+        # Daemons: a thread that still waits for an answer must not keep the process alive.
         threads = [
             threading.Thread(target=self._work_until_told, args=(waiting,), name=f"octopush-{i}", daemon=True)
             for i in range(self._concurrency)
@@ -121,7 +121,7 @@ class Pipeline(Generic[Job, Result]):
         ready: deque[Job] = deque()
         is_last = False
         while True:
-            # Make jobs ready ahead, so that no thread waits for its next one when several are done at once.
+            # Prepare jobs ahead, so that no thread waits for its next one if several finish at once.
             if not is_last and self._done.empty() and len(ready) < self._concurrency:
                 try:
                     ready.append(next(jobs))
@@ -151,7 +151,7 @@ class Pipeline(Generic[Job, Result]):
             yield self._done.get()
 
     def _rest(self, done: list[Done[Job, Result]]) -> list[Done[Job, Result]]:
-        """Add what is under way to what is done, as far as it ends in time."""
+        """Add the jobs under way that finish in time to those that are done."""
         until = time.monotonic() + self._patience
         while self._under_way:
             try:
@@ -166,8 +166,8 @@ class Pipeline(Generic[Job, Result]):
             done: Done[Job, Result]
             try:
                 done = Done(job, self._work(job))
-            except BaseException as error:  # noqa: BLE001 - the caller's thread looks at it
+            except BaseException as error:  # noqa: BLE001 - the caller's thread handles it
                 done = Done(job, None, error)
             self._done.put(done)
-        # One is enough, so that a signal finds all of them told or none.
+        # One message is enough, so that a signal finds either all threads told or none.
         waiting.put(None)

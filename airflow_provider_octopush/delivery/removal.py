@@ -1,9 +1,9 @@
 """
-What becomes of contacts that are removed.
+Removes contacts, and decides whether a contact whose removal is refused is gone.
 
-Which ones, and whether that many may be, is decided elsewhere. What Octopush answers for a number that is not there is
-not documented, so a number that is refused alone is taken for gone only if there is evidence that the requests
-themselves are right.
+Other modules decide which contacts are removed, and how many may be. Octopush does not document what it answers for a
+number that is not there. So a number that is refused alone is taken to be gone only if there is evidence that the
+requests themselves are right.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from airflow_provider_octopush.delivery.breaker import REFUSALS_MAX
 from airflow_provider_octopush.delivery.retry import Backoff, Sender
 from airflow_provider_octopush.exceptions import OctopushRequestError
 
-#: What a caller knows a number by.
+#: The caller's own data about a number.
 Record = TypeVar("Record")
 
 
@@ -30,11 +30,11 @@ class Candidate(Generic[Record]):
     A number to be removed.
 
     :param number: ``+`` and digits.
-    :param record: what the caller knows it by.
-    :param may_be_gone: whether an earlier request to remove it was sent, or may have been, that had no answer.
+    :param record: the caller's own data about it.
+    :param may_be_gone: whether an earlier request to remove it was sent, or may have been, and had no answer.
     :param is_unconfirmed: whether nothing has ever confirmed that it is there.
-    :param was_refused: whether an earlier run was refused to remove it.
-    :param was_asked: whether an earlier try of this very run was about to remove it, and had no answer.
+    :param was_refused: whether Octopush refused an earlier run's request to remove it.
+    :param was_asked: whether an earlier try of the same run was about to remove it, and had no answer.
     """
 
     number: str
@@ -45,25 +45,26 @@ class Candidate(Generic[Record]):
     was_asked: bool = False
     #: Whether a request of this run had no answer.
     is_unanswered: bool = field(default=False, init=False)
-    #: Whether it was refused alone, and is taken for gone all the same.
+    #: Whether it was refused alone but is taken to be gone.
     is_presumed: bool = field(default=False, init=False)
 
     @property
     def is_certain(self) -> bool:
-        """Whether it is there, as far as is known."""
+        """Whether it is there, by all that is known."""
         return not (self.may_be_gone or self.is_unconfirmed or self.is_unanswered)
 
 
 @dataclass
 class Removed(Generic[Record]):
     """
-    What became of candidates.
+    The outcomes of candidates.
 
-    :param kept: those that are there, as far as is known, and were refused.
-    :param unsettled: those that may be gone, or were never confirmed, and were refused: nothing shows which it is.
-    :param said: how the first of all of them was refused; None when none was.
-    :param full_message: what Octopush said of that one in its own words, which may quote contacts.
-    :param presumed: how many of those that are gone were refused alone.
+    :param kept: those that are there, by all that is known, and were refused.
+    :param unsettled: those that may be gone, or were never confirmed, and were refused: nothing shows whether they are
+        gone.
+    :param said: how the first of them was refused; None if none was.
+    :param full_message: Octopush's own words about that one, which may quote contacts.
+    :param presumed: how many of those taken to be gone were refused alone.
     """
 
     kept: list[Candidate[Record]] = field(default_factory=list)
@@ -78,14 +79,14 @@ class Removal(Sender, Generic[Record]):
     Removes numbers, one request at a time.
 
     :param delete: removes 1 to 200 numbers; raises a subclass of OctopushError.
-    :param backoff: how often and how late a request is repeated that failed in passing.
+    :param backoff: how often and how late a request that failed temporarily is repeated.
     :param begin: called before the first request for candidates.
     :param note: called with those that are gone.
-    :param restore: called with those that are not, unless a request for them had no answer.
-    :param has_removed: whether an earlier try of the run has removed contacts, so that the requests are right.
-    :param believes_refusals: whether a number that an earlier try of the run was about to remove is taken for gone as
-        soon as it is refused alone. Without it, some other removal of the run has to be accepted: a key without rights
-        must not make a list forgotten.
+    :param restore: called with those that are not gone, unless a request for them had no answer.
+    :param has_removed: whether an earlier try of the run has removed contacts, which shows that the requests are right.
+    :param believes_refusals: whether a number that an earlier try of the run was about to remove is taken to be gone as
+        soon as it is refused alone. If False, another removal of the run has to be accepted first: a key without rights
+        must not make the snapshot forget a list.
     """
 
     def __init__(
@@ -115,21 +116,21 @@ class Removal(Sender, Generic[Record]):
 
     @property
     def removed(self) -> Removed[Record]:
-        """Those of the last candidates that are not known to be gone, as far as it is known."""
+        """The last candidates that are not known to be gone, so far."""
         return self._removed
 
     def remove(self, candidates: Iterable[Candidate[Record]]) -> Removed[Record]:
         """
         Remove numbers.
 
-        Those that may not be there, or were refused before, are sent apart from the others: what Octopush answers when
-        a single one of many is not there is not documented, and must not hide that the others were removed.
+        Those that may not be there, or were refused before, are sent apart from the others. Octopush does not document
+        what it answers if one of many is not there; that answer must not hide that the others were removed.
 
-        :param candidates: with different numbers, asked for one request's worth at a time. The sooner those come that
-            are there, the more is known of those that may not be.
-        :return: those that are not known to be gone; all others are.
-        :raises OctopushError: when the server keeps failing, or the request itself is refused. Those that
-            were removed until then are noted.
+        :param candidates: candidates with different numbers, taken one request's worth at a time. Those that are there
+            should come first, because they tell about those that may not be.
+        :return: those that are not known to be gone; all others are gone.
+        :raises OctopushError: when the server keeps failing, or the request itself is refused. Those that were removed
+            by then are noted.
         :raises StoppedError: when it was told to stop.
         """
         self._start_over()
@@ -196,11 +197,11 @@ class Removal(Sender, Generic[Record]):
         return self._believes_refusals and candidate.was_asked
 
     def _count_refusal(self, candidates: Sequence[Candidate[Record]]) -> None:
-        # What is refused because it is gone says nothing about those that are there.
+        # A refusal because a number is gone says nothing about numbers that are there.
         self._refused[candidates[0].is_certain] += not all(map(self._is_evidence, candidates))
 
     def _gives_up(self, candidates: Sequence[Candidate[Record]]) -> bool:
-        """Tell whether every request is refused, so that it is not the numbers."""
+        """Tell whether every request is refused, so that the numbers cannot be the reason."""
         return not self._has_removed and self._refused[candidates[0].is_certain] >= REFUSALS_MAX
 
     def _are_gone(self, candidates: Sequence[Candidate[Record]]) -> None:

@@ -1,4 +1,4 @@
-"""Which failures are repeated within a task, how long to wait before, and the loop that does it."""
+"""Repeats requests: which failures are repeated within a task, and how long to wait before."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: What may pass by itself: 408, 425, 429, 5xx, connection errors, timeouts, lost answers.
+#: Failures that may pass by themselves: 408, 425, 429, 5xx, connection errors, timeouts, lost answers.
 REPEATED: tuple[type[OctopushError], ...] = (OctopushRateLimitError, OctopushServerError)
 
-#: Seconds before a request is repeated for the first time, unless somebody says otherwise.
+#: Default number of seconds before a request is repeated for the first time.
 FIRST_DELAY = 1.0
 
-#: Failures that say that the request had no effect.
+#: Failures that show that the request had no effect.
 _ANSWERED = (OctopushRequestError, OctopushRateLimitError, OctopushCredentialsError)
 
 
@@ -43,9 +43,9 @@ class Backoff:
 
     :param retries: how often a request is repeated before its failure is final.
     :param first_delay: seconds before the first repetition; each further delay is twice as long.
-    :param max_delay: seconds that a delay of our own never exceeds.
-    :param max_retry_after: seconds that a delay asked for by the server (``Retry-After``) is cut to.
-    :param sleep: waits the seconds it is given; None waits in a way that ends when nothing more is to be sent.
+    :param max_delay: seconds that our own delay never exceeds.
+    :param max_retry_after: seconds that the server's delay (``Retry-After``) is cut to.
+    :param sleep: waits a number of seconds; None waits, but no longer than until nothing more is to be sent.
     """
 
     retries: int
@@ -59,11 +59,11 @@ class Backoff:
         Choose a delay.
 
         :param attempt: number of the attempt that failed, from 1.
-        :param retry_after: seconds that the server asked for; None when it did not ask. Less than a delay of our own is
-            what a clock that is off asks for, or a server that is overrun.
-        :return: seconds; a delay of our own is spread over its second half, so that tasks do not come back at once.
+        :param retry_after: seconds that the server asked for; None if it did not ask. Less than our own delay is
+            ignored: the server's clock may be off, or it may be overrun.
+        :return: seconds; our own delay is spread over its second half, so that tasks do not all come back at once.
         """
-        # Above, a float would overflow; it is far beyond any max_delay.
+        # With larger exponents a float would overflow; this is far beyond any max_delay.
         doubled = min(attempt - 1, 64)
         longest = min(self.max_delay, self.first_delay * 2.0**doubled)
         own = random.uniform(longest / 2, longest)  # noqa: S311 - spreads requests, guards no secret
@@ -72,9 +72,10 @@ class Backoff:
 
 class Sender:
     """
-    Sends requests, and repeats those that fail in passing. Several threads may send at a time; a 429 slows all of them.
+    Sends requests, and repeats those that fail temporarily. Several threads may send at a time; a 429 slows all of
+    them.
 
-    ``requests`` is how many were sent, repetitions included; ``retries``, how many of them were repetitions.
+    ``requests`` is how many were sent, including repetitions; ``retries`` is how many of them were repetitions.
 
     :param backoff: how often and how late a request is repeated.
     """
@@ -88,24 +89,26 @@ class Sender:
         self.retries = 0
 
     def stop(self) -> None:
-        """Send nothing more: what is under way is still answered for, all else raises :class:`StoppedError`."""
+        """
+        Send nothing more: requests under way still get their answers, everything else raises :class:`StoppedError`.
+        """
         self._stopped.set()
 
     def _check_not_stopped(self) -> None:
         """
-        Check that nobody has told it to stop.
+        Check that it was not told to stop.
 
-        :raises StoppedError: when somebody has.
+        :raises StoppedError: when it was.
         """
         if self._stopped.is_set():
             raise StoppedError
 
     def _send(self, request: Callable[[], Result], unanswered: Callable[[], None] = lambda: None) -> Result:
         """
-        Send a request, as often as it takes.
+        Send a request, and repeat it as often as needed.
 
         :param request: sends it once; raises a subclass of OctopushError.
-        :param unanswered: called each time that it failed and it is not known whether it was carried out.
+        :param unanswered: called each time that it failed without showing whether it was carried out.
         :raises OctopushError: when it failed in a way that is not repeated, or too often.
         :raises StoppedError: when nothing more is to be sent.
         """
@@ -133,11 +136,11 @@ class Sender:
         )
         until = time.monotonic() + delay
         if isinstance(error, OctopushRateLimitError):
-            # It is the account that is too fast, not this thread.
+            # The whole account is too fast, not only this thread.
             with self._lock:
                 self._not_before = max(self._not_before, until)
         self._wait(delay)
-        # Another thread may have been told meanwhile that the account is too fast.
+        # Meanwhile, another thread may have been told that the account is too fast.
         self._wait(self._not_before - until)
 
     def _wait(self, seconds: float) -> None:

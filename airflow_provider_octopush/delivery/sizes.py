@@ -1,11 +1,12 @@
 """
-How many contacts a request may hold. Octopush does not document it, so it is learned from what is refused.
+How many contacts a request may hold. Octopush does not document it, so it is learned from refusals.
 
-A chunk is judged when each of its contacts has its outcome. If a request for many of them was refused, and in the end
-all of them were accepted in smaller ones, it may have been too large. It may as well have been refused in passing, or
-for one large contact. So that is believed once a second chunk says the same, with none in between of which as many were
-accepted at once; and then a request holds as many contacts as the largest that was accepted in either. After ten chunks
-whole ones are sent again, and one that says the same is enough: so a limit that was lifted is left behind.
+A chunk is judged when each of its contacts has its outcome. If a request for many of them was refused, but all of them
+were accepted in smaller requests, it may have been too large. Or it was refused temporarily, or for one large contact.
+So a limit is assumed only when a second chunk shows the same, and none in between had as many contacts accepted at
+once. From then on, a request holds as many contacts as the largest one accepted from either chunk. After ten chunks,
+whole chunks are tried again, and one that shows the same is enough to assume the limit again: so a limit that was
+lifted does not last.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
-#: Chunks after which what is believed is tried again.
+#: After how many chunks an assumed limit is tried again.
 BELIEVED_FOR = 10
 
 
 class _Limit(NamedTuple):
-    """So many contacts were accepted in one request, and so many refused."""
+    """How many contacts were accepted in one request, and how many were refused."""
 
     accepted: int
     refused: int
 
 
 class RequestSize:
-    """How many contacts a request may hold, as far as it is known. Several threads may ask at a time."""
+    """How many contacts a request may hold, by what is known. Several threads may ask at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,17 +39,17 @@ class RequestSize:
         self._told = 0
 
     def fits(self, number: int) -> bool:
-        """Tell whether a request may hold so many contacts."""
+        """Tell whether a request may hold this many contacts."""
         believed = self._believed
         return believed is None or number <= believed.accepted
 
     def note_chunk(self, accepted: int, refused: int) -> None:
         """
-        Note a chunk whose contacts have their outcomes.
+        Learn from a chunk whose contacts have their outcomes.
 
-        :param accepted: contacts in its largest request that was accepted.
-        :param refused: contacts in its largest request that was refused, though each of them was accepted in the end; 0
-            where there was none.
+        :param accepted: how many contacts its largest accepted request had.
+        :param refused: how many contacts its largest refused request had, if each of them was accepted in the end; 0 if
+            there was none.
         """
         with self._lock:
             if refused > accepted:

@@ -1,8 +1,8 @@
 """
-What serves the page: files that are the same for everybody, and hold nothing of anybody's Dags.
+Serves the page: files that are the same for everybody, and hold nothing about any Dag.
 
-Airflow lets everyone in to the routes of a plugin, with or without a login. So nothing may be served here that not
-everyone may see; what a person may see, the person's browser asks Airflow itself for.
+Airflow lets everyone in to the routes of a plugin, with or without a login. So only what everyone may see is served
+here. The browser asks Airflow itself for what its user may see.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # Asked for again each time, and answered with 304: never the page of one version with the script of another.
+    # Checked each time, with 304 as the answer, so that one version's page never gets another version's script.
     "Cache-Control": "no-cache",
 }
 

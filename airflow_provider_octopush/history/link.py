@@ -11,7 +11,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
-#: Where the page is, below Airflow's address.
+#: The page's path, below Airflow's address.
 MOUNT = "octopush"
 
 
@@ -22,15 +22,15 @@ class SyncHistoryLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """
-        Return where the history of the task is.
+        Return the URL of the task's history.
 
-        :return: a URL relative to Airflow's UI, so that it leads there whatever address people have for it; a worker
-            need not know that address. It is the page itself, because not everybody may see it within Airflow's: for
-            who may, the page goes there.
+        :return: a URL relative to Airflow's UI, so that it works with whatever address people use; a worker need not
+            know that address. It leads to the page itself, because not everybody may see it within Airflow's; the page
+            itself takes there whoever may.
         """
         del operator
         return f"{MOUNT}/?{urlencode({'dag_id': ti_key.dag_id, 'task_id': ti_key.task_id})}"
 
 
-#: For an operator's ``operator_extra_links``: none where Airflow shows no such page.
+#: For an operator's ``operator_extra_links``: empty if Airflow cannot show the page.
 SYNC_HISTORY: tuple[SyncHistoryLink, ...] = (SyncHistoryLink(),) if AIRFLOW_V_3_1_PLUS else ()

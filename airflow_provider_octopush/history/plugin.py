@@ -1,4 +1,4 @@
-"""What Airflow loads as a plugin: the page Octopush in its menu, and what serves that page."""
+"""The plugin that Airflow loads: the menu item Octopush, and the app that serves its page."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class OctopushPlugin(AirflowPlugin):
     """
     Airflow's menu item *Octopush*.
 
-    Airflow loads plugins in each of its processes, and on each of its versions; only an API server that can show the
-    page asks for ``fastapi_apps``, so only there is anything imported for it.
+    Every process of every version of Airflow loads plugins. Only an API server that can show the page asks for
+    ``fastapi_apps``, so only there is the app imported.
     """
 
     name = "octopush"
@@ -33,7 +33,7 @@ class OctopushPlugin(AirflowPlugin):
             }
         ]
 
-        # Airflow's is a list that is there from the start; it asks an instance of the plugin for it.
+        # In Airflow's class this is a list; Airflow reads it from an instance of the plugin.
         @property
         def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
             from airflow_provider_octopush.history.app import create_app

@@ -33,12 +33,13 @@ class _Items(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_Items)
 
-# Without any of these bytes, no text of an answer holds what no store takes: escapes, DEL, the C1 control characters.
+# Text without any of these bytes can be stored anywhere: escapes, DEL, the C1 control characters.
 _PERHAPS_UNSTORABLE = (b"\\", b"\x7f", b"\xc2")
 
 _SECONDS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
-#: Seconds of ``Retry-After`` that are told of: no request waits longer, and a larger number may be a phone number.
+#: The most seconds of ``Retry-After`` that are used: no request waits longer, and a larger number may be a phone
+#: number.
 _RETRY_AFTER_MAX = 86_400.0
 
 
@@ -46,7 +47,7 @@ def contact_items(endpoint: str, host: str, answer: Answer) -> list[ContactItem]
     """
     Read the items of ``contact/create``.
 
-    :return: those that are as documented; another one says nothing about a contact.
+    :return: the items that are as documented; any other says nothing about a contact.
     :raises OctopushAnswerError: when there are none to be read.
     """
     if not any(byte in answer.content for byte in _PERHAPS_UNSTORABLE):
@@ -58,9 +59,9 @@ def contact_items(endpoint: str, host: str, answer: Answer) -> list[ContactItem]
 
 def raw_items(endpoint: str, host: str, answer: Answer) -> list[dict[str, Any]]:
     """
-    Read the items of ``contact/create`` with all that they hold.
+    Read the items of ``contact/create`` with everything in them.
 
-    :return: those that are as documented.
+    :return: the items that are as documented.
     :raises OctopushAnswerError: when there are none to be read.
     """
     content = _read_json(endpoint, host, answer)
@@ -76,10 +77,10 @@ def raw_items(endpoint: str, host: str, answer: Answer) -> list[dict[str, Any]]:
 
 def check_carried_out(endpoint: str, host: str, answer: Answer) -> None:
     """
-    Check that a success is the API's own, where no content of it is documented.
+    Check that a success without documented content is the API's own.
 
-    Whatever stands in between may answer 200 too, such as a proxy with its login page. So it counts only if it says
-    nothing, or is a JSON object that tells of no error.
+    Something in between, such as a proxy with a login page, may answer 200 too. So a success counts only if it is
+    empty, or a JSON object that reports no error.
 
     :raises OctopushAnswerError: when it is anything else; nothing of it is quoted.
     """
@@ -89,14 +90,14 @@ def check_carried_out(endpoint: str, host: str, answer: Answer) -> None:
     with suppress(ValueError, RecursionError):
         content = json.loads(answer.content.decode(json.detect_encoding(answer.content)))
     if not isinstance(content, dict):
-        said = "neither with nothing nor with a JSON object, so it may not have been Octopush"
+        said = "with something other than a JSON object, so it may not have been Octopush"
     elif _tells_of_error(content):
         said = "with an error"
     else:
         return
     raise OctopushAnswerError(
-        f"{endpoint}: {host} answered HTTP {answer.status_code}, but {said}: what became of it is not known; check "
-        "that the connection's host is the API's base URL, and that no proxy asks for a login",
+        f"{endpoint}: {host} answered HTTP {answer.status_code}, but {said}: its outcome is not known; check that the "
+        "connection's host is the API's base URL, and that no proxy asks for a login",
         status_code=answer.status_code,
     )
 
@@ -117,11 +118,11 @@ def balance(endpoint: str, host: str, answer: Answer) -> dict[str, Any]:
 
 def refusal(endpoint: str, answer: Answer, settings: Settings, conn_id: str, *, holds_contacts: bool) -> OctopushError:
     """
-    Say what to do about an answer that is no success.
+    Make the error for an answer that is not a success; it says what to do.
 
-    :param conn_id: the connection, for the person who has to correct it.
-    :param holds_contacts: whether the request held contacts. The answer may quote them in more ways than can be
-        listed, so none of its words is shown then.
+    :param conn_id: id of the connection, for the error.
+    :param holds_contacts: whether the request held contacts. The answer may quote them in more ways than can be listed,
+        so then none of its words are shown.
     """
     status_code = answer.status_code
     code, full_message = _code_and_message(answer)
@@ -177,17 +178,17 @@ def _read_json(endpoint: str, host: str, answer: Answer) -> Any:
 
 def _loads(content: bytes) -> Any:
     """
-    Read JSON, whatever is wrong with its text.
+    Read JSON, even if its text is not valid Unicode.
 
-    :raises ValueError: when it is none.
-    :raises RecursionError: when it is nested as no answer is.
+    :raises ValueError: when it is not JSON.
+    :raises RecursionError: when it is nested deeper than any answer.
     """
-    # UTF-8 is what JSON is written in; json tells UTF-16, UTF-32 and a BOM by the first bytes.
+    # JSON is UTF-8; json recognizes UTF-16, UTF-32 and a BOM by the first bytes.
     return json.loads(content.decode(json.detect_encoding(content), "replace"), strict=False)
 
 
 def _storable(content: Any) -> Any:
-    """Make all text in what was read storable, however deep it lies."""
+    """Make all text in a JSON value storable, however deep it is."""
     whole = [content]
     left: list[Any] = [whole]
     while left:
@@ -223,12 +224,12 @@ def _retry_after(value: str) -> float | None:
 
     Source: RFC 9110, section 10.2.3.
 
-    :return: seconds, a day at most; None when it is neither.
+    :return: seconds, at most a day; None if it is neither.
     """
     value = value.strip()
     if _SECONDS.fullmatch(value):
         return min(max(float(value), 0.0), _RETRY_AFTER_MAX)
-    # What the standard library makes of text that is no date, depends on its version: OverflowError, among others.
+    # For text that is not a date, the standard library's exception depends on its version: OverflowError, among others.
     with suppress(Exception):
         date = email.utils.parsedate_to_datetime(value)
         if date.tzinfo is None:

@@ -1,4 +1,4 @@
-"""What a request holds, checked: Octopush would cast, cut or ignore without a word what is not as documented."""
+"""Writes and checks the bodies of requests: Octopush would silently cast, cut or ignore what is not as documented."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ContactLike = ContactPayload | Mapping[str, str | None]
 
 
 class ContactOptions(TypedDict, total=False):
-    """What ``contact/create`` takes beside the contacts; :meth:`.OctopushHook.create_contacts` says what each means."""
+    """The options of ``contact/create``; :meth:`.OctopushHook.create_contacts` says what each means."""
 
     list_name: str | None
     tag_name: str | None
@@ -33,7 +33,7 @@ def _as_builtin(value: object) -> object:
     raise TypeError
 
 
-# What a programmer calls a field, and not what a person is called by.
+# A programmer's name of a field, not a person's name.
 _FIELD = re.compile(r"[a-z]+(?:_[a-z]+)*\d?", re.ASCII)
 
 _encoder = msgspec.json.Encoder(enc_hook=_as_builtin)
@@ -48,12 +48,13 @@ def contacts_body(
     do_not_overwrite: bool | None = None,
 ) -> bytes:
     """
-    Write the body of ``contact/create``; what is None is left out.
+    Write the body of ``contact/create``; options that are None are left out.
 
-    :param contacts: a list of nothing but payloads is written as it is: a mapper makes only payloads that can be sent.
+    :param contacts: the contacts; a list of payloads only is written unchecked, because a mapper makes only payloads
+        that can be sent.
     :return: JSON in UTF-8.
     :raises ValueError: when a name is too long, an option is neither True nor False, or a contact is not as described.
-        It holds no value of a contact.
+        The message holds no value of a contact.
     """
     names = {"list_name": list_name, "tag_name": tag_name}
     flags = {
@@ -65,12 +66,12 @@ def contacts_body(
         if flag is not None and not isinstance(flag, bool):
             raise ValueError(f"{name} is of type {type(flag).__name__}: write True, False or None")
     if not contacts or set(map(type, contacts)) != {ContactPayload}:
-        # msgspec makes text of bytes, dates and whatever else it knows.
+        # msgspec would turn bytes, dates and more into text.
         _check_contacts(contacts)
     given = {name: value for name, value in {**names, **flags}.items() if value is not None}
     with suppress(msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         return _encoder.encode({"contacts": contacts, **given})
-    # Out here there is no context: an encoder's errors carry what they could not encode.
+    # Raised out here, without a context: an encoder's errors carry what they could not encode.
     raise ValueError("contacts cannot be written as JSON: hand over a list of dicts")
 
 
@@ -89,7 +90,7 @@ def deletion_body(numbers: Sequence[str], *, list_name: str | None) -> bytes:
     Write the body of ``contact/delete``.
 
     :param list_name: None deletes from the whole account.
-    :raises ValueError: when the name or a number is not as described. It holds no number.
+    :raises ValueError: when the name or a number is not as described. The message holds no number.
     """
     _check_names(list_name=list_name)
     if isinstance(numbers, str) or not 0 < len(numbers) <= DELETE_MAX_NUMBERS:
@@ -101,7 +102,7 @@ def deletion_body(numbers: Sequence[str], *, list_name: str | None) -> bytes:
             problem = "is blank"
         if problem is not None:
             raise ValueError(f"numbers[{position}] {problem}")
-    # A plain list of plain text, whatever else behaves like them.
+    # A plain list of plain text, even if it was given as something similar.
     content: dict[str, object] = {"phone_numbers": [str.__str__(number) for number in numbers]}
     return _encoder.encode(content if list_name is None else {**content, "list_name": list_name})
 
@@ -117,14 +118,14 @@ def _check_names(**names: str | None) -> None:
 def _problem_of_text(value: object) -> str | None:
     if not isinstance(value, str):
         return f"is of type {type(value).__name__}, Octopush takes text"
-    # Not by an exception, which would carry the text.
+    # Not by way of an exception, which would carry the text.
     if value.encode(errors="replace") != value.encode(errors="surrogatepass"):
         return "is text that is not valid Unicode"
     return None
 
 
 def _check_contacts(contacts: Sequence[ContactLike]) -> None:
-    """Say what is wrong with contacts that cannot be sent."""
+    """Check contacts; the error says what is wrong."""
     if not contacts:
         raise ValueError("contacts is empty: contact/create needs at least one")
     for position, contact in enumerate(contacts):
@@ -133,7 +134,7 @@ def _check_contacts(contacts: Sequence[ContactLike]) -> None:
         elif isinstance(contact, Mapping):
             _check_contact(f"contacts[{position}]", contact)
         else:
-            raise ValueError(  # noqa: TRY004 - as for whatever else is not as described
+            raise ValueError(  # noqa: TRY004 - as for everything else that is not as described
                 f"contacts[{position}] is of type {type(contact).__name__}: hand over a dict"
             )
 
@@ -151,7 +152,7 @@ def _check_contact(name: str, contact: Mapping[str, str | None]) -> None:
 
 
 def _shown_field(field: object) -> str:
-    """Name a field that Octopush does not have; where keys and values were mixed up, it is a person's."""
+    """Name a field that Octopush does not have, unless it may be a person's value, mixed up with the key."""
     if isinstance(field, str) and _FIELD.fullmatch(field):
         return repr(field)
-    return f"(of type {type(field).__name__}, which is no name of a field)"
+    return f"(of type {type(field).__name__}, which is not a field's name)"

@@ -1,10 +1,10 @@
 """
-What a request sends and receives, within its bounds: http.client and urllib3 under a deadline.
+Sends and receives within bounds: http.client and urllib3 under a deadline.
 
-A socket's timeout is no bound: it starts anew with each byte. So all that waits here does so a fraction of a second at
-a time, and looks in between whether the request's time is up, and whether somebody wants it to end. What nobody can
-interrupt (a name that is looked up, a proxy, TLS: all until a connection stands) runs in a thread, which is waited for
-in the same way.
+A socket's timeout is not a bound, because it starts anew with each byte. So everything here waits a fraction of a
+second at a time, and checks in between whether the request's time is up, and whether it was told to end. Steps that
+cannot be interrupted (looking up a name, a proxy, TLS: everything until the connection is there) run in a thread, which
+is waited for in the same way.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from requests.adapters import HTTPAdapter
 if TYPE_CHECKING:
     from urllib3 import PoolManager
 
-#: A request as a whole may take so many times the connection's ``timeout``.
+#: How many times the connection's ``timeout`` a whole request may take.
 DEADLINE_IN_TIMEOUTS = 3
 
-#: Seconds until whatever waits for the network looks up.
+#: Seconds between two checks while waiting for the network.
 _LOOK_UP = 0.2
 
 BUFFER_SIZE = 65536
@@ -48,19 +48,20 @@ class TooLongError(OSError):
 
 
 class Abort:
-    """Whether all requests have to end. A plain flag, which a signal handler may set whatever else is going on."""
+    """Whether all requests must end. A plain flag, which a signal handler may set at any time."""
 
     is_wanted = False
 
 
 class Bounds:
     """
-    What a request may still take; and how far it came: whether anything has left this machine, the answer's status.
+    What a request may still take, and how far it has come: whether anything has left this machine, and the answer's
+    status.
 
     :param timeout: seconds between two signs of life.
-    :param abort: whether it has to end now.
-    :param within: seconds for all of it, from now on, where that is less than usual.
-    :param max_bytes: of its answer.
+    :param abort: tells whether it must end now.
+    :param within: seconds for all of it, from now on, if that is less than usual.
+    :param max_bytes: the most bytes that its answer may have.
     """
 
     def __init__(self, timeout: float, abort: Abort, *, within: float = math.inf, max_bytes: int = sys.maxsize) -> None:
@@ -73,14 +74,14 @@ class Bounds:
         self._abort = abort
 
     def next_sign_of_life(self) -> float:
-        """Return until when the other side must have done something, on the monotonic clock."""
+        """Return the time on the monotonic clock by which the other side must have done something."""
         return min(time.monotonic() + self.timeout, self.deadline)
 
     def wait(self, until: float) -> float:
         """
-        Return the seconds that may be waited at once.
+        Return how many seconds to wait before the next check.
 
-        :raises ConnectionAbortedError: when the request has to end.
+        :raises ConnectionAbortedError: when the request must end.
         :raises TimeoutError: when its time is up.
         """
         if self._abort.is_wanted:
@@ -102,7 +103,7 @@ class Bounds:
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads from a socket, within the bounds of the request that is answered."""
+    """Reads from a socket, within the bounds of the request."""
 
     def __init__(self, sock: Any, raw: io.RawIOBase, bounds: Bounds) -> None:
         self._sock = sock
@@ -110,11 +111,11 @@ class _BoundedReader(io.RawIOBase):
         self._bounds = bounds
 
     def readable(self) -> bool:
-        """Say yes, for the buffer around it."""
+        """Return True, for the buffer around it."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read what is there, or wait for it."""
+        """Read the bytes that are there, or wait for some."""
         until = self._bounds.next_sign_of_life()
         while True:
             self._sock.settimeout(self._bounds.wait(until))
@@ -126,18 +127,18 @@ class _BoundedReader(io.RawIOBase):
             return number
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close it, and release the socket."""
         super().close()
         self._raw.close()
 
 
 class _Lines(io.BufferedReader):
-    """Reads lines, and knows where the connection ended: http.client takes half a line for a whole one."""
+    """Reads lines, and notices if the connection ended within one: http.client takes half a line for a whole one."""
 
     is_at_end = False
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """Read a line; nothing when the connection has ended."""
+        """Read a line; empty if the connection has ended."""
         line = super().readline(size)
         self.is_at_end = not line
         if line and not line.endswith(b"\n") and len(line) != size:
@@ -146,7 +147,7 @@ class _Lines(io.BufferedReader):
 
 
 class _BoundedResponse(http.client.HTTPResponse):
-    """An answer that is read within bounds, and of which nothing is kept that we do not need."""
+    """An answer that is read within bounds, and of which only the needed parts are kept."""
 
     def __init__(self, bounds: Bounds, sock: Any, debuglevel: int = 0, method: str | None = None) -> None:
         super().__init__(sock, debuglevel, method)
@@ -160,25 +161,26 @@ class _BoundedResponse(http.client.HTTPResponse):
             self.headers = self.msg = None  # type: ignore[assignment]  # as before the first
             super().begin()
         if isinstance(self.fp, _Lines) and self.fp.is_at_end:
-            # http.client takes the headers that came for all of them, and an answer that ends there for an empty one.
+            # http.client would take the headers so far for all of them, and an answer that ends there for an empty one.
             raise http.client.RemoteDisconnected("the headers are cut")
         if self.length is not None and self.length > self._max_bytes:
-            # It is not read to its end anyway, and urllib3 logs the length, which may be a number of somebody.
+            # It is not read to its end anyway, and urllib3 logs the length, which may be a person's number.
             self.length = self._max_bytes + 1
             del self.headers["Content-Length"]
             self.headers["Content-Length"] = str(self.length)
-        # urllib3 would log, word for word, what it cannot parse of the headers.
+        # urllib3 would log headers that it cannot parse, word for word.
         self.headers.defects = []
         self.headers.set_payload("")
-        # The API has no sessions. requests would fail on a broken cookie, and a session of get_conn would send it back.
+        # Cookies go too, as the API has no sessions: requests would fail on a broken one, and a session of get_conn
+        # would send one back.
         del self.headers["Set-Cookie"], self.headers["Set-Cookie2"]
 
 
 class _BoundedConnection:
     """
-    Mixed into a connection of urllib3: it does what it does within the bounds of the request that is under way.
+    Mixed into a connection of urllib3, to keep it within the bounds of the current request.
 
-    :param under_way: that request.
+    :param under_way: the current request.
     """
 
     sock: Any
@@ -188,11 +190,11 @@ class _BoundedConnection:
         self._under_way = under_way
 
     def response_class(self, sock: Any, debuglevel: int = 0, method: str | None = None) -> _BoundedResponse:
-        """Make what reads an answer; http.client calls it by this name."""
+        """Make the reader of an answer; http.client calls it by this name."""
         return _BoundedResponse(self._under_way.bounds, sock, debuglevel, method)
 
     def connect(self) -> None:
-        """Connect, in a thread that is left to itself when it takes too long."""
+        """Connect, in a thread that is abandoned if it takes too long."""
         bounds = self._under_way.bounds
         bounds.has_begun = True
         errors: list[BaseException] = []
@@ -226,13 +228,13 @@ class _BoundedConnection:
         bounds = self._under_way.bounds
         bounds.has_begun = True
         if not isinstance(data, bytes):
-            # Something that is read as it is sent, which we never do.
+            # A body that is read while it is sent, which the hook never has.
             self.sock.settimeout(bounds.timeout)
             super().send(data)  # type: ignore[misc]  # of urllib3's class
             return
         rest = memoryview(data)
         while rest and not isinstance(self.sock, socket.socket):
-            # TLS within TLS, which cannot go on after a pause: a piece at a time.
+            # TLS within TLS cannot go on after a pause: send a piece at a time.
             bounds.wait(bounds.deadline)
             self.sock.settimeout(bounds.timeout)
             self.sock.sendall(rest[:_PIECE])
@@ -248,7 +250,7 @@ class _BoundedConnection:
 
 
 class _UnderWay:
-    """The request that a session is at."""
+    """The current request of a session."""
 
     bounds: Bounds
 
@@ -260,10 +262,10 @@ def _bounded(connection_class: Any) -> Any:
 
 class BoundedAdapter(HTTPAdapter):
     """
-    Sends within bounds.
+    Sends requests within bounds.
 
     :param timeout: seconds between two signs of life, for a request that comes without bounds.
-    :param abort: whether it has to end now.
+    :param abort: tells whether it must end now.
     """
 
     def __init__(self, timeout: float, abort: Abort) -> None:
@@ -286,7 +288,7 @@ class BoundedAdapter(HTTPAdapter):
         return manager
 
     def _bind(self, manager: PoolManager) -> None:
-        """Let a manager make connections that know the bounds of what they are at."""
+        """Let a manager make connections that know the bounds of their current request."""
         under_way = self._under_way
 
         def bound(pool_class: Any) -> Callable[..., Any]:
@@ -314,7 +316,7 @@ class BoundedAdapter(HTTPAdapter):
         """
         Send a request.
 
-        :param timeout: its bounds, or what else requests takes for a timeout.
+        :param timeout: its bounds, or anything else that requests accepts as a timeout.
         """
         if isinstance(timeout, tuple):
             timeout = max(filter(None, timeout), default=None)

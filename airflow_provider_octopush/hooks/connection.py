@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_RETRIES = 5
 
-#: Characters that a snapshot's secret has at least, and how to make one.
+#: How many characters a snapshot's secret has at least, and how to make one.
 SECRET_MIN_LENGTH = 32
 MAKE_SECRET = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - it makes one
 
-#: No answer is worth waiting for longer than an hour: a larger number was meant in milliseconds.
+#: No answer is worth waiting for longer than an hour: a larger number must be meant in milliseconds.
 MAX_TIMEOUT = 3600.0
 
 # A name, or an IPv6 address between brackets, which urlsplit takes away.
@@ -34,15 +34,16 @@ _HOST = re.compile(r"(?=.{1,253}$)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|[0-9a-f.]*:[0
 @dataclass(frozen=True)
 class Settings:
     """
-    What an Airflow connection of type ``octopush`` says, checked and with the defaults filled in.
+    The settings of an Airflow connection of type ``octopush``, checked and with the defaults filled in.
 
-    :param base_url: without a slash at the end.
-    :param login: the header ``api-login``.
-    :param key: the header ``api-key``.
+    :param base_url: the API's base URL, without a slash at the end.
+    :param login: the value of the header ``api-login``.
+    :param key: the value of the header ``api-key``.
     :param timeout: seconds between two signs of life of the other side; a request as a whole may take three times as
         long.
-    :param request_retries: how often a request that failed for a passing reason is worth sending again.
-    :param snapshot_secrets: what snapshots are sealed with; the first writes, all read. Nothing where there is none.
+    :param request_retries: how often a request that failed temporarily is repeated.
+    :param snapshot_secrets: the secrets that snapshots are sealed with; the first writes, all read. Empty if there are
+        none.
     """
 
     base_url: str
@@ -71,9 +72,9 @@ class Settings:
             )
         except OctopushConnectionConfigError:
             raise
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever a backend made the connection of
+        except Exception as error:  # noqa: BLE001 - the boundary: a backend may make a connection of anything
             kind = type(error).__name__
-        # Out here it has no context, which may hold what the connection holds.
+        # Raised out here, without a context, which may hold the connection's values.
         raise OctopushConnectionConfigError(
             f"connection {connection.conn_id!r} cannot be read ({kind}): write its fields as text, its port as a "
             "number, and its extras as a JSON object"
@@ -86,7 +87,7 @@ class Settings:
 
     @property
     def has_own_port(self) -> bool:
-        """Whether the port is written, and another than that of TLS."""
+        """Whether a port other than that of TLS is written."""
         return urlsplit(self.base_url).port not in (None, 443)
 
 
@@ -108,7 +109,7 @@ class _ConnectionReader:
         if not value:
             label = connection_type()["ui-field-behaviour"]["relabeling"][field]
             raise self._wrong(field, f"is missing: fill in {label!r} of the connection form")
-        # requests would quote the value in its own complaint.
+        # requests would quote the value in its own error.
         if not (value.isascii() and value.isprintable()):
             raise self._wrong(field, "has characters that no HTTP header can carry: copy it again")
         return value
@@ -130,7 +131,7 @@ class _ConnectionReader:
         if parts.scheme not in ("https", "http"):
             raise self._wrong("host", f"has the scheme {parts.scheme!r}: write http or https")
         if "@" in parts.netloc:
-            raise self._wrong("host", "holds credentials: put them into login and password")
+            raise self._wrong("host", "contains credentials: put them into login and password")
         if not _HOST.fullmatch(parts.hostname or "") or parts.query or parts.fragment:
             raise self._wrong("host", "is not a base URL: write it like https://api.octopush.com/v1/public")
         if port and host_port and port != host_port:
@@ -167,7 +168,7 @@ class _ConnectionReader:
 
     def request_retries(self) -> int:
         if self._connection.extra_dejson.get("retries") not in (None, ""):
-            raise self._wrong("extra", f"has an old name: {new_name(['retries'], EXTRAS)}")
+            raise self._wrong("extra", str(new_name(["retries"], EXTRAS)))
         number = self._number("request_retries", "a whole number, 0 or more, such as 5")
         if number is None:
             return DEFAULT_RETRIES
@@ -183,6 +184,6 @@ class _ConnectionReader:
         if any(len(secret) < SECRET_MIN_LENGTH for secret in secrets):
             raise self._wrong(
                 "extra 'snapshot_secret'",
-                f"has less than {SECRET_MIN_LENGTH} characters: make one with {MAKE_SECRET}",
+                f"has fewer than {SECRET_MIN_LENGTH} characters: make one with {MAKE_SECRET}",
             )
         return secrets

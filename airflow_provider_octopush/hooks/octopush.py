@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.payloads import ContactItem
 
-#: A person waits for the Test button of the connection form, so it gives up sooner than a task.
+#: A person waits for the connection form's Test button, so it gives up sooner than a task.
 TEST_CONNECTION_SECONDS = 10.0
 
 _CREATE = "contact/create"
@@ -85,7 +85,7 @@ class OctopushHook(BaseHook):
     @cached_property
     def settings(self) -> Settings:
         """
-        What the connection says. It is looked up once, because on a worker a look-up is a request of its own.
+        The settings of the connection. It is looked up once, because on a worker each look-up is a request.
 
         :raises OctopushConnectionConfigError: when a field is missing or wrong. If there is no such connection, Airflow
             raises an exception of its own.
@@ -98,7 +98,7 @@ class OctopushHook(BaseHook):
 
     def abort(self) -> None:
         """
-        End every request that is under way, in whatever thread, and let no other begin.
+        End every request that is under way, in any thread, and let no other begin.
 
         This returns at once, and you may call it from a signal handler. Each of these requests raises
         :class:`.OctopushAbortedError` within a fraction of a second. There is no way back: make another hook.
@@ -110,8 +110,8 @@ class OctopushHook(BaseHook):
         Return the session of this thread: authenticated, with keep-alive, and with bounds for every request.
 
         Each thread gets its own, because requests does not promise that a session can be shared. A request through it
-        takes at most three times its timeout in all, and ends with :meth:`abort`. It has no limit on how long an answer
-        may be: set one yourself. Its exceptions are those of requests, which hold what was sent.
+        takes at most three times its timeout in all, and ends with :meth:`abort`. The size of an answer has no limit:
+        set one yourself. Its exceptions are those of requests, which hold what was sent.
 
         :raises OctopushConnectionConfigError: when the connection is incomplete or wrong.
         """
@@ -136,7 +136,7 @@ class OctopushHook(BaseHook):
         :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers from the request.
         :param do_not_overwrite: True: a number that exists already keeps its old record.
         :return: the answer's ``items``, each with at least ``phone_number`` and ``status`` as text. Their order and
-            number are the server's choice. Any other item is left out: it says nothing about a contact.
+            number are the server's choice. Other items are left out: they say nothing about a contact.
         :raises ValueError: before anything is sent, when a name is too long or a contact is not as described.
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """
@@ -156,7 +156,7 @@ class OctopushHook(BaseHook):
         Nothing is sent.
 
         :param contacts: as :meth:`create_contacts` takes them.
-        :param options: those of :meth:`create_contacts`.
+        :param options: the options of :meth:`create_contacts`.
         :return: JSON in UTF-8.
         :raises ValueError: when a name is too long or a contact is not as described.
         """
@@ -185,10 +185,10 @@ class OctopushHook(BaseHook):
         :param list_name: the list. You cannot leave it out, because without it Octopush deletes from the whole account:
             see :meth:`delete_contacts_from_account`.
         :raises ValueError: before anything is sent, when the name or a number is not as described.
-        :raises OctopushAnswerError: when the answer is a success, but may not be Octopush's: it has a body that is no
-            JSON object, or one that tells of an error. Whether the contacts are gone is not known.
-        :raises OctopushError: another of its subclasses, when Octopush did not accept the request. What Octopush
-            answers for a number that is not there is not documented.
+        :raises OctopushAnswerError: when the answer is a success, but may not be Octopush's: it has a body that is not
+            a JSON object, or one that reports an error. Whether the contacts are gone is not known.
+        :raises OctopushError: another of its subclasses, when Octopush did not accept the request. Octopush does not
+            document what it answers for a number that is not there.
         """
         if list_name is None:
             raise ValueError(
@@ -234,7 +234,7 @@ class OctopushHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Ask Octopush for the balance, within seconds, and say in words what came of it.
+        Ask Octopush for the balance, within seconds, and describe the outcome in words.
 
         :return: whether it worked, and a sentence for the person at the connection form.
         """
@@ -243,7 +243,7 @@ class OctopushHook(BaseHook):
         except OctopushCredentialsError as error:
             return False, f"login or key refused (HTTP {error.status_code})"
         except OctopushError as error:
-            # Airflow tests the connection under a made-up id, which says nothing to the person who reads this.
+            # Airflow tests the connection under a made-up id, which means nothing to the reader.
             return False, str(error).replace(f"connection {self.octopush_conn_id!r}", "connection")
         shown = redacted_balance(said["amount"], said["unit"], self.settings.login, self.settings.key)
         return True, f"connected, balance {shown}"
@@ -252,17 +252,17 @@ class OctopushHook(BaseHook):
         self, method: str, endpoint: str, body: bytes | None = None, *, contacts: int = 0, within: float = math.inf
     ) -> Answer:
         """
-        Send one request as it is, and return its answer as it is: for what the other methods do not tell.
+        Send one request as it is, and return its answer as it is: for what the other methods do not offer.
 
         Nothing of the body is checked. Without a list's name, ``contact/delete`` deletes from the whole account.
 
-        :param method: of HTTP.
-        :param endpoint: such as ``contact/create``.
+        :param method: the HTTP method.
+        :param endpoint: the endpoint, such as ``contact/create``.
         :param body: JSON in UTF-8; None sends none.
-        :param contacts: how many it holds, which says how long the answer may be.
-        :param within: seconds for all of it, where that is less than usual.
+        :param contacts: how many contacts it holds, which limits the size of the answer.
+        :param within: seconds for all of it, if that is less than usual.
         :return: the answer, whatever its status.
-        :raises OctopushError: one of its subclasses, when there is none that can be read.
+        :raises OctopushError: one of its subclasses, when there is no answer that can be read.
         """
         return self._transport.send(method, endpoint, body, contacts=contacts, within=within)
 

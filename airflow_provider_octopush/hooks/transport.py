@@ -1,4 +1,4 @@
-"""One request and its answer: a session for each thread, no redirect, a limit of bytes, and our own exceptions."""
+"""One request and its answer: a session for each thread, no redirects, a limit of bytes, and our own exceptions."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from airflow_provider_octopush.hooks.connection import Settings
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
-#: An answer may have so many bytes, and so many more for each contact that was sent; compressed or not.
+#: How many bytes an answer may have, and how many more for each contact sent; compressed or not.
 ANSWER_MAX_BYTES = 1_000_000
 ANSWER_MAX_BYTES_PER_CONTACT = 2_000
 
 
 class Answer(NamedTuple):
     """
-    What came back.
+    An answer.
 
-    :param status_code: of HTTP.
-    :param content: the body, decompressed; empty where it could not be read and the status is no success.
-    :param retry_after: the header ``Retry-After``; empty when there is none.
-    :param headers: all of them, whatever the case of their names.
+    :param status_code: the HTTP status code.
+    :param content: the body, decompressed; empty if it could not be read and the status is not a success.
+    :param retry_after: the header ``Retry-After``; empty if there is none.
+    :param headers: all headers, found in upper or lower case.
     """
 
     status_code: int
@@ -74,11 +74,11 @@ class _OctopushAuth(AuthBase):
 
 class Transport:
     """
-    Sends requests, each within its bounds. Several threads may send at a time, each through a session of its own.
+    Sends requests, each within its bounds. Several threads may send at a time, each through its own session.
 
-    :param settings: of the connection.
-    :param conn_id: names the connection for the person who has to correct it.
-    :param abort: whether all requests have to end, and no other may begin.
+    :param settings: the connection's settings.
+    :param conn_id: id of the connection, for errors.
+    :param abort: tells whether all requests must end, and no other may begin.
     """
 
     def __init__(self, settings: Settings, conn_id: str, abort: Abort) -> None:
@@ -95,7 +95,7 @@ class Transport:
             session.auth = _OctopushAuth(self._settings.login, self._settings.key)
             session.headers["User-Agent"] = f"airflow-provider-octopush/{__version__}"
             session.headers["Accept"] = "application/json"
-            # What else requests would offer depends on what is installed beside it.
+            # The other encodings that requests would accept depend on what is installed.
             session.headers["Accept-Encoding"] = "gzip"
             for prefix in ("https://", "http://"):
                 session.mount(prefix, BoundedAdapter(self._settings.timeout, self._abort))
@@ -115,21 +115,22 @@ class Transport:
         """
         Send one request, and read its answer.
 
-        :param method: of HTTP.
-        :param endpoint: such as ``contact/create``.
+        :param method: the HTTP method.
+        :param endpoint: the endpoint, such as ``contact/create``.
         :param body: JSON in UTF-8; None sends none.
-        :param contacts: how many it holds, which says how long the answer may be.
-        :param within: seconds for all of it, where that is less than usual.
+        :param contacts: how many contacts it holds, which limits the size of the answer.
+        :param within: seconds for all of it, if that is less than usual.
         :return: the answer, whatever its status.
-        :raises OctopushError: one of its subclasses, when there is none that can be read. No other exception.
+        :raises OctopushError: one of its subclasses, when there is no answer that can be read. No other exception.
         """
         max_bytes = ANSWER_MAX_BYTES + ANSWER_MAX_BYTES_PER_CONTACT * contacts
         bounds = Bounds(self._settings.timeout, self._abort, within=within, max_bytes=max_bytes)
         try:
             return self._exchange(method, f"{self._settings.base_url}/{endpoint}", body, bounds)
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, callers know our classes only
+        except Exception as error:  # noqa: BLE001 - the boundary: callers know only our classes
             failure = self._failure(endpoint, error, bounds)
-        # Out here it has no context: requests' exceptions hold the request, and their text quotes broken answers.
+        # Raised out here, without a context: requests' exceptions hold the request, and their text quotes broken
+        # answers.
         raise failure
 
     def _exchange(self, method: str, url: str, body: bytes | None, bounds: Bounds) -> Answer:
@@ -137,8 +138,8 @@ class Transport:
         session = self.session()
         prepared = self._of_thread.prepared
         if (method, url) not in prepared:
-            # What is the same for every request (headers, proxies, certificates) is worked out once: requests takes
-            # longer for it than for all the rest.
+            # Headers, proxies and certificates are worked out once, because they are the same for every request, and
+            # take requests longer than everything else.
             headers = {} if body is None else {"Content-Type": "application/json"}
             template = session.prepare_request(requests.Request(method, url, headers))
             settings = session.merge_environment_settings(url, {}, True, None, None)
@@ -147,8 +148,8 @@ class Transport:
         request = template.copy()
         request.prepare_body(body, None)
         adapter = session.get_adapter(url)
-        # Not through the session, which would follow a redirect, or at least work out where it leads: a redirected POST
-        # becomes a GET, and the key would be shown to another host.
+        # Not through the session, which would follow a redirect, or at least work out its target: a redirected POST
+        # becomes a GET, and another host would see the key.
         timeout: Any = bounds if isinstance(adapter, BoundedAdapter) else bounds.timeout
         response = adapter.send(request, timeout=timeout, **settings)
         bounds.status_code = response.status_code
@@ -164,25 +165,24 @@ class Transport:
         return answer._replace(content=content)
 
     def _failure(self, endpoint: str, error: Exception, bounds: Bounds) -> OctopushError:
-        """Say what a caller would do next, without quoting anything of the exchange."""
+        """Make an error by what a caller would do next, without quoting anything of the exchange."""
         host, causes = self._settings.host, list(_causes(error))
         if self._abort.is_wanted:
-            known = f"whether {host} carried it out is not known" if bounds.has_begun else "nothing was sent"
+            known = f"it is not known whether {host} carried it out" if bounds.has_begun else "nothing was sent"
             return OctopushAbortedError(f"{endpoint}: ended from this side, {known}")
         unreadable = next((cause for cause in causes if isinstance(cause, TooLongError | _UnreadableError)), None)
         if unreadable is not None and bounds.status_code is not None:
             return OctopushAnswerError(
-                f"{endpoint}: {host} answered HTTP {bounds.status_code}, but {unreadable}: what became of it is not "
-                "known",
+                f"{endpoint}: {host} answered HTTP {bounds.status_code}, but {unreadable}: its outcome is not known",
                 status_code=bounds.status_code,
             )
         correct = f"correct the connection {self._conn_id!r}"
         is_local = not bounds.has_begun and isinstance(error, OSError | ValueError)
         if is_local or any(isinstance(cause, LocationValueError) for cause in causes):
-            # What fails on this machine will fail again.
+            # A failure on this machine will repeat itself.
             return OctopushConnectionConfigError(
-                f"{endpoint}: nothing can be sent to {host} ({type(error).__name__}): {correct}, or what the "
-                "environment says of proxies (HTTPS_PROXY) and certificates (REQUESTS_CA_BUNDLE)"
+                f"{endpoint}: nothing can be sent to {host} ({type(error).__name__}): {correct}, or the environment's "
+                "proxies (HTTPS_PROXY) and certificates (REQUESTS_CA_BUNDLE)"
             )
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
@@ -200,7 +200,7 @@ def _content(raw: BaseHTTPResponse, max_bytes: int) -> bytes:
     """
     Read a body.
 
-    :raises OSError: when it is longer than it may be, or cannot be decompressed.
+    :raises OSError: when it is too long, or cannot be decompressed.
     """
     content = b"".join(iter(lambda: raw.read(BUFFER_SIZE, decode_content=False), b""))
     coding = raw.headers.get("Content-Encoding", "").strip().lower()
@@ -208,10 +208,10 @@ def _content(raw: BaseHTTPResponse, max_bytes: int) -> bytes:
 
 
 def _decompressed(content: bytes, coding: str, max_bytes: int) -> bytes:
-    # urllib3 knows more codings, several on top of each other, and no limit.
+    # urllib3 accepts more codings, also several on top of each other, and has no limit.
     if coding not in ("gzip", "x-gzip", "deflate"):
         raise _UnreadableError
-    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)  # whichever of the two it is
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)  # recognizes both formats
     try:
         plain = decompressor.decompress(content, max_bytes + 1)
     except zlib.error:
@@ -224,7 +224,7 @@ def _decompressed(content: bytes, coding: str, max_bytes: int) -> bytes:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Give an exception and all that led to it."""
+    """Give an exception and all of its causes."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -234,13 +234,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _network_failure(causes: Sequence[BaseException]) -> str:
-    """Say what failed: in our words, in those of the operating system, or by the class."""
+    """Say what failed: in our words, in the operating system's, or by the class."""
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return "no answer in time"
     for cause in causes:
         if isinstance(cause, TooLongError):
             return str(cause)
-        # Classes of libraries may call by these names what is something else.
+        # A library's classes may use these attributes for something else.
         if isinstance(cause, OSError) and isinstance(cause.errno, int) and isinstance(cause.strerror, str):
             return cause.strerror
     return type(causes[-1]).__name__

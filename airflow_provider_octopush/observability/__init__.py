@@ -1,1 +1,1 @@
-"""What the platform is told of a run: metrics and lineage."""
+"""What the platform is told about a run: metrics and lineage."""

@@ -1,4 +1,4 @@
-"""Lineage on the level of hooks, for whatever has registered with Airflow to read it."""
+"""Lineage at the level of hooks, for whatever is registered with Airflow to read it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 def report_query(sql_hook: Any, sql: str, rows: int) -> None:
     """
-    Report the query as input, as the common SQL provider does, but without its parameters: they may be of people.
+    Report the query as input, as the common SQL provider does, but without its parameters, which may be personal data.
 
-    :param sql_hook: hook that the query ran on.
+    :param sql_hook: the hook that ran the query.
     :param sql: the query.
-    :param rows: rows that it gave.
+    :param rows: how many rows it gave.
     """
     try:
         from airflow.providers.common.sql.hooks.lineage import send_sql_hook_lineage
@@ -31,7 +31,7 @@ def report_list(hook: BaseHook, list_name: str, octopush_conn_id: str) -> None:
     """
     Report the list as output.
 
-    :param hook: hook that posted the contacts.
+    :param hook: the hook that sent the contacts.
     """
     collector: Any = get_hook_lineage_collector()  # type: ignore[no-untyped-call] # Airflow's, not annotated
     collector.add_output_asset(context=hook, uri=list_uri(list_name, octopush_conn_id))

@@ -11,14 +11,14 @@ from airflow_provider_octopush.sync.summary import Summary
 
 def send_metrics(summary: Summary, *, dag_id: str, task_id: str) -> None:
     """
-    Send the counts of a run, zeros included: a series that is not there looks like a task that did not run.
+    Send the counts of a run, including zeros: a missing series would look like a task that did not run.
 
-    To be called once, when a run has come to its end: the summary of a sync counts what its earlier tries did as well.
-    With ``dry_run`` nothing was sent, so nothing is counted.
+    Called once, when a run has finished: the summary of a sync also counts what its earlier tries did. With ``dry_run``
+    nothing was sent, so nothing is counted.
 
-    :param summary: of the run.
-    :param dag_id: a tag, where tags are on.
-    :param task_id: a tag, where tags are on.
+    :param summary: the run's summary.
+    :param dag_id: a tag, if tags are on.
+    :param task_id: a tag, if tags are on.
     """
     if summary.dry_run:
         return

@@ -1,7 +1,7 @@
 """
-What an OpenLineage event of a task says: where the rows came from, the list they went to, and how many.
+The content of a task's OpenLineage event: where the rows came from, which list they went to, and how many there were.
 
-OpenLineage need not be installed, so everything of it is imported in functions; only its own provider calls them.
+OpenLineage may not be installed, so it is imported only in functions, which only its own provider calls.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     Lineage = OperatorLineage[Any, Any]
 
-#: Name of the run facet with the counts, and what is in it beside the outcomes.
+#: The name of the run facet with the counts, and what it holds besides the outcomes.
 FACET = "octopush_contacts"
 _OF_EVERY_RUN = ("operation", "requests", "retries", "dry_run")
 
 
 def is_installed() -> bool:
-    """Tell whether Airflow's OpenLineage provider is there."""
+    """Tell whether Airflow's OpenLineage provider is installed."""
     try:
         import airflow.providers.openlineage.extractors  # noqa: F401 - whether it can be is the question
     except ImportError:
@@ -37,7 +37,7 @@ def lineage_of_query(sql_hook: Any, sql: str, sql_conn_id: str) -> Lineage:
     """
     Return the tables that a query reads, and the query itself.
 
-    A hook that does not say how OpenLineage names its database gives the query alone. No database is asked anything.
+    If a hook does not tell how OpenLineage names its database, only the query is returned. No database is asked.
     """
     from airflow.providers.common.compat.openlineage.facet import SQLJobFacet
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -50,7 +50,7 @@ def lineage_of_query(sql_hook: Any, sql: str, sql_conn_id: str) -> Lineage:
 
 
 def lineage_of_hooks(inlets: list[Any], task_instance: Any) -> Lineage:
-    """Return as input what hooks have reported that were used in this process, and the inlets of the task."""
+    """Return as input the task's inlets, and what the hooks used in this process have reported."""
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.providers.openlineage.extractors.manager import ExtractorManager
 
@@ -63,7 +63,7 @@ def lineage_of_hooks(inlets: list[Any], task_instance: Any) -> Lineage:
 
 
 def add_list(lineage: Lineage, summary: Summary, octopush_conn_id: str) -> None:
-    """Add the list as output, with the number of contacts that were written to it, and the counts of the run."""
+    """Add the list as output, with the number of contacts written to it, and the run's counts."""
     from airflow.providers.common.compat.openlineage.facet import (
         OutputDataset,
         OutputStatisticsOutputDatasetFacet,

@@ -31,7 +31,7 @@ from airflow_provider_octopush.probe.questions import (
 )
 from airflow_provider_octopush.probe.report import Report, ask
 
-#: It stopped early or left something behind; a shell adds this to a signal's number.
+#: Exit codes: it stopped early or left something behind; what a shell adds to a signal's number.
 _NOT_ALL, _SIGNALLED = 1, 128
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Ask, clean up, and print what was found.
 
     :param arguments: the command line; None takes the process's own.
-    :return: the exit code: 0 when all is well, 1 when the probe was stopped by an answer or a list is left, 2 when
-        something is wrong, 128 and the signal's number when one ended it.
+    :return: the exit code: 0 if all is well, 1 if an answer stopped the probe or a list is left, 2 for an error, 128
+        plus the signal's number if one ended it.
     """
     output = sys.stdout
     try:
@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(str(error))
     except Exception as error:  # noqa: BLE001 - the boundary; its text may quote anything
         return complain(
-            f"the probe failed with {type(error).__name__}: look at the connection behind --conn-id; if it is right, "
-            "report it"
+            f"the probe failed with {type(error).__name__}: check the connection given with --conn-id; if it is "
+            "right, report it"
         )
 
 
@@ -97,12 +97,12 @@ def _run(options: argparse.Namespace, output: TextIO) -> int:
 
 def _numbers(options: argparse.Namespace) -> list[str]:
     """
-    Read the numbers: from the file, or from standard input, where an empty line ends them if somebody has to say yes.
+    Read the numbers: from the file, or from standard input, where an empty line ends them if a yes is asked for.
 
     :raises CommandLineError: when there are none, or a line holds something else.
     """
     if isinstance(sys.stdin, io.TextIOWrapper):
-        # What is not UTF-8 is no number, and an error of the codec would quote it.
+        # Text that is not UTF-8 is not a number, and the codec's error would quote it.
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     if options.numbers is None:
         lines = iter(sys.stdin.readline, "")
@@ -112,7 +112,7 @@ def _numbers(options: argparse.Namespace) -> list[str]:
             numbers = _read_numbers(options.numbers.read_text(encoding="utf-8-sig", errors="replace").splitlines())
         except OSError as error:
             raise CommandLineError(
-                f"the file behind --numbers cannot be read ({error.strerror}): look at its path, and at who may read it"
+                f"the file given with --numbers cannot be read ({error.strerror}): check its path and its permissions"
             ) from None
     if not numbers:
         raise CommandLineError(
@@ -126,19 +126,19 @@ def _read_numbers(lines: Iterable[str]) -> list[str]:
     for position, line in enumerate(lines, 1):
         number = line.strip()
         if number and not _NUMBER.fullmatch(number):
-            raise CommandLineError(f"line {position} is no number with a plus: write one a line, like +336…")
+            raise CommandLineError(f"line {position} is not a number with a plus: write one a line, like +336…")
         numbers[number] = None
     return list(filter(None, numbers))
 
 
 def _hook(conn_id: str) -> OctopushHook:
-    """Return a hook whose connection is looked up and right."""
+    """Return a hook whose connection was looked up and checked."""
     hook = OctopushHook(conn_id)
     try:
         hook.settings  # noqa: B018 - it is looked up once
     except AirflowNotFoundException:
         raise CommandLineError(
-            f"Airflow has no connection {conn_id!r}: write another one behind --conn-id, or run this where tasks run"
+            f"Airflow has no connection {conn_id!r}: name another one with --conn-id, or run this where tasks run"
         ) from None
     return hook
 
@@ -156,7 +156,7 @@ This asks the account behind {hook.octopush_conn_id!r} at {hook.settings.host} w
 
 @contextmanager
 def _signals_to(account: Account) -> Iterator[None]:
-    """Let signals end the questions, and nothing end the cleaning up."""
+    """Let signals end the questions, but never the cleaning up."""
     before = {number: signal.signal(number, account.interrupt) for number in _SIGNALS}
     try:
         yield
@@ -168,10 +168,10 @@ def _signals_to(account: Account) -> Iterator[None]:
 def _clean_up(account: Account) -> bool:
     left, doubtful = account.clean_up()
     if left:
-        complain(f"not deleted, or perhaps not: {', '.join(left)}. Look for it in Octopush, and delete it there")
+        complain(f"perhaps not deleted: {', '.join(left)}. Look for it in Octopush, and delete it there")
     if doubtful:
         complain(
-            f"deleted, but a request before that had no answer: {', '.join(doubtful)}. Look in Octopush in a while "
+            f"deleted, but a request before that had no answer: {', '.join(doubtful)}. In a while, check in Octopush "
             "whether it is there again"
         )
     return not left
@@ -181,8 +181,9 @@ def _parser() -> Parser:
     parser = Parser(
         prog="python -m airflow_provider_octopush.probe",
         description="Ask a real account what Octopush's documentation leaves open, with numbers of yours that no "
-        "campaign needs and on a list of its own. No SMS is sent. What it will do is said before it begins.",
-        epilog="Numbers have a plus and stand one a line; with three of them it can tell most. The report holds no "
+        "campaign needs and on a list of its own. No SMS is sent. It says what it will do before it "
+        "begins.",
+        epilog="Write the numbers one a line, with a plus; with three of them it can tell most. The report holds no "
         "number, login or key.",
     )
     parser.add_argument("--conn-id", default="octopush_default", help="Airflow's connection (default octopush_default)")
@@ -190,16 +191,16 @@ def _parser() -> Parser:
     parser.add_argument(
         "--sizes",
         action="store_true",
-        help="ask as well for the contacts in a request: 1, 200 and 500, if so many are given",
+        help="also ask how many contacts a request may hold: 1, 200 and 500, if that many are given",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print what the simulator's --like reads, instead of a table for a person"
+        "--json", action="store_true", help="print JSON for the simulator's --like, instead of a table for a person"
     )
     parser.add_argument("--yes", action="store_true", help="begin without a question, for scripts")
     return parser
 
 
 if __name__ == "__main__":
-    # As Airflow's own commands do: connections that are in its database are found, too.
+    # As Airflow's own commands do, so that connections in its database are found, too.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     raise SystemExit(main())

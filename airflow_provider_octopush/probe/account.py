@@ -1,4 +1,4 @@
-"""The account that is asked: what a request may touch, what was seen on the way, and what is left to clean up."""
+"""The account that is asked: which requests are allowed, what was seen on the way, and what is left to clean up."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.hooks.redaction import redacted
 from airflow_provider_octopush.hooks.transport import Answer
 
-#: What the names of the probe's lists begin with. No other list is ever deleted.
+#: The prefix of the probe's lists. No other list is ever deleted.
 PREFIX = "airflow-probe-"
 
-#: How often the deletion of a list is tried; seconds that it may take, and that are waited before the next time.
+#: How often the deletion of a list is tried, how many seconds it may take, and how many pass before the next try.
 _TRIES = 3
 _DELETION_SECONDS = 15.0
 _USUAL_WAIT, _LONGEST_WAIT = 1.0, 60.0
 
-#: Requests that cleaning up takes, at most: there are two lists.
+#: The most requests that cleaning up takes: there are two lists.
 CLEANING_REQUESTS = 2 * _TRIES
 
 _LIMIT_HEADER = re.compile(r"(?:[a-z]+-)*rate-?limit(?:-[a-z]+)*|retry-after|(?:[a-z]+-)*quota(?:-[a-z]+)*", re.ASCII)
@@ -39,17 +39,17 @@ class UntoldError(Exception):
 
 
 class InterruptedProbeError(OctopushError):
-    """Somebody wants the probe to end."""
+    """The probe was told to end."""
 
 
 class Reply(NamedTuple):
     """
-    What came of a request to ``contact/create``.
+    The outcome of a request to ``contact/create``.
 
-    :param status_code: of HTTP.
-    :param code: the API's own, where the request was refused.
-    :param items: of the answer; none where the request was refused.
-    :param seconds: that it took.
+    :param status_code: the HTTP status code.
+    :param code: the API's own code, if the request was refused.
+    :param items: the answer's items; none if the request was refused.
+    :param seconds: how many seconds it took.
     """
 
     status_code: int
@@ -77,7 +77,7 @@ class Reply(NamedTuple):
         return [item for item in self.items if digits_of(item["phone_number"]) == digits_of(number)]
 
     def status_of(self, number: str) -> str | None:
-        """Return what the answer says of a number; None when it says nothing."""
+        """Return the answer's status of a number; None if it has none."""
         return next((item["status"] for item in self.of(number)), None)
 
 
@@ -85,19 +85,19 @@ class Account:
     """
     Sends the probe's requests.
 
-    It deletes contacts from its own list only, and only if the creation of that was accepted: where a list is not
-    there, Octopush may take a deletion for one from the whole account. It deletes lists of its own only.
+    It deletes contacts only from its own list, and only if the creation of that list was accepted: if a list is not
+    there, Octopush may delete from the whole account. It deletes only its own lists.
 
-    :param hook: asks.
-    :param cleaning_hook: cleans up. Another one, because :meth:`interrupt` ends the first.
-    :param numbers: of the person who asks.
-    :param list_name: of the probe's own list; begins with :data:`PREFIX`.
+    :param hook: the hook that asks.
+    :param cleaning_hook: the hook that cleans up; another one, because :meth:`interrupt` ends the first.
+    :param numbers: the numbers of the person who asks.
+    :param list_name: the probe's own list; its name begins with :data:`PREFIX`.
     """
 
     def __init__(self, hook: OctopushHook, cleaning_hook: OctopushHook, numbers: Sequence[str], list_name: str) -> None:
         self.list_name = list_name
         self.unknown_list_name = f"{list_name}-u"
-        #: Every status that the person's numbers got, and the headers that tell of a limit.
+        #: Every status that the person's numbers got, and the headers that show a limit.
         self.statuses: set[str] = set()
         self.limit_headers: dict[str, str] = {}
         self.interrupted_by: int | None = None
@@ -105,7 +105,7 @@ class Account:
         self._cleaning_hook = cleaning_hook
         self._digits = {digits_of(number) for number in numbers}
         self._may_delete_contacts = False
-        # Those that may be there, and those that a request without an answer may bring back.
+        # The lists that may be there, and those that a request without an answer may bring back.
         self._lists: set[str] = set()
         self._unanswered: set[str] = set()
 
@@ -113,14 +113,14 @@ class Account:
         """
         Let no further question begin, on a signal; a second one ends the request that is under way as well.
 
-        What is under way is waited for otherwise: Octopush might carry it out after the list was deleted.
+        Until then, the request under way is waited for: Octopush might carry it out after the list was deleted.
         """
         if self.interrupted_by is not None:
             self._hook.abort()
         self.interrupted_by = number
 
     def ask_balance(self) -> None:
-        """Look whether login and key are right."""
+        """Check whether login and key are right."""
         self._send("GET", "wallet/check-balance")
 
     def create_list(self) -> None:
@@ -145,7 +145,7 @@ class Account:
         """
         Create contacts, on the probe's own list or one that does not exist.
 
-        :raises UntoldError: when it cannot be told whether that was accepted.
+        :raises UntoldError: when it is not known whether that was accepted.
         """
         name = list_name or self.list_name
         body = contacts_body(
@@ -168,7 +168,7 @@ class Account:
         Take numbers off the probe's own list.
 
         :return: the HTTP status.
-        :raises UntoldError: when that may not be asked, or has no answer.
+        :raises UntoldError: when that must not be asked, or has no answer.
         """
         if not self._may_delete_contacts:
             raise UntoldError("nothing is deleted from a list that could not be created")
@@ -179,7 +179,7 @@ class Account:
         return answer.status_code
 
     def shown(self, text: str) -> str | None:
-        """Return a server's text; None where it may hold something personal."""
+        """Return a server's text; None if it may hold something personal."""
         settings = self._hook.settings
         return text if redacted(text, settings.login, settings.key) == text else None
 
@@ -187,7 +187,7 @@ class Account:
         """
         Delete the lists that may be there.
 
-        :return: the names of those that may still be there, and of those that may come back.
+        :return: the names of lists that may still be there, and of those that may come back.
         """
         left = [name for name in sorted(self._lists) if not self._delete_list(_checked(name))]
         return left, sorted(self._unanswered - set(left))
@@ -215,10 +215,10 @@ class Account:
         """
         Send a request.
 
-        :param list_name: of the list that may be there from then on.
-        :return: the answer; if it is a refusal, as an error; and how long it took.
+        :param list_name: the list that may be there from then on.
+        :return: the answer, the error if it is a refusal, and how long it took.
         :raises UntoldError: when it is neither a success nor a refusal.
-        :raises OctopushCredentialsError: when the probe has to stop, as for :class:`.OctopushRateLimitError`.
+        :raises OctopushCredentialsError: when the probe has to stop, as with :class:`.OctopushRateLimitError`.
         """
         if self.interrupted_by is not None:
             raise InterruptedProbeError("interrupted")
@@ -270,10 +270,10 @@ def digits_of(number: str) -> str:
 
 def _checked(name: str) -> str:
     """
-    Return the name of a list that is the probe's own.
+    Return the name of a list if it is the probe's own.
 
-    :raises ValueError: when it is another's.
+    :raises ValueError: when it is not.
     """
     if not name.startswith(PREFIX):
-        raise ValueError(f"a probe deletes only what begins with {PREFIX}")
+        raise ValueError(f"a probe deletes only lists whose name begins with {PREFIX}")
     return name

@@ -1,8 +1,8 @@
 """
-What is asked: a function for each question, which brings about itself what it asks about.
+The questions: a function for each, which makes what it asks about itself.
 
-Each returns what it has found: values of the simulator's switches, and under other words what has no switch. None is
-what could not be told.
+Each returns its findings: values of the simulator's switches, and findings without a switch under other names. None
+means that it could not tell.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from airflow_provider_octopush.probe.account import Account, Reply, UntoldError,
 
 Found = Mapping[str, Any]
 
-#: No country's code begins with 0, so this can be nobody's number; and what is no number at all.
+#: No country code begins with 0, so this cannot be anyone's number; and text that is not a number at all.
 IMPOSSIBLE = "+0000000000"
 NO_NUMBER = "n/a"
 
-#: Of the person's numbers, so many are asked about. Three can come in an order that is neither the one nor the other.
+#: How many of the person's numbers are asked about. Three can come back in an order that is neither as sent nor
+#: reversed.
 ASKED_ABOUT = 3
 TIMES = 10
 LONGEST = 1000
@@ -29,11 +30,11 @@ SIZES = (1, 200, 500)
 
 class Question(NamedTuple):
     """
-    Something to ask.
+    A question.
 
-    :param ask: asks, with the person's numbers.
-    :param requests: that it takes, at most.
-    :param switches: of the simulator, that it is about.
+    :param ask: asks it, with the person's numbers.
+    :param requests: how many requests it takes at most.
+    :param switches: the simulator's switches that it is about.
     """
 
     ask: Callable[[Account, Sequence[str]], Found]
@@ -48,16 +49,16 @@ def credentials(account: Account, _: Sequence[str]) -> Found:
 
 
 def own_list(account: Account, _: Sequence[str]) -> Found:
-    """Can a list be created? All that follows is on this one."""
+    """Can a list be created? Everything that follows uses this one."""
     account.create_list()
     return {}
 
 
 def unknown_list(account: Account, numbers: Sequence[str]) -> Found:
-    """Is a list created that does not exist?"""
+    """Is a list created if it does not exist?"""
     if account.create(numbers[:1], list_name=account.unknown_list_name).is_accepted:
         return {"unknown_lists": "create"}
-    # On a list that exists, the same contact has to pass.
+    # The same contact must be accepted on a list that exists.
     account.create(numbers[:1]).accepted()
     return {"unknown_lists": "refuse"}
 
@@ -70,7 +71,7 @@ def form_of_success(account: Account, numbers: Sequence[str]) -> Found:
 
 
 def number_with_a_blank(account: Account, numbers: Sequence[str]) -> Found:
-    """Is a number repaired that is written with a blank, and in which form does it come back?"""
+    """Is a number with a blank repaired, and in which form does it come back?"""
     number = numbers[0]
     written = f"{number[:4]} {number[4:]}"
     reply = account.create([written])
@@ -83,7 +84,7 @@ def number_with_a_blank(account: Account, numbers: Sequence[str]) -> Found:
 
 
 def number_twice(account: Account, numbers: Sequence[str]) -> Found:
-    """Has a number two items that is twice in a request?"""
+    """Does a number that is twice in a request have two items?"""
     items = account.create([numbers[0], numbers[0]]).accepted().of(numbers[0])
     return {"duplicates_in_items": {1: False, 2: True}.get(len(items))}
 
@@ -119,11 +120,11 @@ def null_and_absent(account: Account, numbers: Sequence[str]) -> Found:
 
 
 def impossible_number(account: Account, numbers: Sequence[str]) -> Found:
-    """What comes of a number that cannot be one, alone and beside a good one?"""
+    """What happens to an impossible number, alone and beside a good one?"""
     text, alone = account.create([NO_NUMBER]), account.create([IMPOSSIBLE])
     beside = account.create([numbers[0], IMPOSSIBLE])
     if not beside.is_accepted:
-        # A request of this size has to pass otherwise.
+        # A request of this size must be accepted without it.
         account.create([numbers[0], numbers[0]]).accepted()
     refusal = next((reply for reply in (beside, alone, text) if not reply.is_accepted), None)
     return {
@@ -139,7 +140,7 @@ def _impossible_beside(account: Account, reply: Reply, number: str) -> Found:
         return {"refused": [IMPOSSIBLE]}
     status = reply.status_of(IMPOSSIBLE)
     if reply.status_of(number) not in STATUSES:
-        # Nor is the good number's status one that says anything.
+        # Nor does the good number's status tell anything.
         return {"refused": []}
     if status is None:
         return {"refused": [], "unmentioned": [IMPOSSIBLE]}
@@ -154,20 +155,20 @@ def _impossible_beside(account: Account, reply: Reply, number: str) -> Found:
 
 
 def length_of_param1(account: Account, numbers: Sequence[str]) -> Found:
-    """From which length on is a param refused?"""
+    """How long may a param be before it is refused?"""
 
     def accepts(length: int) -> bool:
         return account.create([{"phone_number": numbers[0], "param1": "x" * length}]).is_accepted
 
     if accepts(LONGEST):
-        raise UntoldError(f"{LONGEST:,} characters are accepted; whether they are cut, no answer says")
+        raise UntoldError(f"{LONGEST:,} characters are accepted; no answer tells whether they are cut")
     if not accepts(1):
         raise UntoldError("no param1 is accepted")
     return {"max_field_length": _largest(1, LONGEST, accepts)}
 
 
 def ten_requests(account: Account, numbers: Sequence[str]) -> Found:
-    """How long do requests take, one after the other, and in which order are their items?"""
+    """How long do consecutive requests take, and in which order are their items?"""
     asked_about = numbers[:ASKED_ABOUT]
     replies = [account.create(asked_about).accepted() for _ in range(TIMES)]
     seconds = [reply.seconds for reply in replies]
@@ -189,12 +190,12 @@ def _order(replies: Sequence[Reply], numbers: Sequence[str]) -> str | None:
 
 
 def deletion_of_missing(account: Account, numbers: Sequence[str]) -> Found:
-    """What comes of the deletion of a number that is not there?"""
+    """How is the deletion of a number that is not there answered?"""
     return {"missing_status": _take_off(account, numbers[0])}
 
 
 def deletion_among_others(account: Account, numbers: Sequence[str]) -> Found:
-    """The same, when another number of the request is there; and is that one deleted?"""
+    """The same if another number of the request is there; and is that one deleted?"""
     if len(numbers) < 2:
         raise UntoldError("that takes two numbers")
     missing, there = numbers[:2]
@@ -206,7 +207,7 @@ def deletion_among_others(account: Account, numbers: Sequence[str]) -> Found:
 
 
 def skipped_contact(account: Account, numbers: Sequence[str]) -> Found:
-    """Does a contact join the list that is there already and is not overwritten?"""
+    """Does an existing contact that is not overwritten join the list?"""
     for do_not_overwrite in (True, None):  # whichever way round it is
         status = _refused_deletion(account, numbers[0])
         reply = account.create(numbers[:1], do_not_overwrite=do_not_overwrite).accepted()
@@ -216,7 +217,7 @@ def skipped_contact(account: Account, numbers: Sequence[str]) -> Found:
 
 
 def unknown_status(account: Account, _: Sequence[str]) -> Found:
-    """Had a number a status that is not documented?"""
+    """Did a number have a status that is not documented?"""
     unknown = account.statuses - set(STATUSES)
     if not unknown:
         raise UntoldError("none was seen")
@@ -229,7 +230,7 @@ def unknown_status(account: Account, _: Sequence[str]) -> Found:
 
 
 def sizes(account: Account, numbers: Sequence[str]) -> Found:
-    """How many contacts may be in a request? If a size is refused, the limit is looked for between it and the last."""
+    """How many contacts may a request hold? If a size is refused, look for the limit between it and the last."""
     largest = 0
     for size in sorted({min(size, len(numbers)) for size in SIZES}):
         reply = account.create(numbers[:size])
@@ -250,9 +251,9 @@ def _limit(account: Account, numbers: Sequence[str], accepted: int, refused: int
 
 def _put(account: Account, number: str) -> None:
     """
-    Bring a number onto the list.
+    Put a number on the list.
 
-    :raises UntoldError: when no answer says that it is there: a contact that is skipped may not have joined.
+    :raises UntoldError: when no answer says that it is there: a skipped contact may not have joined.
     """
     for do_not_overwrite in (None, True):  # whichever way round it is
         status = account.create([number], do_not_overwrite=do_not_overwrite).accepted().status_of(number)
@@ -263,10 +264,10 @@ def _put(account: Account, number: str) -> None:
 
 def _take_off(account: Account, number: str) -> int:
     """
-    Bring a number onto the list, take it off, and once more, when it is not there.
+    Put a number on the list, take it off, then take it off again, when it is not there.
 
-    :return: the status of the last.
-    :raises UntoldError: when the first was refused.
+    :return: the status of the last request.
+    :raises UntoldError: when the first removal was refused.
     """
     _put(account, number)
     first = account.delete([number])
@@ -278,12 +279,12 @@ def _take_off(account: Account, number: str) -> int:
 def _refused_deletion(account: Account, number: str) -> int:
     status = _take_off(account, number)
     if status < 300:
-        raise UntoldError("a deletion is answered alike whether the number is there or not")
+        raise UntoldError("a deletion has the same answer whether the number is there or not")
     return status
 
 
 def _is_missing(account: Account, numbers: Sequence[str], refusal: int) -> bool:
-    """Delete numbers; return whether that is refused as it is for one that is not there."""
+    """Delete numbers; return whether that is refused in the same way as for a number that is not there."""
     status = account.delete(numbers)
     if status >= 300 and status != refusal:
         raise UntoldError(f"HTTP {status}, where {refusal} was the refusal")
@@ -291,7 +292,7 @@ def _is_missing(account: Account, numbers: Sequence[str], refusal: int) -> bool:
 
 
 def _largest(accepted: int, refused: int, accepts: Callable[[int], bool]) -> int:
-    """Look for the largest that is accepted, between one that is and one that is not."""
+    """Find the largest value that is accepted, between one that is and one that is not."""
     while refused - accepted > 1:
         middle = (accepted + refused) // 2
         if accepts(middle):
@@ -323,5 +324,5 @@ QUESTIONS = (
     Question(unknown_status, 0, ("other_status", "other_status_rate")),
 )
 
-#: Asked with ``--sizes``: three requests, some more where one is refused, and one that shows that it was the size.
+#: Asked with ``--sizes``: three requests, some more if one is refused, and one to show that its size was the reason.
 SIZES_QUESTION = Question(sizes, 13, ("max_contacts", "too_many_status"))

@@ -1,4 +1,4 @@
-"""What a probe has found, for a person and for the simulator."""
+"""The findings of a probe, for a person and for the simulator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_octopush.exceptions import OctopushCredentialsError, Octop
 from airflow_provider_octopush.probe.account import Account, UntoldError
 from airflow_provider_octopush.probe.questions import QUESTIONS, SIZES_QUESTION, Question
 
-#: What cannot be asked, or not without harm: switches of the simulator, and what has none.
+#: Questions that cannot be asked, or not without harm: those with a switch of the simulator, and those without.
 NOT_ASKED = {
     "null_clears": "whether a field that is null clears the old value: no endpoint reads a contact back",
     "forbidden_in_names": "which characters lists and tags may not have: no endpoint reads a name back",
@@ -30,18 +30,18 @@ NO_SWITCH = {
 
 _CHUNK_SIZE, _MOST_SUGGESTED = 200, 500
 
-#: Seconds that a request takes, from which on waiting for one answer at a time costs most of a run.
+#: If a request takes this many seconds, waiting for one answer at a time takes most of a run.
 _SLOW = 0.3
 
 
 @dataclass
 class Report:
     """
-    What a probe has found.
+    The findings of a probe.
 
-    :param found: switches and other findings; None is what could not be told.
-    :param reasons: why a switch could not be told, where more is known than that.
-    :param stopped: what stopped it before its end; None when nothing did.
+    :param found: switches and other findings; None is a question that could not be answered.
+    :param reasons: why a switch could not be told, if that is known.
+    :param stopped: what stopped it early; None if nothing did.
     """
 
     questions: Sequence[Question]
@@ -50,12 +50,12 @@ class Report:
     stopped: str | None = None
 
     def as_json(self) -> str:
-        """Write it as the simulator reads it: its switches, null where it could not be told."""
+        """Write it for the simulator: its switches, null for those that could not be told."""
         asked = [name for question in (*QUESTIONS, SIZES_QUESTION) for name in question.switches]
         return json.dumps({name: self.found.get(name) for name in (*asked, *NOT_ASKED)}, indent=2) + "\n"
 
     def as_table(self) -> Iterator[str]:
-        """Write it as a person reads it."""
+        """Write it for a person."""
         names = [name for question in self.questions for name in question.switches]
         yield "What the account does (the simulator's switches)\n"
         for name in names:
@@ -97,7 +97,7 @@ class Report:
 
 def ask(account: Account, numbers: Sequence[str], questions: Sequence[Question], report: Report) -> None:
     """
-    Ask the questions, one after the other, and write down what comes of it.
+    Ask the questions, one after the other, and write down the answers.
 
     The first 401, 403 or 429 ends it.
     """

@@ -64,10 +64,10 @@ def test_however_it_is_written_it_is_the_same_asset(written: str) -> None:
         ("octopush://octopush_default/a/b", "one list: .* and / as %2F"),
         ("octopush://octopush_default/%20", "blank"),
         ("octopush://octopush_default/" + "x" * 31, "31 characters, Octopush allows 30"),
-        ("octopush://octopush_default/a?b=1", "no query"),
-        ("octopush://octopush_default/Offer #1", "no fragment: write # as %23"),
+        ("octopush://octopush_default/a?b=1", "must not have a query"),
+        ("octopush://octopush_default/Offer #1", "not have a fragment: write # as %23"),
         ("octopush://octopush_default/%FF", "not percent-encoded UTF-8"),
-        ("octopush://me%40example.com@api.octopush.com/a", "holds no login"),
+        ("octopush://me%40example.com@api.octopush.com/a", "must not have a login"),
     ],
 )
 def test_what_cannot_be_a_list_is_refused(uri: str, message: str) -> None:

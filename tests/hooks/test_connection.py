@@ -55,7 +55,7 @@ def test_the_host_is_a_base_url_with_what_is_missing_filled_in(
     ("host", "port", "problem"),
     [
         ("ftp://api.octopush.com", None, "'ftp'"),
-        ("https://me:s3cret@api.octopush.com", None, "holds credentials"),
+        ("https://me:s3cret@api.octopush.com", None, "contains credentials"),
         ("https://api.octopush.com/?key=s3cret", None, "not a base URL"),
         ("https://api.octopush.com:port", None, "not a URL"),
         ("https://", None, "not a base URL"),

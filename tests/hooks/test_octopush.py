@@ -98,7 +98,7 @@ def test_names_as_long_as_allowed_are_sent(hook: OctopushHook, octopush: Simulat
         ({"phone_number": 33612345678}, "phone_number is of type int"),
         ({"phone_number": "+33612345678", "param1": 7}, "param1 is of type int"),
         ({"phone_number": "+33612345678", "param1": "\ud800"}, "param1 is text that is not valid Unicode"),
-        ({"phone_number": "+33612345678", 7: "x"}, "no name of a field"),
+        ({"phone_number": "+33612345678", 7: "x"}, "not a field's name"),
         (ContactPayload("+33612345678", param1=7), "param1 is of type int"),  # type: ignore[arg-type] # what is tested
         (ContactPayload(""), "has no phone_number"),
     ],

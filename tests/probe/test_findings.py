@@ -189,7 +189,7 @@ def test_an_account_that_a_report_is_of_is_told_with_its_reasons(octopush: Simul
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in done.output.splitlines() if line.strip()}
     assert lines["success_status"] == "201"
     assert lines["repair"] == "yes"
-    assert lines["skipped_join"] == "not told: a deletion is answered alike whether the number is there or not"
+    assert lines["skipped_join"] == "not told: a deletion has the same answer whether the number is there or not"
     assert lines["max_field_length"].startswith("not told: 1,000 characters are accepted")
     assert lines["chunk_size"].startswith("200, the default")
     assert lines["concurrency"].startswith("1, because a request takes")

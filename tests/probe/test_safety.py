@@ -267,7 +267,7 @@ def test_a_list_that_cannot_be_deleted_is_named(serve: Serve, probe: Probe, stat
     octopush = serve(lambda _, request: say(status, b"", "Retry-After: 0") if request.line == DELETE_LIST else None)
     done = probe("--yes", "--json")
     assert (done.code, len(octopush.lists)) == (1, 2)
-    assert "not deleted, or perhaps not: " + ", ".join(sorted(octopush.lists)) in done.errors
+    assert "perhaps not deleted: " + ", ".join(sorted(octopush.lists)) in done.errors
     # What was found is not lost.
     assert json.loads(done.output)["success_status"] == 201
 
@@ -278,9 +278,9 @@ def test_no_list_is_deleted_but_a_probes_own(octopush: Simulator) -> None:
     before = octopush.requests_total
     account = Account(hook, hook, NUMBERS, "Customers")
     account.create_list()
-    with pytest.raises(ValueError, match="only what begins with airflow-probe-"):
+    with pytest.raises(ValueError, match="only lists whose name begins with airflow-probe-"):
         account.delete(NUMBERS)
-    with pytest.raises(ValueError, match="only what begins with airflow-probe-"):
+    with pytest.raises(ValueError, match="only lists whose name begins with airflow-probe-"):
         account.clean_up()
     assert octopush.requests_total == before + 1
     assert octopush.lists == {"Customers": {NUMBERS[0]}}
@@ -319,10 +319,10 @@ def test_without_a_yes_nothing_is_sent(octopush: Simulator, probe: Probe, typed:
     [
         ("", "there are no numbers"),
         ("\n\n", "there are no numbers"),
-        ("+33612345671\n0612345678", "line 2 is no number with a plus"),
-        ("phone_number\n+33612345671", "line 1 is no number with a plus"),
-        ("+33 6 12 34 56 71", "line 1 is no number with a plus"),
-        ("+33612345671;Zoé", "line 1 is no number with a plus"),
+        ("+33612345671\n0612345678", "line 2 is not a number with a plus"),
+        ("phone_number\n+33612345671", "line 1 is not a number with a plus"),
+        ("+33 6 12 34 56 71", "line 1 is not a number with a plus"),
+        ("+33612345671;Zoé", "line 1 is not a number with a plus"),
     ],
 )
 @pytest.mark.parametrize("is_file", [True, False])
@@ -343,7 +343,7 @@ def test_numbers_that_are_none_are_refused_and_not_shown(
     [
         (
             ["--numbers", "/nowhere/+33612345671"],
-            "the file behind --numbers cannot be read (No such file or directory)",
+            "the file given with --numbers cannot be read (No such file or directory)",
         ),
         (["+33612345671"], "unrecognized arguments: ***"),
         (["--conn-id", "elsewhere"], "Airflow has no connection 'elsewhere'"),
