@@ -1,5 +1,5 @@
 """
-CSV injection: text that a spreadsheet would run as a formula is escaped in our files, and restored where they are read.
+CSV injection: text that a spreadsheet would run as a formula is escaped in our files, and restored when they are read.
 
 Source: OWASP, https://owasp.org/www-community/attacks/CSV_Injection
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-# Also behind what some spreadsheets split a line at, whatever quotes are around: the first cell that they make of
-# "x;=1" in a file with commas is x, the second one a formula.
+# Also after characters at which some spreadsheets split a line, even within quotes: from "x;=1" in a file with commas,
+# they make the cell x, and a formula.
 _BEGINS_A_CELL = r"(?:\A|(?<=[;,|\t\r\n]))"
 _IS_A_FORMULA = r"(?=[\"']*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])"
 _FORMULA = re.compile(_BEGINS_A_CELL + _IS_A_FORMULA)
@@ -18,13 +18,13 @@ _ESCAPED = re.compile(f"{_BEGINS_A_CELL}'{_IS_A_FORMULA}")
 
 def escape_formulas(text: str) -> str:
     """
-    Put an apostrophe before what a spreadsheet would run as a formula.
+    Put an apostrophe before text that a spreadsheet would run as a formula.
 
-    :return: the text itself where it is harmless; :func:`unescape_formulas` gives back the text in any case.
+    :return: the text; unchanged if it is harmless. :func:`unescape_formulas` restores it in any case.
     """
     return _FORMULA.sub("'", text)
 
 
 def unescape_formulas(text: str) -> str:
-    """Give back the text that :func:`escape_formulas` was called with."""
+    """Restore the text that :func:`escape_formulas` was called with."""
     return _ESCAPED.sub("", text)

@@ -1,4 +1,4 @@
-"""Duplicates: which phone numbers a run has seen already, and what becomes of a row with one of them."""
+"""Finds duplicates: rows with a phone number that the run has already seen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TOO_LARGE = 2**64
 
 
 class SeenNumbers:
-    """The canonical numbers of a run, to find the second contact with the same one."""
+    """The canonical numbers that a run has seen, to find a second contact with the same one."""
 
     def __init__(self) -> None:
         self._numbers = BitMap64()
@@ -21,16 +21,16 @@ class SeenNumbers:
         self._large: set[int] = set()
 
     def __iter__(self) -> Iterator[int]:
-        """Give the numbers that were noted."""
+        """Give the numbers seen."""
         yield from self._numbers
         yield from self._large
 
     def add_all(self, numbers: Sequence[int]) -> list[bool]:
         """
-        Note numbers.
+        Add numbers.
 
-        :param numbers: of which each is what :meth:`add` takes.
-        :return: what :meth:`add` gives for each of them, in their order.
+        :param numbers: numbers, each as :meth:`add` takes it.
+        :return: the result of :meth:`add` for each of them, in their order.
         """
         try:
             together = BitMap64(numbers)
@@ -42,14 +42,14 @@ class SeenNumbers:
         return [True] * len(numbers)
 
     def have_all(self, numbers: Sequence[int]) -> list[bool]:
-        """Tell of each number whether it was noted, and note none."""
+        """Tell for each number whether it was seen, without adding it."""
         if not self._numbers and not self._large:
             return [False] * len(numbers)
         return [number in (self._numbers if number < _TOO_LARGE else self._large) for number in numbers]
 
     def add(self, number: int) -> bool:
         """
-        Note a number.
+        Add a number.
 
         :param number: the digits of the canonical number.
         :return: True when it is new, False when it was seen before.

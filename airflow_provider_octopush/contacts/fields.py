@@ -1,4 +1,4 @@
-"""The names that ``columns`` may have: the fields of a contact, and what is read beside them."""
+"""The keys that ``columns`` may have: the fields of a contact, and the region."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from airflow_provider_octopush.api import CONTACT_FIELDS
 
-#: What ``columns`` may name beside the contact's fields: the country that a number in national form is of.
+#: The key that ``columns`` may have besides the contact's fields: the country of a number in national form.
 REGION = "region"
 
 

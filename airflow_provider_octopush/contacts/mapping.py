@@ -1,4 +1,4 @@
-"""A DataFrame → contacts and rejections, one of either for each of its rows."""
+"""A DataFrame → a contact or a rejection for each of its rows."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 
 _TEXT_OR_NONE = frozenset((str, type(None)))
 
-#: As many digits in a column's name may be a phone number. Names with a year have four.
+#: A column's name with this many digits may be a phone number. Names with a year have four.
 _DIGITS_OF_A_VALUE = 6
 
 
 class ColumnError(LookupError):
-    """The rows do not have a column that is asked for: correct ``columns`` or the query, a retry changes nothing."""
+    """The rows lack a column that is asked for: correct ``columns`` or the query, a retry changes nothing."""
 
 
 class RowReader:
@@ -44,9 +44,9 @@ class RowReader:
     :param columns: contact field → name of the column that feeds it. A field that is not named is fed by the column of
         its own name, if there is one. Names are compared exactly first, then without regard to how accents are
         encoded, then also without regard to upper and lower case.
-    :param fields: those that are read.
+    :param fields: the fields to read.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
-    :raises ColumnError: when it is no mapping, or feeds a field with what is no name.
+    :raises ColumnError: when it is not a mapping, or a value is not a name.
     """
 
     def __init__(self, columns: Mapping[str, str], fields: Sequence[str]) -> None:
@@ -66,9 +66,9 @@ class RowReader:
 
     def read(self, frame: pd.DataFrame) -> dict[str, list[Any]]:
         """
-        Read each field that the frame has a column for.
+        Read each field for which the frame has a column.
 
-        Rows of a rejects file are read as what they were before they were written there.
+        In rows of a rejects file, the escaping of formulas is undone.
 
         :param frame: rows; more columns than are needed do no harm.
         :return: field → its values. ``phone_number`` is always there.
@@ -97,8 +97,8 @@ class RowReader:
             there = _listed(names)
             if len(found) > 1:
                 raise ColumnError(
-                    f"{field} is fed by column {name!r}, which is there {len(found)} times; the columns are {there}: "
-                    "give each its own name in the query"
+                    f"{field} is fed by column {name!r}, but there are {len(found)} columns of that name; the columns "
+                    f"are {there}: give each its own name in the query"
                 )
             if not found and asked_for:
                 raise ColumnError(
@@ -123,20 +123,20 @@ class ContactMapper:
     :param columns: contact field → name of the column that feeds it, as :class:`RowReader` takes it. ``region`` names
         the column with each number's region; it is read only when it is named.
     :param phone_reader: turns the column of ``phone_number`` into E.164.
-    :param possible: tells which numbers a row may be about that cannot be sent; None where that is not asked.
+    :param possible: tells which numbers a rejected row may be about; None if that is not asked for.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
-    :raises ColumnError: when it is no mapping, or feeds a field with what is no name.
+    :raises ColumnError: when it is not a mapping, or a value is not a name.
     """
 
     def __init__(
         self, columns: Mapping[str, str], phone_reader: PhoneReader, possible: PossibleNumbers | None = None
     ) -> None:
-        #: What is read of each row, in the order of :attr:`Contact.values`.
+        #: The fields read from each row, in the order of :attr:`Contact.values`.
         self.fields = fields_of(columns)
         self._rows = RowReader(columns, self.fields)
         self._phone_reader = phone_reader
         self._possible = possible
-        #: Country codes of the regions that rows named until now.
+        #: Country codes of the regions that rows have named so far.
         self.countries: set[int] = set()
         self._regions: set[str] = set()
 
@@ -157,7 +157,7 @@ class ContactMapper:
         if new:
             self._regions |= new
             self.countries |= country_codes_of(new)
-        # Column by column, and what is the same for all rows in one call: the way of most rows is the way of millions.
+        # Column by column, with one call for all rows where possible: this path may be taken by millions of rows.
         numbers: list[Any] = self._phone_reader.read_all(columns[0], regions)
         texts, errors = {}, set()
         for field, column in zip(CONTACT_FIELDS[1:], columns[1:], strict=False):
@@ -189,14 +189,14 @@ class ContactMapper:
         return list(map(Contact, rows, map(int, numbers), payloads, values)), rejections
 
     def _numbers(self, number: str | PhoneReason, phone: object, region: object) -> frozenset[int]:
-        """Return every number that a row may be about, whatever is wrong with it."""
+        """Return every number that a rejected row may be about."""
         if self._possible is None:
             return frozenset()
         return frozenset([int(number)]) if isinstance(number, str) else self._possible.read(phone, region).numbers
 
 
 def fields_of(columns: Mapping[str, str]) -> Sequence[str]:
-    """Return what is read of rows for contacts: their fields, and the region where ``columns`` names it."""
+    """Return the fields read from rows of contacts, with the region if ``columns`` names it."""
     return (*CONTACT_FIELDS, REGION) if REGION in columns else CONTACT_FIELDS
 
 
@@ -205,7 +205,7 @@ def places_of(name: str, names: Sequence[str]) -> list[int]:
     Find a column: by its exact name first, then without regard to how accents are encoded, then also to upper and lower
     case.
 
-    :return: the places of all columns that have it.
+    :return: the positions of all columns with that name.
     """
     found: list[int] = []
     for form in (str, _composed, fold_name):
@@ -214,12 +214,12 @@ def places_of(name: str, names: Sequence[str]) -> list[int]:
 
 
 def _composed(name: str) -> str:
-    """Write a name with its accents in one form: macOS takes letters and accents apart."""
+    """Bring a name's accents into one form: macOS separates letters and accents."""
     return unicodedata.normalize("NFC", name)
 
 
 def _listed(names: Sequence[str]) -> str:
-    """List columns; where one of the names can be a value, such as the first customer's number, none is shown."""
+    """List columns; if one of the names can be a value, such as the first customer's number, show none."""
     if any(sum(map(str.isdigit, name)) >= _DIGITS_OF_A_VALUE or "@" in name for name in names):
         return f"{len(names)}, not shown because they look like values (is the row with the names missing?)"
     return ", ".join(map(repr, names)) or "none"
@@ -227,12 +227,12 @@ def _listed(names: Sequence[str]) -> str:
 
 def _texts(values: Sequence[Any]) -> tuple[list[str | ValueError | None], bool]:
     """
-    Write each value as text; where there is none, the error that says why stands in its place.
+    Write each value as text; if it has no text form, the error that says why is in its place.
 
     :return: the texts, and whether there is an error among them.
     """
     if _TEXT_OR_NONE.issuperset(map(type, values)):
-        # Names and tiers repeat, so that there is less to look at. What is printable is valid Unicode.
+        # Names and tiers repeat, so a set has less to check. Printable text is valid Unicode.
         of_value = {
             value: value if value and value.isprintable() and not value.isspace() else _text(value)
             for value in set(values)
@@ -263,9 +263,9 @@ def _reasons(
     texts: Mapping[str, Sequence[str | ValueError | None]],
 ) -> dict[int, str]:
     """
-    Tell which rows cannot be sent.
+    Return why rows cannot be sent.
 
-    :param texts: the columns that have errors among their texts.
+    :param texts: the columns with errors among their texts.
     :return: position → reason, the number's before that of any other field.
     """
     reasons = {}

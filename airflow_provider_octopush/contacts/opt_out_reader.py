@@ -1,4 +1,4 @@
-"""Rows of opt-outs → every number that each of them may stand for."""
+"""Rows of opt-outs → every number that each row may stand for."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers
 
-#: What is read of each row.
+#: The fields read from each row.
 FIELDS = ("phone_number", REGION)
 
 
 class OptOut(NamedTuple):
     """
-    A row of an opt-out.
+    An opt-out.
 
     :param values: the number and the region, as they were read.
-    :param possible: what they may stand for.
+    :param possible: the numbers that they may stand for.
     """
 
     values: tuple[object, ...]
@@ -34,9 +34,9 @@ class OptOutReader:
     Reads rows of opt-outs by the same columns as the rows of contacts.
 
     The number is in the column that feeds ``phone_number``, or in the only column beside the region's. The region is in
-    the column that ``columns`` names for it, or in one called ``region``: one that is there is always read.
+    the column that ``columns`` names for it, or in one called ``region``, which is read whenever it is there.
 
-    :param columns: of the rows of contacts.
+    :param columns: the operator's ``columns``, as for the rows of contacts.
     :param possible: reads numbers.
     :param source: the parameter that the rows come from, for error messages.
     """
@@ -50,7 +50,7 @@ class OptOutReader:
         """
         Read each row.
 
-        :raises ColumnError: when no column can be told to hold the numbers; names the source.
+        :raises ColumnError: when it is not clear which column holds the numbers; the message names the source.
         """
         read = RowReader(self._fed_by([str(name) for name in frame.columns]), FIELDS).read(frame)
         phones = read["phone_number"]
@@ -69,7 +69,7 @@ class OptOutReader:
         name = self._one_of(found or (others if len(others) == 1 else []), "phone_number")
         if name is None:
             raise ColumnError(
-                f"{self._source} gives {len(names)} columns, and none of them is {asked_for!r}, which feeds "
+                f"{self._source} gives {len(names)} columns, but none of them is {asked_for!r}, which feeds "
                 f"phone_number: give the numbers that name there, as in SELECT number AS {asked_for}, or give only "
                 "one column"
             )
@@ -78,7 +78,7 @@ class OptOutReader:
     def _one_of(self, found: Sequence[str], field: str) -> str | None:
         if len(found) > 1:
             raise ColumnError(
-                f"{self._source} gives the column {found[0]!r}, which feeds {field}, {len(found)} times: give each "
-                "column its own name there"
+                f"{self._source} gives {len(found)} columns {found[0]!r}, which feeds {field}: give each column its "
+                "own name there"
             )
         return next(iter(found), None)

@@ -1,4 +1,4 @@
-"""A row that cannot be sent, or that Octopush did not take, and what it ended in."""
+"""A row that cannot be sent, or that Octopush did not accept, with its outcome."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 from airflow_provider_octopush.outcomes import Outcome
 
-#: The columns of a rejects file beside the contact's fields; rows that have all of them come from such a file.
+#: The columns of a rejects file besides the contact's fields; rows that have all of them come from such a file.
 ABOUT_THE_ROW = ("row", "outcome", "reason", "code", "message")
 
 
 @dataclass(slots=True)
 class Rejection:
     """
-    A row that is not on the list, or may not be.
+    A row whose contact is not on the list, or may not be.
 
     :param row: the row's number in the whole input, from 1.
-    :param outcome: what it ended in.
-    :param reason: why, in words that hold nothing of the row itself.
+    :param outcome: the row's outcome.
+    :param reason: why, in words that quote nothing of the row.
     :param values: the row's fields as they were read, in the order of :attr:`ContactMapper.fields`.
-    :param code: the API's own code, where the API refused the contact.
-    :param message: the API's own words: its message where it refused the contact, else a status that is not documented.
-        They may quote the row, so they are for the rejects file alone.
-    :param numbers: every number that the row may be about, where they were asked for.
+    :param code: the API's own code, if it refused the contact.
+    :param message: the API's own words: its message if it refused the contact, or a status that is not documented. They
+        may quote the row, so only the rejects file may hold them.
+    :param numbers: every number that the row may be about, if that was asked for.
     """
 
     row: int

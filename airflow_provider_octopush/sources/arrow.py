@@ -1,4 +1,4 @@
-"""Arrow's record batches → DataFrames, with values as Python has them; pyarrow is imported when there are any."""
+"""Arrow's record batches → DataFrames of Python values; pyarrow is imported only when there are any."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def import_pyarrow(module: str, what: str, error: type[UnusableSourceError]) -> 
     """
     Import pyarrow, or a module of it.
 
-    :param what: what it is needed for, for the message.
-    :param error: raised where it is not installed.
+    :param what: what needs it, for the message.
+    :param error: the error to raise if it is not installed.
     """
     try:
         return importlib.import_module(module)
@@ -31,14 +31,14 @@ def frames_of_batches(batches: Iterable[Any], batch_size: int, origin: str) -> I
     """
     Give the rows of record batches as frames of bounded size.
 
-    An integer beside a null stays an int, null is None. Floats of 32 bits stay such: as Python's they would seem to
-    have digits that they never had.
+    An integer beside a null stays an int, null is None. Floats of 32 bits stay as they are: as Python floats, they
+    would show digits that they never had.
 
     :param batches: record batches of one schema.
-    :param batch_size: rows in a frame, at most.
-    :param origin: where they come from, for the message of an error.
-    :return: frames of dtype object; batches without rows give a frame with their columns.
-    :raises UnreadableValueError: when Python has no object for a value.
+    :param batch_size: how many rows a frame has at most.
+    :param origin: where the rows come from, for error messages.
+    :return: frames of dtype object; batches without rows give one frame with their columns.
+    :raises UnreadableValueError: when Python cannot represent a value.
     """
     for batch in batches:
         names = [str(name) for name in batch.schema.names]
@@ -60,7 +60,7 @@ def _values(column: Any, name: str, position: int, origin: str) -> list[Any]:
         pass
     if values is None:
         raise UnreadableValueError(
-            f"Python has no object for a value in column {position + 1} ({name!r}, of type {column.type}) of {origin}: "
+            f"Python cannot represent a value in column {position + 1} ({name!r}, of type {column.type}) of {origin}: "
             "write it as text, or leave the column out"
         )
     return values

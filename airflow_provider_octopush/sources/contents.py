@@ -1,4 +1,4 @@
-"""What a file is, whatever its name says: told by how it begins."""
+"""Tells what a file is by its first bytes, whatever its name says."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import BinaryIO
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
-#: How a file begins → what it is. Signs that are letters are followed by what no text has.
+#: A file's first bytes → what it is. Signs made of letters include a byte that no text has.
 _KINDS: Mapping[bytes, str] = {
-    GZIP: "compressed by gzip: let its name end in .gz",
-    b"PK\x03\x04": "a ZIP archive, or a workbook such as Excel's: save it as CSV, or compress it by gzip",
+    GZIP: "compressed with gzip: give it a name that ends in .gz",
+    b"PK\x03\x04": "a ZIP archive, or a workbook such as Excel's: save it as CSV, or compress it with gzip",
     b"\xd0\xcf\x11\xe0": "a workbook, such as Excel's: save it as CSV",
-    b"PAR1\x15": "a Parquet file: let its name end in .parquet",
+    b"PAR1\x15": "a Parquet file: give it a name that ends in .parquet",
     b"Obj\x01": "an Avro file: write CSV, JSON lines or Parquet",
 }
 _LONGEST = max(map(len, _KINDS))
@@ -24,8 +24,8 @@ def check_text(opened: BinaryIO, name: str) -> None:
     Check that a file may be text.
 
     :param opened: at its beginning, where it is again afterwards.
-    :param name: of the file, for the message of an error.
-    :raises FilesError: when it is something else; names what.
+    :param name: name of the file, for error messages.
+    :raises FilesError: when it is something else; the message says what.
     """
     head = opened.read(_LONGEST)
     opened.seek(0)
@@ -36,17 +36,17 @@ def check_text(opened: BinaryIO, name: str) -> None:
 
 def check_begins(opened: BinaryIO, name: str, sign: bytes) -> None:
     """
-    Check that a file begins as its name says, as far as it goes.
+    Check that a file begins as its name says.
 
     :param opened: at its beginning, where it is again afterwards.
-    :param name: of the file, for the message of an error.
-    :param sign: with which bytes it has to begin.
+    :param name: name of the file, for error messages.
+    :param sign: the bytes that it must begin with.
     :raises FilesError: when it is something else.
-    :raises RowsNotReadError: when it has less than these bytes.
+    :raises RowsNotReadError: when it is shorter than these bytes.
     """
     head = opened.read(len(sign))
     opened.seek(0)
     if not sign.startswith(head):
-        raise FilesError(f"{name} does not begin as its name says: rename it, or write it anew")
+        raise FilesError(f"the content of {name} is not what its suffix says: rename it, or write it again")
     if head != sign:
         raise RowsNotReadError(f"{name} ends in the middle: is it still being written?")

@@ -1,5 +1,5 @@
 """
-How a CSV is written, as a Dag says it: options of Python's csv module, the encoding, and what means NULL.
+How a CSV is written: options of Python's csv module, the encoding, and the text that means NULL.
 
 Source: https://docs.python.org/3/library/csv.html#dialects-and-formatting-parameters
 """
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_octopush.sources.errors import FilesError
 
-#: How the name of a CSV ends.
+#: The suffixes of CSV files.
 CSV_SUFFIXES = (".csv", ".csv.gz")
 
 _USUAL: Mapping[str, Any] = {
@@ -27,7 +27,7 @@ _NAMES = (*_USUAL, "encoding", "null")
 
 
 class CsvOptions(NamedTuple):
-    """How a CSV is written: options for :func:`csv.reader`, the encoding, and the text of cells without a value."""
+    """How a CSV is written: options for :func:`csv.reader`, the encoding, and the text that means NULL."""
 
     dialect: Mapping[str, Any]
     encoding: str
@@ -36,27 +36,27 @@ class CsvOptions(NamedTuple):
 
 def check_csv_option_names(names: Iterable[object]) -> None:
     """
-    Check that there are such options.
+    Check the names of options.
 
-    :raises FilesError: when there is no option of one of these names; lists those that there are.
+    :raises FilesError: when an option does not exist; the message lists those that do.
     """
     for name in names:
         if name == "sep":
-            raise FilesError("data_options has 'sep': write 'delimiter', which is what Python's csv module calls it")
+            raise FilesError("data_options has 'sep': write 'delimiter', as Python's csv module calls it")
         if name not in _NAMES:
             there = ", ".join(map(repr, _NAMES))
-            raise FilesError(f"data_options has {name!r}, which is no option of a CSV: there are {there}")
+            raise FilesError(f"data_options has {name!r}, which is not an option of a CSV: the options are {there}")
 
 
 def read_csv_options(options: Mapping[str, Any]) -> CsvOptions:
     """
-    Take options from a Dag, and fill in the usual ones.
+    Check a Dag's options, and fill in the defaults.
 
-    :raises FilesError: when there is no such option, or its value cannot be meant.
+    :raises FilesError: when an option does not exist, or has an impossible value.
     """
     check_csv_option_names(options)
     dialect = {name: options.get(name, usual) for name, usual in _USUAL.items()}
-    # The other ways would make numbers of cells, or are for writing.
+    # The other values turn cells into numbers, or are for writing.
     if dialect["quoting"] not in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
         raise FilesError(
             "data_options has a 'quoting' that is not csv.QUOTE_NONE (3), where quotes are text: leave it out"
@@ -76,5 +76,5 @@ def read_csv_options(options: Mapping[str, Any]) -> CsvOptions:
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         reason = str(error)
     if reason is not None:
-        raise FilesError(f"data_options has a value that cannot be meant: {reason}")
+        raise FilesError(f"data_options has an impossible value: {reason}")
     return CsvOptions(dialect, encoding, options.get("null"))

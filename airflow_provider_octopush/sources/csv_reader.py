@@ -1,4 +1,4 @@
-"""Lines of a CSV → its rows, as DataFrames: each cell is the text that is written there."""
+"""Lines of a CSV → its rows, as DataFrames: each cell is the text in the file."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ def read_csv(
     """
     Give the rows of a CSV.
 
-    A blank line is no row; in a file of one column it is a row without a value.
+    A blank line is not a row, except in a file of one column, where it is a row without a value.
 
-    :param opened: the file, at its beginning. It is closed in the end.
-    :param name: of the file, for the message of an error.
+    :param opened: the file, at its beginning. It is closed at the end.
+    :param name: name of the file, for error messages.
     :param options: as :func:`~airflow_provider_octopush.sources.csv_options.read_csv_options` takes them.
     :param columns: names of the columns; None when the first row has them.
-    :param batch_size: rows in a frame, at most. Of the file, no more than these is held, and one row, however long.
-    :return: frames of dtype object, with text in them, and None for NULL. Without rows, one frame with the columns;
-        nothing when there are no columns either.
-    :raises FilesError: when a row has another number of cells than the first one or than ``columns``, a quote is out of
-        place, or the encoding is another one. The message says where, and nothing of what is there.
+    :param batch_size: how many rows a frame has at most. No more of the file than this and one row, however long, is in
+        memory.
+    :return: frames of dtype object, with text in them, and None for NULL. Without rows, one frame with the columns, or
+        nothing if there are no columns either.
+    :raises FilesError: when a row has more or fewer cells than the first one or than ``columns``, a quote is misplaced,
+        or the encoding is wrong. The message says where, and quotes nothing.
     :raises RowsNotReadError: when the file ends within a row.
     """
     chosen = read_csv_options(options)
@@ -63,7 +64,7 @@ def read_csv(
 
 @contextmanager
 def _cells_of_any_size() -> Iterator[None]:
-    """Lift the limit that the csv module sets to a cell, and put it back: it is the limit of the whole process."""
+    """Lift the csv module's limit on the size of a cell, and restore it: it applies to the whole process."""
     with _LIMIT:
         limit = csv.field_size_limit(sys.maxsize)
         try:
@@ -73,7 +74,7 @@ def _cells_of_any_size() -> Iterator[None]:
 
 
 def _rows(lines: Iterable[str], dialect: Mapping[str, Any], name: str, width: int | None) -> Iterator[list[str]]:
-    """Give rows, each of which is looked at: csv takes any number of cells for a row, and most quotes for text."""
+    """Give rows, each of them checked: csv accepts rows of any number of cells, and most stray quotes."""
     quote, regular = dialect["quotechar"], _regular_row(dialect)
     of_others = "the first row has" if width is None else "data_columns names"
     of_row: list[str] = []
@@ -90,17 +91,17 @@ def _rows(lines: Iterable[str], dialect: Mapping[str, Any], name: str, width: in
                 if len(cells) < width and not of_row[-1].endswith(("\n", "\r")):
                     raise RowsNotReadError(f"{where()}: the file ends within this row: {_STILL_WRITTEN}")
                 if len(cells) != width:
-                    raise FilesError(f"{where()}: a row of {len(cells)} cells, and {of_others} {width}")
+                    raise FilesError(f"{where()}: a row of {len(cells)} cells, but {of_others} {width}")
                 if quote is not None and quote in "".join(cells) and not regular.fullmatch("".join(of_row)):
-                    # It may be the end of a cell, the quotes in which are escaped in a way that nobody told of.
-                    raise FilesError(f"{where()}: there is a quote inside a cell that is not quoted: {_ADVICE}")
+                    # It may be the end of a cell whose quotes are escaped in a way that the options do not name.
+                    raise FilesError(f"{where()}: there is a quote inside an unquoted cell: {_ADVICE}")
                 yield cells
             elif width == 1:
                 yield [""]
             of_row.clear()
             line = reader.line_num
     except csv.Error as error:
-        said = str(error)  # which is about signs, never about what is in a cell
+        said = str(error)  # about characters of the syntax, never about a cell's content
         failure = (
             RowsNotReadError(f"{where()}: the file ends within the quotes of this row: {_STILL_WRITTEN}")
             if said == "unexpected end of data"
@@ -118,13 +119,13 @@ def _noted(lines: Iterable[str], of_row: list[str]) -> Iterator[str]:
 
 _STILL_WRITTEN = "is it still being written?"
 _ADVICE = (
-    "a cell with a quote in it is in quotes, and the quote is written twice, or behind an 'escapechar'; where quotes "
+    "put a cell that has a quote in it into quotes, and write the quote twice or after an 'escapechar'; if quotes "
     "are text, write data_options={'quoting': 3}"
 )
 
 
 def _regular_row(dialect: Mapping[str, Any]) -> re.Pattern[str]:
-    """Make a pattern of rows in which quotes stand around cells, or are doubled in there, or escaped."""
+    """Make a pattern of rows whose quotes enclose cells, or are doubled or escaped inside them."""
     signs = (dialect["quotechar"] or '"', dialect["delimiter"], dialect["escapechar"] or "")
     quote, delimiter, escape = map(re.escape, signs)
     escaped = f"|{escape}." if escape else ""

@@ -1,4 +1,4 @@
-"""The files that rows are read of, at any path that Airflow can read from."""
+"""Finds the files that rows are read from, at any path that Airflow can read."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def find_files(path: str) -> list[File]:
     """
     Find files, in the order of their names, so that a retry reads the same rows in the same order.
 
-    Of a folder, all files at any depth are taken, but those with a name, or in a folder with a name, that begins with a
-    dot or an underscore: these are what Spark and others leave beside the data, such as ``_SUCCESS``. A folder of a
-    partition is taken also where the name of its column begins with an underscore: ``_country=FR``. Of a glob, all that
-    matches is taken, but files with such a name.
+    A folder stands for all files in it, at any depth, except those whose name, or whose folder's name, begins with a
+    dot or an underscore: Spark and others leave such files beside the data, such as ``_SUCCESS``. A partition's folder
+    counts even if the name of its column begins with an underscore: ``_country=FR``. A glob stands for all files that
+    match, except those with such a name.
 
-    :param path: of a file or a folder, or a glob: a local path, or a URI of Airflow's object storage, such as
+    :param path: a file, a folder or a glob: a local path, or a URI of Airflow's object storage, such as
         ``s3://conn_id@bucket/folder/*.csv``.
-    :raises FileNotFoundError: when there is no file; there may be one later.
+    :raises FileNotFoundError: when there is no file yet.
     :raises MissingProviderError: when the path needs a package that is not installed.
-    :raises TableFormatError: when the files are, or may be, of a table that an engine keeps.
+    :raises TableFormatError: when the files belong, or may belong, to a table that an engine keeps.
     """
     store, root, open_file = _store(path)
-    # What was listed before may have changed.
+    # A cached listing may be out of date.
     store.invalidate_cache()
     place, found, listed = root, [root], {}
     if not store.isfile(root):
@@ -42,11 +42,11 @@ def find_files(path: str) -> list[File]:
         is_chosen = _is_data_below(root)
         if not store.isdir(root) and (signs := re.search(r"[^/]*[*?[]", root)):
             place = root[: signs.start()].rstrip("/")
-            # One level more: that is where the log of a table is, or what is in it.
+            # One level more: the log of a table, or its content, is there.
             depth = None if "**" in root else root.count("/", signs.start()) + 2
             is_chosen = _matches(root)
         listed = store.find(place, maxdepth=depth, withdirs=True, detail=True)
-        # A link that leads nowhere is no folder: it is never passed over.
+        # A link that leads nowhere is not a folder: it is not skipped.
         found = [file for file, info in listed.items() if info["type"] != "directory" and is_chosen(file)]
         refuse_tables_within(path, place, listed, found)
     # A link may lead into a table.
@@ -58,10 +58,10 @@ def find_files(path: str) -> list[File]:
 
 
 def _store(path: str) -> tuple[Any, str, Callable[[str], BinaryIO]]:
-    """Return a filesystem, the path on it, and what opens a file on it."""
+    """Return a filesystem, the path on it, and a function that opens a file on it."""
     local = local_path(path)
     if local is not None:
-        # Not by Airflow, which would take a # or a % in a local path for a part of a URL.
+        # Not through Airflow, which would take a # or a % in a local path for part of a URL.
         files: Any = fsspec.filesystem("file")
         return files, files._strip_protocol(str(local)), files.open
     found = object_path(path)

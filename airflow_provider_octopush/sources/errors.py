@@ -8,7 +8,7 @@ class UnusableSourceError(Exception):
 
 
 class NotAQueryError(UnusableSourceError, ValueError):
-    """The statement is not one query, or gives the rows of none or of several: write one SELECT."""
+    """The statement is not exactly one query, or gives no rows, or those of several queries: write one SELECT."""
 
 
 class ParametersError(UnusableSourceError, ValueError):
@@ -43,6 +43,6 @@ class RowsNotReadError(Exception):
     """
     The database failed, or a file is not whole; a retry may help.
 
-    The message quotes the database only where no row was read yet and its words are about the statement or the login:
-    words about a value may quote the value.
+    The message quotes the database only if no row was read yet and its words are about the statement or the login:
+    words about a value may quote it.
     """

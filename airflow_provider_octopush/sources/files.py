@@ -26,10 +26,10 @@ Options = Mapping[str, Any]
 
 class File(NamedTuple):
     """
-    A file, wherever it is.
+    A file, in whatever store.
 
-    :param name: its path or URI: its suffix tells what is in it.
-    :param open: opens it, to read bytes.
+    :param name: its path or URI, whose suffix tells its format.
+    :param open: opens it for reading bytes.
     """
 
     name: str
@@ -46,20 +46,21 @@ def read_files(
     """
     Give the rows of files, one file after the other.
 
-    Cells of a CSV are the text that is written there. Values of JSON and Parquet are what Python and pyarrow make of
-    them: an integer beside a null stays an int, and a JSON number with a point is a float. What folders of partitions
-    in a file's path say (``country=FR``) are columns of its rows, as text, unless the file has a column of that name.
+    Cells of a CSV are the text in the file. Values of JSON and Parquet are read by Python and pyarrow: an integer
+    beside a null stays an int, and a JSON number with a point is a float. Partitions in a file's path (``country=FR``)
+    become columns of its rows, as text, unless the file has a column of that name.
 
     :param files: CSV (``.csv``), JSON lines (``.jsonl``, ``.ndjson``, ``.json``; one object on a line) or Parquet
         (``.parquet``, which needs pyarrow). CSV and JSON lines may be compressed (``.gz``).
-    :param options: for the reader: of :func:`csv.reader`, with ``encoding`` and ``null``; of :class:`io.TextIOWrapper`
-        (such as ``encoding``) for JSON lines; of ``pyarrow.parquet.ParquetFile.iter_batches`` (such as ``columns``).
-    :param columns: names of the columns, where files are CSV and their first row does not have them.
-    :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
-        takes some milliseconds.
-    :return: frames of dtype object, with the columns that their file has. A file without rows gives a frame with its
-        columns, and nothing when it is empty.
-    :raises FilesError: when a file is not what its suffix and the options say; the message has nothing of its rows.
+    :param options: options for the reader: those of :func:`csv.reader`, with ``encoding`` and ``null``; those of
+        :class:`io.TextIOWrapper` (such as ``encoding``) for JSON lines; those of
+        ``pyarrow.parquet.ParquetFile.iter_batches`` (such as ``columns``).
+    :param columns: names of the columns, for CSV files whose first row does not have them.
+    :param batch_size: how many rows a frame has at most. While one is read and checked, answers wait: the default takes
+        some milliseconds.
+    :return: frames of dtype object, with the columns of their file. A file without rows gives one frame with its
+        columns, and an empty file gives nothing.
+    :raises FilesError: when a file is not what its suffix and the options say; the message quotes nothing of its rows.
     :raises RowsNotReadError: when a file ends in the middle, which may be because it is still being written.
     """
     options = {} if options is None else options
@@ -72,7 +73,7 @@ def read_files(
         elif reader is _csv:
             yield from _csv(file, options, batch_size, columns)
         else:
-            raise FilesError(f"{file.name} is no CSV, and has names for its columns: leave data_columns out")
+            raise FilesError(f"{file.name} is not a CSV, so its columns have names: leave data_columns out")
 
 
 def _reader(name: str) -> _Reader:
@@ -81,7 +82,7 @@ def _reader(name: str) -> _Reader:
         if suffix.endswith(end):
             return reader
     raise FilesError(
-        f"{name} has none of the suffixes {', '.join(_READERS)}: rename it, or leave it out by a glob such as "
+        f"{name} has none of the suffixes {', '.join(_READERS)}: rename it, or exclude it with a glob, such as "
         "data_path='folder/*.csv'"
     )
 
@@ -91,7 +92,7 @@ def _found(file: File, stack: ExitStack) -> BinaryIO:
         return stack.enter_context(file.open())
     except FileNotFoundError:
         pass
-    raise RowsNotReadError(f"{file.name} is gone since the files were listed, or is a link that leads nowhere")
+    raise RowsNotReadError(f"{file.name} has gone since the files were listed, or is a link that leads nowhere")
 
 
 def _opened(file: File, stack: ExitStack) -> BinaryIO:
@@ -99,13 +100,13 @@ def _opened(file: File, stack: ExitStack) -> BinaryIO:
     if not file.name.lower().endswith(".gz"):
         check_text(opened, file.name)
         return opened
-    # To gzip, a file without a byte is empty; what writes one begins with its header.
+    # Python's gzip takes a file of no bytes for an empty one, but every writer begins with a header.
     check_begins(opened, file.name, GZIP)
     return cast(BinaryIO, stack.enter_context(gzip.open(opened)))
 
 
 def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
-    """Give frames; what a reader raises becomes an exception that holds nothing of a row."""
+    """Give frames; turn a reader's exceptions into ones that hold nothing of a row."""
     frames = iter(frames)
     while True:
         failure: Exception | None = None
@@ -120,14 +121,14 @@ def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
         except OSError as error:
             if not _is_damage(error):
                 raise
-            failure = RowsNotReadError(f"{name} is damaged, or still being written: what is in it cannot be unpacked")
+            failure = RowsNotReadError(f"{name} is damaged or still being written: its content cannot be unpacked")
         except (TypeError, LookupError) as error:
-            # Of names of options and encodings; of a value, a reader says more in its ValueError.
+            # These name options and encodings; about a value, a reader raises a ValueError.
             failure = FilesError(f"{name} cannot be read with these data_options: {error}")
         except (ValueError, ArithmeticError, AttributeError, AssertionError) as error:
             failure = FilesError(
-                f"{name} cannot be read with these data_options: {type(error).__name__}; its words are left out, since "
-                "they may quote a row"
+                f"{name} cannot be read with these data_options: {type(error).__name__}; its words are left out, "
+                "because they may quote a row"
             )
         if failure is not None:
             raise failure
@@ -168,7 +169,7 @@ def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[str
         elif row is None and not line.endswith("\n"):
             raise RowsNotReadError(f"{name} ends in the middle of line {number}: is it still being written?")
         else:
-            raise FilesError(f"{name}, line {number}: this is not a JSON object; JSON lines have one on each line")
+            raise FilesError(f"{name}, line {number}: this is not a JSON object; JSON lines have one in each line")
 
 
 def _parsed(line: str) -> Any:
@@ -198,7 +199,7 @@ def _parquet(file: File, options: Options, batch_size: int) -> Iterator[pd.DataF
         except (pyarrow.ArrowInvalid, OSError) as error:
             if not _is_damage(error):
                 raise
-            failure = RowsNotReadError(f"{file.name} is no whole Parquet file: is it still being written?")
+            failure = RowsNotReadError(f"{file.name} is not a whole Parquet file: is it still being written?")
         if failure is not None:
             raise failure
         batches = _batches(pyarrow, table, options, batch_size)
@@ -207,7 +208,7 @@ def _parquet(file: File, options: Options, batch_size: int) -> Iterator[pd.DataF
 
 
 def _is_damage(error: Exception) -> bool:
-    # Of what is within a file, Arrow raises an OSError that no system has given a number.
+    # For damage within a file, Arrow raises an OSError without a number of the system's.
     return not isinstance(error, OSError) or (type(error) is OSError and error.errno is None)
 
 

@@ -12,12 +12,12 @@ import pandas as pd
 
 def frame_of(names: Iterable[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """
-    Lay out rows, without a look at their values: pandas, given the rows, would look at each of them.
+    Lay out rows without inspecting their values: if pandas were given the rows, it would inspect each of them.
 
-    :param names: of the columns; two may be the same.
-    :param rows: of as many values as there are names.
+    :param names: names of the columns; two may be the same.
+    :param rows: rows of as many values as there are names.
     :return: of dtype object.
-    :raises ValueError: when there are more values, or fewer.
+    :raises ValueError: when a row has more values, or fewer.
     """
     columns = pd.Index(list(names), dtype=object)
     cells = np.fromiter(chain.from_iterable(rows), dtype=object)

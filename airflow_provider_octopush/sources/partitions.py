@@ -24,9 +24,9 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 def cells_of_path(path: str) -> Cells:
     """
-    Read what the folders of a file's path say of its rows.
+    Read the values of partitions in a file's path.
 
-    :param path: of the file, or its URI.
+    :param path: the file's path or URI.
     :return: column → its value in all rows of the file: text as it is, or None.
     :raises FilesError: when a folder's name is not in UTF-8, or two name the same column.
     """
@@ -35,7 +35,7 @@ def cells_of_path(path: str) -> Cells:
         name, is_column, value = (_decoded(part, path) for part in folder.partition("="))
         if is_column and name:
             if name in cells:
-                raise FilesError(f"{path} is in two folders of partitions named {name!r}: give each its own name")
+                raise FilesError(f"{path} is in two partition folders named {name!r}: give each its own name")
             cells[name] = None if value == _NULL else value
     return cells
 
@@ -43,15 +43,15 @@ def cells_of_path(path: str) -> Cells:
 def _decoded(part: str, path: str) -> str:
     with suppress(UnicodeDecodeError):
         return unquote(part, errors="strict")
-    raise FilesError(f"{path} is in a folder of a partition, the name of which is not in UTF-8: rename it")
+    raise FilesError(f"{path} is in a partition folder whose name is not in UTF-8: rename it")
 
 
 def with_cells(frames: Iterable[pd.DataFrame], cells: Cells) -> Iterator[pd.DataFrame]:
     """
-    Give frames with the columns of their file's path behind their own.
+    Give frames with the columns of their file's path after their own.
 
-    :param frames: of dtype object.
-    :param cells: as :func:`cells_of_path` gives them. A column that the file has itself stays the file's.
+    :param frames: frames of dtype object.
+    :param cells: as :func:`cells_of_path` gives them. If the file has such a column itself, its own counts.
     """
     for frame in frames:
         for name, value in _missing_in(map(str, frame.columns), cells).items():
@@ -60,7 +60,7 @@ def with_cells(frames: Iterable[pd.DataFrame], cells: Cells) -> Iterator[pd.Data
 
 
 def row_with_cells(row: dict[str, Any], cells: Cells) -> dict[str, Any]:
-    """Give a row with the values of its file's path behind its own; what it has itself stays its own."""
+    """Give a row with the values of its file's path after its own; if it has such a field itself, its own counts."""
     return {**row, **_missing_in(row, cells)} if cells else row
 
 

@@ -1,4 +1,4 @@
-"""What is run: one statement that is a query, or that calls a procedure."""
+"""Checks what is run: one statement that is a query or calls a procedure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sqlparse.lexer import tokenize
 
 from airflow_provider_octopush.sources.errors import NotAQueryError
 
-#: What a query begins with; FROM in DuckDB and BigQuery.
+#: The first words of a query; FROM in DuckDB and BigQuery.
 QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "FROM", "SHOW")
 _PROCEDURES = ("CALL", "EXEC", "EXECUTE")
-#: What may stand before either; ODBC and JDBC write ``{? = call p()}``.
+#: What may come before either; ODBC and JDBC write ``{? = call p()}``.
 _BRACKETS = ("(", "{", "?", "=")
 _ADVICE = "write one SELECT"
 _LETTERS = re.compile(r"[^\W\d]{1,30}")
@@ -22,17 +22,17 @@ def check_query(sql: str, parameter: str = "sql") -> str:
     """
     Check that there is one statement, and that it is a query or calls a procedure.
 
-    This keeps mistakes out, not enemies: a write behind WITH, and whatever a function or a procedure does, is the
-    database's affair.
+    This is against mistakes, not against attacks: a write after WITH, and whatever a function or a procedure does, is
+    up to the database's permissions.
 
-    Statements end where sqlparse finds a semicolon outside of texts and comments. Its own ``split`` is made for
-    scripts: it takes a comment behind the last semicolon for a statement, and after a column called ``begin`` it finds
-    no end.
+    Statements end where sqlparse finds a semicolon outside of strings and comments. Its own ``split`` is made for
+    scripts: it takes a comment after the last semicolon for a statement, and finds no end after a column called
+    ``begin``.
 
-    :param sql: what would be run.
-    :param parameter: where it was given, which errors name.
-    :return: the word that it begins with: one of :data:`QUERIES`, or CALL, EXEC or EXECUTE for a procedure.
-    :raises NotAQueryError: when it is no statement, several, or one of another kind.
+    :param sql: the statement to run.
+    :param parameter: the operator's parameter that holds it, which errors name.
+    :return: its first word: one of :data:`QUERIES`, or CALL, EXEC or EXECUTE for a procedure.
+    :raises NotAQueryError: when it is no statement, more than one, or one of another kind.
     """
     statements: list[tuple[int, list[str]]] = []
     line, is_new = 1, True
@@ -46,7 +46,7 @@ def check_query(sql: str, parameter: str = "sql") -> str:
             statements[-1][1].append(value)
         line += value.count("\n")
     if not statements:
-        found = "empty, but for comments or semicolons" if sql.strip() else "empty"
+        found = "empty except for comments or semicolons" if sql.strip() else "empty"
         raise NotAQueryError(f"{parameter} is {found}: {_ADVICE}")
     if len(statements) > 1:
         raise NotAQueryError(
@@ -60,7 +60,7 @@ def _check_kind(words: list[str], parameter: str) -> str:
     first = next((word for word in words if word not in _BRACKETS), words[0])
     kind = first.upper()
     if kind not in (*QUERIES, *_PROCEDURES):
-        # What is no word may be a value.
+        # Anything but a word may be a value.
         found = _LETTERS.match(kind)
         raise NotAQueryError(
             f"{parameter} begins with {found[0] if found else repr(first[:1])}, which is not a query: {_ADVICE}"

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 Result = TypeVar("Result")
 
-#: What an editor may put before a query in a file of its own, and blanks.
+#: What an editor may put before a query in a file: a byte order mark, and blanks.
 _BEFORE = "\ufeff \t\r\n"
 
 
 class DbApiHook(Protocol):
-    """What is asked of a hook: connections as PEP 249 describes them."""
+    """The part of a hook that is used: it opens connections as PEP 249 describes them."""
 
     def get_conn(self) -> Any:
         """Open a connection."""
@@ -43,36 +43,36 @@ def read_sql(
     """
     Run a query and give its rows as they come from the server.
 
-    Values are what the driver makes of them: an integer beside NULL stays an int, NULL is None. What a driver makes of
-    a value against the database's meaning is mended: a float of 4 bytes stays one, and a date that Python does not have
-    is text. Columns that the query names alike keep their names. The connection opens with the first frame asked for
-    and closes with the last one, or when the generator is closed.
+    Values are as the driver gives them: an integer beside NULL stays an int, NULL is None. Where a driver changes a
+    value's meaning, it is restored: a float of 4 bytes stays one, and a date that Python cannot represent is text.
+    Columns with the same name keep it. The connection opens with the first frame asked for and closes with the last
+    one, or when the generator is closed.
 
-    The statement is one query, or calls a procedure; any other is refused before there is a connection. A query runs in
-    a read-only session or transaction where the database has one and the driver is known; nothing is ever committed.
-    What a procedure does, and a write behind WITH or in a function where nothing is read-only, is the database's
-    affair.
+    The statement must be one query or call a procedure; any other is refused before a connection is opened. A query
+    runs in a read-only session or transaction if the database has one and the driver is known; nothing is ever
+    committed. What a procedure does, and a write after WITH or in a function where nothing is read-only, is up to the
+    database's permissions.
 
-    Rows come through server-side cursors, or whatever else keeps a driver from holding all of them, where it is known.
-    Of any other driver, what its ``fetchmany`` keeps in memory is its own affair.
+    Rows come through server-side cursors, or whatever else keeps a known driver from holding all of them. Any other
+    driver's ``fetchmany`` may keep more in memory.
 
-    Closing the generator early stops the query, on every driver but MySQL Connector with its C extension: that one
-    reads the remaining rows, and drops them, before it closes.
+    Closing the generator early stops the query, except with MySQL Connector and its C extension, which reads and drops
+    the remaining rows before it closes.
 
-    The database's connection is held until the last row is taken: on PostgreSQL in one transaction, which a server with
-    an ``idle_in_transaction_session_timeout`` shorter than the work on one batch ends. SQLite wants all frames
-    asked for, and the generator closed, in one thread.
+    The connection is held until the last row is taken. On PostgreSQL it is in one transaction, which the server ends if
+    its ``idle_in_transaction_session_timeout`` is shorter than the work on one batch. With SQLite, all frames must be
+    taken, and the generator closed, in one thread.
 
     :param hook: a hook whose connections follow PEP 249, such as ``BaseHook.get_connection(conn_id).get_hook()``.
-    :param sql: one query, or the call of a procedure. PostgreSQL takes what a cursor can be declared for: SELECT,
+    :param sql: one query, or the call of a procedure. PostgreSQL accepts whatever a cursor can be declared for: SELECT,
         VALUES, TABLE, and WITH before them.
     :param parameters: the query's parameters, in the style of the driver.
-    :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
-        takes some milliseconds.
-    :param parameter: where the query was given, which errors name: a sync has two.
-    :return: frames of dtype object; one without rows, but with the columns, when the query finds nothing.
-    :raises NotAQueryError: when the statement is none, or gives the rows of several queries: after the last row of the
-        first one.
+    :param batch_size: how many rows a frame has at most. While one is read and checked, answers wait: the default takes
+        some milliseconds.
+    :param parameter: the operator's parameter that holds the query, which errors name: a sync has two queries.
+    :return: frames of dtype object; if the query finds nothing, one frame without rows but with the columns.
+    :raises NotAQueryError: when the statement is not a query; or, after its last row, when it gives the rows of more
+        queries.
     :raises ParametersError: when the driver cannot put the parameters into the statement.
     :raises HookError: when the hook's connections do not follow PEP 249.
     :raises RowsNotReadError: when the database fails.
@@ -105,19 +105,19 @@ def _connect(hook: DbApiHook, parameter: str) -> Any:
     reason = ""
     try:
         conn = hook.get_conn()
-    # What hooks of Airflow raise that lead to no database: the first bare, from its own base class.
+    # Airflow's hooks without a database raise these; the base class raises the first one, without words.
     except (NotImplementedError, AttributeError) as error:
         conn, reason = None, f" ({type(error).__name__})"
     if not hasattr(conn, "cursor"):
         raise HookError(
-            f"{parameter} needs a hook for a database with a DB-API driver, and {type(hook).__name__} is not one"
-            f"{reason}: name one with sql_hook_class"
+            f"{parameter} needs a hook for a database with a DB-API driver, but {type(hook).__name__} is not "
+            f"one{reason}: name one with sql_hook_class"
         )
     return conn
 
 
 class _Query:
-    """A query under way; what a driver raises becomes an exception that holds no value of a row."""
+    """A query under way; turns a driver's exceptions into ones that hold no value of a row."""
 
     def __init__(self, cursor: Cursor, package: str, driver: Driver, parameter: str) -> None:
         self._cursor = cursor
@@ -139,7 +139,7 @@ class _Query:
             if parameters and type(error).__module__ == "builtins" and not isinstance(error, OSError):
                 return ParametersError(
                     f"{self._parameter}: the driver {self._package} cannot put the parameters into the query "
-                    f"({type(error).__name__}): write them in its style, and, if that is %s, each other % as %%"
+                    f"({type(error).__name__}): write them in its style; if that is %s, write every other % as %%"
                 )
             is_quotable = not has_rows or self._driver.is_quotable(error, code_in(error, self._driver))
             return self._explain(error, "the query was started", is_quoted=is_quotable and not parameters)
@@ -153,26 +153,26 @@ class _Query:
 
     def names(self) -> list[str]:
         """
-        Return the names of the columns, which some drivers know only once rows were fetched.
+        Return the names of the columns, which some drivers know only after rows were fetched.
 
         :raises NotAQueryError: when there are none.
         """
         if not self._cursor.description:
-            raise NotAQueryError(f"{self._parameter} is a statement that gives no rows to read: write one SELECT")
+            raise NotAQueryError(f"{self._parameter} is a statement that gives no rows: write one SELECT")
         return [str(column[0]) for column in self._cursor.description]
 
     def finish(self) -> None:
         """
-        Make sure that the rows read are all that there are.
+        Make sure that there are no more rows.
 
-        :raises NotAQueryError: when the statement gives the rows of more queries than one: SQL Server needs no
-            semicolon between two, and a procedure may have several.
+        :raises NotAQueryError: when the statement gives the rows of more than one query: SQL Server needs no semicolon
+            between two, and a procedure may have several.
         """
         while self._call(self._has_next, self._not_read):
             if self._cursor.description:
                 raise NotAQueryError(
-                    f"{self._parameter} gives the rows of several queries, of which only one can be read: write one, "
-                    "with UNION ALL"
+                    f"{self._parameter} gives the rows of several queries, but only one can be read: write one, with "
+                    "UNION ALL"
                 )
 
     def _has_next(self) -> bool:
@@ -180,21 +180,23 @@ class _Query:
         try:
             return bool(nextset())
         except Exception as error:
-            # What a database says of its next query has a code; a driver that knows only one says that without, or so.
+            # An error of the database's next query has a code. A driver that supports only one result has none, or one
+            # of these.
             knows_one = type(error).__name__ == "NotSupportedError" or code_in(error, self._driver) in ONE_RESULT
             if knows_one and not isinstance(error, OSError):
                 return False
             raise
 
     def _not_read(self, error: Exception) -> Exception:
-        # What a driver cannot make a Python object of it says in Python's words, or in PEP 249's without the server's.
+        # If a driver cannot convert a value, it raises Python's own exceptions, or PEP 249's without a code of the
+        # server's.
         is_nobodys = type(error).__name__ == "DataError" and code_in(error, self._driver) is None
         if is_nobodys or isinstance(error, ValueError | ArithmeticError | RecursionError):
             return UnreadableValueError(
                 f"{self._parameter}: the driver {self._package} cannot read a value in row {self._rows + 1:,} or soon "
                 f"after: {type(error).__name__}; write CAST(… AS text) in the query, or leave the column out"
             )
-        # A function may have raised it, with a class and words of its own choice.
+        # A function in the query may have raised it, with a class and words of its own choice.
         return self._explain(error, "rows were read", is_quoted=False)
 
     def _explain(self, error: Exception, doing: str, *, is_quoted: bool) -> Exception:
@@ -220,6 +222,6 @@ def _frame(names: list[str], rows: Sequence[Any], converters: Converters) -> pd.
 
 
 def _quietly(resource: Any, method: str) -> None:
-    # All rows are read or nobody wants them any more: a failure here changes neither, and would hide an earlier one.
+    # All rows are read, or no more are wanted: a failure here changes neither, and would hide an earlier one.
     with suppress(Exception):
         getattr(resource, method)()

@@ -1,7 +1,7 @@
 """
-Tables that are folders of files with a log of their own: which of the files still count, only the log says.
+Recognizes tables that are folders of files with a log: only the log tells which of the files still count.
 
-A file that the table has given up stays in its folder, so that people who were deleted are still in it.
+A file that the table no longer uses stays in its folder, so it still holds people whose rows were deleted.
 
 Sources: https://github.com/delta-io/delta/blob/master/PROTOCOL.md, https://hudi.apache.org/tech-specs/,
 https://iceberg.apache.org/spec/, https://paimon.apache.org/docs/master/concepts/spec/overview/
@@ -19,11 +19,11 @@ from airflow_provider_octopush.exceptions import TableFormatError
 
 class _Format(NamedTuple):
     """
-    How a table is recognized.
+    The signs of a table.
 
-    :param name: what people call it.
-    :param folder: that stands within the table's own folder.
-    :param file: what one of the files in it is called, for a folder with a name that others use too.
+    :param name: the format's name.
+    :param folder: the folder within the table's own folder.
+    :param file: pattern of a file's name in it, for a folder whose name others use too.
     """
 
     name: str
@@ -38,20 +38,20 @@ _FORMATS = (
     _Format("Iceberg", "metadata", re.compile(r".+\.metadata\.json(\.gz)?")),
     _Format("Paimon", "schema", re.compile(r"schema-\d+")),
 )
-#: Hudi leaves it in each folder of a partition.
+#: Hudi leaves this file in each folder of a partition.
 _OF_HUDIS_PARTITION = ".hoodie_partition_metadata"
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
 def refuse_tables_within(path: str, root: str, listed: Iterable[str], found: Collection[str]) -> None:
     """
-    Refuse the files of a folder that are in a table.
+    Refuse files in a folder that belong to a table.
 
-    :param path: as it was asked for.
+    :param path: the path as the Dag writes it.
     :param root: the folder, as its store writes it.
-    :param listed: all files and folders in it, at any depth where there may be one of a table.
-    :param found: those files of it that would be read.
-    :raises TableFormatError: when one of them is in a table.
+    :param listed: all files and folders in it, as deep as a table may be.
+    :param found: the files that would be read.
+    :raises TableFormatError: when one of them belongs to a table.
     """
     folders = {str(folder) for file in found for folder in PurePosixPath(file).parents}
     for entry in listed:
@@ -71,13 +71,13 @@ def _kind_of(name: str, behind: Sequence[str]) -> _Format | None:
 
 def refuse_tables_above(path: str, store: Any, places: Iterable[str]) -> None:
     """
-    Refuse what is in a table, as far up as this login may look.
+    Refuse files whose folders above belong to a table, as far up as this login may look.
 
-    :param path: as it was asked for.
+    :param path: the path as the Dag writes it.
     :param places: files and folders, as the store writes them.
-    :raises TableFormatError: when one of them is in a table.
+    :raises TableFormatError: when one of them belongs to a table.
     """
-    # The name of a file on the web is no path.
+    # The name of a file on the web is not a path.
     for folder in {folder: None for place in places if "://" not in place for folder in _above(place)}:
         for kind in _FORMATS:
             if _is_there(store, kind, folder):
@@ -114,7 +114,7 @@ def _is_denied(error: Exception) -> bool:
 
 def _refuse(path: str, kind: _Format, table: str, mark: str) -> NoReturn:
     raise TableFormatError(
-        f"data_path {path!r} has files of a table of {kind.name} ({mark} is in {table!r}), and such files hold rows "
-        f"that were deleted since: read the table by sql=…, through an engine that reads {kind.name}, or write its "
-        "rows to a folder of their own"
+        f"data_path {path!r} has files of a table that {kind.name} keeps ({mark} is in {table!r}), and such files "
+        f"may hold rows that were deleted since: read the table with sql=…, through an engine that reads {kind.name}, "
+        "or write its rows to a folder of their own"
     )

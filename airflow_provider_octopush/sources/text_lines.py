@@ -15,11 +15,11 @@ def lines_of(opened: BinaryIO, name: str, /, **options: Any) -> Iterator[str]:
     """
     Give the lines of a text, without a byte order mark.
 
-    :param opened: the file, at its beginning. It is closed in the end.
-    :param name: of the file, for the message of an error.
-    :param options: of :class:`io.TextIOWrapper`; UTF-8 where they name no encoding.
-    :raises FilesError: when the file is in another encoding. The message says at which byte this shows, and nothing of
-        what is there.
+    :param opened: the file, at its beginning. It is closed at the end.
+    :param name: name of the file, for error messages.
+    :param options: options of :class:`io.TextIOWrapper`; the encoding is UTF-8 if they name none.
+    :raises FilesError: when the file is in another encoding. The message says at which byte this shows, and quotes
+        nothing.
     """
     with io.TextIOWrapper(opened, **{"encoding": "utf-8", **options}) as text:
         place = ""
@@ -29,7 +29,7 @@ def lines_of(opened: BinaryIO, name: str, /, **options: Any) -> Iterator[str]:
             yield from text
         except UnicodeError as error:
             if isinstance(error, UnicodeDecodeError):
-                # What a decoder was given last, with what it had kept of before, ends where the file was read to.
+                # The decoder's last input, with the bytes that it had kept, ends where the file was read to.
                 place = f" (see byte {opened.tell() - len(error.object) + error.start + 1})"
         else:
             return

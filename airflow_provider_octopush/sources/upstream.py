@@ -1,4 +1,4 @@
-"""What an upstream task returned, in every shape that takes → its rows, as DataFrames."""
+"""What an upstream task returned, in any shape → its rows, as DataFrames."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ def read_upstream(
     Give the rows of an upstream task as frames of bounded size.
 
     Values stay what they are: an integer beside a missing value stays an int, whatever the column's dtype. Column
-    labels become text. What the caller handed over is never changed. A lazy sequence or an iterator is asked for one
-    element at a time.
+    labels become text. The caller's data is never changed. A lazy sequence or an iterator is asked for one element at a
+    time.
 
-    Rows with named fields need not have the same fields: a frame has all columns seen so far, in the order they came
-    up, and None where a row has no such field.
+    Rows with named fields need not have the same fields: a frame has all columns seen so far, in the order in which
+    they appeared, and None where a row lacks a field.
 
     :param data: a DataFrame, or anything that speaks Arrow (has ``__arrow_c_stream__``: polars, pyarrow, DuckDB), which
         needs pyarrow; rows in a list, a sequence or an iterator; or a sequence or an iterator of DataFrames or of lists
         of rows, such as Airflow makes of a mapped task. A row is a dict, or has named fields: a dataclass, a named
         tuple, a row of SQLAlchemy or sqlite3.
     :param columns: names for rows that are tuples or lists.
-    :param origin: who returned it, for error messages.
+    :param origin: the task that returned it, for error messages.
     :param is_data: whether it is an operator's ``data``, so that a message may name the parameters that go with it.
-    :param batch_size: rows in a frame, at most. While one is read and checked, no answer is looked at: the default
-        takes some milliseconds.
+    :param batch_size: how many rows a frame has at most. While one is read and checked, answers wait: the default takes
+        some milliseconds.
     :return: frames of dtype object. A DataFrame without rows gives one frame with its columns; a list without rows
         gives nothing.
-    :raises NotRowsError: when ``data`` is not rows, or a row has two fields of one name; says what came and where, by
-        type, never by content.
+    :raises NotRowsError: when ``data`` is not rows, or a row has two fields of one name; the message says what came and
+        where, by type, never by content.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
@@ -98,7 +98,7 @@ class _Pieces:
         yield from self._within(data, where, depth=0)
 
     def _within(self, data: Any, where: str, depth: int) -> Iterator[pd.DataFrame | _Row]:
-        """Give what is in data itself, in its items, or in the items of these."""
+        """Give the frames and rows in data itself, in its items, or in their items."""
         if _is_frame(data):
             yield from self._frames(data, where)
         elif depth and (row := self._row(data, where, is_inside=depth > 1)) is not None:
@@ -122,7 +122,7 @@ class _Pieces:
                 stream = pyarrow.RecordBatchReader.from_stream(data)
             except (TypeError, ValueError):
                 pass
-            except Exception as error:  # noqa: BLE001 - whoever makes the rows shares no base class
+            except Exception as error:  # noqa: BLE001 - the makers of rows share no base class
                 failure = self._not_read(error)
             if failure is not None:
                 raise failure
@@ -131,12 +131,12 @@ class _Pieces:
             yield from frames_of_batches(self._batches(stream), self._batch_size, f"what {self._origin} returned")
 
     def _batches(self, stream: Iterator[Any]) -> Iterator[Any]:
-        """Give record batches; a query that is carried out as they are asked for may fail, and quote a row."""
+        """Give record batches; a lazy query may fail when they are asked for, and quote a row."""
         while True:
             batch, failure = None, None
             try:
                 batch = next(stream, None)
-            except Exception as error:  # noqa: BLE001 - whoever makes the rows shares no base class
+            except Exception as error:  # noqa: BLE001 - the makers of rows share no base class
                 failure = self._not_read(error)
             if failure is not None:
                 raise failure
@@ -147,14 +147,14 @@ class _Pieces:
     def _not_read(self, error: Exception) -> RowsNotReadError:
         return RowsNotReadError(
             f"what {self._origin} returned failed while rows were read: {type(error).__name__}; its words are left "
-            "out, since they may quote a row"
+            "out, because they may quote a row"
         )
 
     def _row(self, item: Any, where: str, *, is_inside: bool = False) -> _Row | None:
         """
-        Take an item for a row; None when it is none.
+        Return an item as a row; None if it is not one.
 
-        A list within a list may be a row without names, or hold rows: it holds rows when each of its items may be one.
+        A list within a list may be a row without names, or hold rows: it holds rows if each of its items may be a row.
         """
         named = _named(item)
         if named is not None:
@@ -169,7 +169,7 @@ class _Pieces:
         if self._columns is None:
             raise NotRowsError(f"{where}: {UNNAMED}{_NAME_THEM if self._is_data else ''}")
         if len(item) != len(self._columns):
-            raise NotRowsError(f"{where} of {len(item)} values, and data_columns names {len(self._columns)}")
+            raise NotRowsError(f"{where} of {len(item)} values, but data_columns names {len(self._columns)}")
         return dict(zip(self._columns, item, strict=True))
 
 
@@ -195,7 +195,7 @@ def _may_be_row(value: Any) -> bool:
 
 
 def _named(item: Any) -> _Row | None:
-    """Return a row with named fields as a mapping; None when it is no such row."""
+    """Return a row with named fields as a mapping; None if it is not such a row."""
     kind: Any = type(item)
     fields = _fields_of(kind)
     return None if fields is None else fields(item)
@@ -203,14 +203,16 @@ def _named(item: Any) -> _Row | None:
 
 @lru_cache(maxsize=256)
 def _fields_of(kind: Any) -> Callable[[Any], _Row] | None:
-    """Tell how rows of a type give their fields; None when they have no names."""
+    """Return the function that gives the fields of a type's rows; None if they have no names."""
     if issubclass(kind, Mapping):
         return lambda row: row
     if _is_table(kind):
         return None
     if hasattr(kind, "_asdict"):  # named tuples, rows of SQLAlchemy
         return lambda row: _by_name(row, row._fields)
-    if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):  # rows of sqlite3 and asyncpg, which give their values
+    if hasattr(kind, "keys") and hasattr(
+        kind, "__getitem__"
+    ):  # rows of sqlite3 and asyncpg, which iterate over their values
         return lambda row: _by_name(row, row.keys())
     if dataclasses.is_dataclass(kind):
         names = tuple(field.name for field in dataclasses.fields(kind))
@@ -254,7 +256,7 @@ def _values(column: pd.Series[Any]) -> list[Any]:
         stored = stored.subtype
     stored = getattr(stored, "numpy_dtype", stored)
     if stored in (np.float16, np.float32):
-        # As Python's floats they would seem to have digits that they never had.
+        # As Python floats, they would show digits that they never had.
         return list(column.to_numpy(stored, na_value=np.nan))
     return column.astype(object).tolist()
 

@@ -111,7 +111,7 @@ def test_rows_without_any_column_for_the_number_are_an_error() -> None:
 
 def test_a_column_that_is_there_twice_is_an_error() -> None:
     rows = pd.DataFrame([["+33149706565", "a", "b"]], columns=["phone_number", "first_name", "first_name"])
-    with pytest.raises(ColumnError, match="'first_name', which is there 2 times"):
+    with pytest.raises(ColumnError, match="'first_name', but there are 2 columns of that name"):
         map_all(rows)
 
 
@@ -166,8 +166,8 @@ def test_what_is_wrong_with_columns_is_said_in_these_words() -> None:
     with pytest.raises(ColumnError) as twice:
         map_all(pd.DataFrame([["a", "b"]], columns=["phone_number", "phone_number"]))
     assert str(twice.value) == (
-        "phone_number is fed by column 'phone_number', which is there 2 times; the columns are 'phone_number', "
-        "'phone_number': give each its own name in the query"
+        "phone_number is fed by column 'phone_number', but there are 2 columns of that name; the columns are "
+        "'phone_number', 'phone_number': give each its own name in the query"
     )
 
 
@@ -245,7 +245,7 @@ def test_the_closest_name_is_taken(columns: list[str], taken: int | None) -> Non
     rows = pd.DataFrame([["+33149706565", "0", "1", "2"][: len(columns) + 1]], columns=["phone_number", *columns])
     mapper = ContactMapper({"param1": NFC}, PhoneReader())
     if taken is None:
-        with pytest.raises(ColumnError, match=r"is there 2 times|is not there"):
+        with pytest.raises(ColumnError, match=r"there are 2 columns of that name|is not there"):
             mapper.map(rows, 1)
     else:
         (contact,), _ = mapper.map(rows, 1)

@@ -177,7 +177,7 @@ def test_two_threads_that_read_do_not_put_the_limit_back_under_each_other() -> N
 def test_a_row_that_is_longer_or_shorter_than_the_others_is_an_error(row: bytes, before: int, behind: int) -> None:
     content = b'phone,"na\nme"\n' + b"1,b\n" * before + row + b"\n" + b"1,b\n" * behind
     with pytest.raises(
-        FilesError, match=rf"^a\.csv, line {before + 3}: a row of [13] cells, and the first row has 2$"
+        FilesError, match=rf"^a\.csv, line {before + 3}: a row of [13] cells, but the first row has 2$"
     ) as error:
         read("a.csv", content)
     assert "Zoe" not in everything_in(error.value)
@@ -300,7 +300,7 @@ def test_names_of_columns_may_come_from_the_dag() -> None:
 
 @pytest.mark.parametrize("names", [["phone"], ["phone", "name", "tier"]])
 def test_each_row_has_as_many_cells_as_there_are_names(names: list[str]) -> None:
-    with pytest.raises(FilesError, match=rf"^a\.csv, line 1: a row of 2 cells, and data_columns names {len(names)}$"):
+    with pytest.raises(FilesError, match=rf"^a\.csv, line 1: a row of 2 cells, but data_columns names {len(names)}$"):
         read("a.csv", b"0612345678,Zoe\n", data_columns=names)
 
 
@@ -399,17 +399,17 @@ def test_a_text_that_means_null_is_a_missing_value_in_quotes_or_not(null: str) -
 
 def _wrong_options() -> Iterator[tuple[dict[str, Any], str]]:
     yield {"sep": ";"}, "^data_options has 'sep': write 'delimiter'"
-    known = "there are 'delimiter', 'quotechar', 'escapechar', 'skipinitialspace', 'quoting', 'encoding', 'null'$"
+    known = "'delimiter', 'quotechar', 'escapechar', 'skipinitialspace', 'quoting', 'encoding', 'null'$"
     for name in ("header", "dtype", "lineterminator", "doublequote", "strict", "dialect", "errors", "Delimiter"):
-        yield {name: None}, f"^data_options has '{name}', which is no option of a CSV: {known}"
+        yield {name: None}, f"^data_options has '{name}', which is not an option of a CSV: the options are {known}"
     for name in ("delimiter", "quotechar", "escapechar"):
         for value in (";;", 7, "{{ x }}"):
-            yield {name: value}, r"^data_options has a value that cannot be meant: .*"
+            yield {name: value}, r"^data_options has an impossible value: .*"
     for quoting in (csv.QUOTE_NONNUMERIC, csv.QUOTE_ALL, 4, 5, "3", None, "QUOTE_NONE"):
-        yield {"quoting": quoting}, r"^data_options has a 'quoting' other than csv\.QUOTE_NONE, which is 3"
+        yield {"quoting": quoting}, r"^data_options has a 'quoting' that is not csv\.QUOTE_NONE \(3\), where quotes"
     for encoding in ("klingon", "rot13", "utf-8\0", None, 7):
-        yield {"encoding": encoding}, "^data_options has a value that cannot be meant: "
-    yield {"null": 7}, "^data_options has a value that cannot be meant: "
+        yield {"encoding": encoding}, "^data_options has an impossible value: "
+    yield {"null": 7}, "^data_options has an impossible value: "
     for same in ({"delimiter": '"'}, {"escapechar": '"'}, {"quotechar": ","}, {"delimiter": ";", "escapechar": ";"}):
         yield same, "^data_options has the same character for two of 'delimiter', 'quotechar' and 'escapechar'"
 

@@ -112,13 +112,15 @@ def test_a_parquet_file_without_rows_keeps_its_columns() -> None:
 def test_a_parquet_file_that_is_damaged_is_named() -> None:
     content = bytearray(parquet({"phone": [f"+3361234{i:04}" for i in range(5_000)]}, compression="snappy"))
     content[200:2_000] = bytes(byte ^ 0x5A for byte in content[200:2_000])
-    with pytest.raises(RowsNotReadError, match=r"^a\.parquet is damaged, or still being written"):
+    with pytest.raises(RowsNotReadError, match=r"^a\.parquet is damaged or still being written"):
         read("a.parquet", bytes(content))
 
 
 def test_data_columns_are_for_files_that_have_no_names() -> None:
     for name, content in (("a.jsonl", b'{"phone": 1}'), ("a.parquet", parquet({"phone": [1]}))):
-        with pytest.raises(FilesError, match=rf"^{name} is no CSV, and has names .*: leave data_columns out$"):
+        with pytest.raises(
+            FilesError, match=rf"^{name} is not a CSV, so its columns have names: leave data_columns out$"
+        ):
             read(name, content, data_columns=["phone"])
 
 
@@ -174,11 +176,11 @@ def zipped(*names: str) -> bytes:
 
 #: What is in a file → what an error says it is.
 OTHERS: dict[str, tuple[bytes, str]] = {
-    "gzip": (gzip.compress(CSV_CONTENT), "compressed by gzip: let its name end in .gz"),
-    "ZIP": (zipped("a.csv"), "a ZIP archive, or a workbook such as Excel's: save it as CSV, or compress it by gzip"),
+    "gzip": (gzip.compress(CSV_CONTENT), "compressed with gzip: give it a name that ends in .gz"),
+    "ZIP": (zipped("a.csv"), "a ZIP archive, or a workbook such as Excel's: save it as CSV, or compress it with gzip"),
     "Excel 97": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "a workbook, such as Excel's: save it as CSV"),
     "Avro": (b"Obj\x01\x04\x14avro.codec", "an Avro file: write CSV, JSON lines or Parquet"),
-    "Parquet": (b"PAR1\x15\x04\x15\x20\x15\x24", "a Parquet file: let its name end in .parquet"),
+    "Parquet": (b"PAR1\x15\x04\x15\x20\x15\x24", "a Parquet file: give it a name that ends in .parquet"),
 }
 
 
@@ -197,7 +199,7 @@ def test_a_file_that_is_something_else_is_named_and_final(name: str, kind: str) 
 )
 def test_a_file_that_is_not_what_its_name_says_is_final(name: str, content: bytes) -> None:
     require_package("pyarrow")
-    with pytest.raises(FilesError, match=f"^{name} does not begin as its name says: rename it") as error:
+    with pytest.raises(FilesError, match=f"^the content of {name} is not what its suffix says: rename it") as error:
         read(name, content)
     assert "phone" not in everything_in(error.value)
 
@@ -266,12 +268,12 @@ def test_whatever_a_partition_is_called_it_is_read(name: str, value: str) -> Non
 
 
 def test_folders_that_name_a_column_twice_are_final() -> None:
-    with pytest.raises(FilesError, match="is in two folders of partitions named 'a': give each its own name"):
+    with pytest.raises(FilesError, match="is in two partition folders named 'a': give each its own name"):
         read("a=1/a=2/a.csv", b"phone\n1\n")
 
 
 def test_a_folder_whose_name_is_no_text_is_final() -> None:
-    with pytest.raises(FilesError, match="is in a folder of a partition, the name of which is not in UTF-8: rename it"):
+    with pytest.raises(FilesError, match="is in a partition folder whose name is not in UTF-8: rename it"):
         read("city=Orl%E9ans/a.csv", b"phone\n1\n")
 
 

@@ -205,9 +205,9 @@ def test_where_the_second_statement_begins_is_said() -> None:
     [
         ("", "empty"),
         (" \n\t", "empty"),
-        ("-- no", "empty, but for comments or semicolons"),
-        ("/* SELECT 1; */", "empty, but for comments or semicolons"),
-        (" -- no\n;", "empty, but for comments or semicolons"),
+        ("-- no", "empty except for comments or semicolons"),
+        ("/* SELECT 1; */", "empty except for comments or semicolons"),
+        (" -- no\n;", "empty except for comments or semicolons"),
     ],
 )
 def test_what_is_no_statement_gets_an_error_that_asks_for_one(sql: Any, found: str) -> None:

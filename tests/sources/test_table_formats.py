@@ -80,8 +80,11 @@ def test_files_of_a_table_are_refused_however_they_are_pointed_at(store: tuple[s
     write("exports/a.parquet")
     for path in PATHS:
         message = refused(f"{root}/{path.format(data)}")
-        assert f"files of a table of {kind} (" in message
-        assert "/lake/customers'), and such files hold rows that were deleted since: read the table by sql=…" in message
+        assert f"files of a table that {kind} keeps (" in message
+        assert (
+            "/lake/customers'), and such files may hold rows that were deleted since: read the table with sql=…"
+            in message
+        )
     # What is beside it can be read.
     for path in ("exports", "[e]xports/*.parquet", "e*/a.parquet", "*/a.parquet"):
         assert len(find_files(f"{root}/{path}")) == 1
@@ -92,13 +95,13 @@ def test_iceberg_is_known_by_any_of_its_metadata(tmp_path: Path, log: str) -> No
     for name in (log, "data/a.parquet"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert "a table of Iceberg (metadata is in" in refused(str(tmp_path / "data"))
+    assert "a table that Iceberg keeps (metadata is in" in refused(str(tmp_path / "data"))
 
 
 def test_a_folder_of_hudis_partition_is_known_where_its_table_cannot_be_seen(tmp_path: Path) -> None:
     (tmp_path / ".hoodie_partition_metadata").touch()
     (tmp_path / "a.parquet").touch()
-    assert "Hudi (.hoodie_partition_metadata is in" in refused(str(tmp_path))
+    assert "Hudi keeps (.hoodie_partition_metadata is in" in refused(str(tmp_path))
 
 
 @pytest.mark.parametrize("path", ["linked", "linked/*.csv", "linked/a.csv", "folder", "folder/a.csv", "fold*/*.csv"])

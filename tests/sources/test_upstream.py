@@ -218,11 +218,11 @@ def test_what_the_caller_handed_over_is_not_changed() -> None:
     [
         (None, r"^upstream returned None; return \[\] for no rows$"),
         ({"phone": "+33600000001"}, r"^upstream returned a dict, .*write \[row\]"),
-        ("+33600000001", "^upstream returned a str, expected .*: for a file, write its path as data_path="),
+        ("+33600000001", "^upstream returned a str, expected .*: for a file, give its path as data_path="),
         ('[{"phone": 33600000001}]', "^upstream returned a str, .*: for rows in JSON, return json.loads"),
         (
             "{{ ti.xcom_pull('33600000001') }}",
-            "^upstream returned a str, .*: data is no template: write data=task.output",
+            "^upstream returned a str, .*: data is not a template: write data=task.output",
         ),
         (b"+33600000001", "^upstream returned a bytes, expected"),
         (33600000001, "^upstream returned a int, expected"),
@@ -362,7 +362,7 @@ def test_rows_without_names_ask_for_them(data: Any, message: str) -> None:
     [
         (
             [TUPLES[0], TUPLES[1][:1]],
-            "^item 2 of what upstream returned is a tuple of 1 values, and data_columns names 2$",
+            "^item 2 of what upstream returned is a tuple of 1 values, but data_columns names 2$",
         ),
         (ROWS, "^item 1 of what upstream returned is a dict whose fields have names: leave data_columns out$"),
         ([ByNamedTuple(1, 2)], "is a ByNamedTuple whose fields have names: leave data_columns out$"),
@@ -515,7 +515,7 @@ def test_a_name_that_a_row_has_twice_is_an_error() -> None:
 
 
 def test_an_empty_tuple_is_a_row_of_another_number_of_values() -> None:
-    with pytest.raises(NotRowsError, match=r"item 1 .* is a tuple of 0 values, and data_columns names 2"):
+    with pytest.raises(NotRowsError, match=r"item 1 .* is a tuple of 0 values, but data_columns names 2"):
         list(read_upstream([(), (1, 2)], columns=["phone", "name"]))
 
 

@@ -1,4 +1,6 @@
-"""BigQuery, by the driver in Airflow's hook, which leaves all but numbers and booleans as the API writes them."""
+"""
+BigQuery, through the driver in Airflow's hook, which leaves everything but numbers and booleans as the API writes it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ClickHouse, by clickhouse-driver."""
+"""ClickHouse, through clickhouse-driver."""
 
 from __future__ import annotations
 

@@ -6,36 +6,36 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-#: A SQLSTATE, or a number or a name of the database's own.
+#: A SQLSTATE, or the database's own number or name.
 Code = int | str
 
-#: Classes of SQLSTATE that are about a connection, a statement, a transaction, a limit or a cancellation, while no row
-#: can have been looked at. What is about a value (22, 23), or about nobody knows what, may quote the value.
+#: Classes of SQLSTATE that are about a connection, a statement, a transaction, a limit or a cancellation. Others are
+#: about a value (22, 23) or about something unknown, and may quote a value.
 _QUOTABLE = frozenset(("08", "25", "26", "28", "3D", "40", "42", "53", "54", "55", "57", "58"))
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
-#: What a driver says that knows no second result; by SQL's standard, an ODBC driver's, and its manager's.
+#: The codes of drivers that support only one result: SQL's standard, an ODBC driver's, and its manager's.
 ONE_RESULT = (None, "0A000", "HYC00", "IM001")
 
 
 def as_sqlstate(value: Any) -> str | None:
-    """Return a SQLSTATE, None for all else."""
+    """Return a SQLSTATE; None for anything else."""
     return value if isinstance(value, str) and _SQLSTATE.fullmatch(value) else None
 
 
 def is_quotable(_: Exception, code: Code | None) -> bool:
-    """Tell whether the words of an error, before the first row, can be about no row, by its SQLSTATE."""
+    """Tell by its SQLSTATE whether the words of an error before the first row cannot be about a row."""
     state = as_sqlstate(code)
     return state is not None and state[:2] in _QUOTABLE
 
 
 def quotable(*codes: Code) -> Callable[[Exception, Code | None], bool]:
-    """Tell the same by codes of a database's own, which are about a statement or a login."""
+    """Tell the same by a database's own codes, which are about a statement or a login."""
     return lambda error, code: code in codes or is_quotable(error, code)
 
 
 def code_of(error: Exception) -> Code | None:
-    """Find the SQLSTATE in what a driver raised, or the database's own code."""
+    """Find the SQLSTATE, or the database's own code, in a driver's exception."""
     first: Any = error.args[0] if error.args else None
     if isinstance(first, Mapping):  # pg8000, and Redshift's driver, which comes from it
         first = first.get("C")

@@ -1,4 +1,4 @@
-"""Databricks, by its own connector."""
+"""Databricks, through its own connector."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_octopush.sources.databases.driver import USUAL_CONVERTERS,
 
 
 def _code(error: Exception) -> Code | None:
-    # It ends what it says with the state.
+    # Its messages end with the state.
     found = re.search(r"SQLSTATE: ([0-9A-Z]{5})\s*\Z", str(error))
     return found[1] if found else code_of(error)
 

@@ -1,4 +1,4 @@
-"""What can be told of a driver, beyond PEP 249."""
+"""What the provider knows about a driver, beyond PEP 249."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from airflow_provider_octopush.sources.databases.codes import Code, code_of, is_quotable
 
-#: Makes of a driver's value what the database means by it.
+#: Turns a driver's value into what the database means.
 Converter = Callable[[Any], Any]
-#: Position of a column → what its values need.
+#: Position of a column → the converter of its values.
 Converters = Mapping[int, Converter]
 
 
 class Cursor(Protocol):
-    """A cursor, as far as it is needed."""
+    """The part of a cursor that is used."""
 
     @property
     def description(self) -> Sequence[Sequence[Any]] | None:
@@ -31,16 +31,16 @@ class Cursor(Protocol):
         """Return the next rows."""
 
     def close(self) -> object:
-        """Let it go."""
+        """Close it."""
 
 
 @dataclass(frozen=True)
 class Opening:
     """
-    What a cursor is opened for.
+    How a cursor is to be opened.
 
-    :param batch_size: rows that are fetched at a time.
-    :param read_only: whether the database is asked to change nothing: a query needs no more, a procedure may.
+    :param batch_size: how many rows are fetched at a time.
+    :param read_only: whether the database is asked to change nothing: so for a query, but not for a procedure.
     """
 
     batch_size: int
@@ -59,15 +59,16 @@ def _no_converters(_: Cursor) -> Converters:
 @dataclass(frozen=True)
 class Driver:
     """
-    What a driver needs.
+    What must be known about a driver.
 
-    :param open_cursor: of a connection: opens a cursor that streams, if there is one, where nothing can be changed, if
-        there is such a thing.
-    :param converters: of a cursor with rows: what the values of its columns need.
-    :param compiles: what in front of a statement makes the database look at it, and at no row.
-    :param reads_on_when_closed: closing the cursor reads all rows that are left, so the connection is closed alone.
-    :param code: of what it raised: the SQLSTATE, or the database's own code.
-    :param is_quotable: of what it raised before the first row, and its code: whether it can be about no row.
+    :param open_cursor: opens a cursor on a connection: one that streams, and in a read-only session or transaction, if
+        the driver has them.
+    :param converters: returns the converters of a cursor's columns.
+    :param compiles: a prefix that makes the database check a statement without reading a row.
+    :param reads_on_when_closed: whether closing the cursor reads all remaining rows, so that only the connection is
+        closed.
+    :param code: returns an exception's SQLSTATE, or the database's own code.
+    :param is_quotable: tells by an exception before the first row, and its code, that it cannot be about a row.
     """
 
     open_cursor: Callable[[Any, Opening], Cursor] = _plain_cursor
@@ -79,7 +80,7 @@ class Driver:
 
 
 def ask(conn: Any, statement: str) -> None:
-    """Run what a database may not know; where it does not, the connection is as it was before."""
+    """Run a statement that a database may not know; if it does not, the connection stays as it was."""
     cursor = conn.cursor()
     try:
         cursor.execute(statement)
@@ -91,7 +92,9 @@ def ask(conn: Any, statement: str) -> None:
 
 
 def narrow(value: Any) -> Any:
-    """Make a float of 32 bits of what a driver has widened to Python's, in which it seems to have all of its digits."""
+    """
+    Narrow a Python float back to the 32 bits that a driver widened, so that it does not show digits that it never had.
+    """
     return np.float32(value) if isinstance(value, float) else value
 
 
@@ -104,7 +107,7 @@ def by_type(types: Mapping[Any, Converter], name: Callable[[Any], Any] = _itself
     Choose converters by the columns' types.
 
     :param types: type → converter.
-    :param name: what the type is, of the description's ``type_code``.
+    :param name: returns the type of the description's ``type_code``.
     """
 
     def converters(cursor: Cursor) -> Converters:
@@ -115,7 +118,7 @@ def by_type(types: Mapping[Any, Converter], name: Callable[[Any], Any] = _itself
 
 
 def type_name(code: Any) -> str:
-    """Return the name of a type that drivers write in words: ``char`` of Trino's ``char(5)``."""
+    """Return the bare name of a type that drivers write as text: ``char`` for Trino's ``char(5)``."""
     return str(code).partition("(")[0].lower()
 
 

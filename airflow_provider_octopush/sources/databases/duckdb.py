@@ -1,4 +1,4 @@
-"""DuckDB, by its own client."""
+"""DuckDB, through its own client."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def _code(error: Exception) -> str:
 
 
 def _cursor(conn: Any, opening: Opening) -> Cursor:
-    cursor: Cursor = conn.cursor()  # which is a connection of its own
-    # DuckDB goes on working while nobody takes rows, and keeps what it has up to this; its default shows at 16 MB.
+    cursor: Cursor = conn.cursor()  # it has its own connection
+    # DuckDB works ahead while no rows are taken, and buffers up to this; its default shows at 16 MB.
     with suppress(Exception):
         cursor.execute("SET streaming_buffer_size = '100KB'")
     if opening.read_only:

@@ -1,4 +1,4 @@
-"""What a driver raised → what went wrong, and whether the database's words may be said of it."""
+"""A driver's exception → what went wrong, with the database's words where these may be shown."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def explain(error: Exception, driver: Driver, parameter: str, doing: str, *, is_
     Say what went wrong, without a value of a row.
 
     The exception returned has no cause and no context, because drivers' exceptions carry what they quote: raise it
-    where nothing is being handled.
+    outside of any ``except`` block.
 
-    :param error: what the driver raised.
-    :param driver: whose codes they are.
-    :param parameter: where the query was given.
+    :param error: the driver's exception.
+    :param driver: the driver, which knows its codes.
+    :param parameter: the operator's parameter that holds the query.
     :param doing: what was under way, for the message.
     :param is_quoted: whether the database's words are shown.
     """
@@ -28,17 +28,18 @@ def explain(error: Exception, driver: Driver, parameter: str, doing: str, *, is_
     if is_quoted:
         return RowsNotReadError(f"{said}: {_words(error)}")
     return RowsNotReadError(
-        f"{said}; its words are left out, since they may quote a row or a parameter: run the query by hand to see them"
+        f"{said}; its words are left out, because they may quote a row or a parameter: run the query by hand to see "
+        "them"
     )
 
 
 def code_in(error: Exception, driver: Driver) -> Code | None:
-    """Return what the database calls an error, for people to look up; None when it did not say."""
-    # Python's own say nothing of a database; what they hold may be a value.
+    """Return the database's code of an error, for people to look up; None if it has none."""
+    # Python's own exceptions have no code of a database, and what they hold may be a value.
     return None if type(error).__module__ == "builtins" else driver.code(error)
 
 
 def _words(error: Exception) -> str:
-    # ClickHouse adds the stack of its own code.
+    # ClickHouse adds its own stack trace.
     words = " ".join(str(error).partition("Stack trace")[0].split())
     return words if len(words) <= _MAX_WORDS else f"{words[:_MAX_WORDS]}…"

@@ -13,7 +13,7 @@ import numpy as np
 from airflow_provider_octopush.sources.databases.codes import as_sqlstate
 from airflow_provider_octopush.sources.databases.driver import Converter, Converters, Cursor, Driver, Opening
 
-# Numbers of java.sql.Types of dates and times.
+# The numbers in java.sql.Types of dates and times.
 _DATES_AND_TIMES = (91, 92, 93, 2013, 2014)
 
 
@@ -26,12 +26,13 @@ def _decimal(value: Any) -> decimal.Decimal:
     return decimal.Decimal(str(value))
 
 
-#: The class of a Java object → what makes Python's value of it. Of any other, the row is invalid, and says to CAST.
+#: The class of a Java object → the converter to Python. With any other class the row is invalid, and its reason says to
+#: CAST.
 _CONVERTERS: Mapping[str, Converter] = {
     "java.lang.String": str,
     "java.lang.Boolean": bool,
     **dict.fromkeys(("java.lang.Byte", "java.lang.Short", "java.lang.Integer", "java.lang.Long"), int),
-    "java.lang.Float": np.float32,  # has no more digits than that, whatever the column is called
+    "java.lang.Float": np.float32,  # has no more digits, whatever the column's type is called
     "java.lang.Double": float,
     "java.math.BigDecimal": _decimal,
     "byte[]": bytes,
@@ -44,18 +45,21 @@ def _value(value: Any) -> Any:
 
 
 def _cursor(conn: Any, opening: Opening) -> Cursor:
-    # A driver without transactions may refuse either. PostgreSQL's streams in a transaction only.
+    # A driver without transactions may refuse either. PostgreSQL's streams only in a transaction.
     with suppress(Exception):
         conn.jconn.setAutoCommit(False)
     with suppress(Exception):
         conn.jconn.setReadOnly(opening.read_only)
     base: Any = importlib.import_module("jaydebeapi").Cursor
 
-    class JdbcCursor(base):  # type: ignore[misc] # of a package that may not be there
-        """JayDeBeApi's, which asks for all rows at once, and calls columns as their table does, not as the query."""
+    class JdbcCursor(base):  # type: ignore[misc] # from a package that may not be installed
+        """
+        JayDeBeApi's cursor, which would ask for all rows at once, and name columns by their table's names instead of
+        the query's.
+        """
 
         def _set_stmt_parms(self, statement: Any, parameters: Sequence[Any]) -> None:
-            with suppress(Exception):  # a driver may know no such thing
+            with suppress(Exception):  # a driver may not support it
                 statement.setFetchSize(opening.batch_size)
             super()._set_stmt_parms(statement, parameters)
 
@@ -70,7 +74,7 @@ def _cursor(conn: Any, opening: Opening) -> Cursor:
         def nextset(self) -> bool:
             return bool(self._prep.getMoreResults())
 
-    # Its converters make another number of a large one, and misplace the fraction of a second.
+    # Its converters change large numbers, and misplace the fraction of a second.
     opened: Cursor = JdbcCursor(conn, dict.fromkeys(_DATES_AND_TIMES, _text))
     return opened
 
@@ -80,7 +84,7 @@ def _converters(cursor: Cursor) -> Converters:
 
 
 def _code(error: Exception) -> str | None:
-    # Java's own exception, or JayDeBeApi's around it.
+    # The exception is Java's own, or JayDeBeApi's around it.
     for java in (error, *error.args[:1]):
         if hasattr(java, "getSQLState"):
             return as_sqlstate(str(java.getSQLState()))

@@ -9,11 +9,11 @@ from typing import Any
 from airflow_provider_octopush.sources.databases.codes import quotable
 from airflow_provider_octopush.sources.databases.driver import Cursor, Driver, Opening, by_type, narrow
 
-#: A session, since TRUNCATE and DROP leave a read-only transaction, and are carried out.
+#: The whole session, because TRUNCATE and DROP end a read-only transaction and are carried out.
 READ_ONLY_SESSION = "SET SESSION TRANSACTION READ ONLY"
 
-#: By default the server gives up on a client that takes no row for a minute, and posting one batch may take longer. A
-#: server that speaks MySQL without this has no such limit.
+#: By default the server gives up on a client that takes no row for a minute, and sending one batch may take longer.
+#: Servers that speak MySQL without this variable have no such limit.
 _PATIENT_SESSION = "SET SESSION net_write_timeout = 86400"
 
 _ABOUT_STATEMENTS = (
@@ -23,7 +23,7 @@ _ABOUT_STATEMENTS = (
     1792,  # a read-only session
 )
 
-# As the protocol numbers types.
+# The protocol's numbers of types.
 _FLOAT = 4
 _BIT = 16
 

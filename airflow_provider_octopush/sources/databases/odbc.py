@@ -16,20 +16,20 @@ _READ_ONLY = {
     "MariaDB": mysql.READ_ONLY_SESSION,
 }
 
-# The precision that drivers tell of a float of 4 bytes: in digits, or in SQL Server's in bits. Of 8 bytes it is 15, 17,
-# 22 or 53.
+# The precision that drivers report for a float of 4 bytes: in digits, or in bits for SQL Server's. For 8 bytes it is
+# 15, 17, 22 or 53.
 _REAL = (7, 9, 12, 24)
 
 
 def _cursor(conn: Any, opening: Opening) -> Cursor:
     if opening.read_only:
         pyodbc = importlib.import_module("pyodbc")
-        # With autocommit there is no transaction that could be read-only.
+        # With autocommit, there is no transaction to make read-only.
         with suppress(Exception):
             conn.autocommit = False
         with suppress(Exception):
             conn.set_attr(pyodbc.SQL_ATTR_ACCESS_MODE, pyodbc.SQL_MODE_READ_ONLY)
-        # Few drivers do anything about the attribute.
+        # Few drivers heed the attribute.
         with suppress(Exception):
             ask(conn, _READ_ONLY[conn.getinfo(pyodbc.SQL_DBMS_NAME)])
     cursor: Cursor = conn.cursor()

@@ -1,4 +1,4 @@
-"""Oracle, by oracledb."""
+"""Oracle, through oracledb."""
 
 from __future__ import annotations
 

@@ -10,20 +10,20 @@ from airflow_provider_octopush.sources.databases.driver import Cursor, Driver, O
 
 READ_ONLY_TRANSACTION = "SET TRANSACTION READ ONLY"
 
-# Numbers of types, from PostgreSQL's catalogue.
+# The numbers of types, from PostgreSQL's catalogue.
 FLOATS = {700: narrow}  # float4
 _DATES_AND_TIMES = (1082, 1083, 1114, 1184, 1186, 1266)  # date, time, timestamp, timestamptz, interval, timetz
 
 
 def begin(conn: Any, opening: Opening) -> None:
-    # A server-side cursor lives as long as its transaction; with autocommit that is no longer than its declaration.
+    # A server-side cursor lives as long as its transaction, which with autocommit ends right after its declaration.
     if conn.autocommit:
         conn.autocommit = False
     if opening.read_only:
         ask(conn, READ_ONLY_TRANSACTION)
 
 
-# Dates and times stay text: Python has none for infinity, 24:00 and the year 10000, and psycopg2 makes others of them.
+# Dates and times stay text: Python cannot represent infinity, 24:00 or the year 10000, and psycopg2 changes them.
 
 
 def _psycopg_cursor(conn: Any, opening: Opening) -> Cursor:
@@ -45,7 +45,8 @@ def _psycopg2_cursor(conn: Any, opening: Opening) -> Cursor:
 
 
 def _is_quotable(error: Exception, code: Code | None) -> bool:
-    # PostgreSQL may call a function while it plans the query, and says then that it did: the words are the function's.
+    # PostgreSQL may call a function while it plans the query, and says so in the error: its words are then the
+    # function's.
     return is_quotable(error, code) and not getattr(getattr(error, "diag", None), "context", None)
 
 

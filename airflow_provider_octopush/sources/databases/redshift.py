@@ -1,4 +1,4 @@
-"""Redshift, by its own driver; psycopg2 takes it for PostgreSQL."""
+"""Redshift, through its own driver; psycopg2 treats it as PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class _DeclaredCursor:
     """
     A server-side cursor for a driver that has none, in SQL.
 
-    :param cursor: of the driver, in a transaction.
+    :param cursor: the driver's cursor, in a transaction.
     """
 
     def __init__(self, cursor: Any) -> None:

@@ -1,4 +1,4 @@
-"""SQL Server, by pymssql."""
+"""SQL Server, through pymssql."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQLite, by Python's own driver."""
+"""SQLite, through Python's own driver."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def _cursor(conn: Any, opening: Opening) -> Cursor:
     return cursor
 
 
-# What is wrong with a statement has no code that tells it from what is wrong with a value.
+# SQLite's codes do not tell an error in a statement from one about a value.
 SQLITE = Driver(open_cursor=_cursor, compiles="EXPLAIN ")

@@ -1,4 +1,4 @@
-"""A connection → what its driver needs."""
+"""A connection → what must be known about its driver."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_octopush.sources.databases import (
 )
 from airflow_provider_octopush.sources.databases.driver import Driver
 
-#: The package or module that a connection's class is defined in → what the driver needs.
+#: The package or module of a connection's class → its driver's entry.
 DRIVERS: dict[str, Driver] = {
     "psycopg": postgresql.PSYCOPG,
     "psycopg2": postgresql.PSYCOPG2,
@@ -45,10 +45,11 @@ DRIVERS: dict[str, Driver] = {
 
 def driver_of(conn: Any) -> tuple[str, Driver]:
     """
-    Find out what the driver of a connection needs.
+    Find the entry of a connection's driver.
 
     :param conn: an open connection.
-    :return: the driver's name, and its entry; of a driver that is not in the table, what PEP 249 says of all.
+    :return: the driver's name, and its entry; for a driver that is not in the table, the one that PEP 249 allows for
+        all.
     """
     modules = [kind.__module__ for kind in type(conn).__mro__]
     for module in modules:

@@ -1,4 +1,4 @@
-"""Trino, by its own client."""
+"""Trino, through its own client."""
 
 from __future__ import annotations
 
