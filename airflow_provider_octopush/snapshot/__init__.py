@@ -1,1 +1,1 @@
-"""What a list holds, as far as we put it there: sealed, read before a run, written down before anything is done."""
+"""What this provider has put on a list: sealed, read before a run, written down before anything is done."""

@@ -1,4 +1,6 @@
-"""``python -m airflow_provider_octopush.snapshot``: look into a snapshot, make the first, take over from a dead run."""
+"""
+``python -m airflow_provider_octopush.snapshot``: look into a snapshot, make a first one, tidy up after a dead run.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import Identity
 from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 
-#: Not all were found; what a shell says of a process whose reader has gone, or that Ctrl-C ended.
+#: Exit codes: not all numbers were found; a shell's codes for a closed pipe and for Ctrl-C.
 _NOT_ALL, _NO_READER, _INTERRUPTED = 1, 141, 130
 
 
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run one command.
 
     :param arguments: the command line; None takes the process's own.
-    :return: the exit code: 0 when all is well, 1 when ``find`` did not find all numbers, 2 when something is wrong.
+    :return: the exit code: 0 if all is well, 1 if ``find`` did not find all numbers, 2 for an error.
     """
     output = sys.stdout
     try:
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = _run(options, output)
             output.flush()
     except BrokenPipeError:
-        # Python would say at its end that it could not write the rest.
+        # Otherwise Python would complain at exit that it could not write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
         return _NO_READER
     except KeyboardInterrupt:
@@ -47,13 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(str(error))
     except OSError as error:
         return complain(
-            f"{options.path} or a file beside it cannot be read or written ({error.strerror or type(error).__name__}): "
-            "look at the path, its permissions, and how much room there is"
+            f"{options.path} or a file beside it cannot be read or written "
+            f"({error.strerror or type(error).__name__}): check the path, its permissions and the free disk space"
         )
-    except Exception as error:  # noqa: BLE001 - whatever Airflow or a store raises; its text may quote anything
+    except Exception as error:  # noqa: BLE001 - Airflow or a store may raise anything; the text may quote anything
         return complain(
-            f"{options.command} failed with {type(error).__name__}: look at --path and at the connections in it and "
-            "behind --conn-id; if all are right, report it"
+            f"{options.command} failed with {type(error).__name__}: check --path, its connection, and the one given "
+            "with --conn-id; if all are right, report it"
         )
     return code
 
@@ -76,7 +78,7 @@ def _run(options: argparse.Namespace, output: TextIO) -> int:
         if number is None:
             output.write("no run has left anything beside the snapshot: there is nothing to do\n")
         else:
-            output.write(f"what was left beside the snapshot is in it now: {number:,} contacts\n")
+            output.write(f"the snapshot now has what was left beside it: {number:,} contacts\n")
         return 0
     with look_into(store, keys, account) as snapshot:
         if options.command == "find":
@@ -87,24 +89,24 @@ def _run(options: argparse.Namespace, output: TextIO) -> int:
 
 def _find(snapshot: Snapshot, output: TextIO) -> int:
     if isinstance(sys.stdin, io.TextIOWrapper):
-        # What is not UTF-8 is no number, and an error of the codec would quote it.
+        # Text that is not UTF-8 is not a number, and the codec's error would quote it.
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     asked, code = False, 0
     for line, text, state in looked_up(snapshot, sys.stdin):
         asked = True
         if state is None:
-            code = complain(f"line {line} is no number with a plus: write one number a line, like +336…")
+            code = complain(f"line {line} is not a number with a plus: write one number a line, like +336…")
             continue
         output.write(f"{text}\t{state}\n")
         if state not in (Presence.HAS, Presence.MAY_BE_THERE):
             code = max(code, _NOT_ALL)
     if not asked:
-        raise CommandLineError("there is no number on standard input: write one a line, with a plus")
+        raise CommandLineError("there are no numbers on standard input: write one a line, with a plus")
     return code
 
 
 def _opened(options: argparse.Namespace) -> tuple[SnapshotStore, Sequence[Keys], str]:
-    """Return where the snapshot is kept, what opens it, and the account that it has to be of."""
+    """Return the snapshot's store, its keys, and the account that it must belong to."""
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     from airflow_provider_octopush.hooks.octopush import OctopushHook
@@ -115,7 +117,7 @@ def _opened(options: argparse.Namespace) -> tuple[SnapshotStore, Sequence[Keys],
         settings = OctopushHook(options.conn_id).settings
     except AirflowNotFoundException:
         raise CommandLineError(
-            f"Airflow has no connection {options.conn_id!r}: write another one behind --conn-id, or run this where the "
+            f"Airflow has no connection {options.conn_id!r}: name another one with --conn-id, or run this where the "
             "task runs"
         ) from None
     return open_store(options.path), keys_of(settings, options.conn_id), account_of(settings)
@@ -128,33 +130,33 @@ def _parser() -> Parser:
         epilog="To erase contacts, use DeleteContactsOperator.",
     )
     common = Parser(add_help=False)
-    common.add_argument("--path", required=True, help="of the snapshot, as snapshot_path has it")
+    common.add_argument("--path", required=True, help="path of the snapshot, as in snapshot_path")
     common.add_argument(
         "--conn-id",
         default="octopush_default",
-        help="Airflow's connection, which has the extra snapshot_secret (default octopush_default)",
+        help="the Airflow connection with the extra snapshot_secret (default octopush_default)",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, said in (
-        ("show", "say in words what a snapshot says of itself, with counts and without any phone number"),
+        ("show", "describe a snapshot in words, with counts and without any phone number"),
         (
             "find",
-            "read numbers with a plus from standard input, one a line, and say of each: has, may be there, may be gone "
-            "or not there; the exit code is 0 if all are there or may be, else 1",
+            "read numbers with a plus from standard input, one a line, and say for each: has, may be there, may be "
+            "gone or not there; the exit code is 0 if all are or may be there, else 1",
         ),
         ("export", "write all contacts as a CSV, with the columns phone_number and mark, to standard output"),
         (
             "recover",
-            "put what a dead run has left beside the snapshot into it, where no run will come any more; a run that is "
+            "merge what a dead run has left beside the snapshot into it, where no more runs will come; a run that is "
             "under way ends",
         ),
     ):
         commands.add_parser(name, parents=[common], help=said, description=f"{name}: {said}.")
-    said = "write a first snapshot of contacts that are on the list already: the next run updates or removes them"
+    said = "write a first snapshot of contacts that are already on the list: the next run updates or removes them"
     adopt = commands.add_parser("adopt", parents=[common], help=said, description=f"adopt: {said}.")
-    adopt.add_argument("--list-name", required=True, help="the list, as the task has it")
-    adopt.add_argument("--dag-id", required=True, help="of the task that will keep the list in step")
-    adopt.add_argument("--task-id", required=True, help="of that task, with its task groups")
+    adopt.add_argument("--list-name", required=True, help="the list, as in the task")
+    adopt.add_argument("--dag-id", required=True, help="id of the Dag whose task will keep the list in step")
+    adopt.add_argument("--task-id", required=True, help="id of that task, with its task groups")
     adopt.add_argument(
         "file", metavar="FILE", type=Path, help="CSV with a column phone_number: numbers with a plus and nothing else"
     )
@@ -162,6 +164,6 @@ def _parser() -> Parser:
 
 
 if __name__ == "__main__":
-    # As Airflow's own commands do: connections that are in its database are found, too.
+    # As Airflow's own commands do, so that connections in its database are found, too.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     raise SystemExit(main())

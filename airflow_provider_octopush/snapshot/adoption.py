@@ -1,4 +1,4 @@
-"""A first snapshot of contacts that are on a list already: read from a CSV, each of them only *may be there*."""
+"""A first snapshot of contacts that are already on a list: read from a CSV, each marked *may be there*."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 
 COLUMN = "phone_number"
 
-#: Rows read at a time, and the lines that an error names.
+#: How many rows are read at a time, and how many lines an error names.
 _TOGETHER = 10_000
 _NAMED = 20
 
 
 class PeopleError(SnapshotError):
-    """The file of people cannot be taken as it is: correct it. Nothing was written."""
+    """The file of contacts cannot be used as it is: correct it. Nothing was written."""
 
 
 def adopt(store: SnapshotStore, keys: Sequence[Keys], identity: Identity, path: Path) -> int:
     """
     Write a first snapshot.
 
-    :param keys: of all secrets; the first one writes.
-    :param identity: what it is about.
-    :param path: of a CSV in UTF-8, with commas and a column ``phone_number``: numbers with a plus. The same number
-        twice is one.
-    :return: how many people it holds.
-    :raises PeopleError: when it is anything else; the message names lines, and no values.
-    :raises SnapshotError: another of its subclasses, when something stands there already, or a run begins meanwhile.
+    :param keys: the keys of all secrets; those of the first one write.
+    :param identity: the account, list and task that it belongs to.
+    :param path: path of a CSV in UTF-8, with commas and a column ``phone_number``: numbers with a plus. Repeated
+        numbers count once.
+    :return: how many contacts it holds.
+    :raises PeopleError: when the file is anything else; the message names lines, not values.
+    :raises SnapshotError: another of its subclasses, when something is there already, or a run begins meanwhile.
     """
     not_blank = SnapshotConflictError(
-        f"there is something at {store.name} or in its journal beside it already, so nothing was "
-        "written: adopt before the first run, or delete both first, which forgets all contacts that they hold"
+        f"{store.name} or the journal beside it exists already, so nothing was written: adopt before the first run, "
+        "or delete both first, which forgets all contacts that they hold"
     )
     if store.fetch_beginning() is not None or store.entries():
         raise not_blank
@@ -86,19 +86,22 @@ def _read(path: Path, keys: Keys, people: Spool) -> set[int]:
             f"{others}: write each number with a plus and its country code. Nothing was written"
         )
     if not people.records().count:
-        raise PeopleError(f"{path} has no rows, so nothing was written: a first run without contacts needs no snapshot")
+        raise PeopleError(
+            f"{path} has no rows, so nothing was written: without contacts, a first run needs no snapshot"
+        )
     return countries
 
 
 def _values(path: Path) -> Iterator[tuple[int, str]]:
     """Give the line and the value of each row."""
     try:
-        # What is not UTF-8 is no number, and an error of the codec would quote it.
+        # Text that is not UTF-8 is not a number, and the codec's error would quote it.
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             rows = csv.DictReader(file, restval="", strict=True)
             if list(rows.fieldnames or ()).count(COLUMN) != 1:
                 raise PeopleError(
-                    f"the first line of {path} does not name one column {COLUMN}: write a CSV in UTF-8, with commas"
+                    f"the first line of {path} does not name exactly one column {COLUMN}: write a CSV in UTF-8, with "
+                    "commas"
                 )
             for row in rows:
                 yield rows.line_num, row[COLUMN].strip()
@@ -106,6 +109,5 @@ def _values(path: Path) -> Iterator[tuple[int, str]]:
         raise PeopleError(f"{path} cannot be read ({error.strerror}): nothing was written") from None
     except csv.Error:
         raise PeopleError(
-            f"{path} is no CSV from line {rows.reader.line_num} on: look for a quote that is not closed. Nothing was "
-            "written"
+            f"{path} is not a CSV from line {rows.reader.line_num} on: look for an unclosed quote. Nothing was written"
         ) from None

@@ -1,4 +1,4 @@
-"""What a person may ask of a snapshot: what it says of itself, which numbers it holds, and to take over a dead run."""
+"""What a person can do with a snapshot: describe it, look up numbers, export it, and tidy up after a dead run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from airflow_provider_octopush.snapshot.snapshot import Snapshot
 from airflow_provider_octopush.snapshot.snapshot_file import FORMAT, Identity
 from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 
-#: Lines looked up at a time, and the characters of one that may hold a number.
+#: How many lines are looked up at a time, and how many characters of a line may hold a number.
 _TOGETHER = 10_000
 _LINE_MAX = 100
 
 
 class Presence(StrEnum):
-    """What a snapshot says of a number; of several forms of one line, the first of these counts."""
+    """What a snapshot says about a number; if a line has several forms, the first of these counts."""
 
     HAS = "has"
     MAY_BE_THERE = "may be there"
@@ -38,7 +38,7 @@ def _presence_of(mark: int) -> Presence:
     record = np.array((mark,), [("mark", np.uint8)])
     if are(record, MAY_BE_GONE):
         return Presence.MAY_BE_GONE
-    # A contact whose removal was refused is there.
+    # A contact whose removal was refused is still there.
     return Presence.MAY_BE_THERE if are(record, MAY_BE_THERE) else Presence.HAS
 
 
@@ -47,11 +47,11 @@ _PRESENCES = [_presence_of(mark) for mark in range(256)]
 
 def look_into(store: SnapshotStore, keys: Sequence[Keys], account: str, run: Run | None = None) -> Snapshot:
     """
-    Open a snapshot with all that runs have recorded beside it.
+    Open a snapshot with everything that runs have recorded beside it.
 
-    :param account: that it has to be of.
-    :param run: that writes; None leaves everything as it is.
-    :raises SnapshotMissingError: when there is nothing.
+    :param account: the account that it must belong to.
+    :param run: the run that writes; None leaves everything as it is.
+    :raises SnapshotMissingError: when there is none.
     :raises SnapshotError: another of its subclasses, when it cannot be relied on.
     """
     snapshot = open_snapshot(store, keys, Identity(account, None, None), run or Run(""), writes=run is not None)
@@ -66,9 +66,10 @@ def look_into(store: SnapshotStore, keys: Sequence[Keys], account: str, run: Run
 
 def recover(store: SnapshotStore, keys: Sequence[Keys], account: str) -> int | None:
     """
-    Put what dead runs have recorded into the snapshot, as the next run would; so a run that still goes on ends.
+    Merge what dead runs have recorded into the snapshot, as the next run would; a run that is still under way ends.
 
-    What the next run may do stays the same: which runs are older, and whether numbers are read differently.
+    The next run may do the same as before: which runs are older, and whether numbers are read differently, stays as it
+    was.
 
     :return: how many contacts it holds now; None when no run has left anything.
     :raises SnapshotError: when another run has begun meanwhile, or the snapshot cannot be relied on.
@@ -78,7 +79,7 @@ def recover(store: SnapshotStore, keys: Sequence[Keys], account: str) -> int | N
 
 
 def described(snapshot: Snapshot) -> Iterator[str]:
-    """Give the lines of what a snapshot says of itself, without any phone number."""
+    """Give the lines that describe a snapshot, without any phone number."""
     header = snapshot.header
     marks = sum((np.bincount(block["mark"], minlength=256) for block in snapshot.records.blocks()), np.zeros(256, int))
     counts = dict.fromkeys([Presence.HAS, Presence.MAY_BE_THERE, Presence.MAY_BE_GONE], 0)
@@ -86,7 +87,7 @@ def described(snapshot: Snapshot) -> Iterator[str]:
         counts[state] += number
     yield f"snapshot: {snapshot.name}\n"
     yield f"format: {FORMAT}\n"
-    yield f"generation: {header.generation}{' (no run has come to its end yet)' * snapshot.first_run}\n"
+    yield f"generation: {header.generation}{' (no run has finished yet)' * snapshot.first_run}\n"
     yield f"date of the run: {header.date or 'none'}\n"
     yield f"list: {snapshot.identity.list_name}\n"
     yield f"task: {snapshot.identity.writer}\n"
@@ -98,14 +99,14 @@ def described(snapshot: Snapshot) -> Iterator[str]:
         yield f"  {state}: {number:,}\n"
     for name, last in sorted(snapshot.unfinished.items()):
         what = "an erasure" if erases(name) else "a run"
-        recorded = "has recorded what it does" if last else "has recorded nothing yet"
+        recorded = "has recorded what it is doing" if last else "has recorded nothing yet"
         yield f"runs: {what} that began at {began(name).isoformat()} is under way, or was killed; it {recorded}\n"
     if not snapshot.unfinished:
         yield "runs: none is under way, and none was killed\n"
 
 
 def exported(snapshot: Snapshot) -> Iterator[str]:
-    """Give a CSV of all contacts, some ten thousand lines at a time: the number, and what is known of it."""
+    """Give a CSV of all contacts, some ten thousand lines at a time: the number, and what is known about it."""
     yield "phone_number,mark\n"
     for block in snapshot.records.blocks():
         numbers = zip(snapshot.numbers(block), block["mark"].tolist(), strict=True)
@@ -116,9 +117,9 @@ def looked_up(snapshot: Snapshot, lines: Iterable[str]) -> Iterator[tuple[int, s
     """
     Look up numbers.
 
-    :param lines: with one number each, with a plus. Blank ones are left out.
-    :return: of each line its number, from 1, what stands in it, and what the snapshot says of that; None where it is no
-        number with a plus.
+    :param lines: lines with one number each, with a plus. Blank ones are left out.
+    :return: for each line its number, from 1, its text, and what the snapshot says about it; None if it is not a number
+        with a plus.
     """
     possible = PossibleNumbers()
     remaining = enumerate(lines, 1)

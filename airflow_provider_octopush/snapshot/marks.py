@@ -1,4 +1,4 @@
-"""What is known of a contact, as a mark of its record; and what becomes of marks when records are read and written."""
+"""What is known about a contact, as a mark in its record; and how marks change when records are read and written."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _Array: TypeAlias = npt.NDArray[Any]
 
 
 class Mark(IntEnum):
-    """What is known of a record, in the lower four bits."""
+    """What is known about a contact, in the lower four bits."""
 
     #: The list has the contact as its digest says.
     KNOWN = 0
-    #: The list may have the contact, in whatever form.
+    #: The list may have the contact, with any fields.
     UNKNOWN = 1
-    #: Confirmed in the run that goes on, with this status.
+    #: Confirmed in the current run, with this status.
     ADDED = 2
     UPDATED = 3
     SKIPPED = 4
     #: The list has the contact as its digest says, and a request to remove it was refused.
     REFUSED = 5
-    #: A request to remove it had no answer yet: the list may have the contact still. It was allowed, so no limit counts
-    #: it again.
+    #: A request to remove it had no answer yet: the list may still have the contact. The removal was allowed, so no
+    #: limit counts it again.
     REMOVING = 6
-    #: An earlier try of this very run was about to remove it, and had no answer.
+    #: An earlier try of the same run was about to remove it, and had no answer.
     OWN_REMOVING = 7
     #: Removed from the list.
     REMOVED = 8
@@ -49,13 +49,13 @@ _NAMES = {int(mark): status for status, mark in STATUSES.items()}
 #: The list has the contact as its digest says.
 CONFIRMED = (Mark.KNOWN, *STATUSES.values(), Mark.REFUSED)
 
-#: The list may have the contact, or not; a removal was begun whose end is not known.
+#: The list may or may not have the contact: a removal was begun, and its outcome is not known.
 MAY_BE_THERE = (Mark.UNKNOWN,)
 MAY_BE_GONE = (Mark.REMOVING, Mark.OWN_REMOVING)
 
 
 def are(records: _Array, marks: Collection[int]) -> _Array:
-    """Tell of records which have one of some marks."""
+    """Tell which records have one of some marks."""
     return np.isin(records["mark"] & _MARKS, list(marks))
 
 
@@ -65,7 +65,7 @@ def mark_of(record: _Array) -> int:
 
 
 def beside(records: _Array, flags: int) -> _Array:
-    """Return which of some flags stand beside the marks of records."""
+    """Return which of some flags the records have beside their marks."""
     found: _Array = records["mark"] & flags
     return found
 
@@ -89,23 +89,23 @@ def about_to_remove(records: _Array) -> _Array:
 
 
 def statuses_of(records: _Array) -> list[str | None]:
-    """Tell with which status records were confirmed by an earlier try of this run; None where they were not."""
+    """Return the status with which an earlier try of this run confirmed each record; None if it did not."""
     return [_NAMES.get(mark) for mark in (records["mark"] & _MARKS).tolist()]
 
 
 def _table(changes: Mapping[int, int], stay: int = _BESIDE) -> _Array:
     """
-    Return what each mark becomes; those that are not named stay.
+    Return a table of what each mark becomes; marks that are not named stay.
 
-    :param stay: the flags that stay beside it.
+    :param stay: the flags that stay beside a mark.
     """
     return np.array([changes.get(one & _MARKS, one & _MARKS) | (one & stay) for one in range(256)], np.uint8)
 
 
 AS_THEY_ARE = _table({})
 
-#: What is made of marks that an earlier try of this run has recorded; that another run has recorded; and where it
-#: is not known in which order runs have recorded them.
+#: How marks change that an earlier try of this run has recorded; that another run has recorded; and that runs have
+#: recorded in an unknown order.
 _IN_FLIGHT: Mapping[int, int] = {Mark.UNKNOWN: Mark.UNKNOWN | ADDED_LATE, Mark.REMOVING: Mark.REMOVING | REMOVED_LATE}
 OF_THIS_RUN = _table({**_IN_FLIGHT, Mark.REMOVING: Mark.OWN_REMOVING | REMOVED_LATE})
 OF_ANOTHER_RUN = _table({**_IN_FLIGHT, **dict.fromkeys(STATUSES.values(), Mark.KNOWN)})
@@ -116,10 +116,10 @@ OWN_SNAPSHOT = _table({Mark.UNKNOWN: Mark.UNKNOWN | ADDED_LATE | REMOVED_LATE})
 for _mark in CONFIRMED:
     OWN_SNAPSHOT[_mark | _ADDED_BEFORE] = _mark | ADDED_LATE
 
-#: What is made of marks in a snapshot, where it is not known what happened since it was written.
+#: How marks change in a snapshot if it is not known what happened since it was written.
 OUTDATED = _table(dict.fromkeys(CONFIRMED, Mark.UNKNOWN))
 
-#: What stands for marks in the next snapshot.
+#: How marks are written to the next snapshot.
 KEPT = _table({**dict.fromkeys(STATUSES.values(), Mark.KNOWN), Mark.OWN_REMOVING: Mark.REMOVING}, stay=ADDED_LATE)
 for _mark in CONFIRMED:
     KEPT[_mark | ADDED_LATE] = KEPT[_mark] | _ADDED_BEFORE

@@ -1,10 +1,9 @@
 """
-What a list may hold when a run begins: what the snapshot says, and what runs that did not come to their end recorded
-beside it.
+Works out what a list may hold when a run begins: from the snapshot, and from what unfinished runs recorded beside it.
 
-Entries of the journal count in full only where they follow each other and the snapshot. What was added to another
-generation, or by runs that did not know of each other, counts as "may be there", so that such contacts are sent again,
-or removed if they are no longer among the rows.
+Entries of the journal count in full only if they follow each other and the snapshot. Contacts that were added to
+another generation, or by runs that did not know of each other, count as "may be there": they are sent again, or removed
+if they are missing from the rows.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ from airflow_provider_octopush.snapshot.snapshot_store import BEGIN_ANEW, HEAD, 
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a run waits which has found that another one is at work, or was killed. Until then, one that is alive
-#: has looked, and has ended (:mod:`~airflow_provider_octopush.snapshot.other_runs`).
+#: Seconds that a run waits if it finds that another one is at work or was killed. By then, a run that is alive has
+#: looked, and has ended (:mod:`~airflow_provider_octopush.snapshot.other_runs`).
 WAITED_FOR = 10.0
 
 
@@ -50,12 +49,12 @@ def open_snapshot(
     store: SnapshotStore, keys: Sequence[Keys], identity: Identity, run: Run, *, writes: bool = True
 ) -> Snapshot:
     """
-    Open a snapshot with all that runs have recorded beside it, and put a sign there that a run has begun.
+    Open a snapshot with everything that runs have recorded beside it, and write a sign there that a run has begun.
 
-    :param store: where it is kept.
-    :param keys: of all secrets; the first one writes.
-    :param identity: what it has to be about; what is None there is taken from the snapshot.
-    :param run: that goes on.
+    :param store: the store that keeps it.
+    :param keys: the keys of all secrets; those of the first one write.
+    :param identity: the account, list and task that it must belong to; a None is taken from the snapshot.
+    :param run: the current run.
     :param writes: False leaves the store as it is.
     :raises SnapshotError: one of its subclasses, when it cannot be relied on.
     """
@@ -71,14 +70,14 @@ def open_snapshot(
             map_index=run.map_index,
         )
         if None not in identity:
-            # First of all, so that of two runs at least one sees the other.
+            # First of all, so that at least one of two runs sees the other.
             header = _about(identity, header, keys[0])
             own.put(header)
             if not run.erases and _others_are_unfinished(store, own):
-                log.info("another run works with %s, or was killed: waiting until it must have ended", store.name)
+                log.info("another run is using %s, or was killed: waiting until it must have ended", store.name)
                 time.sleep(WAITED_FOR if writes else 0)
 
-        # The journal comes before the snapshot: what is tidied away meanwhile is in it.
+        # The journal is read before the snapshot: entries that are tidied away meanwhile are in the snapshot.
         names = store.entries()
         reader = _Reader(store, keys, identity, run, resources)
         base = reader.snapshot()
@@ -86,14 +85,14 @@ def open_snapshot(
         last = nothing if base is None else base.header
         head = reader.entry(HEAD).header if HEAD in names else nothing
         if head.try_name <= last.try_name:
-            # The snapshot says all that it says.
+            # The snapshot says everything that an older head says.
             head = nothing
         was_restored = head is not nothing and head.beside != last.try_name
         generation = max(head.generation, last.generation + was_restored)
         if was_restored:
             log.warning(
-                "%s is of generation %d, but the last one was %d: it was restored or is gone, so what happened since "
-                "is not known, and everything is sent again",
+                "%s has generation %d, but the last one was %d: it was restored or is gone. What happened since is "
+                "not known, so everything is sent again",
                 store.name,
                 last.generation,
                 generation,
@@ -103,17 +102,17 @@ def open_snapshot(
         found = [reader.entries(others[name], last.included.get(name, 0), last) for name in sorted(unfinished)]
         if run.erases and any(one[-1].header.run not in names_of_run for one in found):
             raise SnapshotConflictError(
-                f"a run that writes {store.name} is under way or was killed, and would bring back what is erased now: "
-                "let it end, or run it again, first. Nothing was removed"
+                f"a run that writes {store.name} is under way or was killed, and would bring back contacts that are "
+                "erased now: let it end, or run it again, first. Nothing was removed"
             )
-        # Those that have put more than a sign, in the order of time.
+        # The tries that have written more than a sign, in the order of time.
         tries = [one for one in found if one[-1].header.sequence]
         headers = [last, *(part.header for one in tries for part in one)]
         date = max((one.date for one in (*headers, nothing if was_restored else head) if one.date), default=None)
         if date is not None and run.date is not None and date > run.date:
             raise OlderRunError(
-                f"this run is of {run.date}, and the run of {date} has written {store.name} already: what this one "
-                "would do is done. If that later date was a mistake, put back the snapshot from before it, or "
+                f"this run is of {run.date}, and the run of {date} has written {store.name} already, so there is "
+                "nothing left to do. If that later date was a mistake, put back the snapshot from before it, or "
                 f"{BEGIN_ANEW}"
             )
 
@@ -128,7 +127,7 @@ def open_snapshot(
         records = reader.put_together(layers)
         records.index()
 
-        # An earlier try of this run may have come to its end, but for the last steps.
+        # An earlier try of this run may have finished except for the last steps.
         progress = Progress(before=records.count)
         if of_this_run:
             progress = of_this_run[-1][-1].header.progress
@@ -190,7 +189,7 @@ def _others_are_unfinished(store: SnapshotStore, own: Try) -> bool:
 
 
 class _Reader:
-    """Reads what stands where a snapshot is kept: all of it has to be about one account, list and task."""
+    """Reads a snapshot and its journal: everything must belong to one account, list and task."""
 
     def __init__(
         self, store: SnapshotStore, keys: Sequence[Keys], identity: Identity, run: Run, resources: ExitStack
@@ -200,7 +199,7 @@ class _Reader:
         self.identity = identity
         self._run = run
         self._resources = resources
-        # So that no entry stays open.
+        # No entry must stay open.
         self._copies = self.spool()
 
     def spool(self) -> Spool:
@@ -216,28 +215,31 @@ class _Reader:
     def entry(self, name: str) -> Opened:
         file = self._store.fetch_entry(name)
         if file is None:
-            raise SnapshotConflictError(f"another run has just ended that writes {self._store.name}: {ONE_AT_A_TIME}")
+            raise SnapshotConflictError(f"another run that writes {self._store.name} has just ended: {ONE_AT_A_TIME}")
         with file:
             opened = self._open(file, f"the journal of {self._store.name}")
             return opened._replace(records=self._copies.extend(opened.records.blocks()))
 
     def entries(self, names: Mapping[int, str], included: int, last: Header) -> list[Opened]:
-        """Open what a try has recorded that is not included in the last snapshot, or its sign where that is all."""
+        """Open the entries of a try that the last snapshot does not include, or its sign if that is all."""
         numbers = sorted(number for number in names if number > included) or [0]
         found = [self.entry(names[number]) for number in numbers]
-        # What a run writes that was taken over long ago is no more than a hint.
+        # Entries of a run that was taken over long ago are no more than a hint.
         is_late = all(part.header.generation < last.generation for part in found)
         if numbers not in ([0], [*range(included + 1, included + 1 + len(numbers))]) and not is_late:
             raise SnapshotUnreadableError(
-                f"{self._store.name} is not whole, as one entry of its journal is missing: {RESTORE}"
+                f"{self._store.name} is not whole, because an entry of its journal is missing: {RESTORE}"
             )
         return found
 
     def put_together(self, layers: Sequence[tuple[Opened, Array]]) -> Records:
-        """Return what holds of records that were written one after the other, each with what is made of their marks."""
+        """
+        Return the final records of layers that were written one after the other, each with a table of how its marks
+        change.
+        """
         old = self.spool().records()
         if layers and layers[0][1] is AS_THEY_ARE and not layers[0][0].keys:
-            # The snapshot, which is sorted.
+            # This is the snapshot, which is sorted.
             (opened, _), *layers = layers
             old = opened.records
         if not layers:
@@ -264,17 +266,18 @@ class _Reader:
         if self._run.dag_run and is_same_run and header.map_index != self._run.map_index:
             raise SnapshotMismatchError(
                 f"{self._store.name} was written in this run of the Dag by the instance with map index "
-                f"{header.map_index}, and each instance would remove the contacts of the others: give each instance a "
-                "list and a snapshot_path of its own"
+                f"{header.map_index}, and each instance would remove the contacts of the others: give each instance "
+                "its own list and snapshot_path"
             )
         self.identity = found
         return opened
 
     def _of_today(self, records: Array, keys: int, marks: Array) -> Array:
         """
-        Return records as the newest secret seals them, with what is made of their marks.
+        Return records as the newest secret seals them, with their marks changed.
 
-        A digest under an older secret says nothing any more. No contact has the digest of none: all are sent again.
+        A digest made with an older secret cannot be compared. It becomes one that no contact has, so all are sent
+        again.
         """
         today = self._keys[0].seal(self._keys[keys].open(records)) if keys else records.copy()
         today["mark"] = marks[records["mark"]]
@@ -286,7 +289,7 @@ def _about(identity: Identity, header: Header, keys: Keys) -> Header:
 
 
 def _follow_each_other(tries: Sequence[Sequence[Opened]], generation: int) -> bool:
-    """Tell of tries whether each goes on from the snapshot and from all those before it."""
+    """Tell whether each try goes on from the snapshot and from all tries before it."""
     before: dict[str, int] = {}
     for one in tries:
         header = one[-1].header
@@ -303,7 +306,7 @@ def _last_of_run(tries: Sequence[Sequence[Opened]], names: Sequence[str]) -> Seq
 
 
 def _reading_of_all(readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return how numbers were read; where that was not the same each time, something that is like no run's reading."""
+    """Return how numbers were read; if that was not the same each time, a value that no run's reading equals."""
     different = [reading for place, reading in enumerate(readings) if reading not in readings[:place]]
     if len(different) > 1:
         return {"in several ways": different}

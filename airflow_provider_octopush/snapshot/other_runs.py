@@ -1,9 +1,9 @@
 """
-Whether a run is alone with its snapshot.
+Tells whether a run is alone with its snapshot.
 
-Object stores have no compare-and-swap, so two runs at a time cannot be kept apart; but the newer one wins. Each looks
-for a newer one after it has put its journal, every few seconds while it is at work, before a request if the last look
-is longer ago, before it removes, before it replaces and afterwards.
+Object stores have no compare-and-swap, so two runs at a time cannot be kept apart, but the newer one wins. Each looks
+for a newer one after it has written its journal, every few seconds while it works, before a request if the last look is
+older than that, before it removes, and before and after it replaces the snapshot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_octopush.snapshot.snapshot_store import ONE_AT_A_TIME, Sna
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks; and how many more until no request is begun without one.
+#: Seconds between two looks, and how many more until a request needs a new one.
 LOOKED_AFTER = 5.0
 LATE = 3.0
 
@@ -27,13 +27,13 @@ LATE = 3.0
 @dataclass(eq=False)
 class OtherRuns:
     """
-    Looks for other runs that write a snapshot.
+    Looks for other runs that write the snapshot.
 
-    :param store: where it is kept.
+    :param store: the store that keeps it.
     :param own: the try that looks.
-    :param base: the try that wrote the snapshot which this one has read; empty where there was none.
+    :param base: the try that wrote the snapshot that this one has read; empty where there was none.
     :param known: tries that were there when this one began.
-    :param erases: whether it erases people: it ends no run, but fails when one has come.
+    :param erases: whether this run erases contacts: it ends no other run, but fails if one has begun.
     """
 
     store: SnapshotStore
@@ -45,10 +45,10 @@ class OtherRuns:
 
     def check_alone(self) -> None:
         """
-        Check that this run is the newest that works with the snapshot, and that no other one has replaced it.
+        Check that this run is the newest that uses the snapshot, and that no other one has replaced it.
 
-        :raises SupersededError: when a newer run has begun; to an erasure that is a SnapshotConflictError.
-        :raises SnapshotConflictError: when the snapshot is another one.
+        :raises SupersededError: when a newer run has begun; in an erasure, SnapshotConflictError.
+        :raises SnapshotConflictError: when another run has replaced the snapshot.
         """
         if not self.own.writes:
             return
@@ -61,32 +61,32 @@ class OtherRuns:
         """
         Check that no newer run has begun.
 
-        :raises SnapshotError: when one has, or has come to its end since.
+        :raises SnapshotError: when one has begun, or has even finished.
         """
         if (newer := self._newer()) is not None:
             raise newer
 
     @property
     def is_look_due(self) -> bool:
-        """Whether the last look is long enough ago."""
+        """Whether it is time for the next look."""
         return time.monotonic() - self._looked_at >= LOOKED_AFTER
 
     def look(self) -> SnapshotError | None:
         """
         Look whether a newer run has begun. A store that fails is asked again by the next look.
 
-        :return: what says that one has.
+        :return: the error to raise if one has.
         """
         self._looked_at = time.monotonic()
         try:
             return self._newer() if self.own.writes else None
         except Exception as error:  # noqa: BLE001 - whatever the store raises
-            log.warning("whether another run writes %s is not known: %s", self.store.name, type(error).__name__)
+            log.warning("it is not known whether another run writes %s: %s", self.store.name, type(error).__name__)
             return None
 
     def check_newest(self) -> None:
         """
-        Look whether a newer run has begun, if the last look is long ago: the process may have been stopped since.
+        Look whether a newer run has begun, if the last look is old: the process may have been stopped since.
 
         :raises SnapshotError: when one has.
         """
@@ -96,10 +96,10 @@ class OtherRuns:
 
     def _newer(self) -> SnapshotError | None:
         if not self.erases and (head := writer_of_head(self.store)) > self.own.name:
-            # It has come to its end, and its sign is gone.
+            # It has finished, and its sign is gone.
             return self.replaced() if erases(head) else self._superseded()
         now = entries_of(self.store.entries()).keys() - {self.own.name}
-        # To an erasure: whatever has come since, a sign that took long to be put included.
+        # In an erasure, every run that was not there before counts, even if its sign took long to be written.
         is_newer = now - set(self.known) if self.erases else any(map(self._is_newer, now))
         return self._superseded() if is_newer else None
 
@@ -113,12 +113,12 @@ class OtherRuns:
                 "run this task again once it has ended"
             )
         return SupersededError(
-            f"a newer run of the task took over {self.store.name}, and reads the whole audience: this one has ended "
-            "for good. Let one run at a time write it (max_active_runs=1)"
+            f"a newer run of the task took over {self.store.name}, and reads the whole audience, so this one has "
+            "ended for good. Let one run at a time write it (max_active_runs=1)"
         )
 
     def replaced(self) -> SnapshotError:
-        """Return what says that another run has replaced the snapshot."""
+        """Return the error that another run has replaced the snapshot."""
         return SnapshotConflictError(
-            f"another run has replaced {self.store.name} meanwhile: what this run did is recorded. {ONE_AT_A_TIME}"
+            f"another run has replaced {self.store.name} meanwhile; this run's work is recorded. {ONE_AT_A_TIME}"
         )

@@ -12,13 +12,13 @@ from typing import IO, Any, BinaryIO
 from airflow_provider_octopush.paths import local_path, object_path, put_file, put_object, remove_unfinished
 from airflow_provider_octopush.snapshot.snapshot_store import BEGINNING, SnapshotStore
 
-#: What the folder of the journal is called, beside the snapshot.
+#: The suffix of the journal's folder, beside the snapshot.
 JOURNAL = ".journal"
 
 
 def open_store(path: str) -> SnapshotStore:
     """
-    Return where a snapshot is kept; nothing is read or written yet.
+    Return the store of a snapshot; nothing is read or written yet.
 
     :param path: a local path, or a URI of Airflow's object storage, such as ``s3://conn_id@bucket/customers.snapshot``.
     """
@@ -28,11 +28,12 @@ def open_store(path: str) -> SnapshotStore:
 
 class LocalStore:
     """
-    A snapshot in a file, readable by its owner only; folders are made, with the same restriction.
+    A snapshot in a file that only its owner can read; folders are made in the same way.
 
-    A file is written beside, brought to the disk, and put in place: whoever reads finds one or the other.
+    A new file is written beside the old one, flushed to disk, and moved into place: a reader finds either of them
+    whole.
 
-    :param path: of the snapshot.
+    :param path: path of the snapshot.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +42,7 @@ class LocalStore:
 
     @property
     def name(self) -> str:
-        """What the snapshot is called in messages."""
+        """The snapshot's name in messages."""
         return str(self._path)
 
     def fetch(self) -> BinaryIO | None:
@@ -49,7 +50,7 @@ class LocalStore:
         return _opened(self._path)
 
     def fetch_beginning(self) -> bytes | None:
-        """Return what holds the header of the snapshot that is there now; None when there is none."""
+        """Return the beginning of the current snapshot, with its header; None if there is none."""
         file = _opened(self._path)
         if file is None:
             return None
@@ -68,7 +69,7 @@ class LocalStore:
             return []
 
     def fetch_entry(self, name: str) -> BinaryIO | None:
-        """Open an entry; None when it has gone meanwhile."""
+        """Open an entry; None if it has gone meanwhile."""
         return _opened(self._journal / name)
 
     def put_entry(self, name: str, file: IO[bytes]) -> None:
@@ -76,7 +77,7 @@ class LocalStore:
         put_file(file, self._journal / name)
 
     def remove_entries(self, names: Iterable[str]) -> None:
-        """Remove entries, and what processes left behind; those that are not there any more are no error."""
+        """Remove entries, and what processes left behind; an entry that is gone already is not an error."""
         for name in names:
             (self._journal / name).unlink(missing_ok=True)
         remove_unfinished(self._journal)
@@ -84,7 +85,7 @@ class LocalStore:
 
 class ObjectStore:
     """
-    A snapshot in an object of a store; what is written appears whole, when all of it is there.
+    A snapshot in an object of a store; a written object appears only when it is whole.
 
     :param path: URI of the snapshot.
     """
@@ -99,7 +100,7 @@ class ObjectStore:
         return self._copied(self._path)
 
     def fetch_beginning(self) -> bytes | None:
-        """Return what holds the header of the snapshot that is there now; None when there is none."""
+        """Return the beginning of the current snapshot, with its header; None if there is none."""
         self._path.fs.invalidate_cache()
         try:
             content: bytes = self._path.fs.cat_file(self._path.path, start=0, end=BEGINNING)
@@ -113,7 +114,7 @@ class ObjectStore:
 
     def entries(self) -> list[str]:
         """Return the names of all entries of the journal."""
-        # What was listed before may have changed meanwhile, and it is just that which is asked.
+        # A cached listing would hide what has changed since, which is what is asked for.
         self._path.fs.invalidate_cache()
         try:
             found = self._path.fs.ls(self._journal.path, detail=False)
@@ -122,7 +123,7 @@ class ObjectStore:
         return sorted(name for path in found if (name := path.rstrip("/").rpartition("/")[2]) != self._journal.name)
 
     def fetch_entry(self, name: str) -> BinaryIO | None:
-        """Copy an entry to a temporary file; None when it has gone meanwhile."""
+        """Copy an entry to a temporary file; None if it has gone meanwhile."""
         return self._copied(self._journal / name)
 
     def put_entry(self, name: str, file: IO[bytes]) -> None:
@@ -130,7 +131,7 @@ class ObjectStore:
         put_object(file.name, self._journal / name)
 
     def remove_entries(self, names: Iterable[str]) -> None:
-        """Remove entries; those that are not there any more are no error."""
+        """Remove entries; an entry that is gone already is not an error."""
         for name in names:
             with suppress(FileNotFoundError):
                 self._path.fs.rm_file((self._journal / name).path)

@@ -1,9 +1,9 @@
 """
-Records of sealed contacts in files: looked up by the batch, merged in order, never all of them in memory.
+Records of sealed contacts in files: looked up in batches, merged in order, never all of them in memory.
 
-The records are a numpy array in a file, sorted by sealed number, and read at the places that are wanted. Sealed numbers
-are as good as random, so an index of a few bits says within some sixteen records where one is. Measured with 10 million
-contacts, two cores:
+The records are a numpy array in a file, sorted by sealed number and read at the wanted positions. Sealed numbers are as
+good as random, so an index of a few bits locates a record within some sixteen others. Measured with 10 million contacts
+on two cores:
 
 ============================  ==========  ==============  ==================  =======================
 container                     on disk     written in      1 M look-ups        memory while looking up
@@ -14,7 +14,7 @@ SQLite                        392 MB      76 s            5.0 s               30
 Arrow, mapped to memory       340 MB      0.2 s           1.5 s               181 MB, and 200 MB to install
 ============================  ==========  ==============  ==================  =======================
 
-A file that is read, not mapped, also fails with an error where a mapped one that was cut would end the process.
+If the file is cut meanwhile, reading it raises an error; a mapped file would end the process.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ Array: TypeAlias = npt.NDArray[Any]
 SEALED = np.dtype([("high", "<u8"), ("low", "<u8"), ("number", "V10")])
 RECORD = np.dtype([*SEALED.descr, ("digest", "<u8"), ("mark", "u1")])
 
-#: Records read or written at a time.
+#: How many records are read or written at a time.
 BLOCK = 65_536
 
-#: Records sorted at a time.
+#: How many records are sorted at a time.
 _TOGETHER = 262_144
 
-#: Records that share a place in the index.
+#: How many records share a place in the index.
 _PLACE = 16
 
 
@@ -51,9 +51,9 @@ class Records:
     """
     Records in a file, sorted by sealed number.
 
-    :param file: that holds them; it is read at places, never from where it stands.
-    :param offset: of the first record, in bytes.
-    :param count: how many there are.
+    :param file: the file that holds them; it is read at given positions, never from the current one.
+    :param offset: offset of the first record, in bytes.
+    :param count: how many records there are.
     """
 
     def __init__(self, file: BinaryIO, offset: int, count: int) -> None:
@@ -69,27 +69,28 @@ class Records:
 
     def read(self, start: int, number: int) -> Array:
         """
-        Read records that lie side by side.
+        Read consecutive records.
 
         :param start: the position of the first one, from 0.
-        :raises EOFError: when the file ends before.
+        :raises EOFError: when the file ends too early.
         """
         return self._read([(start, number)], number)
 
     def at(self, positions: Array) -> Array:
-        """Return the records at positions, in the order of these."""
+        """Return the records at positions, in the order of the positions."""
         return self._read(((position, 1) for position in positions.tolist()), len(positions))
 
     def index(self) -> None:
-        """Make records findable; reads all of them."""
+        """Index the records, so that they can be found; this reads all of them."""
         self._bits = _bits(self.count, _PLACE)
         self._starts = self.starts(self._bits)
 
     def starts(self, bits: int) -> Array:
         """
-        Return from which position on sorted records begin with 0, with 1, and so on; and the position behind them all.
+        Return the positions from which sorted records begin with 0, with 1, and so on; and the position after the last
+        record.
 
-        :param bits: how long these beginnings are.
+        :param bits: the length of these beginnings.
         """
         counts = np.zeros(2**bits + 1, np.uint32)
         for block in self.blocks():
@@ -103,7 +104,7 @@ class Records:
         """
         Look up sealed numbers; :meth:`index` comes first.
 
-        :param wanted: records, of which only the sealed number matters.
+        :param wanted: records of which only the sealed number matters.
         :return: for each, the position of its record, or -1 where there is none; and a copy of that record.
         """
         positions = np.full(len(wanted), -1, np.int64)
@@ -122,38 +123,38 @@ class Records:
         return positions, found
 
     def _read(self, parts: Iterable[tuple[int, int]], number: int) -> Array:
-        """Read parts, each from a position on so many records; together they are a number."""
+        """Read parts, each as a position and a number of records; their sum is ``number``."""
         file, size = self._file.fileno(), RECORD.itemsize
         content = b"".join([os.pread(file, count * size, self._offset + start * size) for start, count in parts])
         if len(content) != number * size:
-            raise EOFError("the file ends before its records do")
+            raise EOFError("the file ends before its last record")
         return np.frombuffer(content, RECORD)
 
 
 class Spool:
-    """Records in the order in which they were written, in a temporary file that goes away with its process."""
+    """Records in the order in which they were written, in a temporary file that ends with its process."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="octopush-")  # noqa: SIM115 - as long as the spool
         self._end = 0
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file, which deletes it."""
         self._file.close()
 
     def append(self, records: Array) -> None:
-        """Write records behind all others; OSError when there is no room."""
+        """Write records after all others; raises OSError if the disk is full."""
         self._end = self.write(records, self._end)
 
     def extend(self, blocks: Iterable[Array]) -> Records:
-        """Write blocks of records behind all others, and return all that was written."""
+        """Write blocks of records after all others, and return these records."""
         start = self._end
         for block in blocks:
             self.append(block)
         return self.records(start)
 
     def write(self, records: Array, position: int) -> int:
-        """Write records from a position on, and return the position behind them; OSError when there is no room."""
+        """Write records from a position on, and return the position after them; raises OSError if the disk is full."""
         rest, place = memoryview(records.tobytes()), position * RECORD.itemsize
         while rest:
             written = os.pwrite(self._file.fileno(), rest, place)
@@ -161,12 +162,12 @@ class Spool:
         return position + len(records)
 
     def records(self, start: int = 0, end: int | None = None) -> Records:
-        """Return the records from one position to another, as they were written; None: to the last."""
+        """Return the records from one position to another, as they were written; None means to the last."""
         return Records(self._file, start * RECORD.itemsize, (self._end if end is None else end) - start)
 
 
 def merged(old: Records, later: Records) -> Iterator[Array]:
-    """Give what holds of sorted and of later records: the last one of each number, sorted; none that were removed."""
+    """Merge sorted and later records: give the last one of each number, sorted, without those that were removed."""
     bits = _bits(old.count + later.count, _TOGETHER)
     with closing(Spool()) as spool:
         runs = [old, *_sorted_runs(later, spool)]
@@ -178,7 +179,7 @@ def merged(old: Records, later: Records) -> Iterator[Array]:
 
 
 def _sorted_runs(records: Records, spool: Spool) -> Iterator[Records]:
-    """Sort as many records as are sorted at a time; those of one number stay in the order in which they came."""
+    """Sort records block by block; those of one number keep their order."""
     for start in range(0, records.count, _TOGETHER):
         run = records.read(start, min(_TOGETHER, records.count - start))
         yield spool.extend([run[np.argsort(run["high"], kind="stable")]])
@@ -193,7 +194,7 @@ def _last_of_each(records: Array) -> Array:
 
 
 def _bits(count: int, together: int) -> int:
-    """Return how many bits tell places apart that hold so many records, or half of that, each."""
+    """Return how many bits an index needs if each place holds this many records, or half as many."""
     return max(0, (-(-count // together) - 1).bit_length())
 
 

@@ -1,10 +1,9 @@
 """
-What a snapshot holds of a person, made unreadable for who has the snapshot but not the secret.
+Makes a snapshot's data about people unreadable without the secret.
 
 A number is sealed with AES-SIV (RFC 5297): the same number looks the same each night, so that it can be looked up, and
-whoever has the secret can open it again. A payload is only digested, with keyed BLAKE2b. Both need the key: the few
-billion numbers there are could otherwise be tried one after another. Each purpose has a key of its own (HKDF,
-RFC 5869).
+the secret opens it again. A payload is only digested, with keyed BLAKE2b. Both need a key, because without one the few
+billion numbers that exist could be tried one by one. Each purpose has its own key (HKDF, RFC 5869).
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.snapshot.records import RECORD, SEALED, Array
 from airflow_provider_octopush.snapshot.snapshot_store import RESTORE
 
-#: A number's bytes before it is sealed: 24 digits, where E.164 has 15 at most.
+#: How many bytes a number has before it is sealed: 24 digits, while E.164 has 15 at most.
 _NUMBER_BYTES = 10
 _FIELDS = [name for name, *_ in SEALED.descr]
 
-_NOT_SEALED = f"a snapshot holds what its secret does not open: {RESTORE}"
+_NOT_SEALED = f"a snapshot holds data that its secret does not open: {RESTORE}"
 
 
 class Keys:
     """
-    The keys that come of one secret.
+    The keys derived from one secret.
 
-    :param secret: at least 32 characters.
+    :param secret: the secret, at least 32 characters.
     """
 
     def __init__(self, secret: str) -> None:
@@ -44,7 +43,7 @@ class Keys:
         self._texts = AESSIV(self._derive("text", 64))
         self._payload_key = self._derive("digest", 32)
         self._checksum_key = self._derive("checksum", 32)
-        #: Tells which secret it was, and nothing else.
+        #: Identifies the secret, and tells nothing else about it.
         self.name = self._derive("name", 8).hex()
 
     def seal(self, numbers: Iterable[int]) -> Array:
@@ -79,9 +78,9 @@ class Keys:
 
     def digests(self, payloads: Iterable[ContactPayload], meaning: bytes) -> Array:
         """
-        Return the digest of each payload: 8 bytes, of which two that differ are the same once in 18 billion billion.
+        Return the digest of each payload: 8 bytes, the same for two different payloads once in 18 billion billion.
 
-        :param meaning: what, beside a payload, decides what it means to Octopush.
+        :param meaning: what, besides a payload, decides what Octopush makes of it.
         :return: 64-bit integers.
         """
         key = hashlib.blake2b(meaning, key=self._payload_key, digest_size=32).digest()
@@ -94,7 +93,7 @@ class Keys:
         return np.frombuffer(b"".join(digests), "<u8")
 
     def checksum(self) -> hashlib.blake2b:
-        """Return a keyed checksum of nothing yet."""
+        """Return an empty keyed checksum."""
         return hashlib.blake2b(key=self._checksum_key, digest_size=32)
 
     def digest_text(self, text: bytes) -> str:

@@ -1,16 +1,15 @@
 """
-What a list holds, as far as it is known: read before a run, written down before anything is done, replaced at its end.
+What is known of a list's contacts: read before a run, written down before anything is done, replaced at its end.
 
 A snapshot is one file (:mod:`~airflow_provider_octopush.snapshot.snapshot_file`), whose generation rises each time that
-it is replaced. Beside it are the sign of each run, the journal of what it is about to send and remove, what was
-confirmed since, and a small head with what has to be remembered although the snapshot stays as it is. Every contact
-that the server may hold through this task is in one of these at every moment. A run that ends well puts all of it into
-the next generation. What a killed run leaves stays where it is, and the next run goes on from there.
+it is replaced. Beside it are the sign of each run, its journal of what it is about to send and remove and of what was
+confirmed since, and a small head for what has to be remembered while the snapshot itself stays as it is. At every
+moment, each contact that the server may hold through this task is in one of these. A run that ends well puts everything
+into the next generation. What a killed run leaves stays there, and the next run goes on from it.
 
-A newer run waits until an older one that is alive has looked
-(:mod:`~airflow_provider_octopush.snapshot.other_runs`). And as a slow older one may replace the snapshot last, a run's
-journal stays beside it for a day. So nothing that was recorded is lost
-(:mod:`~airflow_provider_octopush.snapshot.opening`).
+A newer run waits until an older one that is alive has looked (:mod:`~airflow_provider_octopush.snapshot.other_runs`). A
+slow older run may still be the last to replace the snapshot, so a run's journal stays beside it for a day. So nothing
+that was recorded is lost (:mod:`~airflow_provider_octopush.snapshot.opening`).
 """
 
 from __future__ import annotations
@@ -53,42 +52,42 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Nanoseconds that the journal of a run stays beside the snapshot. An older run that puts its own snapshot later than
-#: that, because its machine stood still, is too late to be protected from.
+#: Nanoseconds that the journal of a run stays beside the snapshot. There is no protection from an older run that writes
+#: its own snapshot later than that, because its machine stood still.
 _JOURNALS_STAY = 24 * 3600 * 10**9
 
-#: What was confirmed is put beside the snapshot when it has grown by this part: dozens of times in the longest run. It
-#: only saves work: what may be on the list is in the journal.
+#: Confirmed contacts are written beside the snapshot each time they have grown by this part: dozens of times in the
+#: longest run. This only saves work: the journal has everything that may be on the list.
 GROWN_BY = 0.1
 
 
 @dataclass(eq=False, kw_only=True)
 class Snapshot:
     """
-    A snapshot that :func:`~airflow_provider_octopush.snapshot.opening.open_snapshot` has opened, and what a run records
-    on top of it.
+    A snapshot that :func:`~airflow_provider_octopush.snapshot.opening.open_snapshot` has opened, and the records that a
+    run adds to it.
 
-    :param store: where it is kept.
-    :param keys: of all secrets; the first one writes.
-    :param run: that goes on.
-    :param own: its try, which writes.
-    :param other_runs: looks for others.
-    :param identity: what it is about.
+    :param store: the store that keeps it.
+    :param keys: the keys of all secrets; those of the first one write.
+    :param run: the current run.
+    :param own: the current try of the run, which writes.
+    :param other_runs: looks for other runs.
+    :param identity: the account, list and task that it belongs to.
     :param first_run: whether there was no snapshot.
-    :param records: of the contacts that the list held before this try, indexed.
-    :param header: what stands in all that is written from here on: what is remembered for the next run, too.
-    :param others: the entries of other tries that were there.
-    :param unfinished: try → the last of its entries, of those that are not in the snapshot.
-    :param progress: what was recorded until now, by this try and by those before it.
-    :param is_blank: whether there is no snapshot, and nothing was recorded beside it.
-    :param is_outdated: whether what the snapshot holds is no longer all that is known.
-    :param reads_differently: whether phone numbers are read differently than when it, or what was recorded beside it,
-        was written. Where no reading is known, as in one that was adopted, nothing speaks against tonight's.
+    :param records: records of the contacts that the list held before this try, indexed.
+    :param header: the header of everything that is written from here on; it also holds what the next run has to know.
+    :param others: the entries of other tries that were there at the beginning.
+    :param unfinished: try → the last of its entries that is not in the snapshot.
+    :param progress: what this try and those before it have recorded so far.
+    :param is_blank: whether there is neither a snapshot nor anything recorded beside it.
+    :param is_outdated: whether more is known than the snapshot holds.
+    :param reads_differently: whether phone numbers are read differently than when the snapshot, or what was recorded
+        beside it, was written. False if the old reading is not known, as after ``adopt``.
     :param generation_before: the generation that the run found, in the first of its tries; 0 where there was none.
-    :param size_for_limits: how many contacts the list held before all tries of the run. What runs have added that did
-        not come to their end does not count: their rows may not have been right.
-    :param spool: what was recorded by this try.
-    :param resources: what gives back the files.
+    :param size_for_limits: how many contacts the list held before all tries of the run. Contacts added by unfinished
+        runs do not count: their rows may have been wrong.
+    :param spool: the records of this try.
+    :param resources: closes the files.
     """
 
     store: SnapshotStore
@@ -110,11 +109,11 @@ class Snapshot:
     size_for_limits: int
     spool: Spool
     resources: ExitStack
-    #: Of what is recorded: a run that a limit holds leaves it to an older one to do the same.
+    #: The date of the journal. A run that a limit holds has none there, so that an older run may still do its work.
     _date: str | None = field(default=None, init=False)
     _flushing: threading.Lock = field(default_factory=threading.Lock, init=False)
     _flushed: Progress = field(default=Progress(), init=False)
-    #: How many of its own entries there are up to the end of its journal; what comes later only saves work.
+    #: How many entries the try has up to the end of its journal; later ones only save work.
     _journal_end: int = field(default=0, init=False)
 
     def __enter__(self) -> Snapshot:
@@ -124,22 +123,22 @@ class Snapshot:
         self.close()
 
     def close(self) -> None:
-        """Give back all files; what was recorded but not replaced stays in the journal."""
+        """Close all files; what was recorded but is not in the snapshot stays in the journal."""
         self.resources.close()
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """The snapshot's name in messages."""
         return self.store.name
 
     @property
     def opted_out(self) -> int:
-        """How many people had opted out, the last time that this was found to be right."""
+        """How many opt-outs there were the last time that their number was found to be right."""
         return self.header.opted_out
 
     @property
     def countries(self) -> frozenset[int]:
-        """Country codes of the numbers that were ever held."""
+        """The country codes of all numbers that it ever held."""
         return frozenset(self.header.countries)
 
     @property
@@ -151,7 +150,7 @@ class Snapshot:
         """
         Look up numbers.
 
-        :return: the position of each, or -1 where it is not there; and its record, which is marked as removed there.
+        :return: the position of each, or -1 if it is not there; and its record, marked as removed if it is not there.
         """
         return self.find_sealed(self.keys[0].seal(numbers))
 
@@ -165,10 +164,10 @@ class Snapshot:
 
     def compare(self, payloads: Sequence[ContactPayload], found: Array) -> tuple[Array, Array]:
         """
-        Compare what would be sent of contacts with what was sent.
+        Compare the payloads of contacts with those that were sent before.
 
-        :param found: their records.
-        :return: for each, whether it is the same; and its digest.
+        :param found: the contacts' records.
+        :return: for each, whether it is the same, and its digest.
         """
         digests = self.keys[0].digests(payloads, self.run.meaning)
         return are(found, CONFIRMED) & (found["digest"] == digests), digests
@@ -177,7 +176,7 @@ class Snapshot:
         """
         Give the records at positions.
 
-        :param positions: ascending.
+        :param positions: positions in ascending order.
         """
         for start in range(0, len(positions), 10_000):
             yield self.records.at(positions[start : start + 10_000])
@@ -190,17 +189,17 @@ class Snapshot:
         """
         return self.keys[0].open(records)
 
-    # What is recorded.
+    # Recording.
 
     def write_journal(self, to_send: Records, newly: int, to_remove: Array, *, is_whole: bool = True) -> None:
         """
-        Record, before anything is sent and so that it outlives this process, all that is about to be sent and removed.
+        Record durably, before anything is done, everything that is about to be sent and removed.
 
-        :param to_send: records of contacts.
+        :param to_send: records of the contacts to send.
         :param newly: how many of them the snapshot does not hold.
-        :param to_remove: positions.
-        :param is_whole: whether this is all that the run does, so that an older run has nothing left to do.
-        :raises Exception: what the store raises; nothing may be sent or removed then.
+        :param to_remove: positions of the contacts to remove.
+        :param is_whole: whether the run does nothing else, so that an older run has nothing left to do.
+        :raises Exception: whatever the store raises; then nothing may be sent or removed.
         """
         before = self.progress
         if is_whole:
@@ -212,7 +211,7 @@ class Snapshot:
             self._journal_end = len(self.own.entries)
 
     def record_sending(self, records: Array) -> None:
-        """Record that contacts may be on the list from now on, in whatever form."""
+        """Record that contacts may be on the list from now on, with any fields."""
         newly = int((records["mark"] == Mark.REMOVED).sum())
         self._record([about_to_send(records)], recorded=self.progress.recorded + newly)
 
@@ -220,16 +219,16 @@ class Snapshot:
         """
         Record contacts that Octopush confirmed.
 
-        :param records: as they were, with digests of what was sent.
-        :param statuses: for each ``added``, ``updated`` or ``skipped``.
+        :param records: the contacts' old records, with digests of what was sent.
+        :param statuses: the status of each: ``added``, ``updated`` or ``skipped``.
         """
-        # A removal that had no answer may still arrive, and take away what was sent: that is sent once more.
+        # A removal that had no answer may still arrive, and remove what was sent: a later run sends it again.
         sending = about_to_send(records)
         confirmed = np.array([STATUSES[status] for status in statuses], np.uint8) | beside(records, ADDED_LATE)
         self._record([marked(records, np.where(beside(sending, REMOVED_LATE), sending["mark"], confirmed))])
 
     def record_as_before(self, records: Array) -> None:
-        """Record that contacts are as they were: nothing that was sent of them, or to remove them, had an effect."""
+        """Record that contacts are as they were: no request about them had an effect."""
         newly = int((records["mark"] == Mark.REMOVED).sum())
         self._record([records], recorded=self.progress.recorded - newly)
 
@@ -239,9 +238,9 @@ class Snapshot:
 
     def record_removing(self, records: Array) -> None:
         """
-        Record, before it is done and so that it outlives this process, that contacts are removed.
+        Record durably that contacts are removed, before it is done.
 
-        :raises Exception: what the store raises; nothing may be removed then.
+        :raises Exception: whatever the store raises; then nothing may be removed.
         """
         self._record([about_to_remove(records)])
         self.flush()
@@ -250,7 +249,7 @@ class Snapshot:
         """
         Record that contacts were removed.
 
-        :param counts: of the run until now; None leaves them as they were.
+        :param counts: the run's counts so far; None leaves them as they were.
         """
         # What another process may still send is removed again by a later run. An erasure leaves nothing behind.
         is_gone = (beside(records, MAY_BE_ADDED) == 0) | self.run.erases
@@ -261,7 +260,7 @@ class Snapshot:
         )
 
     def record_counts(self, counts: Counts) -> None:
-        """Record what the run has counted, for the summary of the next try."""
+        """Record the run's counts, for the summary of the next try."""
         self.progress = replace(self.progress, counts=counts)
 
     def add_countries(self, codes: Iterable[int]) -> None:
@@ -270,9 +269,9 @@ class Snapshot:
 
     def record_opted_out(self, number: int) -> None:
         """
-        Record, so that it outlives this process, how many people have opted out.
+        Record durably how many opt-outs there are.
 
-        :raises Exception: what the store raises; nothing may be sent then.
+        :raises Exception: whatever the store raises; then nothing may be sent.
         """
         self.header = replace(self.header, opted_out=number)
         self.put_head()
@@ -284,21 +283,21 @@ class Snapshot:
         if end > self.progress.records:
             self.progress = replace(self.progress, records=end, **changes)
 
-    # What outlives this process.
+    # Writing durably.
 
     def flush_quietly(self) -> None:
         """
-        Put what was recorded where it outlives this process; a store that fails is told of in the log.
+        Write durably what was recorded; if the store fails, only the log says so.
 
-        That costs a repetition at most if the process dies as well, so it does not end the run.
+        If the process dies as well, this costs a repetition at most, so it does not end the run.
         """
         try:
             self.flush()
         except Exception as error:  # noqa: BLE001 - whatever the store raises
-            log.warning("what was confirmed could not be recorded beside %s: %s", self.name, type(error).__name__)
+            log.warning("confirmed contacts could not be recorded beside %s: %s", self.name, type(error).__name__)
 
     def flush(self) -> None:
-        """Put what was recorded where it outlives this process; may be called in any thread."""
+        """Write durably what was recorded; may be called in any thread."""
         with self._flushing:
             progress = self.progress
             if progress.records and progress is not self._flushed:
@@ -308,9 +307,9 @@ class Snapshot:
 
     def look_if_due(self) -> SnapshotError | None:
         """
-        Now and then, put what was confirmed where it outlives this process, and look whether a newer run has begun.
+        From time to time, write durably what was confirmed, and look whether a newer run has begun.
 
-        :return: what says that one has. A store that fails is asked again later.
+        :return: the error to raise if one has. A store that fails is asked again later.
         """
         if not self.other_runs.is_look_due:
             return None
@@ -319,19 +318,19 @@ class Snapshot:
         return self.other_runs.look()
 
     def put_head(self) -> None:
-        """Put what has to be remembered beside the snapshot, which stays as it is, with its date."""
+        """Write beside the snapshot what has to be remembered; the snapshot and its date stay as they are."""
         self.own.put_head(self.header)
 
     def replace(self, *, opted_out: int | None = None, forgets: bool = False) -> int:
         """
-        Put the next generation in the snapshot's place. Nothing may be flushed meanwhile.
+        Replace the snapshot by its next generation. Nothing may be flushed meanwhile.
 
-        Where nothing has changed, only what has to be remembered is put beside it.
+        If nothing has changed, only what has to be remembered is written beside it.
 
-        :param opted_out: how many people have opted out; None: as many as is known.
-        :param forgets: True: leave nothing behind of contacts that were removed, even if another run might want it.
+        :param opted_out: how many opt-outs there are; None keeps the known number.
+        :param forgets: True: leave nothing behind of removed contacts, even if another run might need it.
         :return: how many contacts it holds.
-        :raises SnapshotError: one of its subclasses, when another run works with the snapshot.
+        :raises SnapshotError: one of its subclasses, when another run uses the snapshot.
         :raises RuntimeError: when the counts do not add up, which is a bug of this provider.
         """
         try:
@@ -354,14 +353,14 @@ class Snapshot:
         except Exception as error:
             if forgets:
                 raise
-            log.warning("what is in %s now was not removed beside it: %s", self.name, type(error).__name__)
+            log.warning("entries that %s now includes could not be removed: %s", self.name, type(error).__name__)
         return number
 
     def _superfluous(self, *, forgets: bool) -> list[str]:
         """
-        Return the names of entries that may go: but for the journals of runs that have ended in the last day.
+        Return the names of entries that may go: all except the journals of runs that ended in the last day.
 
-        A slow older run may still put its snapshot in the place of this one, and then nothing else knows what is in it.
+        A slow older run may still replace this snapshot by its own, and then only the journals know what this one held.
         """
         stays = 0 if forgets else self._journal_end
         stay, go = self.own.entries[:stays], self.own.entries[stays:]
@@ -394,7 +393,7 @@ class Snapshot:
             self.store.put(file)
         if writer_of_snapshot(self.store) != self.own.name:
             raise self.other_runs.replaced()
-        # One that came to its end while this file was on its way: what it did is in its journal.
+        # Another run finished while this file was being written: its journal has what it did.
         self.other_runs.check_none_newer()
         self.header = header
         return number

@@ -1,8 +1,8 @@
 """
 A file of a snapshot: a line of JSON, which a person can read, a line with a checksum, and the records.
 
-``head -1`` shows the first. Without the secret, the file tells when which run wrote how many records, and how phone
-numbers were read; of which account, list and task it is, is sealed.
+``head -1`` shows the first. Without the secret, the file tells which run wrote it, when, how many records it has, and
+how phone numbers were read. Its account, list and task are sealed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _CHECKSUM_LENGTH = 64
 
 class Identity(NamedTuple):
     """
-    What a snapshot is about.
+    The account, list and task that a snapshot belongs to.
 
-    :param account: the Octopush account. None, here and below, is any.
+    :param account: the Octopush account. None means any, here and below.
     :param list_name: the list.
     :param writer: the task that writes it.
     """
@@ -43,7 +43,7 @@ class Identity(NamedTuple):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What a run has counted that a retry cannot count itself; the names are its summary's."""
+    """The counts of a run that a retry cannot count itself, by their names in the summary."""
 
     chunks: int = 0
     requests: int = 0
@@ -54,13 +54,12 @@ class Counts(msgspec.Struct, frozen=True):
 
 class Progress(msgspec.Struct, frozen=True):
     """
-    What a run has recorded. One takes the place of another at once, so that a signal finds either of them and nothing
-    in between.
+    What a run has recorded. Never changed, only replaced, so that a signal finds either the old or the new one.
 
     :param records: how many records this try has written.
-    :param before: contacts that the list held before the run.
-    :param recorded: of the contacts that were sent, or are about to be, those that it did not hold.
-    :param removed: contacts that were removed.
+    :param before: how many contacts the list held before the run.
+    :param recorded: how many of the contacts that were sent, or are about to be, it did not hold.
+    :param removed: how many contacts were removed.
     """
 
     records: int = 0
@@ -71,30 +70,31 @@ class Progress(msgspec.Struct, frozen=True):
 
     @property
     def after(self) -> int:
-        """How many contacts the list holds by it."""
+        """How many contacts the list now holds."""
         return self.before + self.recorded - self.removed
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What stands before the records.
+    The first line of a file, before the records.
 
-    :param format: of the file; a newer one is refused.
-    :param secret: tells which secret the file was written with.
+    :param format: format of the file; a newer one is refused.
+    :param secret: identifies the secret that the file was written with.
     :param identity: what the file is about, sealed.
-    :param generation: how often the snapshot was replaced; that of an entry of the journal is the one which it adds to.
-    :param try_name: tells the try that wrote it from all others; these names rise with time.
-    :param date: of the run, as Airflow dates it; ISO 8601 in UTC, None where it has none.
-    :param opted_out: how many people had opted out, the last time that this was found to be right.
-    :param reading: how phone numbers were read; empty where that is not known (``adopt``).
-    :param countries: country codes of the numbers that were ever held.
-    :param dag_run: the same for all instances of a mapped task in one run of the Dag, and for no other run.
-    :param map_index: of the instance; -1 where the task is not mapped.
-    :param beside: of a head: the try that wrote the snapshot beside which it stands.
-    :param included: try → its last entry that is in these records.
+    :param generation: how often the snapshot was replaced; in an entry of the journal, the generation that the entry
+        adds to.
+    :param try_name: unique name of the try that wrote the file; these names rise with time.
+    :param date: Airflow's date of the run, in ISO 8601 and UTC; None if it has none.
+    :param opted_out: how many opt-outs there were the last time that their number was found to be right.
+    :param reading: how phone numbers were read; empty if that is not known (``adopt``).
+    :param countries: country codes of all numbers that it ever held.
+    :param dag_run: text that all instances of a mapped task share in one run of the Dag, and no other run has.
+    :param map_index: map index of the instance; -1 if the task is not mapped.
+    :param beside: in a head, the try that wrote the snapshot that the head is beside.
+    :param included: try → the last of its entries that these records include.
     :param sequence: the number of an entry among those of its try, from 0.
-    :param run: the same for all tries of one run.
-    :param progress: what the run had recorded by then.
+    :param run: text that all tries of one run share.
+    :param progress: what the run had recorded when the file was written.
     """
 
     format: int = FORMAT
@@ -121,12 +121,12 @@ class _Format(msgspec.Struct):
 
 class Opened(NamedTuple):
     """
-    A file that was found to be whole.
+    A file that has been checked to be whole.
 
-    :param header: what it says of itself.
-    :param identity: what it is about.
-    :param records: what it holds.
-    :param keys: the place of the secret that it was written with among those that were given.
+    :param header: its header.
+    :param identity: the account, list and task that it belongs to.
+    :param records: its records.
+    :param keys: which of the given secrets it was written with, by position.
     """
 
     header: Header
@@ -137,10 +137,10 @@ class Opened(NamedTuple):
 
 def write(header: Header, keys: Keys, blocks: Iterable[Array]) -> tuple[IO[bytes], int]:
     """
-    Write a file, beside all others.
+    Write a temporary file.
 
-    :return: a temporary file, with a name as long as it is open, and how many records it holds.
-    :raises RuntimeError: when no later run could open it, as it does not say what it is about, or says too much.
+    :return: the file, which has a name while it is open, and how many records it holds.
+    :raises RuntimeError: when no later run could open it, because its header says too little or too much.
     """
     line = msgspec.json.encode(header) + b"\n"
     if not header.identity or len(line) + _CHECKSUM_LENGTH >= BEGINNING:
@@ -178,11 +178,11 @@ def read_header(content: bytes, what: str) -> Header:
         if found != FORMAT:
             todo = "install the version that wrote it, or a newer one" if found > FORMAT else RESTORE
             raise SnapshotFormatError(
-                f"{what} has the format {found}, this version of airflow-provider-octopush knows {FORMAT}: {todo}"
+                f"{what} has format {found}, but this version of airflow-provider-octopush knows {FORMAT}: {todo}"
             )
         return msgspec.json.decode(line, type=Header)
     except (msgspec.MsgspecError, ValueError):
-        raise SnapshotUnreadableError(f"{what} is torn or is not a snapshot: {RESTORE}") from None
+        raise SnapshotUnreadableError(f"{what} is damaged or not a snapshot: {RESTORE}") from None
 
 
 def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
@@ -197,9 +197,8 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     place = next((place for place, one in enumerate(keys) if one.name == header.secret), None)
     if place is None:
         raise SnapshotSecretError(
-            f"{what} was written with another snapshot_secret than the connection has: put that one back, behind a "
-            "comma where there is a newer one. Without it the snapshot cannot be read; to begin anew, "
-            f"{BEGIN_ANEW}"
+            f"{what} was written with a snapshot_secret that the connection does not have: put it back, after a comma "
+            f"if there is a newer one. Without it the snapshot cannot be read; to begin anew, {BEGIN_ANEW}"
         )
     line, _, following = beginning.partition(b"\n")
     second, _, _ = following.partition(b"\n")
@@ -211,6 +210,6 @@ def open_file(file: BinaryIO, keys: Sequence[Keys], what: str) -> Opened:
     for block in records.blocks():
         checksum.update(block.tobytes())
     if rest or checksum.hexdigest().encode() != second:
-        raise SnapshotUnreadableError(f"{what} is torn or damaged: {RESTORE}")
+        raise SnapshotUnreadableError(f"{what} is damaged: {RESTORE}")
     identity = msgspec.json.decode(keys[place].open_text(header.identity), type=Identity)
     return Opened(header, identity, records, place)
