@@ -1,4 +1,4 @@
-"""What all operators that take rows to Octopush share: their parameters, and when these are checked."""
+"""The parameters that all operators share, and when they are checked."""
 
 from __future__ import annotations
 
@@ -66,23 +66,23 @@ class RowsOperator(BaseOperator):
     :param sql_conn_id: connection to run the query on, with any hook of Airflow that speaks DB-API. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
     :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
-    :param sql_hook_class: the hook, as a class or a dotted path, for when the connection's type leads to no database,
-        or to another hook.
+    :param sql_hook_class: class of that hook, or its dotted path. Needed only where the connection's type leads to
+        another hook, or to one without a database.
     :param columns: contact field → name of the column that feeds it, such as ``{"phone_number": "mobile"}``. A field
         that you do not name is fed by the column of the same name, in upper or lower case. ``region`` names a column of
         ISO country codes, which decides per row what ``default_region`` decides for all. (templated)
-    :param default_region: country of the numbers that have no country written, such as ``"FR"``, or a list of
-        countries: the first one where a number is valid wins. Without it, such numbers are invalid. (templated)
-    :param number_format: what a number without a plus is. ``national`` (default): a number of ``default_region`` or of
-        its row's ``region``. ``international``: a number that begins with its country code, as an MSISDN does.
+    :param default_region: country of numbers that are written without one, such as ``"FR"``, or a list of countries:
+        the first one where a number is valid wins. Without it, such numbers are invalid. (templated)
+    :param number_format: how to read a number without a plus. ``national`` (default): as a number of ``default_region``
+        or of its row's ``region``. ``international``: as one that begins with its country code, like an MSISDN.
     :param list_name: the list, at most 30 characters. (templated)
-    :param on_empty: what the task does when there is no row at all: ``succeed``, ``skip`` or ``fail``.
+    :param on_empty: what the task does when there are no rows: ``succeed``, ``skip`` or ``fail``.
     :param max_rejected: how many rows may be rejected: a number, such as ``12``, or a share of the rows read, such as
         ``"5%"``. Rejected rows are those that are invalid, refused, unconfirmed or answered with an undocumented
-        status. With more, the task fails without retries, after everything else is done. (templated)
+        status. If there are more, the task fails without retries, after everything else is done. (templated)
     :param rejects_path: path or URI of a CSV for the rejected rows, on any path of Airflow's object storage. It holds
-        personal data, and what Octopush said of the rows; what it said of a refusal that ended the run is in a file
-        beside it, ``rejects-refusal.csv``. An instance of a mapped task adds its map index to the name:
+        personal data, and Octopush's own words about the rows. Its words about a refusal that ended the run are in a
+        file beside it, ``rejects-refusal.csv``. An instance of a mapped task adds its map index to the name:
         ``rejects-3.csv``. (templated)
     :param dry_run: True: read and check all rows, but send, remove and remember nothing. The summary counts what would
         be done.
@@ -176,13 +176,13 @@ class RowsOperator(BaseOperator):
         self.on_empty = on_empty
         self.max_rejected = max_rejected
         self.rejects_path = rejects_path
-        #: Not called as the parameter is: Airflow has a method of that name.
+        #: Not named like its parameter: Airflow has a method ``dry_run``.
         self.is_dry_run = dry_run
         self.octopush_conn_id = octopush_conn_id
-        # No template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
+        # Not a template field: its rows would be kept as rendered fields, shown in the UI, and evaluated as templates.
         self.data = data
         XComArg.apply_upstream_relationship(self, data)
-        #: As they are written in the Dag, so that an error can name the one that renders to something wrong.
+        #: As the Dag writes them, so that an error can show the template that rendered wrongly.
         self._templates: dict[str, Any] = {
             "list_name": list_name,
             "rejects_path": rejects_path,
@@ -202,7 +202,7 @@ class RowsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
-        Run the task: read the rows, and bring them where they belong.
+        Run the task: read the rows, then send or remove their contacts.
 
         :return: the summary.
         """
@@ -215,7 +215,7 @@ class RowsOperator(BaseOperator):
         """End the sending at once; called by Airflow in the signal handler of the task's process."""
         self._is_told_to_end = True
         if "hook" in vars(self):
-            # Whatever is under way: contacts that are sent, or removed.
+            # This ends every request under way, whether it sends or removes.
             self.hook.abort()
         if self._run is not None:
             # In a thread: if the code that this handler interrupts holds a lock, the handler would wait for it forever.
@@ -223,22 +223,22 @@ class RowsOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """
-        Tell OpenLineage where the rows came from, where they went to, and how many; called by its provider.
+        Tell OpenLineage where the rows came from, where they went and how many there were; called by its provider.
 
-        :param task_instance: of the task that has ended, whether it succeeded or not.
-        :return: None if the run did not come to its end, or if OpenLineage is not installed.
+        :param task_instance: the task instance that has ended, whether it succeeded or not.
+        :return: None if the run did not finish, or if OpenLineage is not installed.
         """
         return None if self._run is None else self._run.lineage(task_instance)
 
     def own_rows(self, context: Context) -> tuple[Any, str] | None:  # noqa: ARG002 - where a function makes them
-        """Return rows that the operator makes itself, and where they come from, for messages; None: it makes none."""
+        """Return the rows that the operator makes itself, and their origin for messages; None if it makes none."""
         return None
 
     def check_rendered(self) -> None:
         """
         Check what templates rendered to.
 
-        :raises TemplateError: when one gave something that cannot be meant.
+        :raises ParameterError: when a template rendered to an impossible value.
         """
         for name, template in self._templates.items():
             check_rendered(name, template, getattr(self, name))
@@ -246,7 +246,7 @@ class RowsOperator(BaseOperator):
 
     @abstractmethod
     def _make_run(self, context: Context) -> TaskRun:
-        """Return what runs the task; imported here, so that a Dag file does not pay for it."""
+        """Return the run of this task. Its class is imported here, so that a Dag file does not pay for it."""
 
 
 class SendingOperator(RowsOperator):

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 @with_inherited_parameters
 class CreateContactsOperator(SendingOperator):
     """
-    Bring rows to an Octopush list: create the contacts that are new, update those that are known.
+    Send rows to an Octopush list: create new contacts, update known ones.
 
     Rows come from an upstream task (``data``), from files (``data_path``) or from a query (``sql``). The task returns a
-    summary, in which each row read ends in exactly one count: ``read = added + updated + skipped + other + unconfirmed
-    + refused + invalid + duplicates + unsent``. With ``dry_run``, what would be sent counts as ``unsent``. The summary
-    holds no personal data, and the rows themselves never reach Airflow's rendered fields or logs.
+    summary that counts each row read exactly once: ``read = added + updated + skipped + other + unconfirmed + refused +
+    invalid + duplicates + unsent``. With ``dry_run``, rows that would be sent count as ``unsent``. The summary holds no
+    personal data, and the rows themselves never reach Airflow's rendered fields or logs.
 
     .. code-block:: python
 
@@ -37,10 +37,10 @@ class CreateContactsOperator(SendingOperator):
         https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Add a contact"
 
     :param do_not_overwrite: True: a number that exists already keeps its old record and counts as skipped.
-    :raises ValueError: when the Dag is parsed, if parameters contradict each other or say what cannot be meant; when
-        the task runs, if there is no row and ``on_empty="fail"``.
-    :raises AirflowFailException: when a template renders to what cannot be meant, when ``data`` is not rows, and for
-        whatever else no retry changes.
+    :raises ValueError: when the Dag is parsed, if parameters contradict each other or have impossible values; when the
+        task runs, if there are no rows and ``on_empty="fail"``.
+    :raises AirflowFailException: when a template renders to an impossible value, when ``data`` is not rows, and for
+        every other failure that a retry would only repeat.
     """
 
     def __init__(

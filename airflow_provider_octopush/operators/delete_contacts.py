@@ -45,19 +45,19 @@ class DeleteContactsOperator(RowsOperator):
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Delete contacts"
 
-    A number without a plus is read in both ways, as a national and as an international one. Beside a region it is one
-    of that region; with ``number_format="international"`` it is also read as if it had none.
+    A number without a plus is read both ways, as a national and as an international one. In a row with a region, it is
+    a number of that region; with ``number_format="international"``, it is also read as if the row had none.
 
-    :param from_account: True: remove the contacts from the account, with all of its lists. Set exactly one of this and
-        ``list_name``; from a list, they stay in the account.
-    :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps, as an absolute path or a URI. People
-        who are gone are forgotten there as well, and nothing sealed of them is left in it. While a run of
-        ``SyncListOperator`` is under way, or was killed and has not run again, the task fails before anybody is
-        removed. Needs the connection's extra ``snapshot_secret``. (templated)
-    :raises ValueError: when the Dag is parsed, if parameters contradict each other or say what cannot be meant; when
-        the task runs, if there is no row and ``on_empty="fail"``.
-    :raises AirflowFailException: when a template renders to what cannot be meant, when ``data`` is not rows, and for
-        whatever else no retry changes.
+    :param from_account: True: remove the contacts from the account and all of its lists. Set exactly one of
+        ``from_account`` and ``list_name``: contacts removed from a list stay in the account.
+    :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps, as an absolute path or a URI. Contacts
+        that are gone are erased there as well, with everything sealed about them. While a run of ``SyncListOperator``
+        is under way, or was killed and has not run again, the task fails before it removes anything. Needs the
+        connection's extra ``snapshot_secret``. (templated)
+    :raises ValueError: when the Dag is parsed, if parameters contradict each other or have impossible values; when the
+        task runs, if there are no rows and ``on_empty="fail"``.
+    :raises AirflowFailException: when a template renders to an impossible value, when ``data`` is not rows, and for
+        every other failure that a retry would only repeat.
     """
 
     template_fields: Sequence[str] = (*RowsOperator.template_fields, "snapshot_path")

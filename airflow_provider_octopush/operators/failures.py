@@ -1,4 +1,7 @@
-"""The failures that end a task for good. Imported when a task runs, as their classes live with what raises them."""
+"""
+The failures that end a task for good. Imported when a task runs, because their classes are defined beside the code that
+raises them.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ from airflow_provider_octopush.limits import LimitError
 from airflow_provider_octopush.operators.parameters import ParameterError
 from airflow_provider_octopush.sources.errors import InstancesMissingError, UnusableSourceError
 
-#: A retry of the task would meet these again, unchanged.
+#: A retry of the task would fail with these again.
 FINAL_ERRORS = (
     OctopushConnectionConfigError,
     OctopushCredentialsError,

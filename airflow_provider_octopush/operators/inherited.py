@@ -19,7 +19,7 @@ _FIELD = re.compile(r"^:(param (?P<name>\w+)|raises [^:]+):", re.MULTILINE)
 
 
 def with_inherited_parameters(operator: Kind) -> Kind:
-    """Let an operator show all its parameters, but for those that every task has."""
+    """Let an operator show all its parameters, except those that every task has."""
     init: Any = operator.__dict__["__init__"]
     myself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     init.__signature__ = inspect.Signature([myself, *_parameters(operator)])

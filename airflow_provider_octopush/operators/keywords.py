@@ -1,7 +1,8 @@
 """
-Types of the keyword arguments that operators and decorators pass on, for editors and mypy. Nothing imports it to run.
+Types of the keyword arguments that operators and decorators pass on, for editors and mypy. Never imported at run time.
 
-What an operator adds itself is in the signature of its ``__init__``. A test compares these types with the signatures.
+The parameters that an operator adds itself are in the signature of its ``__init__``. A test compares these types with
+the signatures.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TaskKeywords(TypedDict, total=False):
-    """What every task of Airflow takes, beside its id. An older Airflow does not know all of it, and says so."""
+    """What every task of Airflow takes besides its id. An older Airflow does not know all of these, and says so."""
 
     owner: str
     email: str | Sequence[str] | None
@@ -83,13 +84,13 @@ class TaskKeywords(TypedDict, total=False):
 
 
 class BaseKeywords(TaskKeywords, total=False):
-    """What every operator of Airflow takes, beside its id; a decorator of ours has one output."""
+    """What every operator of Airflow takes besides its id; a decorator of ours has one output."""
 
     multiple_outputs: bool
 
 
 class OperatorKeywords(BaseKeywords, total=False):
-    """What every operator takes, beside what is in the next class: where its rows come from."""
+    """What every operator takes besides the keywords of the next class: where its rows come from."""
 
     task_id: Required[str]
     data: Any
@@ -104,7 +105,7 @@ class OperatorKeywords(BaseKeywords, total=False):
 
 
 class RowsKeywords(TypedDict, total=False):
-    """What ``RowsOperator`` takes beside the source of the rows, and what each operator names itself."""
+    """What ``RowsOperator`` takes, except the source of the rows and the parameters that each operator names itself."""
 
     columns: Mapping[str, str] | None
     default_region: str | Sequence[str] | None
@@ -116,7 +117,7 @@ class RowsKeywords(TypedDict, total=False):
 
 
 class SendingKeywords(RowsKeywords, total=False):
-    """What ``SendingOperator`` takes beside the source of the rows."""
+    """What ``SendingOperator`` takes, except the source of the rows."""
 
     phone_check: PhoneCheck
     tag_name: str | None

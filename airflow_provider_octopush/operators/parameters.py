@@ -1,5 +1,5 @@
 """
-Checks of parameters: what a Dag says literally when it is parsed, what comes from a template when it is rendered.
+Checks of parameters: literal values when the Dag is parsed, templates when they are rendered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OnEmpty = Literal["succeed", "skip", "fail"]
 
 
 class ParameterError(ValueError):
-    """A parameter says something that cannot be meant: correct it, a retry changes nothing."""
+    """A parameter has an impossible value: correct it, a retry changes nothing."""
 
 
 def comes_later(value: Any) -> bool:
@@ -37,7 +37,7 @@ def check_one_source(*, data: Any, data_path: str | None, sql: str | None) -> No
     """
     Check that rows come from one place, and that ``data`` may be rows.
 
-    :raises ValueError: when they do not, or it is text.
+    :raises ValueError: when they do not, or ``data`` is text.
     """
     if [data is None, data_path is None, sql is None].count(False) != 1:
         raise ValueError("rows come from exactly one place: write one of data=…, data_path=… and sql=…")
@@ -55,7 +55,7 @@ def check_source_options(source: str, options: Mapping[str, Any]) -> None:
     """
     for name, value in options.items():
         if value is not None:
-            raise ValueError(f"{name} is for rows from {source}=…, which is not there: leave it out")
+            raise ValueError(f"{name} is for rows from {source}=…, which is not set: leave it out")
 
 
 def check_data_columns(data_columns: Any) -> None:
@@ -80,10 +80,10 @@ def check_data_columns(data_columns: Any) -> None:
 
 def check_data_options(data_path: Any, data_options: Any) -> None:
     """
-    Check the options of CSV files, as far as they are known before templates are rendered.
+    Check the options of CSV files before templates are rendered.
 
-    :raises ValueError: when ``data_path`` ends as the name of a CSV does, and there is no such option, or its value
-        cannot be meant. Where one of the values comes from a template, only their names are looked at.
+    :raises ValueError: when ``data_path`` has the suffix of a CSV, and an option does not exist or has an impossible
+        value. If one of the values comes from a template, only the names are checked.
     """
     is_csv = isinstance(data_path, str) and data_path.lower().endswith(CSV_SUFFIXES)
     if is_csv and isinstance(data_options, Mapping):
@@ -206,9 +206,9 @@ def check_option(name: str, value: Any) -> None:
 
 def check_columns(columns: Any) -> None:
     """
-    Check ``columns``, as far as it is known before templates are rendered.
+    Check ``columns`` before templates are rendered.
 
-    :raises ValueError: when one is not a field of a contact, or is fed by something that is not a name.
+    :raises ValueError: when a key is not a field of a contact, or a value is not a name.
     """
     if isinstance(columns, Mapping):
         check_fields(columns)
@@ -219,16 +219,16 @@ def check_columns(columns: Any) -> None:
 
 def check_rendered(name: str, template: Any, value: Any) -> None:
     """
-    Check a name that may come from a template: if it renders to None or to a number, it would be sent as that.
+    Check text that may come from a template: a name that renders to None or to a number would be sent as such.
 
-    :param name: of the parameter.
+    :param name: name of the parameter.
     :param template: as it is written in the Dag.
     :param value: as it is rendered.
-    :raises ParameterError: when it is not text, or when a template renders to nothing or to ``None``.
+    :raises ParameterError: when it is not text, or a template renders to nothing or to ``None``.
     """
     is_text = isinstance(value, str) and not (value.strip() in ("", "None") and str(template) != value)
     if not is_text and not (value is None and template is None):
-        raise _rendered_wrongly(name, template, value, "not a name, a path or a query")
+        raise _rendered_wrongly(name, template, value, "must be text")
 
 
 def check_rendered_columns(template: Any, value: Any) -> None:
@@ -244,27 +244,27 @@ def check_rendered_columns(template: Any, value: Any) -> None:
             "columns",
             template,
             value,
-            "not a dict; a template gives one in a Dag with render_template_as_native_obj=True",
+            "must be a dict, which takes render_template_as_native_obj=True on the Dag",
         )
 
 
-def _rendered_wrongly(name: str, template: Any, value: Any, what: str) -> ParameterError:
-    # Anything longer may be rows.
+def _rendered_wrongly(name: str, template: Any, value: Any, needed: str) -> ParameterError:
+    # A longer value may be rows.
     is_short = value is None or isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 10)
     shown = f"{value!r} ({type(value).__name__})" if is_short else f"a {type(value).__name__}"
     written = str(template)
     written = written if len(written) <= 100 else f"{written[:100]}…"
     return ParameterError(
-        f"{name}={written!r} renders to {shown}, which is {what}: correct the template, or what it takes its value from"
+        f"{name}={written!r} renders to {shown}, but {needed}: correct the template, or the value that it takes"
     )
 
 
 def check_path(name: str, path: Any) -> None:
     """
-    Check a path, as far as it is known before templates are rendered.
+    Check a path before templates are rendered.
 
-    :param name: of the parameter.
-    :raises ValueError: when it is blank, or cannot be a path or give one.
+    :param name: name of the parameter.
+    :raises ValueError: when it is blank, or neither a path nor a reference to one.
     """
     if _gives_no_text(path):
         raise ValueError(f"{name} is {path!r}: write a local path as text, or a URI such as 's3://conn_id@bucket/name'")
@@ -272,10 +272,10 @@ def check_path(name: str, path: Any) -> None:
 
 def check_sql(name: str, sql: Any) -> None:
     """
-    Check a query, as far as it is known before templates are rendered.
+    Check a query before templates are rendered.
 
-    :param name: of the parameter.
-    :raises ValueError: when it is blank, or cannot be a query or give one.
+    :param name: name of the parameter.
+    :raises ValueError: when it is blank, or neither a query nor a reference to one.
     """
     if _gives_no_text(sql):
         raise ValueError(f"{name} is {sql!r}: write one SELECT, or the path of a .sql file")
@@ -300,19 +300,19 @@ def check_absolute(name: str, path: Any) -> None:
     local = unquote(parts.path) if parts.scheme == "file" else None if "://" in path else path
     if local is not None and not Path(local).expanduser().is_absolute():
         raise ParameterError(
-            f"{name} is {path!r}, which is another file on each worker: write an absolute path, such as "
+            f"{name} is {path!r}, which means a different file on each worker: write an absolute path, such as "
             "'/srv/octopush/customers.snapshot', or a URI, such as 's3://conn_id@bucket/customers.snapshot'"
         )
 
 
 def check_one_of_opt_outs(opted_out: Any, opted_out_sql: str | None, opted_out_conn_id: str | None) -> None:
     """
-    Check that the numbers of people who opted out come from at most one place.
+    Check that opt-outs come from at most one place.
 
-    :raises ValueError: when they come from two, or a query has no connection.
+    :raises ValueError: when they come from two, or their query has no connection.
     """
     if opted_out is not None and opted_out_sql is not None:
-        raise ValueError("people who opted out come from one place: write either opted_out=… or opted_out_sql=…")
+        raise ValueError("opt-outs come from one place: write either opted_out=… or opted_out_sql=…")
     if opted_out_sql is not None and opted_out_conn_id is None:
         raise ValueError("opted_out_sql needs a connection to run on: write opted_out_conn_id=…")
 
@@ -336,7 +336,7 @@ def as_generation(name: str, value: Any) -> int | None:
     Read a generation of a snapshot that a person or a template wrote.
 
     :return: None where nothing is written: None, blank text, or ``"None"``.
-    :raises ParameterError: when it is anything else but a whole number, 0 or more.
+    :raises ParameterError: when it is anything but a whole number, 0 or more.
     """
     text = "" if value is None else str(value).strip()
     if text in ("", "None"):
@@ -344,7 +344,7 @@ def as_generation(name: str, value: Any) -> int | None:
     if isinstance(value, int | str) and text.isascii() and text.isdecimal() and len(text) <= 15:
         return int(text)
     shown = repr(value) if len(text) <= 20 else f"a {type(value).__name__}"
-    raise ParameterError(f"{name} is {shown}: write the generation that the plan's summary says, such as 7")
+    raise ParameterError(f"{name} is {shown}: write the generation in the plan's summary, such as 7")
 
 
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:

@@ -1,5 +1,5 @@
 """
-One run of an operator: wires its parameters, as templates rendered them, to the parts that do the work.
+One run of an operator: hands its rendered parameters to the parts that do the work.
 
 Imported when a task runs: a Dag file must not pay for these parts.
 """
@@ -71,7 +71,7 @@ log = logging.getLogger(__name__)
 
 Csv = TypeVar("Csv", bound=CsvFile)
 
-#: A file that is written beside the run, and its URI; None where nobody asked for one.
+#: A file that the run writes, and its URI; None where none is asked for.
 Written: TypeAlias = tuple[Csv | None, str | None]
 
 
@@ -79,15 +79,15 @@ class Killable(Protocol):
     """Something that can be told to end."""
 
     def kill(self) -> None:
-        """End it, from another thread: nothing more is sent, and nobody waits for an answer."""
+        """End it, from another thread: it sends nothing more and waits for no answer."""
 
 
 class TaskRun(ABC):
     """
-    What the runs of all operators share: where rows come from, where rejected ones go, what is told in the end.
+    What the runs of all operators share: the source of rows, the file of rejected ones, the report at the end.
 
-    :param operator: with its templates rendered.
-    :param context: of the task.
+    :param operator: the operator, with its templates rendered.
+    :param context: the task's context.
     """
 
     def __init__(self, operator: RowsOperator, context: Context) -> None:
@@ -100,7 +100,7 @@ class TaskRun(ABC):
 
     def execute(self) -> dict[str, Any]:
         """
-        Read the rows, and bring them where they belong.
+        Read the rows, then send or remove their contacts.
 
         :return: the summary, in its XCom form.
         """
@@ -110,7 +110,7 @@ class TaskRun(ABC):
             with self._keeping_refusal():
                 summary = self._bring()
         if summary.read == 0 and operator.on_empty != "succeed":
-            message = f"no row was read, and on_empty={operator.on_empty!r}"
+            message = f"no rows were read, and on_empty={operator.on_empty!r}"
             raise AirflowSkipException(message) if operator.on_empty == "skip" else ValueError(message)
         if operator.outlets:
             describe_outlets(operator.outlets, self.context["outlet_events"], summary, operator.octopush_conn_id)
@@ -124,9 +124,9 @@ class TaskRun(ABC):
 
     def lineage(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """
-        Return what OpenLineage is told: where the rows came from, where they went to, and how many.
+        Return what OpenLineage is told: where the rows came from, where they went and how many there were.
 
-        :return: None if the run did not come to its end, or if OpenLineage is not installed.
+        :return: None if the run did not finish, or if OpenLineage is not installed.
         """
         operator = self.operator
         if self._summary is None or not is_installed():
@@ -142,7 +142,7 @@ class TaskRun(ABC):
         """Open the source of the rows. The caller may do so more than once."""
         operator = self.operator
         if operator.sql is not None:
-            # A new hook for each reading: some keep their connection, which is closed when the rows are read.
+            # A new hook for each reading: some keep their connection, which is closed after the rows are read.
             self._sql_hook = sql_hook(str(operator.sql_conn_id), operator.sql_hook_class, operator.sql_hook_params)
             return read_sql(self._sql_hook, operator.sql, operator.parameters)
         if operator.data_path is not None:
@@ -154,21 +154,21 @@ class TaskRun(ABC):
 
     @abstractmethod
     def _bring(self) -> Summary:
-        """Bring the rows where they belong, and return what became of them; raise if that is not what was asked for."""
+        """Send or remove the rows' contacts and return the summary; raise if the outcome is not what was asked for."""
 
     def _start(self, part: Killable) -> None:
-        """Begin with the part of the run that reads and sends: it is what a signal ends."""
+        """Begin the part of the run that reads and sends, which a signal ends."""
         self._part = part
         if self._is_killed:
             part.kill()
 
     def _wholeness(self) -> Wholeness:
-        """Tell whether all upstream instances that feed the rows gave some."""
+        """Tell whether all upstream instances that feed the rows returned some."""
         return wholeness(self.operator.data, self.context)
 
     @property
     def _patience(self) -> float:
-        """Seconds that a run that fails waits for the requests under way. A dry run has none, and no connection."""
+        """How many seconds a failing run waits for requests under way. A dry run has no requests, and no connection."""
         return 0.0 if self.operator.is_dry_run else DEADLINE_IN_TIMEOUTS * self.operator.hook.settings.timeout
 
     @property
@@ -215,7 +215,7 @@ class TaskRun(ABC):
                 if file is not None:
                     file.write(error)
         except Exception:
-            # The failure that ended the run is the one to be seen.
+            # The failure that ended the run must stay the one that is raised.
             log.exception("what Octopush said could not be written beside rejects_path")
             return "Octopush's own words could not be written beside rejects_path: the log says why"
         return f"Octopush's own words may quote contacts, so they are in {uri}"
@@ -223,14 +223,14 @@ class TaskRun(ABC):
     # The end.
 
     def _tell(self, summary: Summary) -> None:
-        """Show the summary wherever people look for it, before the task may fail: a failed task shows it too."""
+        """Show the summary everywhere, before the task may fail: a failed task shows it too."""
         operator = self.operator
         operator.log.info("summary\n%s", summary.table())
         if operator.do_xcom_push:
             self.context["ti"].xcom_push(key="return_value", value=summary.as_xcom())
         self._summary = summary
         if summary.read or operator.on_empty != "fail":
-            # Without a row the task is retried, and whatever was counted would be counted again.
+            # Without rows the task is retried, and would count everything again.
             send_metrics(summary, dag_id=operator.dag_id, task_id=operator.task_id)
         if operator.sql is not None:
             report_query(self._sql_hook, operator.sql, summary.read)
@@ -252,7 +252,7 @@ def check_regions(operator: RowsOperator) -> None:
 
 def phone_reader(operator: SendingOperator) -> PhoneReader:
     """
-    Return what reads the phone numbers of rows.
+    Return the reader of the rows' phone numbers.
 
     :raises ParameterError: when a region has no phone numbers.
     """
@@ -271,7 +271,7 @@ class CreateRun(TaskRun):
         upstream = self._wholeness()
         upstream.check_zipped("nothing is sent")
         if not upstream.is_whole:
-            operator.log.warning("%s: what is there is sent", upstream)
+            operator.log.warning("%s: the rows that came are sent", upstream)
         limit = self._max_rejected
         mapper = ContactMapper(operator.columns or {}, phone_reader(operator))
         with self._rejects(operator.rejects_path, mapper.fields) as (rejects, rejects_path):
@@ -293,7 +293,7 @@ class CreateRun(TaskRun):
             self._start(sync)
             summary = sync.run(self.frames)
         self._tell(summary)
-        upstream.check_failed("what was there was sent")
+        upstream.check_failed("the rows that came were sent")
         summary.check_rejected(limit, removes_blacklisted=bool(operator.auto_remove_blacklisted_numbers))
         return summary
 
@@ -318,14 +318,14 @@ class DeleteRun(TaskRun):
         operator = self.operator
         if not operator.from_account and not str(operator.list_name or "").strip():
             # To Octopush, no name means the whole account.
-            raise ParameterError("list_name is empty: write the list that the contacts are to be removed from")
+            raise ParameterError("list_name is empty: write the list to remove the contacts from")
         check_written_names(list_name=operator.list_name)
-        self._wholeness().check("nobody is removed")
+        self._wholeness().check("nothing is removed")
         limit = self._max_rejected
         check_regions(operator)
         columns = operator.columns or {}
         rows = RowReader(columns, ("phone_number", REGION) if REGION in columns else ("phone_number",))
-        # If something is wrong with the snapshot, it shows before anybody is removed.
+        # A snapshot that cannot be used must show before anything is removed.
         with (
             self._snapshot() as snapshot,
             self._rejects(operator.rejects_path, rows.fields) as (rejects, rejects_path),
@@ -357,7 +357,8 @@ class DeleteRun(TaskRun):
             return
         check_absolute("snapshot_path", operator.snapshot_path)
         settings = operator.hook.settings
-        # This is not the task that writes the snapshot: whoever has the secret may forget a person.
+        # This is not the task that writes the snapshot, so no writer is compared: the secret is enough to erase a
+        # person.
         identity = Identity(account_of(settings), operator.list_name, None)
         run = Run(f"erase {run_of(self.context)}", erases=not operator.is_dry_run)
         keys = keys_of(settings, operator.octopush_conn_id)

@@ -24,19 +24,19 @@ def keys_of(settings: Settings, octopush_conn_id: str) -> Sequence[Keys]:
     """
     if not settings.snapshot_secrets:
         raise OctopushConnectionConfigError(
-            f"connection {octopush_conn_id!r}: extra 'snapshot_secret' is missing, which the snapshot is sealed with: "
+            f"connection {octopush_conn_id!r}: extra 'snapshot_secret' is missing, and snapshots are sealed with it: "
             f"make one with {MAKE_SECRET}, and keep it as long as the snapshot"
         )
     return [Keys(secret) for secret in settings.snapshot_secrets]
 
 
 def account_of(settings: Settings) -> str:
-    """Return what tells an Octopush account from all others."""
+    """Return text that identifies an Octopush account."""
     return f"{settings.login} {settings.base_url}"
 
 
 def task_of(context: Context) -> str:
-    """Return what tells a task from all others; the instances of a mapped task are one."""
+    """Return text that identifies a task; all instances of a mapped task have the same."""
     ti: Any = context["ti"]
     return f"{ti.dag_id}.{ti.task_id}"
 
@@ -48,17 +48,17 @@ def map_index_of(context: Context) -> int:
 
 
 def dag_run_of(context: Context) -> str:
-    """Return what all instances of a mapped task share in one run of the Dag, and no other run has."""
+    """Return text that identifies a run of the Dag; all instances of a mapped task share it."""
     return f"{task_of(context)} {context.get('run_id')}"
 
 
 def run_of(context: Context) -> str:
-    """Return what all tries of one run of a task share, and no other run has."""
-    # Clearing a task raises its max_tries: to the tries so far plus the retries.
+    """Return text that identifies one run of a task; all its tries share it."""
+    # Clearing a task raises its max_tries to the tries so far plus its retries.
     return f"{dag_run_of(context)} {map_index_of(context)} {context['ti'].max_tries}"
 
 
-#: Timetables that give each run a partition; by name, as they are not there before Airflow 3.2.
+#: Timetables that give each run a partition; by name, because Airflow before 3.2 does not have them.
 _OF_PARTITIONS = {"CronPartitionTimetable", "PartitionedAssetTimetable"}
 
 
@@ -70,11 +70,11 @@ def date_of(context: Context) -> str | None:
     The logical date would not do. In a Dag with data intervals, a run started by hand at noon has a later logical date
     than the scheduled run of the night after.
 
-    ``partition_date`` is where the partition begins, whoever triggered the run and whenever; Airflow 3.3 and newer put
-    it into the context. (``partition_key`` is text that need not be a date.) Beside it, no other date can be compared:
-    that of a run started by hand at noon, without a partition, is later than the partition of the night after.
+    ``partition_date`` is the partition's beginning, however and whenever the run was triggered; Airflow 3.3 and newer
+    put it into the context. (``partition_key`` is text that need not be a date.) It cannot be compared with other
+    dates: a run started by hand at noon, without a partition, has a later date than the partition of the night after.
 
-    :return: None where nothing orders the run, so that it is neither held back nor holds another one back.
+    :return: None where nothing orders the run: then it neither holds back another run nor is held back.
     """
     run: Any = context.get("dag_run")
     partition = context.get("partition_date", getattr(run, "partition_date", None))

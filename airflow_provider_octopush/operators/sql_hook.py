@@ -12,7 +12,7 @@ from airflow_provider_octopush.sources.errors import HookError
 
 _BIGQUERY = "airflow.providers.google.cloud.hooks.bigquery"
 
-#: Type of a connection → the hook that it means, for types where Airflow's own choice leads to no database.
+#: Type of a connection → the hook to use, for types where Airflow's own choice has no database.
 MEANT_HOOKS = {
     "databricks": "airflow.providers.databricks.hooks.databricks_sql.DatabricksSqlHook",
     "google_cloud_platform": f"{_BIGQUERY}.BigQueryHook",
@@ -24,8 +24,8 @@ def sql_hook(conn_id: str, hook_class: type | str | None, hook_params: Mapping[s
     """
     Make the hook that a query runs through.
 
-    :param conn_id: of the connection.
-    :param hook_class: class of the hook, or its dotted path. None takes what the connection's type leads to.
+    :param conn_id: id of the connection.
+    :param hook_class: class of the hook, or its dotted path. None: the hook of the connection's type.
     :param hook_params: arguments for the hook.
     :raises HookError: when there is no such hook; it names the parameter to write.
     """
@@ -49,7 +49,7 @@ def _hook_of_type(connection: Any, params: dict[str, Any]) -> Any:
     what = f"the connection {connection.conn_id!r} of type {connection.conn_type!r}"
     hook = _made(lambda: connection.get_hook(hook_params=params), what)
     if not hasattr(hook, "get_conn"):
-        raise HookError(f"{what} leads to no hook for a database: name one with sql_hook_class")
+        raise HookError(f"{what} has no hook for a database: name one with sql_hook_class")
     return hook
 
 

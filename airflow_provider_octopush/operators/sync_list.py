@@ -40,13 +40,12 @@ class SyncListOperator(SendingOperator):
     every contact that the list may hold through this task. Contacts that got on the list some other way stay there.
 
     A run decides before it sends. Opt-outs are removed first. Then all rows are read and compared with the snapshot. If
-    a limit is exceeded, nothing is sent. Else all that is about to be sent or removed is recorded, then done.
+    a limit is exceeded, nothing is sent. If not, everything that is to be sent or removed is recorded, then done.
 
-    The task returns a summary, in which each row read ends in exactly one count: ``read = added + updated + skipped +
-    other + unconfirmed + refused + invalid + duplicates + unchanged + opted_out + unsent``. If contacts were kept that
-    should have been removed, the task fails, after all else is done and recorded. It does not fail for those that stay
-    one night longer because numbers are read differently than the night before. A retry sends only what is not
-    confirmed.
+    The task returns a summary that counts each row read exactly once: ``read = added + updated + skipped + other +
+    unconfirmed + refused + invalid + duplicates + unchanged + opted_out + unsent``. If contacts were kept that should
+    have been removed, the task fails, after everything else is done and recorded. It does not fail for contacts that
+    stay one night longer because numbers are read differently than before. A retry sends only what is not confirmed.
 
     .. code-block:: python
 
@@ -67,54 +66,54 @@ class SyncListOperator(SendingOperator):
     that does not change.
 
     If more rows are rejected than ``max_rejected`` allows, no missing contact is removed; if more than half of the rows
-    are invalid then, nothing is sent. As many opt-outs, or the same share of them, may be unreadable; with more,
-    nothing is sent. Without a row no missing contact is removed, whatever ``on_empty`` says, so with ``succeed`` the
-    task fails if one is missing. ``dry_run`` makes a plan: the summary counts what would be added, updated and removed,
-    and lists the limits that a run would exceed.
+    are invalid then, nothing is sent. ``max_rejected`` also limits how many opt-outs, or what share of them, may be
+    unreadable; if more are, nothing is sent. If there are no rows, no missing contact is removed, whatever ``on_empty``
+    says; so with ``succeed`` the task fails if one is missing. ``dry_run`` makes a plan: the summary counts what would
+    be added, updated and removed, and lists the limits that a run would exceed.
 
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, pages "Add a contact" and "Delete contacts"
 
     :param snapshot_path: where the task remembers what the list holds: an absolute local path, which becomes readable
-        by its owner only, or any path of Airflow's object storage. Use one for each list and each task, the same each
+        by its owner only, or any path of Airflow's object storage. Use one for each list and task, the same one each
         night. (templated)
     :param remove_missing: True (default): remove contacts that are missing from the rows. False: they stay on the list.
         Those that opted out are removed all the same.
     :param max_removed: how many contacts that are missing from the rows may be removed in one run: a number, such as
-        12, or a share of what the list held before the run, such as ``"5%"``. With more, nothing is sent, nothing but
-        opt-outs is removed, and the task fails without retries. None (default) is a tenth, at least 10. (templated)
+        12, or a share of what the list held before the run, such as ``"5%"``. If there are more, nothing is sent,
+        nothing but opt-outs is removed, and the task fails without retries. None (default) is a tenth, at least 10.
+        (templated)
     :param max_added: how many new contacts may be added in one run: a number, or a share of what the list held before
-        the run, which may be more than ``"100%"``. With more, the same happens as with ``max_removed``. None (default)
-        is a quarter, at least 100. A share does not bind the first run, a number does. (templated)
-    :param opted_out_sql: a query for the numbers that must not be on the list, by the same columns as the rows: the
-        number is in the column that feeds ``phone_number``, or in the only one beside the region's; the region is in
-        the column that ``columns`` names for it, or in one called ``region``. Give other names in the query, as in
-        ``SELECT number AS mobile``. A number without a plus and without a region stands for one of each region in
+        the run, which may be more than ``"100%"``. If there are more, the same happens as with ``max_removed``. None
+        (default) is a quarter, at least 100. A share does not limit the first run, a number does. (templated)
+    :param opted_out_sql: a query for the numbers that must not be on the list. It has the same columns as the rows: the
+        number is in the column that feeds ``phone_number``, or in the only column besides the region's; the region is
+        in the column that ``columns`` names for it, or in one called ``region``. Rename a column in the query, as in
+        ``SELECT number AS mobile``. A number without a plus and without a region stands for a number of each region in
         ``default_region``, and of each region that rows are read in. Opt-outs that cannot be read are in a file beside
         ``rejects_path``, ``rejects-opted-out.csv``. (templated)
     :param opted_out_conn_id: connection to run that query on; ``sql_conn_id`` by default. (templated)
     :param opted_out_parameters: that query's parameters. (templated)
     :param opted_out: the same numbers as rows from upstream, in place of ``opted_out_sql``.
     :param max_opted_out: how many contacts may be removed in one run because they opted out: a number, such as 12, or a
-        share of what the list held before the run, such as ``"5%"``. With more, nothing is removed or sent, and the
-        task fails without retries. None (default) is a tenth, at least 10. (templated)
-    :param min_opted_out: how many readable opt-outs there must be: a number, or a share of how many there were the last
-        time, such as ``"90%"``. With fewer, nothing is removed or sent, and the task fails without retries. None
-        (default) is nine tenths; ten fewer are let through, unless none are left. (templated)
-    :param full_refresh: True: send everything again, for instance after somebody has edited the list by hand; and begin
-        anew where the task has run before and its snapshot is gone, which fails if it is False. (templated)
-    :param plan_generation: the ``generation`` in the summary of the plan that somebody approved. If the list has been
-        brought in step meanwhile, the task fails without retries before anything is sent. None (default): whatever it
-        is. (templated)
+        share of what the list held before the run, such as ``"5%"``. If there are more, nothing is removed or sent, and
+        the task fails without retries. None (default) is a tenth, at least 10. (templated)
+    :param min_opted_out: how many readable opt-outs there must be: a number, or a share of how many there were last
+        time, such as ``"90%"``. If there are fewer, nothing is removed or sent, and the task fails without retries.
+        None (default) is nine tenths, or ten fewer if that is lower, and at least one. (templated)
+    :param full_refresh: True: send everything again, for instance after the list was edited by hand; and begin anew if
+        the task has run before and its snapshot is gone, where False fails. (templated)
+    :param plan_generation: the ``generation`` in the summary of the approved plan. If the list was brought in step
+        since then, the task fails without retries before anything is sent. None (default): any generation. (templated)
     :param changes_path: path or URI of a CSV with one row for each contact that the run adds, updates or removes, or
-        should have removed and did not: ``phone_number``, ``change`` (``added``, ``updated``, ``removed``,
+        should have removed but did not: ``phone_number``, ``change`` (``added``, ``updated``, ``removed``,
         ``opted_out``, ``kept``), ``state`` (``planned``, ``done``, ``refused``, ``unconfirmed``), ``run`` and ``time``.
-        A plan writes it too, and so does a run that a limit holds. Personal data, and map index, as for
-        ``rejects_path``. (templated)
-    :raises ValueError: when the Dag is parsed, if parameters contradict each other or say what cannot be meant; when
-        the task runs, if there is no row and ``on_empty="fail"``.
-    :raises AirflowFailException: when a template renders to what cannot be meant, when ``data`` or ``opted_out`` is not
-        rows, and for whatever else no retry changes.
+        A plan writes it too, and so does a run that a limit holds. It holds personal data, and its name gets the map
+        index, as with ``rejects_path``. (templated)
+    :raises ValueError: when the Dag is parsed, if parameters contradict each other or have impossible values; when the
+        task runs, if there are no rows and ``on_empty="fail"``.
+    :raises AirflowFailException: when a template renders to an impossible value, when ``data`` or ``opted_out`` is not
+        rows, and for every other failure that a retry would only repeat.
     """
 
     template_fields: Sequence[str] = (
@@ -174,7 +173,7 @@ class SyncListOperator(SendingOperator):
         check_absolute("snapshot_path", snapshot_path)
         if changes_path is not None:
             check_path("changes_path", changes_path)
-        #: As it is written in the Dag.
+        #: As the Dag writes it.
         self._connection = self.octopush_conn_id
         self.snapshot_path = snapshot_path
         self._templates["snapshot_path"] = snapshot_path
@@ -192,7 +191,7 @@ class SyncListOperator(SendingOperator):
         self.full_refresh = full_refresh
         self.plan_generation = plan_generation
         self.check_no_other_sync()
-        # No template field, for the same reason as `data`.
+        # Not a template field, for the same reason as `data`.
         self.opted_out = opted_out
         XComArg.apply_upstream_relationship(self, opted_out)
 
@@ -213,7 +212,7 @@ class SyncListOperator(SendingOperator):
             if isinstance(other, SyncListOperator):
                 same = (other._templates["list_name"], other._connection) == what and not other.is_dry_run
             else:
-                # An operator that is mapped is made only when it runs.
+                # A mapped operator is made only when it runs.
                 given = getattr(other, "partial_kwargs", {})
                 is_sync = issubclass(getattr(other, "operator_class", object), SyncListOperator)
                 connection = given.get("octopush_conn_id", DEFAULT_CONNECTION)

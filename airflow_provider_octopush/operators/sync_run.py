@@ -1,5 +1,5 @@
 """
-One run of ``SyncListOperator``: wires its parameters, as templates rendered them, to the parts that do the work.
+One run of ``SyncListOperator``: hands its rendered parameters to the parts that do the work.
 
 Imported when a task runs: a Dag file must not pay for these parts.
 """
@@ -71,8 +71,10 @@ class SyncRun(TaskRun):
         operator.check_no_other_sync()
         upstream = self._wholeness()
         upstream.check_zipped("nothing is sent")
-        wholeness(operator.opted_out, self.context).check("nothing is sent, as whoever is missing may have opted out")
-        # Who is not among the rows may be among those that are missing.
+        wholeness(operator.opted_out, self.context).check(
+            "nothing is sent, because numbers that opted out may be missing"
+        )
+        # A contact that seems missing may be in the rows that did not come.
         rules = self._rules(None if upstream.is_whole else str(upstream))
         reader = phone_reader(operator)
         check_absolute("snapshot_path", operator.snapshot_path)
@@ -115,7 +117,7 @@ class SyncRun(TaskRun):
             self._check_planned(snapshot)
             summary = sync.run(self.frames, opt_outs)
         self._tell(summary)
-        upstream.check("what was there was sent, and nobody was removed for not being there")
+        upstream.check("the rows that came were sent, and no missing contact was removed")
         if summary.read or operator.on_empty == "succeed":
             sync.check(summary)
         return summary
@@ -129,7 +131,8 @@ class SyncRun(TaskRun):
             tries=run_of(self.context),
             date=date_of(self.context),
             reading=reading_of(operator),
-            # Whether Octopush removes blacklisted numbers decides who gets on the list, not what the list says of them.
+            # Not auto_remove_blacklisted_numbers: it decides which contacts get on the list, not what the list holds of
+            # them.
             meaning=msgspec.json.encode({"tag_name": operator.tag_name}),
             dag_run=dag_run_of(self.context),
             map_index=map_index_of(self.context),
@@ -141,23 +144,23 @@ class SyncRun(TaskRun):
         return open_snapshot(open_store(operator.snapshot_path), keys, identity, run, writes=not operator.is_dry_run)
 
     def _check_planned(self, snapshot: Snapshot) -> None:
-        """Check that the list is still what the plan was made of that somebody approved."""
+        """Check that the list has not changed since the approved plan was made."""
         planned = as_generation("plan_generation", self.operator.plan_generation)
         if planned is not None and planned != snapshot.generation_before:
             raise StalePlanError(
-                f"the plan was made of generation {planned}, the snapshot is of {snapshot.generation_before}: make and "
-                f"approve a new plan. Nothing was sent or removed ({snapshot.name})"
+                f"the plan was made from generation {planned}, but the snapshot is at {snapshot.generation_before}: "
+                f"make and approve a new plan. Nothing was sent or removed ({snapshot.name})"
             )
 
     def _check_not_lost(self, snapshot: Snapshot, *, begins_anew: bool) -> None:
-        """Check that a task that has run before does not begin anew, unless somebody says that it should."""
+        """Check that a task that has run before does not begin anew unless it is told to."""
         list_name = self.operator.list_name
         if begins_anew or not snapshot.is_blank or not has_run_before(self.context, list_name):
             return
         message = (
-            f"a lost folder is no new beginning: this task has brought {list_name!r} in step before, but there is "
-            f"neither {snapshot.name} nor anything beside it. Put both back, or correct snapshot_path. If the list is "
-            f"to begin anew, {FIRST_RUN}: whoever left meanwhile stays on the list"
+            f"the snapshot is lost: this task has brought {list_name!r} in step before, but there is neither "
+            f"{snapshot.name} nor anything beside it. Put both back, or correct snapshot_path. If the list is to "
+            f"begin anew, {FIRST_RUN}: contacts that are missing from the rows by now stay on the list"
         )
         if not self.operator.is_dry_run:
             raise SnapshotLostError(f"{message}. Nothing was sent or removed")
@@ -228,7 +231,7 @@ class SyncRun(TaskRun):
         if operator.opted_out_sql is None:
             return upstream_frames(operator.opted_out, None, self.context, parameter="opted_out")
         conn_id = operator.opted_out_conn_id or operator.sql_conn_id
-        # What is said of a connection is said of each query on it.
+        # The hook's parameters are meant for every query on their connection.
         is_same = conn_id == operator.sql_conn_id
         hook_class, params = (operator.sql_hook_class, operator.sql_hook_params) if is_same else (None, None)
         hook = sql_hook(str(conn_id), hook_class, params)
@@ -236,7 +239,7 @@ class SyncRun(TaskRun):
 
 
 def reading_of(operator: SyncListOperator) -> dict[str, Any]:
-    """Return all that decides which number a value is read as."""
+    """Return everything that decides how a number is read."""
     regions = operator.default_region or ()
     columns = operator.columns or {}
     return {

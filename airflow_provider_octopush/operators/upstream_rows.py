@@ -25,14 +25,14 @@ def upstream_frames(
     data: Any, columns: Sequence[str] | None, context: Context, *, parameter: str = "data"
 ) -> Generator[pd.DataFrame, None, None]:
     """
-    Give the rows that ``data`` stands for: those that are there, whether the source is whole or not.
+    Give the rows that ``data`` stands for, as many as came, whether the source is whole or not.
 
-    Where the function of ``.map()`` raises AirflowSkipException, its item is left out.
+    An item for which the function of ``.map()`` raises AirflowSkipException is left out.
 
     :param data: rows, a reference to an upstream task's rows, or a list of both.
     :param columns: names for the values of rows that have none.
-    :param context: of the task.
-    :param parameter: the operator's parameter that it was given as, for error messages.
+    :param context: the task's context.
+    :param parameter: the operator's parameter that holds the rows, for error messages.
     """
     read = partial(read_upstream, columns=columns, is_data=parameter == "data")
     of = "" if parameter == "data" else f" ({parameter})"
@@ -51,7 +51,9 @@ def upstream_frames(
 
 
 def _is_reference(value: Any) -> bool:
-    """Whether it stands for a value that is known when the task runs: an XComArg, or an argument of a task group."""
+    """
+    Whether it refers to a value that is known only when the task runs: an XComArg, or an argument of a task group.
+    """
     kind = type(value)
     return isinstance(value, XComArg) or (hasattr(kind, "iter_references") and hasattr(kind, "resolve"))
 
@@ -64,9 +66,8 @@ def _refers(value: Any) -> bool:
 
 def _parts(reference: Any) -> Iterator[Any]:
     """
-    Take ``.concat()`` apart, also behind ``.map()``, into references that give the same rows one after the other.
-
-    As a whole, it has no value if one of them has none.
+    Take ``.concat()`` apart, also behind ``.map()``, into references that give the same rows one after the other; as a
+    whole it has no value if one of them has none.
     """
     inner = inner_references(reference) if isinstance(reference, XComArg) else []
     if len(inner) == 1 and hasattr(reference, "callables"):
@@ -90,32 +91,32 @@ def _resolved(value: Any, context: Context) -> Any:
 
 
 def _rows_of(reference: Any, context: Context, *, is_alone: bool = False) -> Any:
-    """Return what a reference stands for; no rows where it stands for nothing, and the instances tell why."""
+    """Return the value of a reference; no rows where it has none and the instances tell why."""
     failure: Exception | None = None
     rows: Any = None
     try:
         rows = reference.resolve(context)
-    except Exception as error:  # noqa: BLE001 - Airflow has many, for a key that is not there or a None to map
+    except Exception as error:  # noqa: BLE001 - Airflow has many, such as for a missing key or a None to map
         failure = error
     if rows is None and _is_missing(reference, context, is_alone=is_alone):
         return []
     if failure is not None:
         raise failure
     if type(rows) is list:
-        # Airflow before 3.2 puts this where an instance of a mapped task group has returned None.
+        # Airflow before 3.2 puts this in the place of an instance of a mapped task group that returned None.
         rows = [row for row in rows if type(row).__name__ != "ArgNotSet"]
     return _without_skipped(rows, reference) if _has_map(reference) else rows
 
 
 def _is_missing(reference: Any, context: Context, *, is_alone: bool) -> bool:
-    """Whether there is nothing because its instances gave nothing. A single task that forgot its return is told so."""
+    """Whether it has no value because its instances gave none. A single task that forgot its return is told so."""
     found = wholeness(reference, context)
     is_one = is_alone and not is_of_many(reference)
     return bool(found.missing) and not (is_one and found.only_gave_none)
 
 
 def _has_map(reference: Any) -> bool:
-    """Whether it has ``.map()`` in it."""
+    """Whether ``.map()`` is part of it."""
     if not isinstance(reference, XComArg):
         return False
     return hasattr(reference, "callables") or any(map(_has_map, inner_references(reference)))

@@ -1,9 +1,9 @@
 """
-Whether everything that should have come from upstream did. Imported when a task runs.
+Tells whether all rows came from upstream. Imported when a task runs.
 
-Airflow hands over what is there. Of a mapped task it leaves out, without a word, each instance that failed, was skipped
-or returned None. To a task that sends rows these are rows fewer. To one that takes a person who is not among the rows
-for somebody who left, or who has not opted out, they are people.
+Airflow hands over what is there. It silently leaves out each instance of a mapped task that failed, was skipped or
+returned None. A task that only sends rows then sends fewer. A sync would do harm: it would remove the contacts that
+seem missing, and send to numbers whose opt-outs did not come.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from airflow_provider_octopush.sources.errors import InstancesMissingError, Inst
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-#: What to do about an instance, by what became of it.
+#: How an instance ended → what to do about it.
 _FAILED, _UNFINISHED, _SKIPPED, _GAVE_NONE = "failed", "not finished", "skipped", "returned None"
 _ADVICE: Mapping[str, str] = {
     **dict.fromkeys((_FAILED, _UNFINISHED), "clear them"),
@@ -32,22 +32,22 @@ _HOW = {
     "skipped": _SKIPPED,
 }
 
-#: The map index of a task that is not mapped, or not expanded.
+#: The map index of a task that is not mapped or not expanded.
 _UNMAPPED = -1
 
 
 @dataclass(frozen=True)
 class Missing:
     """
-    What is missing of a task.
+    The instances of a task that gave no rows.
 
     :param task_id: the task.
-    :param instances: how many it has within the consumer's own scope: a task in a mapped task group is given what its
-        own instance of the group returned.
-    :param how: what became of those that gave nothing → how many. A task that is mapped over nothing is skipped, as
-        one. An instance that returned None, or not the key that is asked for, gave nothing.
-    :param is_outdated: whether instances that the task no longer has, as it was cleared and mapped over less, left
-        rows, which Airflow hands over all the same.
+    :param instances: how many instances should give the consumer rows: to a task in a mapped task group, only those of
+        its own instance of the group count.
+    :param how: how the instances that gave nothing ended → how many. A task that is mapped over nothing counts as one
+        skipped instance. An instance gave nothing if it returned None, or not the key that is asked for.
+    :param is_outdated: whether there are rows of instances that the task no longer has, because it was cleared and
+        mapped over less. Airflow hands them over all the same.
     """
 
     task_id: str
@@ -72,15 +72,15 @@ class Missing:
 @dataclass(frozen=True)
 class Wholeness:
     """
-    What is known of the upstream instances that feed a source.
+    What is known about the upstream instances that feed a source.
 
     A source is whole if each of them succeeded and returned something other than None; ``[]`` is something. A source
     that refers to no task is whole.
 
-    :param missing: of tasks of which an instance gave nothing, in the order in which the source refers to them.
-    :param untold: tasks of which Airflow did not tell how their instances ended → why: the class of an error.
-    :param is_zipped: what is there may be put together with what it does not belong to, as a missing instance moves all
-        that come after it.
+    :param missing: the tasks with an instance that gave nothing, in the order in which the source refers to them.
+    :param untold: tasks whose instances' states Airflow did not tell → why: the class of an error.
+    :param is_zipped: whether rows may be paired with rows of another instance, because a missing instance shifts all
+        later ones.
     """
 
     missing: tuple[Missing, ...] = ()
@@ -94,14 +94,17 @@ class Wholeness:
 
     @property
     def how(self) -> set[str]:
-        """What became of the instances that gave nothing."""
+        """How the instances that gave nothing ended."""
         return {what for task in self.missing for what in task.how}
 
     def __str__(self) -> str:
-        """Return a sentence without its end, of counts and tasks."""
+        """Return counts and tasks, as the beginning of a sentence."""
         said = [
             *map(str, self.missing),
-            *(f"whether all instances of {task} gave rows is not known ({why})" for task, why in self.untold.items()),
+            *(
+                f"it is not known whether all instances of {task} gave rows ({why})"
+                for task, why in self.untold.items()
+            ),
         ]
         return "; ".join(said) or "all instances gave rows"
 
@@ -109,14 +112,14 @@ class Wholeness:
         """
         Check that everything came.
 
-        :param consequence: what is not done because of it, such as "nobody is removed".
+        :param consequence: what is not done because of it, such as "nothing is removed".
         :raises InstancesMissingError: when something did not.
         :raises InstancesUnknownError: when nothing is known to be missing, but not all is known.
         """
         if self.missing:
             advice = dict.fromkeys(advice for what, advice in _ADVICE.items() if what in self.how)
             if any(task.is_outdated for task in self.missing):
-                advice["run the Dag anew, as old rows stay with this run"] = None
+                advice["trigger a new run of the Dag, as this one keeps the old rows"] = None
             sentence = ", or ".join(advice)
             raise InstancesMissingError(f"{self}: {consequence}. {sentence[0].upper()}{sentence[1:]}")
         if self.untold:
@@ -124,7 +127,7 @@ class Wholeness:
 
     def check_failed(self, consequence: str) -> None:
         """
-        Check that nothing failed; what was skipped or returned None chose to give nothing.
+        Check that no instance failed; one that was skipped or returned None gave no rows on purpose.
 
         :param consequence: what is done, or not done.
         :raises InstancesMissingError: when an instance failed, or has not ended.
@@ -134,30 +137,30 @@ class Wholeness:
 
     def check_zipped(self, consequence: str) -> None:
         """
-        Check that nothing is put together with what it does not belong to.
+        Check that no rows are paired with rows of another instance.
 
         :param consequence: what is not done because of it.
         :raises InstancesMissingError: when something did not come, and goes through ``.zip()``.
         :raises InstancesUnknownError: when that is not known.
         """
         if self.is_zipped:
-            self.check(f".zip() would put together what does not belong together, so {consequence}")
+            self.check(f".zip() would pair rows that do not belong together, so {consequence}")
 
     @property
     def only_gave_none(self) -> bool:
-        """Whether all that is missing is missing because a function returned None."""
+        """Whether nothing is missing except where a function returned None."""
         return self.how == {_GAVE_NONE}
 
 
 def wholeness(data: Any, context: Context) -> Wholeness:
     """
-    Tell whether everything that rows are to come from is there. Nothing of the rows is read, but where the consumer is
-    in the same mapped task group: there, only the value tells that there is one.
+    Tell whether all instances that feed rows gave some. No rows are read, except where the consumer is in the same
+    mapped task group: there, only the value itself shows that there is one.
 
     :param data: rows, a reference to an upstream task's rows (also with ``.map()``, ``.zip()``, ``.concat()`` or a
         key), or a list or dict with such references anywhere inside. The argument of a mapped task group is a value
         that is there.
-    :param context: of the task that is to read them.
+    :param context: the context of the task that is to read them.
     """
     tasks: dict[str, tuple[Any, dict[str, None]]] = {}
     for operator, key in _references(data):
@@ -168,7 +171,7 @@ def wholeness(data: Any, context: Context) -> Wholeness:
         try:
             found = _missing_of(operator, keys, context)
         except Exception as error:  # noqa: BLE001 - whatever Airflow, its API or a backend for XComs may raise
-            # Not its words: a backend may quote a value.
+            # Only its class: a backend's words may quote a value.
             untold[task_id] = type(error).__name__
             continue
         if found:
@@ -203,7 +206,10 @@ def _is_zipped(data: Any, task_ids: set[str]) -> bool:
 
 
 def inner_references(reference: XComArg) -> list[XComArg]:
-    """Return the references that ``.map()``, ``.zip()`` or ``.concat()`` was called on, or with; [] of a task's own."""
+    """
+    Return the references that ``.map()``, ``.zip()`` or ``.concat()`` was called on, or with; [] for a task's own
+    reference.
+    """
     part: Any = reference
     if hasattr(part, "args"):
         return list(part.args)
@@ -219,7 +225,7 @@ def is_of_many(reference: Any) -> bool:
 
 
 def _missing_of(operator: Any, keys: Iterable[str], context: Context) -> Missing:
-    """Tell what is missing of what a task gives to the consumer."""
+    """Tell which of the instances that feed the consumer gave no rows."""
     instance: Any = context["ti"]
     own = _own_index(operator, context)
     states = _states(operator.task_id, context)
@@ -244,7 +250,7 @@ def _missing_of(operator: Any, keys: Iterable[str], context: Context) -> Missing
 
 
 def _own_index(operator: Any, context: Context) -> int | None:
-    """Return which instance of a task the consumer is given the value of; None when it is given those of all."""
+    """Return the instance of a task whose value the consumer gets; None when it gets those of all."""
     consumer: Any = context["task"]
     groups = {group.group_id for group in consumer.iter_mapped_task_groups()}
     if not any(group.group_id in groups for group in operator.iter_mapped_task_groups()):
@@ -264,7 +270,7 @@ def _states(task_id: str, context: Context) -> dict[int, str | None]:
         run: Any = context["dag_run"]
         instances = [other for other in run.get_task_instances() if other.task_id == task_id]
         return {other.map_index: None if other.state is None else str(other.state) for other in instances}
-    # Of one task at a time: the name of another one may be that of this one with a number.
+    # One task at a time: another task may have this one's name with a number.
     of_runs = instance.get_task_states(dag_id=instance.dag_id, task_ids=[task_id], run_ids=[instance.run_id])
     states: dict[str, Any] = of_runs.get(instance.run_id, {})
     return {
@@ -274,12 +280,12 @@ def _states(task_id: str, context: Context) -> dict[int, str | None]:
 
 
 def _has_value(instance: Any, operator: Any, key: str, index: int) -> bool:
-    """Tell whether an instance has returned a value: Airflow does not tell without giving it."""
+    """Tell whether an instance has returned a value: Airflow tells only by giving it."""
     return instance.xcom_pull(task_ids=operator.task_id, key=key, map_indexes=index) is not None
 
 
 def _count(instance: Any, operator: Any, key: str) -> int:
-    """Count the values of all instances, also of those that are gone, without fetching them."""
+    """Count the values of all instances, including those that are gone, without fetching them."""
     if _is_airflow_2(instance):
         return len(instance.xcom_pull(task_ids=[operator.task_id], key=key))
     from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence

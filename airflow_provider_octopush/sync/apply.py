@@ -1,4 +1,4 @@
-"""What a run does to a list once it is decided: it removes contacts, and records what became of each."""
+"""Carries out a plan: removes contacts, and records what became of each."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Known = TypeVar("Known")
 #: Removes 1 to 200 numbers; raises a subclass of OctopushError.
 Delete = Callable[[Sequence[str]], None]
 
-#: Contacts looked at together when they are removed.
+#: How many contacts are looked up at a time for removal.
 _TOGETHER = 10_000
 
 
 class _Held(NamedTuple):
-    """A contact that is removed: what the snapshot holds of it, where, and why it is removed."""
+    """A contact to remove: its record in the snapshot, the record's position, and the reason."""
 
     record: Array
     position: int
@@ -44,10 +44,10 @@ class _Held(NamedTuple):
 @dataclass
 class Kept:
     """
-    Contacts that are kept although they should be removed, with the reasons, and whether that is a failure.
+    Contacts that are kept although they should be removed, the reasons, and whether that fails the run.
 
-    Of the unsettled ones it is not known whether they are gone. ``full_message`` is what Octopush said when it refused
-    to remove some, in its own words.
+    Whether the unsettled ones are gone is not known. ``full_message`` is Octopush's own words about a removal that it
+    refused.
     """
 
     number: int = 0
@@ -66,13 +66,13 @@ class Kept:
 
 class Apply:
     """
-    Does what was decided, and records it in the snapshot's journal.
+    Carries out the plan, and records it in the snapshot's journal.
 
-    :param sync: that sends.
-    :param delete: that removes.
-    :param backoff: how often and how late a removal is repeated that failed in passing.
-    :param snapshot: opened.
-    :param changes: where what becomes of contacts is written.
+    :param sync: sends contacts.
+    :param delete: removes contacts.
+    :param backoff: how often and how late a removal that failed temporarily is repeated.
+    :param snapshot: the opened snapshot.
+    :param changes: records the outcome of each contact.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Apply:
             restore=self._record_kept,
             has_removed=snapshot.progress.removed > 0,
         )
-        #: Contacts in the journal that no request to remove was sent for.
+        #: Contacts that the journal says are removed, but for which no request was sent.
         self._is_waiting = np.zeros(snapshot.size, bool)
         self.removed_opted_out = self._earlier.removed_opted_out
         self.kept = Kept()
@@ -102,7 +102,7 @@ class Apply:
         self._sync.kill()
 
     def counts(self) -> Counts:
-        """Return what was counted until now, in all tries of the run."""
+        """Return the counts so far, of all tries of the run."""
         summary = self._sync.summary
         return Counts(
             chunks=summary.chunks,
@@ -116,25 +116,25 @@ class Apply:
         """
         Record what is about to be sent and removed.
 
-        :param to_send: records of contacts.
+        :param to_send: records of the contacts to send.
         :param newly: how many of them the snapshot does not hold.
-        :param to_remove: positions.
-        :param is_whole: whether this is all that the run does.
+        :param to_remove: positions of the contacts to remove.
+        :param is_whole: whether the run does nothing else.
         """
         self._is_waiting[to_remove] = True
         self._snapshot.write_journal(to_send, newly, np.sort(to_remove), is_whole=is_whole)
-        # Either this run sees a newer one, or the newer one has seen what this one is about to do.
+        # Either this run sees a newer one, or the newer one has seen this run's journal.
         self._snapshot.other_runs.check_alone()
 
     def put_back_waiting(self) -> None:
-        """Record that contacts are as they were that the journal says are removed, if no request was sent for them."""
+        """Undo the journal's removals for which no request was sent."""
         positions = np.flatnonzero(self._is_waiting)
         self._is_waiting[positions] = False
         for records in self._snapshot.records_at(positions):
             self._snapshot.record_as_before(records)
 
     def remove(self, positions: Array, change: Change) -> None:
-        """Remove contacts; those that are not gone are counted in :attr:`kept`."""
+        """Remove contacts; those that stay are counted in :attr:`kept`."""
         if not len(positions):
             return
         self._snapshot.other_runs.check_alone()
@@ -148,8 +148,8 @@ class Apply:
             self._changes.write_removals(_removals(removed.unsettled), ChangeState.UNCONFIRMED)
         if removed.presumed:
             log.warning(
-                "Octopush refused to remove %d contacts one by one, while it removed others: they are taken for not "
-                "there",
+                "Octopush refused to remove %d contacts one by one, but removed others: they are taken to be gone "
+                "already",
                 removed.presumed,
             )
         if removed.unsettled:
@@ -168,7 +168,7 @@ class Apply:
             self.kept.full_message = self.kept.full_message or removed.full_message
 
     def _candidates(self, positions: Array, change: Change) -> Iterator[Candidate[_Held]]:
-        # First those that are there: one of them that is removed tells that the requests are right.
+        # First those known to be on the list: if one of them is removed, the requests are right.
         for is_unsure in (False, True):
             for start in range(0, len(positions), _TOGETHER):
                 part = positions[start : start + _TOGETHER]
@@ -200,7 +200,7 @@ class Apply:
 
 
 def candidate_of(number: int, mark: int, known: Known) -> Candidate[Known]:
-    """Return a number to be removed, by its mark in the snapshot and what the caller knows it by."""
+    """Return a candidate for removal, with its mark in the snapshot and the caller's own data about it."""
     return Candidate(
         f"+{number}",
         known,

@@ -1,4 +1,4 @@
-"""What a run does to each contact, as rows of a CSV: what a person looks at before saying yes, and afterwards."""
+"""What a run does to each contact, as rows of a CSV: for a person to read before approving a plan, and afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HEADER = ("phone_number", "change", "state", "run", "time")
 
-#: Contacts looked at together.
+#: How many contacts are looked up at a time.
 _TOGETHER = 1_000
 
 
@@ -40,7 +40,7 @@ class Change(StrEnum):
 
 
 class ChangeState(StrEnum):
-    """How far that has come."""
+    """How far that change has come."""
 
     PLANNED = "planned"
     DONE = "done"
@@ -53,9 +53,9 @@ _Row: TypeAlias = tuple[int, Change, ChangeState]
 
 class ChangesFile(CsvFile):
     """
-    A CSV file of contacts that are changed by a run.
+    A CSV file of the contacts that a run changes.
 
-    Columns: ``phone_number``, ``change``, ``state``, ``run``, and ``time``, when the row was written, in UTC.
+    Columns: ``phone_number``, ``change``, ``state``, ``run``, and ``time``: when the row was written, in UTC.
     """
 
     holds = "changes"
@@ -71,7 +71,7 @@ class ChangesFile(CsvFile):
         self._append([(escape_formulas(f"+{number}"), change, state, self._run, now) for number, change, state in rows])
 
     def numbers(self) -> Iterator[int]:
-        """Give the numbers that it holds."""
+        """Give the numbers in the file."""
         self._cut()
         with self._part.open(newline="", encoding="utf-8") as file:
             for number, *_ in islice(csv.reader(file), 1, None):
@@ -79,7 +79,10 @@ class ChangesFile(CsvFile):
 
 
 class Changes:
-    """Writes what becomes of each contact as soon as it is known, and what was planned and not done; or nothing."""
+    """
+    Writes the outcome of each contact as soon as it is known, and what was planned but not done; without a file,
+    nothing.
+    """
 
     def __init__(self, snapshot: Snapshot, file: ChangesFile | None = None) -> None:
         self._snapshot = snapshot
@@ -89,15 +92,15 @@ class Changes:
         self._is_asked = np.zeros(0 if file is None else snapshot.size, bool)
 
     def plan_to_send(self, contacts: ContactFile) -> None:
-        """Add the contacts that are to be sent to what is planned, once all rows were read."""
+        """Add contacts to send to the plan, after all rows were read."""
         self._to_send = contacts
 
     def plan_to_remove(self, positions: Array, change: Change) -> None:
-        """Add contacts that are to be removed to what is planned."""
+        """Add contacts to remove to the plan."""
         self._to_remove.append((positions, change))
 
     def mark_asked(self, positions: Sequence[int]) -> None:
-        """Mark contacts that a request to remove is about to be sent for."""
+        """Mark contacts for which a request to remove is about to be sent."""
         if self._file is not None:
             self._is_asked[positions] = True
 
@@ -107,28 +110,28 @@ class Changes:
             self._file.write(self._rows(contacts, repeat(state)))
 
     def write_sent_before(self, contacts: Sequence[tuple[Contact, str]]) -> None:
-        """Write contacts that an earlier try of the run has sent, each with what Octopush said of it."""
+        """Write contacts that an earlier try of the run has sent, each with Octopush's answer."""
         if self._file is not None:
             self._file.write(
                 (contact.number, _sent(status != "added"), ChangeState.DONE) for contact, status in contacts
             )
 
     def write_removals(self, removals: Sequence[tuple[str, Change]], state: ChangeState) -> None:
-        """Write contacts that Octopush was asked to remove: the number of each, and what is done to it."""
+        """Write contacts that Octopush was asked to remove: each with its number and its change."""
         if self._file is not None and removals:
             self._file.write((int(number), change, state) for number, change in removals)
 
     def write_kept(self, positions: Array) -> None:
-        """Write contacts that should be removed, and that no request is sent for."""
+        """Write contacts that should be removed, but for which no request is sent."""
         if self._file is not None:
             for numbers, _ in self._at(positions):
                 self._file.write((number, Change.KEPT, ChangeState.PLANNED) for number in numbers)
 
     def write_rest(self, begun: int) -> None:
         """
-        Write what was planned and has no row yet.
+        Write planned changes that have no row yet.
 
-        :param begun: how many of the contacts to send, from the first, were sent or are under way.
+        :param begun: how many of the contacts to send, counted from the first, were sent or are under way.
         """
         if self._file is None:
             return
@@ -148,7 +151,7 @@ class Changes:
     def _rows(self, contacts: Sequence[Contact], states: Iterable[ChangeState]) -> list[_Row]:
         numbers = [contact.number for contact in contacts]
         is_held = records_of(contacts)["mark"] != Mark.REMOVED
-        # The numbers come first: they end before a state is taken for nothing.
+        # The numbers come first, so that their end takes no state from the other iterator.
         return list(zip(numbers, map(_sent, is_held.tolist()), states, strict=False))
 
     def _rest_to_remove(self) -> Iterator[list[_Row]]:
@@ -157,7 +160,7 @@ class Changes:
                 yield list(zip(numbers, repeat(change), map(_not_done, is_asked.tolist()), strict=False))
 
     def _at(self, positions: Array) -> Iterator[tuple[list[int], Array]]:
-        """Give the numbers at positions, and whether each may be gone, by a request of this run or an earlier one."""
+        """Give the numbers at positions, and whether a request of this run or an earlier one may have removed each."""
         for start in range(0, len(positions), _TOGETHER):
             part = positions[start : start + _TOGETHER]
             (records,) = self._snapshot.records_at(part)

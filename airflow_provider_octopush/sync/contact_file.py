@@ -1,8 +1,8 @@
 """
-Contacts that are to be sent, from the time when that is decided to the time when it is done.
+Contacts that are planned to be sent, kept until they are.
 
-They are in a temporary file without a name, sealed with a key that only this process has: no other one reads it, and
-nothing of it is left when the process ends.
+They are in a temporary file without a name, sealed with a key that only this process has: no other process can read it,
+and nothing of it is left when the process ends.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ContactFile:
     """
     Contacts in a temporary file, in the order in which they were written.
 
-    :param width: values of each contact's row; those that are not sent come back as None.
+    :param width: how many values each contact's row has; those that are not sent come back as None.
     """
 
     def __init__(self, width: int) -> None:
@@ -44,7 +44,7 @@ class ContactFile:
         self._blocks = 0
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file, which deletes it."""
         self._file.close()
         self._spool.close()
 
@@ -62,7 +62,7 @@ class ContactFile:
         """
         Append contacts.
 
-        :raises OSError: when there is no room; it says where room is needed.
+        :raises OSError: when the disk is full; the message says which one.
         """
         if not contacts:
             return
@@ -73,14 +73,14 @@ class ContactFile:
             self._spool.append(records_of(contacts))
         except OSError as error:
             failure = OSError(
-                f"what is to be sent could not be written to {tempfile.gettempdir()} ({error.strerror}): make room "
+                f"the contacts to send could not be written to {tempfile.gettempdir()} ({error.strerror}): make room "
                 "there, or name another folder with the environment variable TMPDIR. Nothing was sent"
             )
             raise failure from None
         self._blocks += 1
 
     def contacts(self) -> Iterator[Contact]:
-        """Give all contacts; the values of their rows are what is sent."""
+        """Give all contacts; of their rows, only the values that are sent."""
         self._file.flush()
         self._file.seek(0)
         position, size = 0, RECORD.itemsize

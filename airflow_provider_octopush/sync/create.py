@@ -41,29 +41,29 @@ PROGRESS_SECONDS = 10.0
 
 
 class _Job(NamedTuple):
-    """A chunk to deliver, and how many contacts the run has up to its last one."""
+    """A chunk to deliver, and how many contacts the run has up to the chunk's last one."""
 
     chunk: Chunk
     end: int
 
 
 class KilledError(Exception):
-    """The run was told to end before it was through: what it had not confirmed is sent by the next one."""
+    """The run was told to end early: the next one sends what is not confirmed."""
 
 
 class ContactSync(Generic[AnySummary]):
     """
-    Brings the rows of one run to one list.
+    Sends the rows of one run to one list.
 
     :param mapper: turns rows into contacts.
-    :param delivery: sends chunks of contacts; None sends nothing and counts what would be sent as skipped.
-    :param summary: that counts; it holds what an earlier try has counted of chunks, requests, retries and seconds.
+    :param delivery: sends chunks of contacts; None sends nothing and counts as unsent what would be sent.
+    :param summary: the counts; chunks, requests, retries and seconds begin with those of earlier tries.
     :param chunk_size: contacts in a chunk.
-    :param concurrency: chunks on their way at a time. While they are, the next ones are read and checked.
-    :param patience: seconds that what is under way is waited for when the run fails.
-    :param abort: ends the requests that are under way, called when the run is told to end.
-    :param rejects: where rejected rows are written; None writes them nowhere.
-    :param diff: compares contacts with what is known of the list; None sends every contact.
+    :param concurrency: chunks under way at a time. Meanwhile, the next ones are read and checked.
+    :param patience: how many seconds a failing run waits for requests under way.
+    :param abort: ends the requests under way; called when the run is told to end.
+    :param rejects: the file for rejected rows; None writes none.
+    :param diff: compares contacts with the snapshot; None sends every contact.
     """
 
     def __init__(
@@ -89,9 +89,10 @@ class ContactSync(Generic[AnySummary]):
         self._rejects = rejects
         self._diff = diff
         self._earlier = summary
-        #: What has had an outcome until now. Never changed, only replaced: a signal finds one or the other.
+        #: The counts of all outcomes so far. Never changed, only replaced: a signal finds either the old or the new
+        #: ones.
         self.summary = summary
-        #: How many contacts, from the first, were sent or are under way.
+        #: How many contacts, counted from the first, were sent or are under way.
         self.begun = 0
         #: Names of the values of each rejection.
         self.fields = mapper.fields
@@ -103,12 +104,12 @@ class ContactSync(Generic[AnySummary]):
 
     def run(self, open_frames: Callable[[], Frames]) -> AnySummary:
         """
-        Send everything, and count what became of all of it.
+        Send everything, and count every outcome.
 
         :param open_frames: gives the rows, as DataFrames of dtype object.
         :return: the counts, which add up.
         :raises ColumnError: when a column that is asked for is not there.
-        :raises OctopushError: when the run cannot go on. :attr:`summary` then holds what had an outcome until then.
+        :raises OctopushError: when the run cannot go on. :attr:`summary` then holds the outcomes so far.
         :raises KilledError: when it was told to end.
         """
         with self._accounted(), closing(open_frames()) as frames:
@@ -117,9 +118,9 @@ class ContactSync(Generic[AnySummary]):
 
     def read(self, open_frames: Callable[[], Frames], take: Callable[[list[Contact]], None]) -> None:
         """
-        Read and check all rows, and send nothing yet.
+        Read and check all rows without sending any.
 
-        :param take: called with the contacts that are to be sent. All other rows have their outcome.
+        :param take: called with the contacts to send. All other rows have their outcome by then.
         """
         with self._accounted(), closing(open_frames()) as frames:
             for contacts in self._contacts(frames):
@@ -164,7 +165,7 @@ class ContactSync(Generic[AnySummary]):
         pipeline = Pipeline(self._deliver, self._concurrency, patience=self._patience)
         try:
             while True:
-                # Left open, it would keep its threads for as long as somebody holds the error.
+                # Left open, it would keep its threads as long as the error is referenced.
                 with closing(pipeline.run(jobs, self._begin)) as all_done:
                     for done in all_done:
                         self._settle(done)
@@ -173,7 +174,7 @@ class ContactSync(Generic[AnySummary]):
                     break
                 jobs, self._deferred = iter(self._deferred), []
         except BaseException as error:
-            # A timeout of the task, or a signal, is no failure of the run: it wants an end at once.
+            # A timeout of the task, or a signal, wants an end at once.
             self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
             raise
 
@@ -220,7 +221,7 @@ class ContactSync(Generic[AnySummary]):
                 end += len(together)
                 yield _Job(Chunk(together) if self._delivery is None else self._delivery.prepare(together), end)
         except Exception:
-            # The source failed: what is under way is answered for, and nothing more is sent.
+            # The source failed: nothing more is sent, but requests under way are counted.
             self._stop_sending()
             raise
 
@@ -236,14 +237,14 @@ class ContactSync(Generic[AnySummary]):
             self._abort()
 
     def _begin(self, job: _Job) -> None:
-        # One that was deferred starts again later.
+        # A chunk that was deferred starts again later.
         self.begun = max(self.begun, job.end)
 
     def _settle(self, done: Sequence[Done[_Job, ChunkResult | None]]) -> None:
         """
-        Count what became of chunks; those that are deferred stay under way.
+        Count the outcomes of chunks; deferred ones stay under way.
 
-        :raises OctopushError: when one has failed for good; what is known of the others is counted before.
+        :raises OctopushError: when one has failed for good; the others are counted first.
         """
         answered = [(one.job.chunk, one.result) for one in done if one.result is not None]
         confirmed: Counter[str] = Counter()
@@ -264,11 +265,11 @@ class ContactSync(Generic[AnySummary]):
             reason = next((error for error in errors if not isinstance(error, StoppedError)), None)
             if reason is not None:
                 raise reason
-            # That they were stopped is none: what comes next is, such as that the source has failed.
+            # A chunk that was stopped is no error itself: the error is what stopped it, such as a failed source.
             self._stopped = errors[0]
 
     def _counted(self, rejections: Sequence[Rejection], others: Counter[str]) -> AnySummary:
-        """Return the counts with these among them; and keep the rejections to be written."""
+        """Return the counts with these added, and keep the rejections until they are written."""
         summary = replace(self.summary, reasons=self.summary.reasons.copy())
         for rejection in rejections:
             summary.count_rejection(rejection)
@@ -307,8 +308,8 @@ class ContactSync(Generic[AnySummary]):
     def _tell_unknown_statuses(self) -> None:
         if self.summary.other:
             log.warning(
-                "%d contacts were answered with a status that is not documented, so what became of them is not known; "
-                "they count as other. A status may quote a contact, so only the rejects file has it (rejects_path)",
+                "%d contacts got a status that is not documented, so their outcome is not known; they count as "
+                "other. A status may quote a contact, so only the rejects file has it (rejects_path)",
                 self.summary.other,
             )
 
@@ -316,10 +317,10 @@ class ContactSync(Generic[AnySummary]):
 @contextmanager
 def _without_looking_at_old_objects() -> Iterator[None]:
     """
-    Keep Python's garbage collector to what is made from here on.
+    Keep Python's garbage collector to objects made from here on.
 
-    It would look at everything that Airflow and pandas have imported, again and again, because millions of contacts
-    come and go: a seventh of a run's CPU time.
+    With millions of contacts made and freed, it would scan everything that Airflow and pandas have imported again and
+    again: a seventh of a run's CPU time.
     """
     is_ours = gc.get_freeze_count() == 0
     if is_ours:

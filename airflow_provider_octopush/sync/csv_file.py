@@ -18,19 +18,18 @@ log = logging.getLogger(__name__)
 
 class CsvFile:
     """
-    A CSV file. It is written beside its place, and put there whole when the context ends, however it ends: two runs
-    that write to one place never mix their lines, and the last one that ends is what stays.
+    A CSV file. It is written beside its path, and moved there whole when the context ends, however it ends. So two runs
+    that write to the same path never mix their lines, and the file of the last one to end stays.
 
-    UTF-8. A new file is readable by its owner only, because it holds personal data; one that is there already keeps its
-    mode.
+    UTF-8. A new file is readable by its owner only, because it holds personal data; an existing one keeps its mode.
 
-    :param path: the file; its folders are made. A process that is killed leaves what it had written beside it, by a
+    :param path: path of the file; its folders are made. A killed process leaves what it had written beside it, under a
         name that begins with a dot and ends in ``.part``.
     :param header: names of the columns.
-    :raises OSError: when the file cannot be written, or is no ordinary file.
+    :raises OSError: when the file cannot be written, or is not an ordinary file.
     """
 
-    #: What it holds, and the parameter that names it, for messages.
+    #: What the file holds, and the parameter that names it, for messages.
     holds: ClassVar[str]
     parameter: ClassVar[str]
 
@@ -38,7 +37,10 @@ class CsvFile:
         # A link stays a link.
         self._path = path.resolve()
         if self._path.exists() and not self._path.is_file():
-            raise OSError(f"{path} is not a file that {self.holds} could be written to: name another {self.parameter}")
+            raise OSError(
+                f"{path} is not an ordinary file, so the {self.holds} cannot be written to it: name another "
+                f"{self.parameter}"
+            )
         self._path.parent.mkdir(parents=True, exist_ok=True)
         mode = stat.S_IMODE(self._path.stat().st_mode) if self._path.exists() else 0o600
         file, name = tempfile.mkstemp(".part", f".{self._path.name}-", self._path.parent)
@@ -68,14 +70,14 @@ class CsvFile:
             self._part.unlink()
             if error is None:
                 raise
-            # The failure that ended the run is the one to be seen.
+            # The failure that ended the run must stay the one that is raised.
             log.exception("the %s could not be written to %s", self.holds, self._path)
 
     def _append(self, rows: Sequence[Sequence[str]]) -> None:
         """
         Append rows, all of them or none.
 
-        :raises OSError: when there is no room; the file then ends where it ended before.
+        :raises OSError: when the disk is full; the file is then as it was before.
         """
         text = io.StringIO()
         csv.writer(text).writerows(rows)
@@ -92,5 +94,5 @@ class CsvFile:
         self._end = position
 
     def _cut(self) -> None:
-        """Take away what stands behind the last whole row: a signal may have come while one was written."""
+        """Cut off what follows the last whole row: a signal may have come while a row was being written."""
         os.ftruncate(self._file, self._end)

@@ -21,9 +21,9 @@ File = TypeVar("File", bound=CsvFile)
 
 def of_instance(path: str, map_index: int) -> str:
     """
-    Return the path of a mapped task's instance: ``rejects.csv`` is ``rejects-3.csv`` for the one with map index 3.
+    Return the path for an instance of a mapped task: ``rejects.csv`` becomes ``rejects-3.csv`` at map index 3.
 
-    Its instances run side by side, and the last one to end would be all that is left.
+    The instances run side by side: at one path, only the file of the last one to end would be left.
 
     :param map_index: -1 for a task that is not mapped, whose path stays as it is.
     """
@@ -35,14 +35,14 @@ def of_opt_outs(path: str) -> str:
     Return the path, beside the rejected rows, of opt-outs that cannot be read: ``rejects.csv`` gives
     ``rejects-opted-out.csv``.
 
-    They are a file of their own, because whoever corrects and sends the rejected rows must not send them.
+    They have a file of their own, because corrected rejected rows are sent again, and opt-outs must not be.
     """
     return _with_suffix(path, "opted-out")
 
 
 def of_refusal(path: str) -> str:
     """
-    Return the path, beside the rejected rows, of what Octopush said of the refusal that ended a run: ``rejects.csv``
+    Return the path, beside the rejected rows, of Octopush's words about the refusal that ended a run: ``rejects.csv``
     gives ``rejects-refusal.csv``.
     """
     return _with_suffix(path, "refusal")
@@ -50,7 +50,7 @@ def of_refusal(path: str) -> str:
 
 def _with_suffix(path: str, suffix: object) -> str:
     folder, slash, name = path.rpartition("/")
-    # What begins with a dot is a name, and no suffix.
+    # A name that begins with a dot has no suffix there.
     stem, dot, ending = name.rpartition(".")
     return f"{folder}{slash}{stem}-{suffix}{dot}{ending}" if stem else f"{path}-{suffix}"
 
@@ -58,12 +58,12 @@ def _with_suffix(path: str, suffix: object) -> str:
 @contextmanager
 def open_csv(path: str, make: Callable[[Path], File]) -> Iterator[File]:
     """
-    Write a file to a path. It is there, whole, when the context ends, however it ends.
+    Write a file to a path. The whole file is there when the context ends, however it ends.
 
     :param path: a local path, or a URI of Airflow's object storage, such as ``s3://conn_id@bucket/rejects.csv``.
     :param make: makes the file at a local path.
-    :raises OSError: or what else the store raises, when the file cannot be written; a store is tried before the context
-        begins, with an empty object beside the path that is deleted again.
+    :raises OSError: or another error of the store, when the file cannot be written. A store is tested before the
+        context begins, with an empty object beside the path, which is deleted again.
     """
     local = local_path(path)
     if local is not None:
@@ -82,16 +82,16 @@ def open_csv(path: str, make: Callable[[Path], File]) -> Iterator[File]:
             try:
                 put_object(here, target)
             except Exception:
-                # The failure that ended the run is the one to be seen.
+                # The failure that ended the run must stay the one that is raised.
                 log.exception("the %s could not be written to %s", opened.holds, path)
             raise
         put_object(here, target)
 
 
 def _try(target: ObjectPath) -> None:
-    """Write where the file will be written, so that a wrong bucket fails before anything is sent."""
+    """Write a test object beside the file, so that a wrong bucket fails before anything is sent."""
     beside = target.parent / f".{target.name}-{uuid.uuid4().hex}.part"
     put_object(os.devnull, beside)
-    # Who may write need not be allowed to delete.
+    # A login that may write need not be allowed to delete.
     with suppress(Exception):
         beside.unlink()

@@ -1,4 +1,4 @@
-"""One run that removes contacts: of each row its number is read, and every number that it may stand for is removed."""
+"""One run that removes contacts: it reads the number of each row, and removes every number that this may stand for."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ AMBIGUOUS = (
 
 
 class _Outcome(IntEnum):
-    """What became of a row; of several numbers the highest counts."""
+    """What became of a row; if it stands for several numbers, the highest outcome counts."""
 
     UNKNOWN = 0
     ABSENT = 1
@@ -51,7 +51,7 @@ class _Outcome(IntEnum):
 
 
 class _Asked(NamedTuple):
-    """A number that is removed: the place of its row among those asked about, and what the snapshot holds of it."""
+    """A number to remove: the position of its row, and its record in the snapshot."""
 
     row: int
     record: Array | None
@@ -61,13 +61,13 @@ class ContactDeletion:
     """
     Removes the numbers of rows.
 
-    :param rows: reads number and region of each row.
+    :param rows: reads the number and region of each row.
     :param possible: tells which numbers a row may stand for.
     :param delete: removes 1 to 200 numbers.
-    :param backoff: how often and how late a removal is repeated that failed in passing.
-    :param summary: with nothing counted yet.
-    :param snapshot: of a list, opened to erase contacts; None where there is none.
-    :param rejects: where rejected rows are written; None writes them nowhere.
+    :param backoff: how often and how late a removal that failed temporarily is repeated.
+    :param summary: counts the outcomes; nothing is counted yet.
+    :param snapshot: snapshot of the list, opened to erase contacts; None where there is none.
+    :param rejects: the file for rejected rows; None writes none.
     """
 
     def __init__(
@@ -103,20 +103,20 @@ class ContactDeletion:
 
     def run(self, open_frames: Callable[[], Frames]) -> DeletionSummary:
         """
-        Remove the numbers, and forget them in the snapshot.
+        Remove the numbers, and erase them from the snapshot.
 
         :param open_frames: gives the rows.
         :return: the counts, which add up.
-        :raises SnapshotMissingError: when there is no snapshot where contacts are to be forgotten.
-        :raises SnapshotConflictError: when a run has begun meanwhile that writes the snapshot.
-        :raises OctopushError: when the run cannot go on; what is gone is forgotten.
+        :raises SnapshotMissingError: when contacts are to be erased from a snapshot, and there is none.
+        :raises SnapshotConflictError: when a run that writes the snapshot has begun meanwhile.
+        :raises OctopushError: when the run cannot go on; contacts that are gone are erased first.
         :raises KilledError: when it was told to end.
         """
         started = time.monotonic()
         if self._snapshot is not None and self._snapshot.is_blank:
             raise SnapshotMissingError(
-                f"there is no snapshot at {self._snapshot.name}, where contacts are to be forgotten: correct "
-                "snapshot_path, or leave it out until SyncListOperator has run. Nothing was removed"
+                f"there is no snapshot at {self._snapshot.name} to erase contacts from: correct snapshot_path, or "
+                "leave it out until SyncListOperator has run. Nothing was removed"
             )
         try:
             self._remove(open_frames)
@@ -126,11 +126,11 @@ class ContactDeletion:
             try:
                 self._forget()
             except Exception:
-                # The failure that ended the run is the one to be seen.
-                log.exception("what is gone could not be forgotten in the snapshot: run the task again")
+                # The failure that ended the run must stay the one that is raised.
+                log.exception("contacts that are gone could not be erased from the snapshot: run the task again")
             raise
         if self._snapshot is not None:
-            # What the snapshot did not hold, a run may have added meanwhile.
+            # Meanwhile a run may have added contacts that the snapshot did not hold.
             self._snapshot.other_runs.check_alone()
         self._forget()
         self.summary.duration_seconds = time.monotonic() - started
@@ -141,21 +141,21 @@ class ContactDeletion:
         """
         Check that all numbers are gone.
 
-        :raises TooManyRejectedError: when more rows could not be read than may be.
+        :raises TooManyRejectedError: when more rows could not be read than ``max_rejected`` allows.
         :raises ContactsKeptError: when Octopush refused to remove numbers, or rows are ambiguous.
         """
         self.summary.check_rejected(max_rejected)
         if self.summary.ambiguous:
             raise ContactsKeptError(
                 f"{self.summary.ambiguous:,} of {self.summary.read:,} rows may each stand for more than one contact, "
-                "so none of these was removed: write the region of each number, or the number with a plus, and run "
+                "so none of these was removed: write the region of each number, or each number with a plus, and run "
                 "the task again"
             )
         if self.summary.kept:
             raise ContactsKeptError(
                 f"Octopush refused to remove {self.summary.kept:,} of {self.summary.read:,} contacts, and nothing "
-                f"shows that they are gone already ({self._refusal.said}): check that the list is there under this "
-                "name, or look for them in Octopush's own pages. All others are gone",
+                f"shows that they are gone already ({self._refusal.said}): check that the list still has this name, "
+                "or look for them on Octopush's own pages. All others are gone",
                 full_message=self._refusal.full_message,
             )
 
@@ -230,12 +230,12 @@ class ContactDeletion:
         row = candidate.record.row
         self._outcomes[row] = max(self._outcomes[row], outcome)
 
-    # What the snapshot is told.
+    # What is recorded in the snapshot.
 
     def _begin(self, candidates: Sequence[Candidate[_Asked]]) -> None:
         if self._snapshot is None:
             return
-        # A run that has begun meanwhile may add what the snapshot did not hold.
+        # A run that has begun meanwhile may add contacts that the snapshot did not hold.
         self._snapshot.other_runs.check_alone()
         if len(records := _held(candidates)):
             self._snapshot.record_removing(records)

@@ -1,4 +1,4 @@
-"""Contacts against the snapshot: new, changed, unchanged or opted out; and, after the last row, missing."""
+"""Compares contacts with the snapshot: new, changed, unchanged or opted out; and, after the last row, missing."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.delivery.chunk_result import ChunkResult
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
 
-#: Numbers looked up at a time.
+#: How many numbers are looked up at a time.
 TOGETHER = 1_000
 
 
 class Diff:
     """
-    Compares the contacts of a run with the snapshot, and records what becomes of those that differ.
+    Compares the contacts of a run with the snapshot, and records the outcomes of those that differ.
 
-    :param snapshot: opened.
-    :param changes: where what becomes of contacts is written.
-    :param countries: country codes in which texts of opt-outs are read.
-    :param read_in: country codes of the regions that rows have named; more come while rows are read.
-    :param full_refresh: whether contacts are sent although they are unchanged.
+    :param snapshot: the opened snapshot.
+    :param changes: records the outcome of each contact.
+    :param countries: country codes in which the texts of opt-outs are read.
+    :param read_in: country codes of the regions in rows so far; it grows while rows are read.
+    :param full_refresh: whether unchanged contacts are sent too.
     """
 
     def __init__(
@@ -59,20 +59,20 @@ class Diff:
         self._countries = set(countries)
         self._read_in = read_in
         self._unchanged: tuple[Contact, int] | None = None
-        #: Contacts to send that the snapshot does not hold, and those that it holds in another form.
+        #: Contacts to send that the snapshot does not hold, and those that it holds with other values.
         self.new = self.changed = 0
 
     def opt_out(self, numbers: Collection[int], elsewhere: Collection[str] = ()) -> None:
         """
-        Block numbers that opted out; before the first row.
+        Block numbers that opted out; called before the first row.
 
-        :param numbers: all that an opt-out may stand for.
-        :param elsewhere: digits that may be a number of yet another country, too.
+        :param numbers: all numbers that an opt-out may stand for.
+        :param elsewhere: digits that may also be a number of a country that is not known yet.
         """
         # Text takes ten times as much memory; a digit in front keeps the zeros.
         self._elsewhere.add_all([int(f"1{digits}") for digits in elsewhere if digits.isdigit()])
         self._elsewhere_apart.update(digits for digits in elsewhere if not digits.isdigit())
-        # In which country they are dialled may show only with the last row.
+        # The country that they are dialled in may show only in the last row.
         self._block([*numbers, *chain.from_iterable(map(numbers_abroad, elsewhere))])
 
     def _block(self, numbers: list[int]) -> None:
@@ -88,9 +88,9 @@ class Diff:
         self, contacts: list[Contact], rejections: list[Rejection]
     ) -> tuple[list[Contact], list[Rejection], int]:
         """
-        Take out the rows about numbers that opted out; those of all others are not missing.
+        Take out the rows about numbers that opted out; the numbers of all others are not missing.
 
-        :param rejections: with all numbers that each may be about.
+        :param rejections: the rejected rows, with all numbers that each may be about.
         :return: the others, and how many rows were taken out.
         """
         numbers = [contact.number for contact in contacts]
@@ -105,7 +105,7 @@ class Diff:
         return contacts, kept, opted_out
 
     def _look_in(self, numbers: Sequence[int]) -> None:
-        """Read the texts of opt-outs also in the countries that appear for the first time."""
+        """Read the texts of opt-outs in the countries that have just appeared, too."""
         codes = country_codes(numbers).union(self._read_in)
         if not codes <= self._snapshot.countries:
             self._snapshot.add_countries(codes)
@@ -121,8 +121,8 @@ class Diff:
         """
         Tell which contacts are to be sent.
 
-        :param contacts: screened, with numbers that no earlier call had.
-        :return: those, with their records; and outcome → how many others.
+        :param contacts: screened contacts; no earlier call had their numbers.
+        :return: the contacts to send, with their records; and for the others, outcome → how many.
         """
         positions, records = self._snapshot.find([contact.number for contact in contacts])
         is_there = positions >= 0
@@ -131,7 +131,7 @@ class Diff:
         if is_same.any():
             first = int(is_same.argmax())
             self._unchanged = contacts[first], int(positions[first])
-        # What an earlier try of this run has sent has a status, and is not sent again.
+        # A contact that an earlier try of this run sent has a status, and is not sent again.
         statuses = statuses_of(records)
         if self._full_refresh:
             is_same &= np.array([status is not None for status in statuses], bool)
@@ -154,9 +154,9 @@ class Diff:
     @property
     def known_good(self) -> Contact | None:
         """
-        A contact that the list has, as an answer confirmed, exactly as its row says; None where none is known.
+        A contact that the list has exactly as its row says, confirmed by an answer; None where none is known.
 
-        As its row is there, it is not missing; and it has not opted out: it is no contact that is to be removed.
+        It is not a contact to remove: it has a row, so it is not missing, and it has not opted out.
         """
         if self._unchanged is None or self._has_opted_out[self._unchanged[1]]:
             return None
@@ -164,10 +164,10 @@ class Diff:
 
     def record(self, contacts: Sequence[Contact], result: ChunkResult) -> None:
         """
-        Record what became of the contacts of a chunk.
+        Record the outcomes of a chunk's contacts.
 
-        Those of which every request was refused are as they were. Those that no answer confirms stay as the journal has
-        them: it is not known what became of them.
+        Contacts whose every request was refused are as they were. Contacts that no answer confirms stay as the journal
+        has them: their outcome is not known.
         """
         for together, answers in result.answers:
             statuses = [status for status in answers if status in STATUSES]
@@ -185,11 +185,11 @@ class Diff:
         self._changes.write_sent(left, ChangeState.UNCONFIRMED)
 
     def missing(self) -> Array:
-        """Return the positions of contacts that no row was about and that have not opted out, after the last row."""
+        """Return the positions of contacts without a row that have not opted out; called after the last row."""
         return np.flatnonzero(~self._is_seen & ~self._has_opted_out)
 
     def take_opted_out(self) -> Array:
-        """Give, once, the positions of contacts that opted out, as far as is known now."""
+        """Give, once each, the positions of contacts that are known to have opted out by now."""
         positions = np.flatnonzero(self._has_opted_out & ~self._is_taken)
         self._is_taken[positions] = True
         return positions

@@ -1,7 +1,8 @@
 """
 One run that keeps a list in step.
 
-Opt-outs are removed first. All else is planned, held against the limits, recorded in a journal, and only then done.
+Opt-outs are removed first. Everything else is planned, compared with the limits, recorded in a journal, and only then
+done.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks whether there is something to record, or a newer run is due to be looked for.
+#: Seconds between two checks for something to record, or for a newer run.
 LOOK = 2.5
 
-#: Seconds that the store has for what is recorded last, when the run failed, and when it was told to end.
+#: Seconds that the store has for the last records when the run failed, and when it was told to end.
 _PATIENCE, _NO_PATIENCE = 60.0, 1.5
 
-#: A smaller snapshot says nothing when more than half of it changes.
+#: In a smaller snapshot, a change of more than half of it means nothing.
 _MANY = 20
 
 
@@ -52,13 +53,13 @@ class ListSync:
     """
     Keeps one list in step with rows.
 
-    :param sync: reads and sends, with ``diff``.
+    :param sync: reads and sends, comparing by ``diff``.
     :param delete: removes 1 to 200 numbers from the list.
-    :param backoff: how often and how late a removal is repeated that failed in passing.
-    :param snapshot: opened.
-    :param diff: the snapshot against the rows.
+    :param backoff: how often and how late a removal that failed temporarily is repeated.
+    :param snapshot: the opened snapshot.
+    :param diff: compares the rows with the snapshot.
     :param rules: what the run may do.
-    :param changes: where what becomes of contacts is written.
+    :param changes: records the outcome of each contact.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class ListSync:
         self._sync = sync
         self._apply = Apply(sync, delete, backoff, snapshot, changes)
         self._opt_outs_read = OptOutsRead()
-        #: What holds the run: limits, and that its rows are mostly invalid.
+        #: What holds the run: exceeded limits, or rows that are mostly invalid.
         self._exceeded: list[Exceeded] = []
         self._mostly_invalid: TooManyRejectedError | None = None
         self._superseded: SnapshotError | None = None
@@ -93,9 +94,9 @@ class ListSync:
 
         :param open_frames: gives the rows.
         :param opt_outs: numbers that must not be on the list; None where none are given.
-        :return: the counts, which add up. Whether the run did all that it should have, :meth:`check` tells.
+        :return: the counts, which add up. :meth:`check` tells whether the run did everything that it should have.
         :raises OptOutsMissingError: when there are so few opt-outs that some must be missing.
-        :raises LimitExceededError: when more would be removed because they opted out than may be.
+        :raises LimitExceededError: when more opt-outs would be removed than ``max_opted_out`` allows.
         :raises TooManyRejectedError: when too many opt-outs cannot be read.
         :raises SupersededError: when a newer run of the task has begun.
         :raises OctopushError: when the run cannot go on; what was confirmed is recorded.
@@ -103,8 +104,8 @@ class ListSync:
         """
         if self._snapshot.first_run and not self._rules.is_dry_run:
             log.warning(
-                "the first run: what the list holds is not known, so contacts that are on it already stay there, "
-                "unless a row is about them"
+                "the first run: it is not known what the list holds, so contacts that are on it already stay there "
+                "unless they have a row"
             )
         with closing(ContactFile(len(self._sync.fields))) as to_send, self._recording():
             if opt_outs is not None:
@@ -124,7 +125,7 @@ class ListSync:
                 summary = self._finished(replace(self._sync.summary, unsent=to_send.count))
             else:
                 summary = self._finished(self._applied(to_send, opted_out, missing))
-        # Not before nothing else writes beside the snapshot any more.
+        # Only when nothing else writes beside the snapshot any more.
         if self._is_held or not summary.read:
             self._snapshot.put_head()
         else:
@@ -136,7 +137,7 @@ class ListSync:
         return summary
 
     def _is_good(self, summary: ListSummary) -> bool:
-        """Whether the run did all that it should have."""
+        """Whether the run did everything that it should have."""
         try:
             self.check(summary)
         except (TooManyRejectedError, ContactsKeptError):
@@ -145,10 +146,10 @@ class ListSync:
 
     def check(self, summary: ListSummary) -> None:
         """
-        Check that the run did all that it should have. A plan is to be looked at, and always did.
+        Check that the run did everything that it should have. A plan always has: it is only looked at.
 
         :raises LimitExceededError: when a limit held it.
-        :raises TooManyRejectedError: when more rows were rejected than may be.
+        :raises TooManyRejectedError: when more rows were rejected than ``max_rejected`` allows.
         :raises ContactsKeptError: when contacts were kept that should have been removed.
         """
         if self._rules.is_dry_run:
@@ -156,7 +157,7 @@ class ListSync:
         if self._mostly_invalid is not None:
             raise self._mostly_invalid
         if self._exceeded:
-            done = f". {summary.removed_opted_out:,} that opted out were removed before" * bool(
+            done = f". {summary.removed_opted_out:,} contacts that opted out had been removed before" * bool(
                 summary.removed_opted_out
             )
             where = f". What it would do is in {summary.changes_path}" if summary.changes_path else ""
@@ -164,7 +165,7 @@ class ListSync:
         self._rules.check_rejected(summary)
         if self._apply.kept.fails:
             raise ContactsKeptError(
-                f"{summary.kept:,} contacts should have been removed from {summary.list_name!r} and were not: "
+                f"{summary.kept:,} contacts should have been removed from {summary.list_name!r} but were not: "
                 f"{summary.kept_reason}. Everything else is done and recorded",
                 full_message=self._apply.kept.full_message,
             )
@@ -174,9 +175,9 @@ class ListSync:
     @contextmanager
     def _recording(self) -> Iterator[None]:
         """
-        Record what was confirmed while the run goes on, and all of it however it ends.
+        Record what is confirmed while the run goes on, and the rest of it however the run ends.
 
-        When the run breaks off, the changes are given what was planned and has no row yet.
+        If the run breaks off, planned changes without a row are written to the changes.
         """
         try:
             with every(LOOK, self._look):
@@ -191,8 +192,8 @@ class ListSync:
             try:
                 self._changes.write_rest(self._sync.begun)
             except Exception:
-                # The failure that ended the run is the one to be seen.
-                log.exception("what was planned could not be written to the changes")
+                # The failure that ended the run must stay the one that is raised.
+                log.exception("the planned changes could not be written to changes_path")
             if self._superseded is not None and isinstance(error, Exception):
                 raise self._superseded from None
             raise
@@ -203,14 +204,15 @@ class ListSync:
             self._superseded = superseded
             self.kill()
 
-    # Opt-outs: the first step, which nothing that is wrong with the rows touches.
+    # Opt-outs: the first step, which does not depend on the rows.
 
     def _remove_opted_out(self, opt_outs: OptOuts, nothing_to_send: ContactFile) -> None:
         read = self._opt_outs_read = opt_outs.read(self._diff)
         read.check_whole(self._snapshot.opted_out, self._rules.min_opted_out)
         if not self._rules.is_dry_run:
             self._snapshot.other_runs.check_alone()
-            # A run that does not come to its end makes no fewer enough for the next one, unless a number is written.
+            # An unfinished run does not lower the number that the next one must reach, unless min_opted_out is a
+            # number.
             least = self._rules.min_opted_out
             is_written = least is not None and least.number is not None
             known = read.readable if is_written else max(read.readable, self._snapshot.opted_out)
@@ -225,16 +227,16 @@ class ListSync:
             self._snapshot.flush()
         read.check_readable(self._rules.max_rejected)
 
-    # What is to be done.
+    # The plan.
 
     def _opted_out(self) -> Array:
-        """Return the positions of contacts that opted out, as far as is known now, and that were not given yet."""
+        """Return the positions of contacts that are known to have opted out by now and were not returned before."""
         positions = self._diff.take_opted_out()
         self._changes.plan_to_remove(positions, Change.OPTED_OUT)
         return positions
 
     def _missing(self) -> Array:
-        """Return the positions of contacts that are missing and may be removed, as far as is known now."""
+        """Return the positions of contacts that, by what is known now, are missing and may be removed."""
         positions = self._diff.missing()
         if not self._rules.remove_missing or not len(positions):
             return positions[:0]
@@ -264,7 +266,7 @@ class ListSync:
         )
 
     def _not_allowed_before(self, positions: Array) -> int:
-        # That a removal was under way means that it was allowed.
+        # A removal that was under way was allowed.
         return len(positions) - sum(
             int(are(part, (Mark.REMOVING,)).sum()) for part in self._snapshot.records_at(positions)
         )
@@ -276,14 +278,14 @@ class ListSync:
     def _why_held(self) -> list[str]:
         return [str(one) for one in (*self._exceeded, self._mostly_invalid) if one is not None]
 
-    # What is done.
+    # Applying the plan.
 
     def _applied(self, to_send: ContactFile, opted_out: Array, missing: Array) -> ListSummary:
         self._snapshot.other_runs.check_alone()
         self._apply.write_journal(to_send.records, self._diff.new, np.concatenate([opted_out, missing]))
         sent = self._sync.send(to_send.contacts())
         self._tell_many_changed()
-        # In countries that appeared among the rows, more have opted out than was known before.
+        # The rows named countries that were not known before; in these, more contacts may have opted out.
         self._apply.remove(opted_out, Change.OPTED_OUT)
         try:
             self._rules.check_rejected(sent)
@@ -298,7 +300,7 @@ class ListSync:
             self._apply.remove(missing, Change.REMOVED)
         return sent
 
-    # What is counted and told.
+    # Counting and telling.
 
     def _finished(self, summary: ListSummary) -> ListSummary:
         kept, counts, progress = self._apply.kept, self._apply.counts(), self._snapshot.progress
@@ -346,8 +348,8 @@ class ListSync:
         size = self._snapshot.size
         if size >= _MANY and self._diff.changed > size / 2:
             log.warning(
-                "%d of %d contacts are not what they were last time: if that is so each night, a value changes by "
-                "itself, such as a time of now() or in another time zone, or a templated tag",
+                "%d of %d contacts have changed since last time: if that happens each night, a value changes by "
+                "itself, such as now(), a time in another time zone, or a templated tag",
                 self._diff.changed,
                 size,
             )

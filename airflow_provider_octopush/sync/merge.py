@@ -1,4 +1,4 @@
-"""Several summaries → one: of the parts of a table, or of several lists."""
+"""Merges summaries: of the parts of a table, or of several lists."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 from airflow_provider_octopush.sync.summary import OTHER_REASONS, CreateSummary, ListSummary, Summary
 
-#: What the summary of several parts adds up, beside the outcomes and what only some operators count.
+#: Counts that are added up, besides the outcomes and those that only some operators have.
 _ADDED_UP = ("read", "requests", "retries")
 
 
 class MissingSummaryError(ValueError):
-    """A part has no summary, so what became of its rows is not known: look at its task, and run it again."""
+    """A part has no summary, so the outcome of its rows is not known: look at its task, and run it again."""
 
 
 def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int | None = None) -> dict[str, Any]:
     """
-    Make one summary of those of several parts, such as the mapped tasks of one operator.
+    Merge the summaries of several parts, such as the mapped tasks of one operator.
 
-    The counts add up to those of one run over all rows, with one difference: a number that is in two parts is a
-    duplicate in neither.
+    The counts add up to those of one run over all rows, with one difference: a number in two parts is a duplicate in
+    neither.
 
     .. code-block:: python
 
@@ -30,19 +30,17 @@ def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int
         def merge(summaries):
             return merge_summaries(summaries, parts=4)
 
-    :param summaries: the parts' summaries in their XCom form; what Airflow hands over for all that a mapped task
-        returned will do.
-    :param parts: how many there must be. Say it wherever parts may fail: Airflow leaves a mapped task that failed
-        before it had a summary out of what it hands over, so that without this number nobody would miss it.
+    :param summaries: the parts' summaries in their XCom form, such as the output of a mapped task.
+    :param parts: how many there must be. Set it wherever parts may fail: Airflow leaves out a mapped task that failed
+        before it had a summary, so without this number the gap would not show.
     :return: a summary in its XCom form. Counts, requests, retries and reasons are added up. ``list_name`` and
         ``tag_name`` are those of all parts, or None where they differ. ``duration_seconds`` is that of the longest
-        part: when parts began, their summaries do not say, so the whole took at least as long, and longer where parts
-        waited for each other. ``rejects_path`` is the path of all parts, or the folder that holds all of their paths,
-        or None where there is neither.
-    :raises MissingSummaryError: when a summary is None, when there are fewer or more than ``parts``, and when there is
-        none at all although ``parts`` is not 0.
-    :raises ValueError: when one is no summary, when some parts are dry runs and others are not, and when they are of
-        different operations.
+        part. The whole took at least as long, and longer if parts waited for each other: the summaries do not say when
+        parts began. ``rejects_path`` is the path of all parts, or the folder that holds them all, or None where there
+        is neither.
+    :raises MissingSummaryError: when a summary is None, when there are fewer or more than ``parts``, and when there are
+        none although ``parts`` is not 0.
+    :raises ValueError: when one is not a summary, when only some parts are dry runs, and when their operations differ.
     :raises RuntimeError: when the counts of a part do not add up.
     """
     merged: list[Summary] = []
@@ -56,17 +54,18 @@ def merge_summaries(summaries: Iterable[Mapping[str, Any] | None], *, parts: int
     expected = len(merged) + missing if parts is None else parts
     if len(merged) != expected or (not merged and parts is None):
         raise MissingSummaryError(
-            f"{len(merged)} of {expected} parts have a summary: a part that fails before its rows are through has "
-            "none. What became of its rows is not known: look at its task's log, clear the task, then merge again"
+            f"{len(merged)} of {expected} parts have a summary: a part that fails early has none. The outcome of its "
+            "rows is not known: look at its task's log, clear the task, then merge again"
         )
     if len({part.dry_run for part in merged}) > 1:
         raise ValueError(
-            "some parts were run with dry_run and others were not: what the first count was never done, so the counts "
-            "of both cannot be added up"
+            "only some parts were run with dry_run: these count what was not done, so they cannot be added to the "
+            "others"
         )
     if len(operations := {part.operation for part in merged}) > 1:
         raise ValueError(
-            f"the parts are of different operations, {' and '.join(sorted(operations))}: their counts are not the same"
+            f"the parts are of different operations, {' and '.join(sorted(operations))}: they do not have the same "
+            "counts"
         )
     return _merged(merged).as_xcom()
 
@@ -85,7 +84,7 @@ def _merged(parts: Collection[Summary]) -> Summary:
         whole.tag_name = _shared(part.tag_name for part in parts if isinstance(part, CreateSummary))
     reasons: Counter[str] = sum((part.reasons for part in parts), Counter())
     others = reasons.pop(OTHER_REASONS, 0)
-    # The most frequent first, so that these keep their names when there are too many.
+    # The most frequent first, so that these keep their names if there are too many.
     for reason, number in reasons.most_common():
         whole.count_reason(reason, number)
     if others:

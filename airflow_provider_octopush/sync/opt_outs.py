@@ -1,4 +1,4 @@
-"""Opt-outs: read, and found to be all that there are."""
+"""Reads opt-outs, and checks that none seem to be missing."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.sync.diff import Diff
     from airflow_provider_octopush.sync.rejects import RejectsFile
 
-#: So many opt-outs may be taken back from one night to the next, whatever share of all they are.
+#: This many opt-outs may be taken back from one night to the next, whatever their share.
 FEW = 10
 
 
 @dataclass(frozen=True)
 class OptOuts:
     """
-    Where numbers come from that must not be on the list.
+    The source of the numbers that must not be on the list.
 
-    :param open_frames: gives their rows.
+    :param open_frames: opens their rows.
     :param reader: reads the numbers in a frame.
-    :param rejects: where those are written that cannot be read; None writes them nowhere.
+    :param rejects: the file for those that cannot be read; None writes none.
     """
 
     open_frames: Callable[[], Frames]
@@ -40,7 +40,7 @@ class OptOuts:
     rejects: RejectsFile | None = None
 
     def read(self, diff: Diff) -> OptOutsRead:
-        """Read all of them, and block in the diff every number that one may stand for."""
+        """Read all of them, and block in the diff every number that they may stand for."""
         read, seen = OptOutsRead(), SeenNumbers()
         with closing(self.open_frames()) as frames:
             for frame in frames:
@@ -70,13 +70,13 @@ class OptOuts:
 @dataclass
 class OptOutsRead:
     """
-    What was read of opt-outs.
+    The counts of opt-outs.
 
-    :param rows: read.
-    :param blank: of these, rows in which no number stands.
+    :param rows: rows read.
+    :param blank: of these, rows without a number.
     :param invalid: of these, rows whose number cannot be read.
-    :param readable: different people whose number can be read.
-    :param reasons: why numbers cannot be read → rows.
+    :param readable: different opt-outs that can be read.
+    :param reasons: why numbers cannot be read → how many rows.
     """
 
     rows: int = 0
@@ -87,51 +87,51 @@ class OptOutsRead:
 
     def check_whole(self, last: int, least: Limit | None) -> None:
         """
-        Check that they can be read, and that there are no fewer than there should be.
+        Check that they can be read, and that there are not too few.
 
-        :param last: how many people had opted out, the last time that this was found to be right.
-        :param least: how many there must be; None for nine tenths of these.
+        :param last: how many opt-outs there were the last time that this check passed.
+        :param least: how many there must be; None for nine tenths of ``last``.
         :raises TooManyRejectedError: when none can be read.
         :raises OptOutsMissingError: when some must be missing.
         """
         if self.invalid == self.rows - self.blank > 0:
             raise TooManyRejectedError(
-                f"none of {self.invalid:,} numbers of people who opted out can be read: {self._why()}. Nothing was "
-                "sent, because it is not known which contacts they are"
+                f"none of {self.invalid:,} opt-outs can be read: {self._why()}. Nothing was sent, because it is not "
+                "known which contacts they are"
             )
         if least is not None:
             is_enough = self.readable >= least.least(last)
             asked = f"min_opted_out ({least}) asks for {least.least(last):,}"
         else:
-            # Some always change their minds.
+            # A few always take their opt-out back.
             is_few = last - self.readable <= FEW and self.readable > 0
             is_enough = is_few or self.readable * 10 >= last * 9
             asked = f"nine tenths are {-(-last * 9 // 10):,}"
         if not is_enough:
             raise OptOutsMissingError(
-                f"{self.readable:,} people have opted out, and {last:,} had the last time; {asked}. That looks like a "
-                "failed reload, not consent. Nothing was sent. Look at the table; if it is right, run the task once "
-                f"with min_opted_out={self.readable}"
+                f"{self.readable:,} opt-outs were read, and {last:,} the last time; {asked}. That looks like a failed "
+                "reload, not consent. Nothing was sent. Look at the table; if it is right, trigger a run with "
+                f"min_opted_out={self.readable}"
             )
 
     def check_readable(self, max_rejected: Limit) -> None:
         """
-        Check that no more are unreadable than may be, and that not most of them are blank, as in a wrong column.
+        Check that not too many are unreadable, and that they are not mostly blank, as in a wrong column.
 
-        :raises TooManyRejectedError: when there are more.
+        :raises TooManyRejectedError: when they are.
         """
         if self.blank * 2 > self.rows:
             raise TooManyRejectedError(
-                f"{self.blank:,} of {self.rows:,} opt-outs have no number: check the column, and that each row has it. "
-                "Nothing was sent, because it is not known which contacts they are"
+                f"{self.blank:,} of {self.rows:,} opt-outs have no number: check that the right column is read, and "
+                "that each row has a number. Nothing was sent, because it is not known which contacts they are"
             )
         most = max_rejected.most(self.rows)
         share = "" if max_rejected.share is None else f" ({max_rejected})"
         if self.invalid > most:
             raise TooManyRejectedError(
-                f"{self.invalid:,} of {self.rows:,} numbers of people who opted out cannot be read; "
-                f"max_rejected{share} allows {most:,}: {self._why()}. Nothing was sent, because it is not "
-                "known which contacts they are; all other opt-outs are removed all the same"
+                f"{self.invalid:,} of {self.rows:,} opt-outs cannot be read; max_rejected{share} allows {most:,}: "
+                f"{self._why()}. Nothing was sent, because it is not known which contacts they are. All other "
+                "opt-outs are removed all the same"
             )
 
     def _why(self) -> str:

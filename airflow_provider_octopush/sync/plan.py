@@ -1,4 +1,6 @@
-"""What a run may do to a list, and what it is about to do, as plain data; and the limits, before anything is done."""
+"""
+The rules and the plan of a run, as plain data, and the limits that a plan is compared with before anything is done.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from airflow_provider_octopush.sync.summary import ListSummary
 
 
 class _Default(NamedTuple):
-    """How many may be by default: a part of the list (10 is a tenth), at least some; and what is said of more."""
+    """
+    A default limit: a part of the list (10 is a tenth), at least some number; and the words for when it is exceeded.
+    """
 
     part: int
     least: int
@@ -37,13 +41,13 @@ _DEFAULTS = {
 @dataclass(frozen=True)
 class Exceeded:
     """
-    A limit that holds a run.
+    A limit that a plan exceeds.
 
-    :param parameter: that allows how many.
-    :param number: contacts that the plan is about, over all tries of the run.
-    :param size: contacts that the list held before the run.
-    :param allowed: how many may be.
-    :param limit: what was written; None for the default.
+    :param parameter: the parameter that sets it.
+    :param number: how many contacts the plan is about, over all tries of the run.
+    :param size: how many contacts the list held before the run.
+    :param allowed: how many the limit allows.
+    :param limit: the limit as written; None for the default.
     """
 
     parameter: str
@@ -88,9 +92,9 @@ class Rules:
     :param limits: how many may be added and removed.
     :param min_opted_out: how many readable opt-outs there must be; None for the default.
     :param removes_blacklisted: whether Octopush was asked to remove blacklisted numbers.
-    :param is_dry_run: whether nothing is sent or removed.
-    :param is_not_whole: why the rows are not the whole audience, so that no missing contact is removed; None where they
-        are.
+    :param is_dry_run: whether the run only makes a plan.
+    :param is_not_whole: why the rows may not be the whole audience, so that no missing contact is removed; None where
+        they are.
     """
 
     chunk_size: int
@@ -104,14 +108,16 @@ class Rules:
 
     def check_rejected(self, summary: ListSummary) -> None:
         """
-        Check that no more rows were rejected than may be.
+        Check that no more rows were rejected than ``max_rejected`` allows.
 
         :raises TooManyRejectedError: when there are more.
         """
         summary.check_rejected(self.max_rejected, removes_blacklisted=self.removes_blacklisted)
 
     def mostly_invalid(self, summary: ListSummary) -> TooManyRejectedError | None:
-        """Return what holds a run of whose rows more than half are invalid, unless so many may be."""
+        """
+        Return the error that holds a run if more than half of its rows are invalid and more are rejected than allowed.
+        """
         if summary.invalid * 2 <= summary.read:
             return None
         try:
@@ -122,14 +128,14 @@ class Rules:
 
     def why_missing_stay(self, rows: int, *, reads_differently: bool) -> str | None:
         """
-        Return why no missing contact is removed, though the rules ask for it; None where nothing speaks against it.
+        Return why no missing contact is removed although the rules ask for it; None where they are removed.
 
-        :param rows: that were read.
+        :param rows: how many rows were read.
         :param reads_differently: whether phone numbers are read differently than last time.
         """
         if not rows:
             return (
-                "no row was read, and an empty source empties no list. If the list is to be emptied, use "
+                "no rows were read, and an empty source does not empty a list. If the list is to be emptied, use "
                 "DeleteContactsOperator"
             )
         if self.is_not_whole is None and reads_differently:
@@ -137,28 +143,28 @@ class Rules:
         return self.is_not_whole
 
 
-#: The one reason for which missing contacts stay that is no failure.
+#: The only reason for keeping missing contacts that does not fail the run.
 READS_DIFFERENTLY = (
-    "phone numbers are read differently than last time (their column, default_region, phone_check, or the version of "
-    "phonenumbers), so contacts may only seem to be missing; the next run removes those that still are"
+    "phone numbers are read differently than last time (their column, default_region, phone_check, or the version "
+    "of phonenumbers), so contacts may only seem to be missing; the next run removes those that still are"
 )
 
 
 @dataclass(frozen=True)
 class Plan:
     """
-    What a run is about to do.
+    What a run is going to do.
 
-    :param size: contacts that the list held before the first try of the run.
-    :param is_first: whether nothing is known of the list, so that a share of it says nothing.
-    :param to_send: contacts to send.
-    :param new: of these, contacts that the list is not known to hold.
-    :param added: contacts that earlier tries of the run have added.
-    :param missing: contacts to remove because no row is about them.
-    :param missing_before: contacts that this run has removed for that reason already, or was about to.
-    :param opted_out: contacts to remove because they opted out.
-    :param opted_out_before: contacts that this run has removed for that reason already.
-    :param limits: how many there may be.
+    :param size: how many contacts the list held before the first try of the run.
+    :param is_first: whether nothing is known of the list, so that a share of it means nothing.
+    :param to_send: how many contacts to send.
+    :param new: how many of these the list is not known to hold.
+    :param added: how many contacts earlier tries of the run have added.
+    :param missing: how many contacts to remove because they are missing from the rows.
+    :param missing_before: how many contacts earlier tries have removed for that reason, or were about to.
+    :param opted_out: how many contacts to remove because they opted out.
+    :param opted_out_before: how many contacts this run has removed for that reason already.
+    :param limits: how many contacts may be added and removed.
     """
 
     size: int
@@ -173,7 +179,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
 
     def exceeded(self) -> list[Exceeded]:
-        """Return the limits that hold the run."""
+        """Return the limits that the plan exceeds."""
         limits = self.limits
         found = [
             self._exceeded("max_opted_out", limits.max_opted_out, self.opted_out, self.opted_out_before),
@@ -183,7 +189,7 @@ class Plan:
         return [one for one in found if one is not None]
 
     def requests(self, chunk_size: int) -> int:
-        """Return how many requests it takes, if none is refused."""
+        """Return how many requests the plan takes if none is refused."""
         return sum(
             -(-number // together)
             for number, together in (
@@ -199,10 +205,10 @@ class Plan:
             is_share = limit is None or limit.number is None
             if is_share and self.is_first:
                 return None
-            # Of a list that holds no contact any more, a share says nothing.
+            # A share of a list that has become empty means nothing.
             limit = None if is_share and not self.size else limit
         elif limit is not None and limit.share == 1:
-            # Where all may go, so may those that earlier tries of the run have added.
+            # A limit that allows all also allows those that earlier tries of the run have added.
             return None
         allowed = max(default.least, self.size // default.part) if limit is None else limit.most(self.size)
         if not number or number + before <= allowed:

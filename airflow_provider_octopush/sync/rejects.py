@@ -1,4 +1,4 @@
-"""Where rejected rows are written: a CSV that a person opens, and that can be read in again as rows."""
+"""Writes rejected rows: a CSV that a person can open, and that can be read again as rows."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class RejectsFile(CsvFile):
     """
     A CSV file of rejected rows.
 
-    Columns: ``row`` (number in the input, from 1), the contact's fields as they were read, ``outcome``,
-    ``reason``, and ``code`` and ``message`` of the API; a status that is not documented is such a message.
-    A value that has no text form is an empty cell.
+    Columns: ``row`` (its number in the input, from 1), the contact's fields as they were read, ``outcome``, ``reason``,
+    and the API's ``code`` and ``message``; a status that is not documented is put into ``message``. A value that has no
+    text form is an empty cell.
 
     :param path: the file.
     :param fields: names of the values of each rejection.
@@ -67,5 +67,5 @@ def _cell(value: object) -> str:
     try:
         return escape_formulas(to_text(value) or "")
     except ValueError:
-        # Text that may not be sent is what a person has to correct.
+        # Text that cannot be sent is what a person has to correct.
         return escape_formulas(value) if isinstance(value, str) else ""

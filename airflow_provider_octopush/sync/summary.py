@@ -12,37 +12,37 @@ from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, TooManyReject
 from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.outcomes import CONFIRMED, OUTCOMES, Outcome
 
-#: A server may give each refusal a code of its own; XCom must not grow with the table.
+#: A server may give each refusal its own code, but XCom must not grow with the table.
 REASONS_MAX = 50
 OTHER_REASONS = "other reasons"
 
-#: Contacts missing from the answers of a run that may all be blacklisted, however few were sent.
+#: This many contacts missing from a run's answers may all be blacklisted, however few were sent.
 BLACKLISTED_IN_SMALL_RUNS = 5
 
 
 @dataclass
 class Summary:
     """
-    What the run of any operator counts; ``read`` is the sum of its outcomes.
+    The counts of a run of any operator; ``read`` is the sum of its outcomes.
 
-    :param list_name: the list that the contacts are on; None where they are on none, or were removed from the account.
-    :param read: rows read.
-    :param invalid: rejected here, before anything is sent.
-    :param duplicates: the same canonical number as an earlier row.
-    :param requests: requests sent, repetitions included.
-    :param retries: requests that were repetitions of one that failed in passing.
-    :param duration_seconds: from the first row asked for to the last answer.
-    :param dry_run: nothing was sent or removed; what would be is counted.
-    :param rejects_path: URI of the rejected rows, where they were written.
-    :param reasons: reason → number of rows, for what is invalid or refused.
+    :param list_name: the list of the contacts; None if they are on none, or were removed from the account.
+    :param read: how many rows were read.
+    :param invalid: rows rejected here, before anything is sent.
+    :param duplicates: rows with the same canonical number as an earlier row.
+    :param requests: how many requests were sent, including repetitions.
+    :param retries: how many of these repeated one that failed temporarily.
+    :param duration_seconds: seconds from asking for the first row to the last answer.
+    :param dry_run: whether it was a dry run: nothing was sent or removed, and what would be is counted.
+    :param rejects_path: URI of the file of rejected rows, if there is one.
+    :param reasons: reason → how many rows were invalid or refused for it.
     """
 
     #: What the run did: ``create``, ``sync`` or ``delete``.
     operation: ClassVar[str]
-    #: What each row ends in; and what else several parts add up.
+    #: The outcomes of rows; and the other counts that are added up when parts are merged.
     outcomes: ClassVar[tuple[str, ...]]
     more_counts: ClassVar[tuple[str, ...]] = ()
-    #: What is a metric beside the outcomes.
+    #: The metrics besides the outcomes.
     more_metrics: ClassVar[tuple[str, ...]] = ()
     _what_dry_run_means: ClassVar[str]
 
@@ -64,19 +64,19 @@ class Summary:
 
     @property
     def _has_words(self) -> bool:
-        """Whether Octopush said something of the rejected rows, which only the rejects file may hold."""
+        """Whether Octopush said something about the rejected rows, which only the rejects file may hold."""
         return False
 
     def count(self, outcome: str, number: int = 1) -> None:
         """
-        Count rows that ended in an outcome.
+        Count rows by their outcome.
 
         :param outcome: one of :attr:`outcomes`.
         """
         setattr(self, outcome, getattr(self, outcome) + number)
 
     def count_rejection(self, rejection: Rejection) -> None:
-        """Count a row that was rejected, and its reason when it is invalid or refused."""
+        """Count a rejected row, and its reason if it is invalid or refused."""
         self.count(rejection.outcome)
         if rejection.outcome in (Outcome.INVALID, Outcome.REFUSED):
             self.count_reason(rejection.reason)
@@ -88,16 +88,16 @@ class Summary:
 
     def check_rejected(self, max_rejected: Limit | int | str, *, removes_blacklisted: bool = False) -> None:
         """
-        Check that no more rows were rejected than may be: invalid, refused, unconfirmed, or other.
+        Check that no more rows were rejected than allowed: invalid, refused, unconfirmed, or other.
 
-        Where blacklisted numbers are removed, they are missing from the answers. Contacts that are missing are taken
-        for them as long as they are at most a tenth of those that the answers are about, or in a small run at most
-        five of them and half. Where more are missing, none is taken for blacklisted.
+        Blacklisted numbers that Octopush removed are missing from the answers. Missing contacts are taken to be
+        blacklisted if they are at most a tenth of those that the answers are about, or in a small run at most five and
+        at most half. If more are missing, none is taken to be blacklisted.
 
         :param max_rejected: a number of rows, or a share of the rows read, such as ``"5%"``.
         :param removes_blacklisted: whether Octopush was asked to remove blacklisted numbers.
-        :raises LimitError: when it is neither.
-        :raises TooManyRejectedError: when there are more; it counts the reasons.
+        :raises LimitError: when ``max_rejected`` is neither.
+        :raises TooManyRejectedError: when there are more; the message counts the reasons.
         """
         limit = Limit.of("max_rejected", max_rejected) or Limit(number=0)
         rejected, reasons = self._rejected(removes_blacklisted=removes_blacklisted)
@@ -117,7 +117,7 @@ class Summary:
         )
 
     def _rejected(self, *, removes_blacklisted: bool) -> tuple[int, list[str]]:  # noqa: ARG002 - where that is asked for
-        """Return how many rows were rejected; and why, where that is no reason that is counted."""
+        """Return how many rows were rejected; and the reasons that :attr:`reasons` does not count."""
         return self.invalid, []
 
     def check(self) -> None:
@@ -137,9 +137,9 @@ class Summary:
     @classmethod
     def from_xcom(cls, values: Mapping[str, Any]) -> Summary:
         """
-        Make a summary of its XCom form.
+        Make a summary from its XCom form.
 
-        :param values: what :meth:`as_xcom` returned.
+        :param values: the result of :meth:`as_xcom`.
         :raises ValueError: when it is something else.
         """
         kind = _KINDS.get(str(values.get("operation"))) if isinstance(values, Mapping) else None
@@ -153,7 +153,7 @@ class Summary:
 
     def as_xcom(self) -> dict[str, Any]:
         """Return a flat dict that JSON can write, without personal data; the most frequent reason comes first."""
-        # What a person looks for comes first, in the order of the table.
+        # In the order of the table, which begins with what people look for.
         first = ("list_name", "tag_name", "read", *self.outcomes)
         names = sorted((one.name for one in fields(self)), key=lambda name: first.index(name) if name in first else 99)
         return {
@@ -164,7 +164,7 @@ class Summary:
         }
 
     def table(self) -> str:  # pragma: no mutate block
-        """Return the counts as a table of a few lines, for a person who reads the log."""
+        """Return the counts as a table of a few lines, for readers of the log."""
         rows: list[tuple[str, str]] = [
             *([("dry_run", self._what_dry_run_means)] if self.dry_run else []),
             ("list", self.list_name or "(none)"),
@@ -179,16 +179,16 @@ class Summary:
         width = max(len(label) for label, _ in rows)
         lines = [f"{label:<{width}}  {value}" for label, value in rows]
         if self.reasons:
-            # Their number first: reasons are sentences, and would push all the counts above to the right.
+            # The number comes first: reasons are sentences, and would push all counts above to the right.
             lines += ["reasons", *(f"{number:>{width},}  {reason}" for reason, number in self.reasons.most_common())]
         return "\n".join(lines)
 
     def _about(self) -> list[tuple[str, str]]:
-        """Return what the table says of the run, after its list."""
+        """Return the table's rows about the run, after its list."""
         return []
 
     def _more_rows(self) -> list[tuple[str, str]]:
-        """Return what the table says between the outcomes and the requests."""
+        """Return the table's rows between the outcomes and the requests."""
         return []
 
 
@@ -200,14 +200,14 @@ class CreateSummary(Summary):
     The parameters of :class:`Summary` mean the same here.
 
     :param tag_name: the tag attached to the contacts.
-    :param added: new on the list, says Octopush.
-    :param updated: known before and overwritten, says Octopush.
-    :param skipped: known before and left as they were, says Octopush.
-    :param other: sent, and answered with a status that is not documented; what became of them is not known.
-    :param unconfirmed: sent in an accepted request, but not in its answer.
-    :param refused: sent, and the API said no.
+    :param added: contacts that are new, as Octopush says.
+    :param updated: contacts that were known and overwritten, as Octopush says.
+    :param skipped: contacts that were known and left as they were, as Octopush says.
+    :param other: contacts answered with a status that is not documented; their outcome is not known.
+    :param unconfirmed: contacts sent in an accepted request, but missing from its answer.
+    :param refused: contacts that the API refused.
     :param unsent: rows that would have been sent, if this had not been a dry run.
-    :param chunks: chunks that were answered for.
+    :param chunks: how many chunks were answered.
     """
 
     operation: ClassVar[str] = "create"
@@ -264,30 +264,30 @@ class CreateSummary(Summary):
 @dataclass
 class ListSummary(CreateSummary):
     """
-    The counts of a run that keeps a list in step; ``snapshot_after`` is ``snapshot_before`` plus the contacts that were
-    newly recorded, minus ``removed``.
+    The counts of a run that keeps a list in step; ``snapshot_after`` is ``snapshot_before`` plus newly recorded
+    contacts, minus ``removed``.
 
-    The parameters of :class:`CreateSummary` mean the same here; ``requests`` and ``retries`` count those to
-    ``contact/delete`` as well, and with ``dry_run`` everything is counted as it would be.
+    The parameters of :class:`CreateSummary` mean the same here; ``requests`` and ``retries`` include those to
+    ``contact/delete``, and with ``dry_run`` everything counts as it would be.
 
-    :param unchanged: on the list already, exactly so; nothing was sent.
-    :param opted_out: rows of people who have opted out; nothing was sent.
+    :param unchanged: contacts that are on the list already, exactly like this; nothing was sent for them.
+    :param opted_out: rows with numbers that opted out; nothing was sent for them.
     :param unsent: rows that would have been sent if no limit had been exceeded.
-    :param opted_out_invalid: numbers of people who have opted out that cannot be read.
-    :param opted_out_blank: rows of people who have opted out in which no number stands.
+    :param opted_out_invalid: opt-outs that cannot be read.
+    :param opted_out_blank: opt-outs without a number.
     :param removed: contacts that were removed from the list.
-    :param removed_opted_out: of these, people who have opted out.
-    :param kept: contacts that should have been removed, and were not.
-    :param kept_reason: why.
-    :param unsettled: contacts that Octopush refused to remove and that may be gone already, or that it removed and that
+    :param removed_opted_out: how many of these opted out.
+    :param kept: contacts that should have been removed but were not.
+    :param kept_reason: why they were not.
+    :param unsettled: contacts that Octopush refused to remove but that may be gone already, or that it removed but that
         a killed process may still send; a later run removes them once more.
-    :param exceeded: the limits that the run exceeded, or would exceed, in words.
-    :param first_run: there was no snapshot, so nothing was known of the list.
-    :param generation: of the snapshot that the run found: how often it had been replaced; 0 where there was none, and
-        in the summary of several lists.
-    :param snapshot_before: contacts that the snapshot held before the run.
-    :param snapshot_after: contacts that it holds after it.
-    :param changes_path: URI of the changes, where they were written.
+    :param exceeded: the limits that the run exceeded, or would exceed, as sentences.
+    :param first_run: whether there was no snapshot, so that nothing was known of the list.
+    :param generation: generation of the snapshot that the run found: how often it had been replaced; 0 if there was
+        none, and in the summary of several lists.
+    :param snapshot_before: how many contacts the snapshot held before the run.
+    :param snapshot_after: how many contacts it holds afterwards.
+    :param changes_path: URI of the file of changes, if there is one.
     """
 
     operation: ClassVar[str] = "sync"
@@ -345,15 +345,16 @@ class DeletionSummary(Summary):
     """
     The counts of a run that removes contacts.
 
-    The parameters of :class:`Summary` mean the same here; ``requests`` counts those to ``contact/delete``.
+    The parameters of :class:`Summary` mean the same here; ``requests`` counts the requests to ``contact/delete``.
 
-    :param removed: rows of which Octopush accepted to remove a number.
-    :param absent: rows whose numbers it refused one by one while it removed others, or in the retry of a task that was
-        killed after it had asked: taken for not there.
+    :param removed: rows with a number that Octopush removed.
+    :param absent: rows whose numbers it refused to remove, and which are taken to be gone already: it removed others in
+        the same run, or this is the retry of a task that was killed after it had asked.
     :param kept: rows with a number that Octopush refused to remove.
     :param ambiguous: rows that may stand for more than one contact of the snapshot; none of these was removed.
-    :param numbers: numbers that Octopush was asked to remove; a row without a country written may stand for several.
-    :param forgotten: contacts that the snapshot holds no more.
+    :param numbers: how many numbers Octopush was asked to remove; a row without a written country may stand for
+        several.
+    :param forgotten: how many contacts were erased from the snapshot.
     """
 
     operation: ClassVar[str] = "delete"

@@ -258,7 +258,7 @@ class TestARunThatBreaksOff:
         nights.simulator.fail_next(*[Fault.server_error()] * 2)
         with pytest.raises(OctopushServerError):
             nights.run(people(1), changes_path=str(path))
-        assert "could not be written to the changes" in caplog.text
+        assert "could not be written to changes_path" in caplog.text
 
 
 class TestWhere:
@@ -280,7 +280,7 @@ class TestWhere:
         assert changes(path) == {1: "added unconfirmed" if breaks_off else "added done"}
 
     def test_a_place_that_cannot_be_written_shows_before_anything_is_sent(self, nights: Nights, tmp_path: Path) -> None:
-        with pytest.raises(OSError, match="changes could be written to: name another changes_path"):
+        with pytest.raises(OSError, match="so the changes cannot be written to it: name another changes_path"):
             nights.run(people(1), changes_path=str(tmp_path))
         assert nights.simulator.requests_total == 0
 

@@ -245,7 +245,7 @@ class TestNoRows:
     ) -> None:
         ti = TaskInstance()
         context: Any = {"ti": ti}
-        with pytest.raises(error, match="no row was read"):
+        with pytest.raises(error, match="no rows were read"):
             CreateContactsOperator(task_id="sync", data=[], on_empty=on_empty).execute(context)
         check(ti.pushed["return_value"], read=0)
 
@@ -256,7 +256,7 @@ class TestNoRows:
             "airflow_provider_octopush.observability.metrics.Stats.incr", lambda name, *_, **__: sent.append(name)
         )
         context: Any = {"ti": TaskInstance()}
-        with pytest.raises(ValueError, match="no row was read"):
+        with pytest.raises(ValueError, match="no rows were read"):
             CreateContactsOperator(task_id="sync", data=[], on_empty="fail").execute(context)
         assert not sent
         CreateContactsOperator(task_id="sync", data=[]).execute(context)

@@ -54,7 +54,7 @@ class TestALostFolder:
         lost = begin(name, 2, snapshot_path=path)
         assert (lost.state, lost.results) == ("failed", {})
         log = said()
-        assert "a lost folder is no new beginning: this task has brought 'Customers' in step before" in log
+        assert "the snapshot is lost: this task has brought 'Customers' in step before" in log
         assert "run once with full_refresh=True" in log
         assert nights.simulator.requests_total == before
         assert not list(nights.snapshot_path.parent.rglob("*-*")), "the sign of the run is left"
@@ -77,7 +77,7 @@ class TestALostFolder:
         assert "a run would fail" not in said()
         plan = begin(name, 3, snapshot_path=path, dry_run=True)
         check(plan.results["sync"], added=2, first_run=True)
-        assert "a run would fail: a lost folder is no new beginning" in said()
+        assert "a run would fail: the snapshot is lost" in said()
 
     def test_is_not_what_an_empty_table_or_another_list_leaves(self, nights: Nights, name: str) -> None:
         path = str(nights.snapshot_path)
@@ -160,7 +160,7 @@ def test_what_airflow_does_not_tell_is_not_held_against_a_run(
     context: Any = {"ti": ti, "run_id": "x"}
     operator = SyncListOperator(task_id="x", data=people(1), list_name=LIST, snapshot_path=str(nights.snapshot_path))
     if is_lost:
-        with pytest.raises(AirflowFailException, match="a lost folder is no new beginning"):
+        with pytest.raises(AirflowFailException, match="the snapshot is lost"):
             operator.execute(context)
         assert not nights.simulator.requests_total
     else:

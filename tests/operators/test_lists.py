@@ -110,11 +110,11 @@ def test_nobody_is_removed_when_the_source_fails_or_is_empty_or_too_much_is_reje
     nights.run(people(1, 2, 3))
     with pytest.raises(RuntimeError, match="the source failed"):
         nights.run(broken(people(1)))
-    with pytest.raises(ValueError, match="no row was read"):
+    with pytest.raises(ValueError, match="no rows were read"):
         nights.run([])
     with pytest.raises(AirflowSkipException):
         nights.run([], on_empty="skip")
-    with pytest.raises(AirflowFailException, match="an empty source empties no list"):
+    with pytest.raises(AirflowFailException, match="an empty source does not empty a list"):
         nights.run([], on_empty="succeed")
     with pytest.raises(AirflowFailException, match="1 of 3 rows were rejected"):
         nights.run([*people(1, 4), {"phone_number": "n/a"}])
@@ -161,7 +161,7 @@ def test_opt_outs_that_cannot_be_read_are_judged_on_their_own(nights: Nights, tm
     stops = [{"n": number(2)}, {"n": "secret"}, {"n": None}]
     nights.run(people(1, 2))
     before = nights.requests_of("contact/create")
-    with pytest.raises(AirflowFailException, match="1 of 3 numbers of people who opted out"):
+    with pytest.raises(AirflowFailException, match="1 of 3 opt-outs cannot be read"):
         nights.run(people(*range(100)), opted_out=stops, rejects_path=str(rejects))
     assert nights.requests_of("contact/create") == before
     assert nights.on_list == {number(1)}, "who can be read is removed all the same"
@@ -173,7 +173,7 @@ def test_opt_outs_that_cannot_be_read_are_judged_on_their_own(nights: Nights, tm
 
 def test_opt_outs_of_which_none_can_be_read_stop_everything(nights: Nights) -> None:
     nights.run(people(1, 2))
-    with pytest.raises(AirflowFailException, match="none of 2 numbers of people who opted out can be read"):
+    with pytest.raises(AirflowFailException, match="none of 2 opt-outs can be read"):
         nights.run(people(1, 3), opted_out=[{"n": "secret"}, {"n": ""}, {"n": "x"}], max_rejected="100%")
     assert nights.on_list == {number(1), number(2)}
 
@@ -182,7 +182,7 @@ def test_opt_outs_with_several_columns_are_read_from_the_one_that_feeds_the_numb
     stops = [{"id": 7, "mobile": number(1)}]
     rows = [{"mobile": number(n)} for n in (1, 2)]
     check(nights.run(rows, opted_out=stops, columns={"phone_number": "mobile"}), opted_out=1, added=1)
-    with pytest.raises(AirflowFailException, match="opted_out gives 2 columns, and none of them is 'mobile'"):
+    with pytest.raises(AirflowFailException, match="opted_out gives 2 columns, but none of them is 'mobile'"):
         nights.run(rows, opted_out=[{"id": 7, "phone": number(1)}], columns={"phone_number": "mobile"})
 
 
@@ -314,7 +314,12 @@ def test_two_runs_at_a_time_are_found_out_before_anybody_is_removed(nights: Nigh
 
 @pytest.mark.parametrize(
     ("secret", "message"),
-    [(None, "token_urlsafe"), ("", "token_urlsafe"), ("short", "less than 32 characters"), ("x" * 40, "another")],
+    [
+        (None, "token_urlsafe"),
+        ("", "token_urlsafe"),
+        ("short", "fewer than 32 characters"),
+        ("x" * 40, "that the connection does not have"),
+    ],
 )
 def test_a_secret_that_is_missing_short_or_another_one(
     nights: Nights, connect: SetConnection, secret: str | None, message: str
@@ -464,7 +469,7 @@ def test_the_requests_of_a_large_night_are_as_few_as_can_be(nights: Nights) -> N
 def test_a_value_that_changes_by_itself_is_told_of(nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
     nights.run(people(*range(30)))
     nights.run(people(*range(30), name="another"))
-    assert "30 of 30 contacts are not what they were" in caplog.text
+    assert "30 of 30 contacts have changed since last time" in caplog.text
 
 
 def test_summaries_of_several_lists_are_merged(nights: Nights) -> None:
@@ -581,7 +586,7 @@ class TestDeleting:
     def test_a_path_where_no_snapshot_is_shows_before_anybody_is_removed(self, nights: Nights) -> None:
         nights.run(people(1))
         for dry_run in (False, True):
-            with pytest.raises(AirflowFailException, match=r"no snapshot at .*x, .*Nothing was removed"):
+            with pytest.raises(AirflowFailException, match=r"no snapshot at .*x to erase .*Nothing was removed"):
                 self.run(people(1), list_name=LIST, snapshot_path=f"{nights.snapshot_path}x", dry_run=dry_run)
         assert nights.on_list == {number(1)}
 
@@ -611,7 +616,7 @@ class TestDeleting:
     ) -> None:
         nights.run(people(1))
         connect(snapshot_secret="o" * 40)
-        with pytest.raises(AirflowFailException, match="another snapshot_secret"):
+        with pytest.raises(AirflowFailException, match="a snapshot_secret that the connection does not have"):
             self.run(people(1), from_account=True, snapshot_path=str(nights.snapshot_path))
         assert nights.on_list == {number(1)}
 

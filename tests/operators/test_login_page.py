@@ -37,7 +37,7 @@ def test_a_list_in_step_counts_nobody_as_removed_and_the_retry_removes_them(
     path = tmp_path / "l.snapshot"
     keep_in_step(PEOPLE, 1, path)
     simulator.fail_next(PAGE)
-    with pytest.raises(OctopushAnswerError, match="what became of it is not known"):
+    with pytest.raises(OctopushAnswerError, match="its outcome is not known"):
         keep_in_step(PEOPLE[:50], 2, path)
     assert len(simulator.lists["L"]) == 300
     summary = keep_in_step(PEOPLE[:50], 2, path)

@@ -224,7 +224,9 @@ class TestNobodyIsLostTrackOf:
 
     def test_not_even_if_it_has_removed_who_opted_out(self, nights: Nights) -> None:
         nights.run(people(1, 2, 3), date="2026-11-01")
-        with pytest.raises(AirflowFailException, match=r"max_removed.*1 that opted out were removed before"):
+        with pytest.raises(
+            AirflowFailException, match=r"max_removed.*1 contacts that opted out had been removed before"
+        ):
             nights.run(people(1), date="2026-11-03", max_removed=0, opted_out=[{"n": number(3)}])
         assert nights.on_list == {number(1), number(2)}
         check(nights.run(people(1), date="2026-11-02", opted_out=[{"n": number(3)}]), removed=1)

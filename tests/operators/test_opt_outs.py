@@ -175,7 +175,7 @@ def test_an_opt_out_blocks_every_number_that_stands_in_it_and_says_that_it_is_no
     summary = nights.run([*rows, *people(1)], opted_out=stops, default_region=region, max_rejected=1)
     check(summary, opted_out=1, opted_out_invalid=1, removed=1, removed_opted_out=1)
     assert nights.on_list == {number(1)}
-    with pytest.raises(AirflowFailException, match="1 of 2 numbers of people who opted out cannot be read"):
+    with pytest.raises(AirflowFailException, match="1 of 2 opt-outs cannot be read"):
         nights.run([*rows, *people(1)], opted_out=stops, default_region=region)
     # The same text protects a contact that is on the list, and is no row of a rejects file.
     other = Nights(nights.simulator, nights.snapshot_path.parent / "other")
@@ -196,7 +196,7 @@ def test_opt_outs_are_read_by_the_columns_of_the_rows(nights: Nights) -> None:
     stops = [{"mobile": "612345678", "country": "FR", "since": "2026"}]
     check(nights.run(rows, opted_out=stops, columns=columns), opted_out=1, added=1)
     assert nights.on_list == {"+34612345678"}
-    with pytest.raises(AirflowFailException, match="opted_out gives 3 columns, and none of them is 'mobile'"):
+    with pytest.raises(AirflowFailException, match="opted_out gives 3 columns, but none of them is 'mobile'"):
         nights.run(rows, opted_out=[{"tel": "612345678", "country": "FR", "since": "2026"}], columns=columns)
 
 
@@ -259,7 +259,7 @@ class TestWhatTheLastRunKnew:
             nights.run(people(*range(61)), opted_out=stops[:184])
         with pytest.raises(AirflowFailException, match="rows were rejected"):
             nights.run([*people(*range(61)), {"phone_number": "x"}], opted_out=stops[:184])
-        with pytest.raises(AirflowFailException, match="169 people have opted out, and 200 had"):
+        with pytest.raises(AirflowFailException, match="169 opt-outs were read, and 200 the last time"):
             nights.run(people(*range(61)), opted_out=stops[:169])
         check(nights.run(people(*range(61)), opted_out=stops[:184]), kept=0)
         check(nights.run(people(*range(61)), opted_out=stops[:169]), kept=0)
@@ -268,7 +268,9 @@ class TestWhatTheLastRunKnew:
         stops = [{"n": number(n)} for n in range(1000, 1200)]
         nights.run(people(1), opted_out=stops)
         for count in (100, 100, 179):
-            with pytest.raises(AirflowFailException, match=rf"{count} people have opted out, and 200 had.*are 180"):
+            with pytest.raises(
+                AirflowFailException, match=rf"{count} opt-outs were read, and 200 the last time.*are 180"
+            ):
                 nights.run(people(1, 2), opted_out=stops[:count])
         check(nights.run(people(1, 2), opted_out=stops[:180]), added=1)
 

@@ -174,7 +174,7 @@ LIMIT = 'write a number, such as 12, or a share from "0%" to "100%", such as "5%
 
 
 TOO_LONG = "{} '{}' has {} characters, Octopush allows {}: shorten it"
-GENERATION = "plan_generation is 'new': write the generation that the plan's summary says, such as 7"
+GENERATION = "plan_generation is 'new': write the generation in the plan's summary, such as 7"
 FORMAT = "number_format is 'msisdn': write one of 'national', 'international'"
 
 
@@ -202,8 +202,9 @@ class TestWhatIsWrittenWrongly:
             (
                 OPERATORS[1:],
                 {"snapshot_path": "snapshots/customers"},
-                "snapshot_path is 'snapshots/customers', which is another file on each worker: write an absolute path, "
-                "such as '/srv/octopush/customers.snapshot', or a URI, such as 's3://conn_id@bucket/customers.snapshot'",
+                "snapshot_path is 'snapshots/customers', which means a different file on each worker: write an "
+                "absolute path, such as '/srv/octopush/customers.snapshot', or a URI, such as "
+                "'s3://conn_id@bucket/customers.snapshot'",
             ),
         ],
         ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -226,12 +227,12 @@ class TestWhatATemplateGives:
             (CreateContactsOperator, "list_name", "x" * 31, "has 31 characters"),
             (CreateContactsOperator, "tag_name", "x" * 21, "has 21 characters"),
             (CreateContactsOperator, "max_rejected", "0.05", 'write "5%"'),
-            (CreateContactsOperator, "default_region", "France", "'France' is not a region"),
+            (CreateContactsOperator, "default_region", "France", "'France', which is not a country code"),
             (CreateContactsOperator, "default_region", "UK", "write 'GB' for the United Kingdom"),
-            (DeleteContactsOperator, "default_region", "France", "'France' is not a region"),
+            (DeleteContactsOperator, "default_region", "France", "'France', which is not a country code"),
             (DeleteContactsOperator, "max_rejected", 1.0, 'write "100%"'),
-            (DeleteContactsOperator, "snapshot_path", "x", "another file on each worker"),
-            (SyncListOperator, "snapshot_path", "x", "another file on each worker"),
+            (DeleteContactsOperator, "snapshot_path", "x", "a different file on each worker"),
+            (SyncListOperator, "snapshot_path", "x", "a different file on each worker"),
             (SyncListOperator, "max_removed", "many", "write a number"),
             (SyncListOperator, "full_refresh", "maybe", "write True or False"),
             (SyncListOperator, "plan_generation", "new", "write the generation"),

@@ -40,7 +40,7 @@ def test_a_plan_of_another_generation_is_stale(nights: Nights, *, dry_run: bool)
     generation = nights.run(people(1), dry_run=True)["generation"]
     nights.run(people(1))
     before = nights.simulator.requests_total
-    message = "the plan was made of generation 0, the snapshot is of 1: make and approve a new plan"
+    message = "the plan was made from generation 0, but the snapshot is at 1: make and approve a new plan"
     with pytest.raises(AirflowFailException, match=message):
         nights.run(people(1, 2), plan_generation=generation, dry_run=dry_run, opted_out=people(1))
     assert nights.simulator.requests_total == before
@@ -73,7 +73,7 @@ def test_a_retry_goes_on_with_the_plan_whatever_its_own_tries_have_done(nights: 
     # It had replaced the snapshot when its process was killed.
     again = nights.run(people(1, 3), opted_out=people(2), plan_generation=1, night=nights.night)
     check(again, generation=1, unchanged=2, added=0)
-    with pytest.raises(AirflowFailException, match="generation 1, the snapshot is of 2"):
+    with pytest.raises(AirflowFailException, match="generation 1, but the snapshot is at 2"):
         nights.run(people(1, 3), opted_out=people(2), plan_generation=1)
 
 

@@ -90,7 +90,9 @@ class TestCreating:
         assert run.results["create"]["added"] == 4
         assert octopush.lists == {LIST: numbers(0, 2)}
         assert octopush.requests_total == 1, "it was tried again"
-        assert "1 of 3 instances of extract gave no rows (1 failed): what was there was sent. Clear them" in told.text
+        assert (
+            "1 of 3 instances of extract gave no rows (1 failed): the rows that came were sent. Clear them" in told.text
+        )
 
     @pytest.mark.parametrize(("does", "counted"), SKIPPED_OR_NONE)
     def test_what_was_skipped_or_returned_none_is_told_of(
@@ -99,7 +101,7 @@ class TestCreating:
         run = told.run(lambda: self.create(0, does, 2))
         assert (run.states["create"], run.results["create"]["read"]) == ("success", 4)
         assert octopush.lists == {LIST: numbers(0, 2)}
-        assert f"1 of 3 instances of extract gave no rows ({counted}): what is there is sent" in told.text
+        assert f"1 of 3 instances of extract gave no rows ({counted}): the rows that came are sent" in told.text
 
     def test_what_zip_would_put_together_wrongly_is_not_sent(self, told: Told, octopush: Simulator) -> None:
         def make() -> None:
@@ -110,7 +112,7 @@ class TestCreating:
         run = told.run(make)
         assert run.states["create"] == "failed"
         assert octopush.requests == []
-        assert ".zip() would put together what does not belong together, so nothing is sent" in told.text
+        assert ".zip() would pair rows that do not belong together, so nothing is sent" in told.text
 
 
 class TestRemoving:
@@ -130,7 +132,7 @@ class TestRemoving:
 
         assert told.run(make).states["erase"] == "failed"
         assert octopush.requests == []
-        assert f"1 of 2 instances of extract gave no rows ({counted}): nobody is removed" in told.text
+        assert f"1 of 2 instances of extract gave no rows ({counted}): nothing is removed" in told.text
 
 
 class TestAListKeptInStep:
@@ -166,8 +168,8 @@ class TestAListKeptInStep:
         assert (summary["added"], summary["unchanged"], summary["removed"]) == (2, 2, 0)
         assert octopush.lists == {LIST: numbers(0, 1, 2, 3)}
         assert (
-            f"1 of 3 instances of extract gave no rows ({counted}): what was there was sent, and nobody was removed "
-            "for not being there" in told.text
+            f"1 of 3 instances of extract gave no rows ({counted}): the rows that came were sent, and no missing "
+            "contact was removed" in told.text
         )
         assert sync(lambda: every(0, 3)).results["sync"]["removed"] == 4
         assert octopush.lists == {LIST: numbers(0, 3)}
@@ -182,8 +184,8 @@ class TestAListKeptInStep:
         assert run.states["sync"] == "failed"
         assert octopush.requests == []
         assert (
-            f"1 of 2 instances of extract gave no rows ({counted}): nothing is sent, as whoever is missing may have "
-            "opted out" in told.text
+            f"1 of 2 instances of extract gave no rows ({counted}): nothing is sent, because numbers that opted out "
+            "may be missing" in told.text
         )
 
     def test_who_opted_out_may_come_from_several_tasks(self, sync: Callable[..., Run], octopush: Simulator) -> None:

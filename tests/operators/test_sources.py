@@ -213,7 +213,9 @@ class TestRowsOfFiles:
         for name in ("a.csv", log):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(f"phone_number\n{MOBILE}\n")
-        with pytest.raises(AirflowFailException, match=r"files of a table of (Delta Lake|Hudi|Iceberg) .* by sql=…"):
+        with pytest.raises(
+            AirflowFailException, match=r"files of a table that (Delta Lake|Hudi|Iceberg) keeps .* with sql=…"
+        ):
             execute(data_path=f"{tmp_path}{path}")
         assert octopush.requests == []
 
@@ -231,7 +233,7 @@ class TestRowsOfFiles:
     def test_a_link_to_no_file_is_never_passed_over(self, tmp_path: Path, path: str) -> None:
         (tmp_path / "a.csv").write_text(f"phone_number\n{MOBILE}\n")
         (tmp_path / "b.csv").symlink_to(tmp_path / "nowhere")
-        with pytest.raises(RowsNotReadError, match=r"b\.csv is gone .*, or is a link that leads nowhere"):
+        with pytest.raises(RowsNotReadError, match=r"b\.csv has gone .*, or is a link that leads nowhere"):
             execute(data_path=f"{tmp_path}{path}")
 
     @pytest.mark.parametrize("parameters", [{"data_path": "{}"}, {"data": ROWS, "rejects_path": "{}"}])
@@ -248,7 +250,7 @@ class TestRowsOfFiles:
     ) -> None:
         monkeypatch.setitem(sys.modules, "s3fs", None)
         with pytest.raises(
-            AirflowFailException, match=rf"^nothing that is installed opens '{uri}': .*, install .*{package}"
+            AirflowFailException, match=rf"^no installed package opens '{uri}': .*, install .*{package}"
         ):
             execute(**{name: uri if value == "{}" else value for name, value in parameters.items()})
         assert octopush.requests == []
@@ -265,7 +267,7 @@ class TestRowsOfFiles:
         self, octopush: Simulator, tmp_path: Path, options: dict[str, Any]
     ) -> None:
         (tmp_path / "a.csv").write_text(f"phone_number\n{MOBILE}\n")
-        with pytest.raises(AirflowFailException, match=r"^data_options has .*(write 'delimiter'|cannot be meant)"):
+        with pytest.raises(AirflowFailException, match=r"^data_options has .*(write 'delimiter'|an impossible value)"):
             execute(data_path=str(tmp_path), data_options=options)
         assert octopush.requests == []
 
@@ -285,7 +287,7 @@ class TestRowsOfFiles:
     @pytest.mark.usefixtures("octopush")
     def test_a_row_of_another_width_is_final_and_shows_nothing_of_it(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text(f"phone_number,first_name\n{MOBILE},Zoe\n{OTHER}\n")
-        with pytest.raises(AirflowFailException, match=r"/a\.csv, line 3: a row of 1 cells, and the first row has 2$"):
+        with pytest.raises(AirflowFailException, match=r"/a\.csv, line 3: a row of 1 cells, but the first row has 2$"):
             execute(data_path=str(tmp_path))
 
     @pytest.fixture
@@ -353,9 +355,9 @@ class TestRowsFromUpstream:
     @pytest.mark.parametrize(
         ("data", "message"),
         [
-            ("{{ ti.xcom_pull('rows') }}", "data is no template: write data=task.output"),
+            ("{{ ti.xcom_pull('rows') }}", "data is not a template: write data=task.output"),
             ('[{"phone_number": 1}]', r"for rows in JSON, return json\.loads"),
-            ("s3://bucket/customers.csv", "for a file, write its path as data_path="),
+            ("s3://bucket/customers.csv", "for a file, give its path as data_path="),
         ],
     )
     def test_text_is_refused_when_the_dag_is_parsed_and_says_what_to_write(self, data: str, message: str) -> None:
@@ -376,14 +378,17 @@ class TestParameters:
                 r"data_columns is for rows from data=… or data_path=…",
             ),
             ({"data_path": "x/*.csv", "data_options": {"sep": ";"}}, "data_options has 'sep': write 'delimiter'"),
-            ({"data_path": "a.CSV.gz", "data_options": {"header": None}}, "data_options has 'header', .* there are "),
+            (
+                {"data_path": "a.CSV.gz", "data_options": {"header": None}},
+                "data_options has 'header', .* the options are ",
+            ),
             (
                 {"data_path": "{{ ds }}.csv", "data_options": {"delimiter": "{{ ds }}", "sep": ";"}},
                 "data_options has 'sep': write 'delimiter'",
             ),
             (
                 {"data_path": "a.csv", "data_options": {"delimiter": ";;"}},
-                "data_options has a value that cannot",
+                "data_options has an impossible value",
             ),
             ({"data_path": "a.csv", "data_columns": ["a", "a"]}, "write a list of different names"),
             ({"data": [], "data_columns": "phone_number"}, "data_columns is 'phone_number': write a list"),
@@ -405,11 +410,11 @@ class TestParameters:
             ({"phone_number": 0}, r"columns says that 0 \(int\) feeds phone_number"),
             (
                 "{'phone_number': 'mobile'}",
-                r"renders to a str, which is not a dict; .*render_template_as_native_obj=True",
+                r"renders to a str, but must be a dict, .*render_template_as_native_obj=True",
             ),
-            (["mobile"], r"renders to a list, which is not a dict"),
-            (None, r"renders to None \(NoneType\), which is not a dict"),
-            ("", r"renders to '' \(str\), which is not a dict"),
+            (["mobile"], r"renders to a list, but must be a dict"),
+            (None, r"renders to None \(NoneType\), but must be a dict"),
+            ("", r"renders to '' \(str\), but must be a dict"),
         ],
     )
     def test_columns_that_render_to_no_names_are_final(self, octopush: Simulator, columns: Any, message: str) -> None:
@@ -435,9 +440,9 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("template", "value", "message"),
         [
-            ("{{ params.none }}", None, r"='\{\{ params\.none \}\}' renders to None \(NoneType\), which is not a name"),
-            ("{{ params.none }}", "None", r"='\{\{ params\.none \}\}' renders to 'None' \(str\), which is not a name"),
-            ("{{ params.seven }}", 7, r"='\{\{ params\.seven \}\}' renders to 7 \(int\), which is not a name"),
+            ("{{ params.none }}", None, r"='\{\{ params\.none \}\}' renders to None \(NoneType\), but must be text"),
+            ("{{ params.none }}", "None", r"='\{\{ params\.none \}\}' renders to 'None' \(str\), but must be text"),
+            ("{{ params.seven }}", 7, r"='\{\{ params\.seven \}\}' renders to 7 \(int\), but must be text"),
         ],
     )
     def test_a_name_that_renders_to_none_or_a_number_is_final_and_says_which_template_it_was(
@@ -461,7 +466,8 @@ class TestParameters:
         operator = CreateContactsOperator(task_id="sync", **written)
         setattr(operator, name, value)
         with pytest.raises(
-            AirflowFailException, match=rf"^{name}='\{{\{{ x \}}\}}' renders to .*not a name, a path or a query"
+            AirflowFailException,
+            match=rf"^{name}='\{{\{{ x \}}\}}' renders to .*, but must be text: correct the template",
         ):
             operator.execute(context)
         assert octopush.requests == []

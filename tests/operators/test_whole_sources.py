@@ -332,12 +332,12 @@ class TestWhatAirflowDoesNotTell:
         assert (found.is_whole, found.missing, found.is_zipped) == (False, (), True)
         with pytest.raises(
             InstancesUnknownError,
-            match=rf"^whether all instances of extract gave rows is not known \({reason}\): nothing is sent\. "
-            r"Run the task again$",
+            match=rf"^it is not known whether all instances of extract gave rows \({reason}\): nothing is sent\. Run "
+            r"the task again$",
         ):
             found.check("nothing is sent")
         found.check_failed("nothing is sent")
-        with pytest.raises(InstancesUnknownError, match="does not belong together, so nothing is sent"):
+        with pytest.raises(InstancesUnknownError, match="do not belong together, so nothing is sent"):
             found.check_zipped("nothing is sent")
 
     def test_rows_that_refer_to_no_task_ask_nothing(self) -> None:
@@ -353,33 +353,34 @@ class TestWhatAirflowDoesNotTell:
     [
         (
             Wholeness((Missing("extract", 7, {"failed": 1, "returned None": 1}),)),
-            "2 of 7 instances of extract gave no rows (1 failed, 1 returned None): nobody is removed. Clear them, or "
+            "2 of 7 instances of extract gave no rows (1 failed, 1 returned None): nothing is removed. Clear them, or "
             "return [] for no rows",
         ),
         (
             Wholeness((Missing("a", 3, {"not finished": 1}), Missing("b", 2, {"not finished": 2}))),
             "1 of 3 instances of a gave no rows (1 not finished); 2 of 2 instances of b gave no rows (2 not finished): "
-            "nobody is removed. Clear them",
+            "nothing is removed. Clear them",
         ),
         (
             Wholeness((Missing("extract", 1, {"skipped": 1}),)),
-            "1 of 1 instance of extract gave no rows (1 skipped): nobody is removed. Return [] for no rows",
+            "1 of 1 instance of extract gave no rows (1 skipped): nothing is removed. Return [] for no rows",
         ),
         (
             Wholeness((Missing("extract", 3, {"skipped": 1}, is_outdated=True),)),
             "1 of 3 instances of extract gave no rows (1 skipped), and instances of extract from before it was cleared "
-            "left rows: nobody is removed. Return [] for no rows, or run the Dag anew, as old rows stay with this run",
+            "left rows: nothing is removed. Return [] for no rows, or trigger a new run of the Dag, as this one keeps "
+            "the old rows",
         ),
         (
             Wholeness((Missing("a", 3, {}, is_outdated=True),), {"b": "ConnectionError"}),
-            "instances of a from before it was cleared left rows; whether all instances of b gave rows is not known "
-            "(ConnectionError): nobody is removed. Run the Dag anew, as old rows stay with this run",
+            "instances of a from before it was cleared left rows; it is not known whether all instances of b gave "
+            "rows (ConnectionError): nothing is removed. Trigger a new run of the Dag, as this one keeps the old rows",
         ),
     ],
 )
 def test_an_error_says_how_many_of_which_what_follows_and_what_to_do(found: Wholeness, sentence: str) -> None:
     with pytest.raises(InstancesMissingError) as error:
-        found.check("nobody is removed")
+        found.check("nothing is removed")
     assert str(error.value) == sentence
     if "Clear them" in sentence:
         with pytest.raises(InstancesMissingError, match="all other rows were sent"):

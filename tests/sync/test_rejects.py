@@ -95,9 +95,9 @@ def test_a_link_stays_a_link_and_what_is_no_file_is_left_alone(tmp_path: Path) -
         pass
     assert (tmp_path / "rejects.csv").is_symlink()
     assert read(tmp_path / "elsewhere" / "r.csv") == []
-    with pytest.raises(OSError, match="is not a file that rejected rows could be written to"):
+    with pytest.raises(OSError, match="so the rejected rows cannot be written to it"):
         RejectsFile(tmp_path, FIELDS)
-    with pytest.raises(OSError, match="is not a file that rejected rows could be written to"):
+    with pytest.raises(OSError, match="so the rejected rows cannot be written to it"):
         RejectsFile(Path(os.devnull), FIELDS)
 
 

@@ -359,19 +359,18 @@ def test_errors_say_what_to_do_in_these_words() -> None:
     with pytest.raises(MissingSummaryError) as missing:
         merge_summaries([part(), None])
     assert str(missing.value) == (
-        "1 of 2 parts have a summary: a part that fails before its rows are through has none. What became of its rows "
-        "is not known: look at its task's log, clear the task, then merge again"
+        "1 of 2 parts have a summary: a part that fails early has none. The outcome of its rows is not known: look "
+        "at its task's log, clear the task, then merge again"
     )
     with pytest.raises(ValueError, match="dry_run") as mixed:
         merge_summaries([part(dry_run=True), part()])
     assert str(mixed.value) == (
-        "some parts were run with dry_run and others were not: what the first count was never done, so the counts of "
-        "both cannot be added up"
+        "only some parts were run with dry_run: these count what was not done, so they cannot be added to the others"
     )
     with pytest.raises(ValueError, match="operations") as different:
         merge_summaries([part(), of_list()])
     assert str(different.value) == (
-        "the parts are of different operations, create and sync: their counts are not the same"
+        "the parts are of different operations, create and sync: they do not have the same counts"
     )
     with pytest.raises(RuntimeError) as wrong:
         CreateSummary(read=2, added=1, refused=4).check()

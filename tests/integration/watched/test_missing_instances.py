@@ -72,6 +72,7 @@ def test_nobody_is_removed_or_sent_whose_row_is_missing(
 
     assert simulator.lists == {"nights": {f"+3361234000{n}" for n in range(4)}}
     assert (
-        "1 of 2 instances of extract gave no rows (1 failed): what was there was sent, and nobody was removed" in said
+        "1 of 2 instances of extract gave no rows (1 failed): the rows that came were sent, and no missing contact "
+        "was removed" in said
     )
     assert "1 of 2 instances of extract gave no rows (1 failed): nothing is sent" in said
