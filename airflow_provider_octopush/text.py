@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+#: Attribute of a frame whose names are the first line of a file: where that line is missing, they are somebody's data.
+NAMED_BY_FIRST_LINE = "octopush: named by the first line"
+
 #: A decimal's exponent may stand for more digits than there is memory.
 _MAX_EXPONENT = 400
 _TOO_LONG = (

@@ -16,7 +16,7 @@ from airflow_provider_octopush.contacts.rejection import ABOUT_THE_ROW, Rejectio
 from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.phones.regions import country_codes_of
-from airflow_provider_octopush.text import decode, describe_foreign, fold_name, to_text
+from airflow_provider_octopush.text import NAMED_BY_FIRST_LINE, decode, describe_foreign, fold_name, to_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ class RowReader:
         :raises ColumnError: when a column that is asked for is not there.
         """
         names = [str(name) for name in frame.columns]
-        positions = self._positions(names)
+        positions = self._positions(names, may_be_cells=frame.attrs.get(NAMED_BY_FIRST_LINE, False))
         read = frame.to_numpy(dtype=object).T.tolist()
         columns = {field: read[position] for field, position in positions.items()}
         if set(ABOUT_THE_ROW) <= set(names):
@@ -88,13 +88,15 @@ class RowReader:
                 columns[field] = decode(columns[field])
         return columns
 
-    def _positions(self, names: list[str]) -> dict[str, int]:
+    def _positions(self, names: list[str], *, may_be_cells: bool) -> dict[str, int]:
         positions = {}
+        # If no name is known, the line with the names may be missing, and these are cells of a row.
+        may_be_cells = may_be_cells and not any(places_of(self._columns.get(one, one), names) for one in self.fields)
         for field in self.fields:
             asked_for = field in self._columns or field == "phone_number"
             name = self._columns.get(field, field)
             found = places_of(name, names)
-            there = _listed(names)
+            there = _listed(names, may_be_values=may_be_cells)
             if len(found) > 1:
                 raise ColumnError(
                     f"{field} is fed by column {name!r}, but there are {len(found)} columns of that name; the columns "
@@ -218,10 +220,10 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str], *, may_be_values: bool = False) -> str:
     """List columns; if one of the names can be a value, such as the first customer's number, show none."""
-    if any(sum(map(str.isdigit, name)) >= _DIGITS_OF_A_VALUE or "@" in name for name in names):
-        return f"{len(names)}, not shown because they look like values (is the row with the names missing?)"
+    if may_be_values or any(sum(map(str.isdigit, name)) >= _DIGITS_OF_A_VALUE or "@" in name for name in names):
+        return f"{len(names)}, not shown because they may be values (is the row with the names missing?)"
     return ", ".join(map(repr, names)) or "none"
 
 

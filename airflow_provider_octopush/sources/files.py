@@ -17,6 +17,7 @@ from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadErro
 from airflow_provider_octopush.sources.partitions import cells_of_path, row_with_cells, with_cells
 from airflow_provider_octopush.sources.text_lines import lines_of
 from airflow_provider_octopush.sources.upstream import read_upstream
+from airflow_provider_octopush.text import NAMED_BY_FIRST_LINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +144,9 @@ def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
 def _csv(file: File, options: Options, batch_size: int, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
     with ExitStack() as stack:
         frames = read_csv(_opened(file, stack), file.name, options, columns, batch_size)
-        yield from with_cells(_whole(frames, file.name), cells_of_path(file.name))
+        for frame in with_cells(_whole(frames, file.name), cells_of_path(file.name)):
+            frame.attrs[NAMED_BY_FIRST_LINE] = columns is None
+            yield frame
 
 
 # JSON lines

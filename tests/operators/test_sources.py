@@ -147,6 +147,19 @@ class TestRowsOfFiles:
             assert execute(data_path=f"{tmp_path}/{path}", list_name="L")["read"] == 2
         assert octopush.lists == {"L": {MOBILE, OTHER}}
 
+    @pytest.mark.usefixtures("octopush")
+    def test_a_row_where_the_names_should_be_is_not_shown(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (tmp_path / "customers.csv").write_text("n/a,Balthazar,Dupont\n", encoding="utf-8")
+        for columns in ({}, {"phone_number": "mobile"}):
+            with pytest.raises(AirflowFailException, match="3, not shown because they may be values") as raised:
+                execute(data_path=f"{tmp_path}/customers.csv", columns=columns)
+            assert "Balthazar" not in f"{raised.value}{raised.value.__cause__}{caplog.text}"
+        (tmp_path / "customers.csv").write_text("number,first_name\n", encoding="utf-8")
+        with pytest.raises(AirflowFailException, match="the columns are 'number', 'first_name'"):
+            execute(data_path=f"{tmp_path}/customers.csv")
+
     def test_files_without_names_get_them_from_data_columns(self, octopush: Simulator, tmp_path: Path) -> None:
         for number, row in enumerate(ROWS):
             folder = tmp_path / f"country={number}"
