@@ -109,7 +109,9 @@ def test_whenever_a_first_run_is_killed_the_next_one_opens_and_is_right(lists: I
         check_opted_out_were_never_sent(a_list, 7, 50)
         summary = a_list.run(a_list.night(rows[1:], 7, 50)).summary
         assert summary is not None
-        assert (summary["unchanged"], summary["removed"], summary["kept"]) == (6, 1, 0), moment
+        # What the killed process had on its way may still arrive: that removal is not the last one.
+        assert (summary["unchanged"], summary["removed"] + summary["unsettled"], summary["kept"]) == (6, 1, 0), moment
+        assert a_list.on_list == {number(n) for n in range(1, 7)}, moment
         if ended.ending == "green":
             break
     assert kills * STEP > 20
