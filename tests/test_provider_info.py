@@ -111,8 +111,8 @@ def test_the_form_speaks_octopush_s_words_and_hides_what_has_no_use() -> None:
 
 def test_the_help_texts_name_the_defaults() -> None:
     fields = CONNECTION_TYPE["conn-fields"]
-    assert f"{DEFAULT_TIMEOUT:g} when empty" in fields["timeout"]["description"]
-    assert f"{DEFAULT_RETRIES} when empty" in fields["request_retries"]["description"]
+    assert f"{DEFAULT_TIMEOUT:g} if empty" in fields["timeout"]["description"]
+    assert f"{DEFAULT_RETRIES} if empty" in fields["request_retries"]["description"]
 
 
 def test_the_form_of_older_airflows_is_the_form_of_newer_ones() -> None:

@@ -269,7 +269,7 @@ def test_a_plan_of_no_rows_removes_nobody(nights: Nights) -> None:
     nights.run(people(1, 2))
     summary = nights.run([], dry_run=True, on_empty="succeed")
     check(summary, removed=0, kept=2)
-    assert "empties no list" in summary["kept_reason"]
+    assert "does not empty a list" in summary["kept_reason"]
 
 
 @pytest.mark.parametrize("path", [None, "", "  ", 5, False])
