@@ -548,7 +548,9 @@ class TestWhoseSnapshotItIs:
 
     def test_instances_of_one_run_do_not_remove_each_other_s_contacts(self, nights: Nights) -> None:
         nights.run(people(1, 2), map_index=0)
-        with pytest.raises(AirflowFailException, match=r"by the instance with map index 0.*its own list and snapshot_path"):
+        with pytest.raises(
+            AirflowFailException, match=r"by the instance with map index 0.*its own list and snapshot_path"
+        ):
             nights.run(people(3, 4), map_index=1, night=nights.night)
         assert nights.on_list == {number(1), number(2)}
         check(nights.run(people(1, 2), map_index=0, night=nights.night), unchanged=2)
