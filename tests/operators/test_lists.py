@@ -16,6 +16,7 @@ from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
+from airflow_provider_octopush.sync import create
 from airflow_provider_octopush.sync.merge import merge_summaries
 from airflow_provider_octopush.sync.summary import CreateSummary, ListSummary
 from tests.airflow_runs import TaskInstance, run_dag
@@ -464,6 +465,15 @@ def test_the_requests_of_a_large_night_are_as_few_as_can_be(nights: Nights) -> N
     before = nights.simulator.requests_total
     check(nights.run(rows), updated=1000, removed=400, requests=5 + 2)
     assert nights.simulator.requests_total - before == 5 + 2
+
+
+def test_a_run_tells_how_far_it_is_while_it_plans(
+    nights: Nights, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(create, "PROGRESS_SECONDS", 0.0)
+    with caplog.at_level("INFO"):
+        nights.run(people(1, 2), dry_run=True)
+    assert "2 rows read, 0 contacts confirmed" in caplog.text
 
 
 def test_a_value_that_changes_by_itself_is_told_of(nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
