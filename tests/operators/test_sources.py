@@ -135,7 +135,8 @@ class TestRowsOfFiles:
         run = run_dag(dag)
         assert (run.state, run.results["sync"]["added"]) == ("success", 1)
         # Airflow 2 masks a word in it that is the password of some connection of the tests.
-        assert run.rendered["sync"]["data_path"].endswith("/customers-7.csv")
+        path = run.rendered["sync"]["data_path"]
+        assert path == f"{tmp_path}/customers-7.csv" or ("***" in path and path.endswith("/customers-7.csv"))
         assert octopush.contacts[MOBILE].fields["first_name"] == "Zoé"
 
     def test_what_a_warehouse_unloads(self, octopush: Simulator, tmp_path: Path) -> None:

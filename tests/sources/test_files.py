@@ -348,5 +348,5 @@ def test_a_large_file_is_read_in_bounded_memory(name: str, tmp_path: Path) -> No
         "from airflow_provider_octopush.sources.files import File, read_files\n"
         f"frames = lambda which: read_files([File({name!r}, lambda: open(f'{tmp_path}/{{which}}/{name}', 'rb'))])"
     )
-    # Read whole, it would be 30 MB at least.
-    assert growth_of_memory_of(frames, rows) < 20 * 2**20
+    # The smaller of two: now and then, an allocator keeps what it need not. Read whole, each would be 30 MB at least.
+    assert min(growth_of_memory_of(frames, rows) for _ in range(2)) < 16 * 2**20
