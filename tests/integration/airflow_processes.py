@@ -168,19 +168,22 @@ def ask_to_end(process: subprocess.Popen[bytes]) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all of its group, kindly at first."""
+    """End a process with all of its session, kindly at first."""
     ask_to_end(process)
     with suppress(subprocess.TimeoutExpired):
         process.wait(20)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    # Some leave the group, and Airflow 2's manager of Dag processors writes its title over its environment.
+    for other in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(other.pid) == process.pid:
+                other.kill()
     process.wait()
 
 
 @contextmanager
 def nothing_left_of(home: Path) -> Iterator[None]:
     """
-    End what is left of an Airflow: some of its processes leave the group of the one that started them.
+    End what is left of an Airflow: some of its processes leave the session of the one that started them.
 
     :param home: its ``AIRFLOW_HOME``, or the folder of all of its homes, which no other Airflow has.
     """
