@@ -4,8 +4,8 @@
 Cuts a table into ranges of a key, sends each range in a task of its own, and merges their summaries into one.
 
 The key is the last two digits of the phone number, in whatever form it is written. So `06 12 34 56 78` and
-`+33612345678` are in one part, where the second one is found to be a duplicate. With ranges of `id`, the two could be
-in different parts, and both would be sent.
+`+33612345678` are in one part, where the second one counts as a duplicate. With ranges of `id`, the two could be in
+different parts, and both would be sent.
 
 Needs the connections `warehouse` (SQLite, PostgreSQL, MariaDB) and `octopush_default`, and a pool with a slot for each
 request that may be under way at a time: `airflow pools set octopush 4 "requests to Octopush"`.
@@ -77,11 +77,11 @@ with DAG(
         rejects_path="{{ var.value.get('octopush_rejects', '/tmp') }}/customers-{{ ds }}/{{ ti.map_index }}.csv",
     ).expand(sql=[part(number) for number in range(PARTS)])
 
-    # Runs after a failed part too, and fails then: the Dag run's state is that of its last task.
+    # Also runs after a part has failed, and then fails too: the Dag run's state is that of its last task.
     # Without multiple_outputs=False, Airflow writes one more XCom for each count.
     @task(trigger_rule="all_done", retries=0, multiple_outputs=False)
     def merge(summaries: Any) -> dict[str, Any]:
-        """Make one summary of all parts; fails when one is missing, or too many rows were rejected in the whole."""
+        """Make one summary of all parts; fail if one is missing, or if too many rows were rejected in all."""
         whole = merge_summaries(summaries, parts=PARTS)
         # Pushed before the task may fail, so that a failed task shows it too.
         get_current_context()["ti"].xcom_push(key="return_value", value=whole)

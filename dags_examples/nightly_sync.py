@@ -20,10 +20,10 @@ with DAG(
     dag_id="nightly_sync",
     doc_md=__doc__,
     start_date=dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
-    # On Airflow 3, the data intervals of a cron string are empty. Here, each run is for a day, and starts when that is
-    # over.
+    # On Airflow 3, the data intervals of a cron string are empty. Here, each run covers a day, and starts when the day
+    # is over.
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
-    # Runs are made up for days on which Airflow was down, or their changes would never reach the list.
+    # Runs that were missed while Airflow was down are caught up, or their changes would never reach the list.
     catchup=True,
     # One run at a time: a customer's newest change has to be the last one sent.
     max_active_runs=1,

@@ -2,17 +2,17 @@
 ### A plan, a person, then the sync (Airflow 3.1 and newer)
 
 The first task counts what a sync would do, and sends nothing. A person approves the counts in Airflow's UI. Then the
-list is brought in step.
+list is synced.
 
-The run is bound by the plan's numbers: contacts that are new, missing from the table, or opted out. Tables change
+The run is bound to the plan's numbers: contacts that are new, missing from the table, or opted out. Tables change
 meanwhile, so each number may be exceeded by a tenth, or by 10 if that is more. Beyond that, nothing is sent, and the
 task fails. It also fails if another run has changed the list since the plan was made.
 
-If the plan is rejected, or not answered within a day, nothing is sent, and the run is not green. Airflow keeps subject
-and body of the question in its database and shows them to everyone who may see the Dag, so they hold counts only.
+If the plan is rejected, or not answered within a day, nothing is sent, and the run is not green. Airflow keeps the
+question in its database and shows it to everyone who may see the Dag, so it holds counts only.
 
-Needs the connections `warehouse` (any database) and `octopush_default`, with the extra `snapshot_secret`; and the
-standard provider from 1.12 on.
+Needs the connections `warehouse` (any database) and `octopush_default`, with the extra `snapshot_secret`, and the
+standard provider 1.12 or newer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AUDIENCE: dict[str, Any] = {
 
 
 def a_little_more_than(number: str) -> str:
-    """Return a template: a number of the plan, and a tenth more, at least 10 more."""
+    """Return a template: a number of the plan plus a tenth, or plus 10 if that is more."""
     return (
         "{% set plan = ti.xcom_pull(task_ids='plan') %}{% set number = " + number + " %}"
         "{{ number + [number // 10, 10] | max }}"

@@ -30,9 +30,9 @@ with DAG(
     doc_md=__doc__,
     start_date=dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
     schedule="0 2 * * *",
-    # The query is the whole audience: the newest run makes up for all that were missed.
+    # The query returns the whole audience, so the newest run makes up for all that were missed.
     catchup=False,
-    # Of two runs at a time, the older one would end without having done its work.
+    # If two runs overlapped, the older one would end before its work is done.
     max_active_runs=1,
     params=PARAMS,
     default_args={"retries": 3, "retry_delay": dt.timedelta(minutes=5)},
