@@ -50,7 +50,7 @@ def octopush_contacts_task(
         customers("gold")
 
     The function may be called more than once: when the task is retried, and even within one try. So it must read its
-    rows anew each time, not take them from a queue. Its arguments are ordinary ones: Airflow renders, keeps and shows
+    rows anew each time, not take them from a queue. Its arguments are ordinary ones: Airflow renders, stores and shows
     them. The task returns the summary of
     :class:`~airflow_provider_octopush.operators.create_contacts.CreateContactsOperator`, in one XCom.
 

@@ -48,10 +48,10 @@ def octopush_list_task(
 
         customers()
 
-    Let the function give the whole audience, and rows with the same number in the same order each night. Opt-outs come
-    from a query (``opted_out_sql`` with ``opted_out_conn_id``) or from upstream (``opted_out``). Everything else is as
-    with :func:`~airflow_provider_octopush.decorators.octopush_contacts.octopush_contacts_task`. The task returns the
-    summary of :class:`~airflow_provider_octopush.operators.sync_list.SyncListOperator`.
+    The function has to return the whole audience, with rows of the same number in the same order each night. Opt-outs
+    come from a query (``opted_out_sql`` with ``opted_out_conn_id``) or from upstream (``opted_out``). Everything else
+    is as with :func:`~airflow_provider_octopush.decorators.octopush_contacts.octopush_contacts_task`. The task returns
+    the summary of :class:`~airflow_provider_octopush.operators.sync_list.SyncListOperator`.
 
     :param python_callable: returns or yields rows: a DataFrame, a list of dicts, or dicts, lists of dicts and
         DataFrames one after the other.

@@ -66,13 +66,13 @@ class RowsOperator(BaseOperator):
     :param sql_conn_id: connection to run the query on, with any hook of Airflow that speaks DB-API. (templated)
     :param parameters: the query's parameters, in the style of the database's driver. (templated)
     :param sql_hook_params: arguments for the hook behind ``sql_conn_id``. (templated)
-    :param sql_hook_class: class of that hook, or its dotted path. Needed only where the connection's type leads to
-        another hook, or to one without a database.
+    :param sql_hook_class: class of that hook, or its dotted path. Needed only if the connection's type leads to another
+        hook, or to one without a database.
     :param columns: contact field → name of the column that feeds it, such as ``{"phone_number": "mobile"}``. A field
         that you do not name is fed by the column of the same name, in upper or lower case. ``region`` names a column of
-        ISO country codes, which decides per row what ``default_region`` decides for all. (templated)
+        ISO country codes: each decides for its own row what ``default_region`` decides for all. (templated)
     :param default_region: country of numbers that are written without one, such as ``"FR"``, or a list of countries:
-        the first one where a number is valid wins. Without it, such numbers are invalid. (templated)
+        the first one in which a number is valid wins. Without it, such numbers are invalid. (templated)
     :param number_format: how to read a number without a plus. ``national`` (default): as a number of ``default_region``
         or of its row's ``region``. ``international``: as one that begins with its country code, like an MSISDN.
     :param list_name: the list, at most 30 characters. (templated)

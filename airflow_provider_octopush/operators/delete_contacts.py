@@ -19,17 +19,17 @@ class DeleteContactsOperator(RowsOperator):
     """
     Remove contacts from an Octopush list, or from the whole account.
 
-    Use it to erase people. Of the rows' columns, only the number and its region are read. It does not guess: if a text
-    may stand for several numbers, in the regions of ``default_region`` and of the snapshot, none of them is removed,
-    unless the snapshot holds just one. The task returns a summary, in which each row ends in exactly one count:
+    Use it to erase people. Only the number and its region are read from each row. Nothing is guessed: if a text may
+    stand for several numbers, in the regions of ``default_region`` and of the snapshot, none of them is removed, unless
+    the snapshot holds just one. The task returns a summary that counts each row exactly once:
     ``read = removed + absent + kept + ambiguous + invalid + duplicates``.
 
-    - ``removed``: Octopush accepted to remove the number.
-    - ``absent``: Octopush refused the number alone while it removed others, or in the retry of a task that was killed
-      after it had asked, so it is taken for not there.
+    - ``removed``: Octopush accepted the removal.
+    - ``absent``: taken for not there. Octopush refused the number alone while it removed others, or in the retry of a
+      task that was killed after it had asked.
     - ``kept``: Octopush refused the number without any such sign. If there is one of these, the task fails.
-    - ``ambiguous``: the number may stand for several, and no snapshot tells which. None of them is removed, and the
-      task fails: write the region, or a plus.
+    - ``ambiguous``: the text may stand for several numbers, and no snapshot tells which. None of them is removed, and
+      the task fails: write the region, or a plus.
 
     .. code-block:: python
 
@@ -50,10 +50,10 @@ class DeleteContactsOperator(RowsOperator):
 
     :param from_account: True: remove the contacts from the account and all of its lists. Set exactly one of
         ``from_account`` and ``list_name``: contacts removed from a list stay in the account.
-    :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps, as an absolute path or a URI. Contacts
-        that are gone are erased there as well, with everything sealed about them. While a run of ``SyncListOperator``
-        is under way, or was killed and has not run again, the task fails before it removes anything. Needs the
-        connection's extra ``snapshot_secret``. (templated)
+    :param snapshot_path: the snapshot of a list that ``SyncListOperator`` keeps in step, as an absolute path or a URI.
+        Removed contacts are erased there as well, with everything sealed about them. While a run of
+        ``SyncListOperator`` is under way, or was killed or failed and has not run again, the task fails before it
+        removes anything. Needs the connection's extra ``snapshot_secret``. (templated)
     :raises ValueError: when the Dag is parsed, if parameters contradict each other or have impossible values; when the
         task runs, if there are no rows and ``on_empty="fail"``.
     :raises AirflowFailException: when a template renders to an impossible value, when ``data`` is not rows, and for

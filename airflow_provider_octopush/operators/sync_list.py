@@ -40,12 +40,12 @@ class SyncListOperator(SendingOperator):
     every contact that the list may hold through this task. Contacts that got on the list some other way stay there.
 
     A run decides before it sends. Opt-outs are removed first. Then all rows are read and compared with the snapshot. If
-    a limit is exceeded, nothing is sent. If not, everything that is to be sent or removed is recorded, then done.
+    a limit is exceeded, nothing is sent. If not, everything that is to be sent or removed is recorded first, then done.
 
     The task returns a summary that counts each row read exactly once: ``read = added + updated + skipped + other +
     unconfirmed + refused + invalid + duplicates + unchanged + opted_out + unsent``. If contacts were kept that should
-    have been removed, the task fails, after everything else is done and recorded. It does not fail for contacts that
-    stay one night longer because numbers are read differently than before. A retry sends only what is not confirmed.
+    have been removed, the task fails, after everything else is done and recorded. (If they stay one night longer only
+    because numbers are now read differently, it is green.) A retry sends only what is not confirmed.
 
     .. code-block:: python
 
@@ -101,8 +101,8 @@ class SyncListOperator(SendingOperator):
     :param min_opted_out: how many readable opt-outs there must be: a number, or a share of how many there were last
         time, such as ``"90%"``. If there are fewer, nothing is removed or sent, and the task fails without retries.
         None (default) is nine tenths, or ten fewer if that is lower, and at least one. (templated)
-    :param full_refresh: True: send everything again, for instance after the list was edited by hand; and begin anew if
-        the task has run before and its snapshot is gone, where False fails. (templated)
+    :param full_refresh: True: send everything again, for instance after the list was edited by hand. If the snapshot of
+        a task that has run before is gone, True begins anew, and False fails. (templated)
     :param plan_generation: the ``generation`` in the summary of the approved plan. If the list was brought in step
         since then, the task fails without retries before anything is sent. None (default): any generation. (templated)
     :param changes_path: path or URI of a CSV with one row for each contact that the run adds, updates or removes, or
