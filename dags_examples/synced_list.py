@@ -7,7 +7,7 @@ request.
 
 A run that would change far more than usual sends nothing, removes no missing contact, and fails. Check the query; if it
 is right, trigger a run with the limit that the message names, such as `max_removed`: a number such as 1204, or a share
-such as `5%`. Trigger a run with `full_refresh` to send everything again, or to begin anew when the snapshot is gone.
+such as `5%`. Trigger a run with `full_refresh` to send everything again, or to start over when the snapshot is gone.
 
 Needs the connections `warehouse` (any database) and `octopush_default`, with the extra `snapshot_secret`.
 """
