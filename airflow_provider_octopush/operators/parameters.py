@@ -309,7 +309,7 @@ def check_one_of_opt_outs(opted_out: Any, opted_out_sql: str | None, opted_out_c
     """
     Check that opt-outs come from at most one place.
 
-    :raises ValueError: when they come from two, or their query has no connection.
+    :raises ValueError: when they come from two sources, or their query has no connection.
     """
     if opted_out is not None and opted_out_sql is not None:
         raise ValueError("opt-outs come from one place: write either opted_out=… or opted_out_sql=…")
