@@ -32,7 +32,6 @@ AUDIENCE: dict[str, Any] = {
     "list_name": "Newsletter",
     "snapshot_path": "{{ var.value.get('octopush_snapshots', '/var/lib/octopush') }}/reviewed.snapshot",
     "opted_out_sql": "SELECT number FROM sms_stops",
-    "max_rejected": "10%",
 }
 
 
@@ -52,7 +51,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
 ) as dag:
-    plan = SyncListOperator(task_id="plan", dry_run=True, **AUDIENCE)
+    plan = SyncListOperator(task_id="plan", dry_run=True, max_rejected="10%", **AUDIENCE)
     approve = ApprovalOperator(
         task_id="approve",
         subject="Bring the list Newsletter in step?",
@@ -75,6 +74,8 @@ More than usual: {{ exceeded.split(". ")[0] }}.
         max_added=a_little_more_than("plan.added"),
         max_removed=a_little_more_than("plan.removed - plan.removed_opted_out"),
         max_opted_out=a_little_more_than("plan.removed_opted_out"),
+        # The invalid rows that were approved, and a tenth of all rows for what Octopush may refuse.
+        max_rejected=a_little_more_than("plan.invalid + plan.read // 10"),
         plan_generation="{{ ti.xcom_pull(task_ids='plan').generation }}",
         **AUDIENCE,
     )
