@@ -40,7 +40,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             switches = {**_told(like), **switches, **options}
         behaviour = Behaviour.from_json(switches)
     except OSError as error:
-        parser.error(f"{like} cannot be read: {error.strerror}")
+        parser.error(f"the file given with --like cannot be read: {error.strerror}")
     except ValueError as error:
         parser.error(f"the switches: {error}")
     try:
@@ -67,8 +67,14 @@ def _told(like: Path | None) -> dict[str, Any]:
     """Read what a probe has found out of an account; what it could not tell stays as it is by default."""
     report = {} if like is None else parse(like.read_bytes())
     if not isinstance(report, dict):
-        raise ValueError(f"{like} holds no JSON object, as the probe writes one")  # noqa: TRY004 - as for other switches
-    return {name: value for name, value in report.items() if value is not None}
+        raise ValueError("--like holds no JSON object, as the probe writes one")  # noqa: TRY004 - as for other switches
+    told = {name: value for name, value in report.items() if value is not None}
+    try:
+        Behaviour.from_json(told)
+    except ValueError as error:
+        # Its text goes on with the value, which may be a person's.
+        raise ValueError(f"--like is not as the probe writes it ({str(error).partition(':')[0]})") from None
+    return told
 
 
 def _parser() -> argparse.ArgumentParser:

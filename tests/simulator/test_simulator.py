@@ -817,6 +817,16 @@ class TestCommand:
         assert "error: " in run.stderr
         assert "Traceback" not in run.stderr
 
+    @pytest.mark.parametrize("report", [{"order": "+33612345671 Anna"}, {"+33612345671 Anna": 1}, "+33612345671 Anna"])
+    def test_nothing_of_a_report_that_is_none_is_quoted(self, tmp_path: Path, report: Any) -> None:
+        path = tmp_path / "Anna.json"
+        path.write_text(json.dumps(report))
+        for like in (path, tmp_path / "Anna"):
+            command = [*self.COMMAND, "--like", str(like)]
+            run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+            assert (run.returncode, "--like" in run.stderr.splitlines()[-1]) == (2, True)
+            assert not [word for word in ("336123", "Anna") if word in run.stderr]
+
     def test_without_aiohttp_it_says_what_to_install(self) -> None:
         program = (
             "import runpy, sys; sys.modules['aiohttp'] = None; sys.argv = ['simulator'];"
