@@ -1,4 +1,4 @@
-"""What the command lines share: they say what is wrong in one sentence, without any person's number."""
+"""What the command lines share: they say what is wrong in one sentence, without a value that was typed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CommandLineError(OctopushError):
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one sentence, without any number in it."""
+    """Says what is wrong with a command line in one sentence, without any value in it."""
 
     def error(self, message: str) -> NoReturn:
         """
@@ -26,8 +26,10 @@ class Parser(argparse.ArgumentParser):
 
         :raises CommandLineError: always.
         """
-        hidden = re.sub(r"[+]?\d[\d .()/-]*", "***", message)
-        raise CommandLineError(f"{hidden}: see {self.prog} --help")
+        # argparse quotes what was typed after these words.
+        quoting = r"(unrecognized arguments|ambiguous option|invalid choice|invalid \w+ value|explicit argument).*"
+        said = re.sub(quoting, r"\1", message, flags=re.DOTALL)
+        raise CommandLineError(f"{said}: see {self.prog} --help")
 
 
 @contextmanager

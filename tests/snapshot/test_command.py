@@ -528,6 +528,9 @@ def test_a_command_line_is_refused_in_one_sentence(command: Command, capsys: pyt
     output, errors = capsys.readouterr()
     assert (output, errors.count("\n")) == ("", 1)
     assert "--path" in errors
+    for typed in (["anna@example.com"], ["show", "--path=p", "anna@example.com"], ["show", "--path=p", "--key=anna"]):
+        assert main(typed) == 2
+        assert "anna" not in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--help"])
     assert json.dumps(capsys.readouterr().out)
