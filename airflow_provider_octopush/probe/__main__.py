@@ -8,6 +8,7 @@ import io
 import itertools
 import os
 import re
+import secrets
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,9 +19,9 @@ from typing import TextIO
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_octopush.command_line import CommandLineError, Parser, complain, quiet
-from airflow_provider_octopush.exceptions import OctopushAbortedError, OctopushError
+from airflow_provider_octopush.exceptions import OctopushError
 from airflow_provider_octopush.hooks.octopush import OctopushHook
-from airflow_provider_octopush.probe.account import CLEANING_REQUESTS, PREFIX, Account, InterruptedProbeError
+from airflow_provider_octopush.probe.account import CLEANING_REQUESTS, PREFIX, Account
 from airflow_provider_octopush.probe.questions import (
     ASKED_ABOUT,
     IMPOSSIBLE,
@@ -31,7 +32,7 @@ from airflow_provider_octopush.probe.questions import (
 )
 from airflow_provider_octopush.probe.report import Report, ask
 
-#: Exit codes: it stopped early or left something behind; what a shell adds to a signal's number.
+#: Exit codes: it was stopped or perhaps left something behind; what a shell adds to a signal's number.
 _NOT_ALL, _SIGNALLED = 1, 128
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Ask, clean up, and print what was found.
 
     :param arguments: the command line; None takes the process's own.
-    :return: the exit code: 0 if all is well, 1 if an answer stopped the probe or a list is left, 2 for an error, 128
+    :return: the exit code: 0 if all is well, 1 if the probe was stopped or a list may be left, 2 for an error, 128
         plus the signal's number if one ended it.
     """
     output = sys.stdout
@@ -67,7 +68,9 @@ def _run(options: argparse.Namespace, output: TextIO) -> int:
     numbers = _numbers(options)
     hook, cleaning_hook = _hook(options.conn_id), _hook(options.conn_id)
     questions = (*QUESTIONS, SIZES_QUESTION) if options.sizes else QUESTIONS
-    account = Account(hook, cleaning_hook, numbers, f"{PREFIX}{dt.datetime.now(dt.UTC):%y%m%dT%H%M%S}")
+    # No other probe has the same name, even if it begins in the same moment.
+    name = f"{PREFIX}{dt.datetime.now(dt.UTC):%y%m%d}-{secrets.token_hex(3)}"
+    account = Account(hook, cleaning_hook, numbers, name)
     most = sum(question.requests for question in questions) + CLEANING_REQUESTS
     sys.stderr.write(_announcement(account, hook, len(numbers[: max(SIZES) if options.sizes else ASKED_ABOUT]), most))
     if not options.yes:
@@ -82,8 +85,6 @@ def _run(options: argparse.Namespace, output: TextIO) -> int:
     with _signals_to(account):
         try:
             ask(account, numbers, questions, report)
-        except (InterruptedProbeError, OctopushAbortedError):
-            pass
         finally:
             is_clean = _clean_up(account)
     if account.interrupted_by is not None:
@@ -91,7 +92,15 @@ def _run(options: argparse.Namespace, output: TextIO) -> int:
         return _SIGNALLED + account.interrupted_by
     if report.stopped is not None:
         complain(f"the probe was stopped: {report.stopped}")
-    output.writelines([report.as_json()] if options.json else report.as_table())
+    try:
+        output.writelines([report.as_json()] if options.json else report.as_table())
+        output.flush()
+    except OSError as error:
+        # Otherwise Python would complain at exit that it could not write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+        raise CommandLineError(
+            f"the account was asked, but the report cannot be written to standard output ({error.strerror})"
+        ) from None
     return 0 if is_clean and report.stopped is None else _NOT_ALL
 
 
@@ -138,15 +147,19 @@ def _hook(conn_id: str) -> OctopushHook:
         hook.settings  # noqa: B018 - it is looked up once
     except AirflowNotFoundException:
         raise CommandLineError(
-            f"Airflow has no connection {conn_id!r}: name another one with --conn-id, or run this where tasks run"
+            "Airflow has no connection with the id given with --conn-id: name another one, or run this where tasks run"
         ) from None
+    except OctopushError as error:
+        # It may quote what is in the field, and that may be the key.
+        raise CommandLineError(re.sub(r" (is|has the scheme) .+: write", " is wrong: write", str(error))) from None
     return hook
 
 
 def _announcement(account: Account, hook: OctopushHook, contacts: int, requests: int) -> str:
     return f"""\
 This asks the account behind {hook.octopush_conn_id!r} at {hook.settings.host} what Octopush does not document.
-- It sends at most {requests} requests, one at a time, and no SMS. The first 401, 403 or 429 ends it.
+- It sends at most {requests} requests, one at a time, and no SMS. The first 401, 403 or 429 ends it,
+  and so does a request without an answer.
 - Contacts of your numbers are created ({contacts} of them), and THEIR FIELDS ARE OVERWRITTEN: give it only numbers
   that no campaign needs. The contacts stay in the account.
 - It also sends one of the numbers with a blank in it, and {IMPOSSIBLE} and {NO_NUMBER}, which are nobody's.
@@ -166,14 +179,9 @@ def _signals_to(account: Account) -> Iterator[None]:
 
 
 def _clean_up(account: Account) -> bool:
-    left, doubtful = account.clean_up()
+    left = account.clean_up()
     if left:
-        complain(f"perhaps not deleted: {', '.join(left)}. Look for it in Octopush, and delete it there")
-    if doubtful:
-        complain(
-            f"deleted, but a request before that had no answer: {', '.join(doubtful)}. In a while, check in Octopush "
-            "whether it is there again"
-        )
+        complain(f"perhaps left: {', '.join(left)}. In a while, look for it in Octopush, and delete it there")
     return not left
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from airflow_provider_octopush.exceptions import (
+    OctopushAbortedError,
     OctopushAnswerError,
     OctopushCredentialsError,
     OctopushError,
@@ -17,7 +19,6 @@ from airflow_provider_octopush.exceptions import (
 from airflow_provider_octopush.hooks.answers import check_carried_out, raw_items, refusal
 from airflow_provider_octopush.hooks.bodies import ContactLike, contacts_body, deletion_body, list_body
 from airflow_provider_octopush.hooks.octopush import OctopushHook
-from airflow_provider_octopush.hooks.redaction import redacted
 from airflow_provider_octopush.hooks.transport import Answer
 
 #: The prefix of the probe's lists. No other list is ever deleted.
@@ -31,15 +32,21 @@ _USUAL_WAIT, _LONGEST_WAIT = 1.0, 60.0
 #: The most requests that cleaning up takes: there are two lists.
 CLEANING_REQUESTS = 2 * _TRIES
 
-_LIMIT_HEADER = re.compile(r"(?:[a-z]+-)*rate-?limit(?:-[a-z]+)*|retry-after|(?:[a-z]+-)*quota(?:-[a-z]+)*", re.ASCII)
+#: What stands for a server's words that may hold something personal.
+NOT_SHOWN = "(not shown)"
+
+# An identifier has too few digits for a part of a phone number.
+_IDENTIFIER = re.compile(r"(?!(?:.*[0-9]){4})[a-z][a-z0-9_-]{0,29}", re.ASCII)
+_SMALL_NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
+
+#: This many characters in a row may reveal part of a login, a key or a number.
+_TELLING = 4
+
+_LIMIT_HEADER = re.compile(r"rate-?limit|retry-after|quota")
 
 
 class UntoldError(Exception):
     """A question that has no answer, and the reason."""
-
-
-class InterruptedProbeError(OctopushError):
-    """The probe was told to end."""
 
 
 class Reply(NamedTuple):
@@ -85,8 +92,8 @@ class Account:
     """
     Sends the probe's requests.
 
-    It deletes contacts only from its own list, and only if the creation of that list was accepted: if a list is not
-    there, Octopush may delete from the whole account. It deletes only its own lists.
+    It deletes only lists, and contacts only from a list, whose creation was accepted: another list may be somebody
+    else's, and if a list is not there, Octopush may delete from the whole account.
 
     :param hook: the hook that asks.
     :param cleaning_hook: the hook that cleans up; another one, because :meth:`interrupt` ends the first.
@@ -104,10 +111,13 @@ class Account:
         self._hook = hook
         self._cleaning_hook = cleaning_hook
         self._digits = {digits_of(number) for number in numbers}
-        self._may_delete_contacts = False
-        # The lists that may be there, and those that a request without an answer may bring back.
-        self._lists: set[str] = set()
-        self._unanswered: set[str] = set()
+        secrets = [_glued(secret) for secret in (hook.settings.login, hook.settings.key, *numbers)]
+        self._telling = {
+            secret[at : at + _TELLING] for secret in secrets for at in range(max(1, len(secret) - _TELLING + 1))
+        }
+        # The lists whose creation was accepted, and the list of each request that may still create it.
+        self._created: set[str] = set()
+        self._unclear: list[str] = []
 
     def interrupt(self, number: int, _: object = None) -> None:
         """
@@ -119,21 +129,24 @@ class Account:
             self._hook.abort()
         self.interrupted_by = number
 
-    def ask_balance(self) -> None:
-        """Check whether login and key are right."""
-        self._send("GET", "wallet/check-balance")
-
     def create_list(self) -> None:
         """
-        Create the probe's own list.
+        Create the probe's own list, if login and key are right.
 
-        :raises UntoldError: when that was not accepted.
+        :raises OctopushError: when that was not accepted: the list may be another's.
         """
-        answer, error, _ = self._send("POST", "contact-list/create", list_body(self.list_name), self.list_name)
+        try:
+            self._send("GET", "wallet/check-balance")
+            answer, error, _ = self._send(
+                "POST", "contact-list/create", list_body(self.list_name), creates=self.list_name
+            )
+        except UntoldError as untold:
+            raise OctopushServerError(f"the list {self.list_name} cannot be created: {untold}") from None
         if error is not None:
-            raise UntoldError(f"refused with HTTP {error.status_code}")
-        self._check_carried_out("contact-list/create", answer)
-        self._may_delete_contacts = True
+            raise error
+        check_carried_out("contact-list/create", self._hook.settings.host, answer)
+        self._unclear.pop()
+        self._created.add(self.list_name)
 
     def create(
         self,
@@ -153,13 +166,16 @@ class Account:
             list_name=name,
             do_not_overwrite=do_not_overwrite,
         )
-        answer, error, seconds = self._send("POST", "contact/create", body, name, contacts=len(contacts))
+        answer, error, seconds = self._send("POST", "contact/create", body, creates=name, contacts=len(contacts))
         if error is not None:
+            self._unclear.pop()
             return Reply(answer.status_code, error.code, [], seconds)
         try:
             items = raw_items("contact/create", self._hook.settings.host, answer)
         except OctopushAnswerError:
             raise UntoldError(f"HTTP {answer.status_code}, without items") from None
+        self._unclear.pop()
+        self._created.add(name)
         self.statuses.update(item["status"] for item in items if digits_of(item["phone_number"]) in self._digits)
         return Reply(answer.status_code, None, items, seconds)
 
@@ -168,72 +184,66 @@ class Account:
         Take numbers off the probe's own list.
 
         :return: the HTTP status.
-        :raises UntoldError: when that must not be asked, or has no answer.
+        :raises UntoldError: when it is not known whether that was accepted.
         """
-        if not self._may_delete_contacts:
-            raise UntoldError("nothing is deleted from a list that could not be created")
-        body = deletion_body(numbers, list_name=_checked(self.list_name))
-        answer, error, _ = self._send("DELETE", "contact/delete", body, self.list_name)
+        body = deletion_body(numbers, list_name=self._checked(self.list_name))
+        answer, error, _ = self._send("DELETE", "contact/delete", body)
         if error is None:
-            self._check_carried_out("contact/delete", answer)
+            try:
+                check_carried_out("contact/delete", self._hook.settings.host, answer)
+            except OctopushAnswerError:
+                raise UntoldError(f"HTTP {answer.status_code}, but perhaps not from Octopush") from None
         return answer.status_code
 
-    def shown(self, text: str) -> str | None:
-        """Return a server's text; None if it may hold something personal."""
-        settings = self._hook.settings
-        return text if redacted(text, settings.login, settings.key) == text else None
+    def shown(self, text: str, form: re.Pattern[str] = _IDENTIFIER) -> str:
+        """Return a server's text if it has a form that can be shown, and no part of the login, the key or a number."""
+        said = _glued(text)
+        is_telling = any(part in said or part[::-1] in said for part in self._telling)
+        return text if form.fullmatch(text) and not is_telling else NOT_SHOWN
 
-    def clean_up(self) -> tuple[list[str], list[str]]:
+    def clean_up(self) -> list[str]:
         """
-        Delete the lists that may be there.
+        Delete the lists whose creation was accepted.
 
-        :return: the names of lists that may still be there, and of those that may come back.
+        :return: the names of lists that may still be there, or come back.
         """
-        left = [name for name in sorted(self._lists) if not self._delete_list(_checked(name))]
-        return left, sorted(self._unanswered - set(left))
+        left = {name for name in sorted(self._created) if not self._delete_list(self._checked(name))}
+        return sorted(left.union(self._unclear))
 
     def _delete_list(self, name: str) -> bool:
         for is_last in (*[False] * (_TRIES - 1), True):
-            try:
+            error: OctopushError = OctopushServerError("no answer")
+            with suppress(OctopushError):
                 answer = self._cleaning_hook.send(
                     "DELETE", "contact-list/delete", list_body(name), within=_DELETION_SECONDS
                 )
-                if answer.is_success:
-                    self._check_carried_out("contact-list/delete", answer)
+                # A success is documented as 204; any other content may tell of an error.
+                if answer.is_success and answer.content.strip() in (b"", b"{}"):
                     return True
-                error = self._refusal("contact-list/delete", answer)
-            except (OctopushError, UntoldError):
-                error = OctopushServerError("no answer")
+                if not answer.is_success:
+                    error = self._refusal("contact-list/delete", answer)
             if is_last or isinstance(error, OctopushCredentialsError | OctopushRequestError):
                 return False
             time.sleep(min(_USUAL_WAIT if error.retry_after is None else error.retry_after, _LONGEST_WAIT))
         return False
 
     def _send(
-        self, method: str, endpoint: str, body: bytes | None = None, list_name: str | None = None, *, contacts: int = 0
+        self, method: str, endpoint: str, body: bytes | None = None, *, creates: str | None = None, contacts: int = 0
     ) -> tuple[Answer, OctopushRequestError | None, float]:
         """
         Send a request.
 
-        :param list_name: the list that may be there from then on.
+        :param creates: the list that may be there from then on.
         :return: the answer, the error if it is a refusal, and how long it took.
         :raises UntoldError: when it is neither a success nor a refusal.
-        :raises OctopushCredentialsError: when the probe has to stop, as with :class:`.OctopushRateLimitError`.
+        :raises OctopushError: when the probe has to stop: a 401, 403 or 429, or no answer.
         """
         if self.interrupted_by is not None:
-            raise InterruptedProbeError("interrupted")
-        is_new = list_name is not None and list_name not in self._lists
-        if list_name is not None:
-            self._lists.add(list_name)
+            raise OctopushAbortedError("interrupted")
+        if creates is not None:
+            self._unclear.append(creates)
         started = time.monotonic()
-        try:
-            answer = self._hook.send(method, endpoint, body, contacts=contacts)
-        except OctopushError as failure:
-            if list_name is not None:
-                self._unanswered.add(list_name)
-            if isinstance(failure, OctopushServerError | OctopushAnswerError):
-                raise UntoldError("no answer") from None
-            raise
+        answer = self._hook.send(method, endpoint, body, contacts=contacts)
         seconds = time.monotonic() - started
         self._note_limits(answer)
         if answer.is_success:
@@ -241,8 +251,6 @@ class Account:
         error = self._refusal(endpoint, answer)
         if isinstance(error, OctopushServerError) or answer.status_code < 400:
             raise UntoldError(f"HTTP {answer.status_code}")
-        if list_name is not None and is_new:
-            self._lists.discard(list_name)
         if not isinstance(error, OctopushRequestError):
             raise error
         return answer, error, seconds
@@ -250,17 +258,20 @@ class Account:
     def _refusal(self, endpoint: str, answer: Answer) -> OctopushError:
         return refusal(endpoint, answer, self._hook.settings, self._hook.octopush_conn_id, holds_contacts=True)
 
-    def _check_carried_out(self, endpoint: str, answer: Answer) -> None:
-        try:
-            check_carried_out(endpoint, self._hook.settings.host, answer)
-        except OctopushAnswerError:
-            raise UntoldError(f"HTTP {answer.status_code}, but perhaps not from Octopush") from None
-
     def _note_limits(self, answer: Answer) -> None:
         for name, value in answer.headers.items():
-            if _LIMIT_HEADER.fullmatch(name.lower()) and self.shown(name.lower()):
-                is_small = value.isascii() and value.isdecimal() and len(value) <= 6
-                self.limit_headers.setdefault(name.lower(), value if is_small else "…")
+            if _LIMIT_HEADER.search(name.lower()):
+                self.limit_headers.setdefault(self.shown(name.lower()), self.shown(value, _SMALL_NUMBER))
+
+    def _checked(self, name: str) -> str:
+        """
+        Return the name of a list that may be deleted, or from which contacts may.
+
+        :raises ValueError: when it is none.
+        """
+        if not name.startswith(PREFIX) or name not in self._created:
+            raise ValueError(f"a probe deletes only lists that it has created, whose name begins with {PREFIX}")
+        return name
 
 
 def digits_of(number: str) -> str:
@@ -268,12 +279,6 @@ def digits_of(number: str) -> str:
     return "".join(character for character in number if character in "0123456789")
 
 
-def _checked(name: str) -> str:
-    """
-    Return the name of a list if it is the probe's own.
-
-    :raises ValueError: when it is not.
-    """
-    if not name.startswith(PREFIX):
-        raise ValueError(f"a probe deletes only lists whose name begins with {PREFIX}")
-    return name
+def _glued(text: str) -> str:
+    """Return only the letters and digits of a text, in lower case."""
+    return "".join(filter(str.isalnum, text.casefold()))

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushRateLimitError
-from airflow_provider_octopush.probe.account import Account, UntoldError
+from airflow_provider_octopush.exceptions import OctopushError
+from airflow_provider_octopush.probe.account import NOT_SHOWN, Account, UntoldError
 from airflow_provider_octopush.probe.questions import QUESTIONS, SIZES_QUESTION, Question
 
 #: Questions that cannot be asked, or not without harm: those with a switch of the simulator, and those without.
@@ -22,6 +22,7 @@ NOT_ASKED = {
     "requests_per_second": "the same for requests in a second",
     "max_body_bytes": "the same for the size of a request",
     "credentials_body": "what a wrong key is answered: that takes a wrong key",
+    "other_status_rate": "how many numbers get a status that is not documented: that takes many numbers",
 }
 NO_SWITCH = {
     "what is stored": "whether an accepted list was created, a text cut, a character deleted: nothing reads it back",
@@ -52,7 +53,8 @@ class Report:
     def as_json(self) -> str:
         """Write it for the simulator: its switches, null for those that could not be told."""
         asked = [name for question in (*QUESTIONS, SIZES_QUESTION) for name in question.switches]
-        return json.dumps({name: self.found.get(name) for name in (*asked, *NOT_ASKED)}, indent=2) + "\n"
+        told = {name: value for name, value in self.found.items() if value != NOT_SHOWN}
+        return json.dumps({name: told.get(name) for name in (*asked, *NOT_ASKED)}, indent=2) + "\n"
 
     def as_table(self) -> Iterator[str]:
         """Write it for a person."""
@@ -77,7 +79,10 @@ class Report:
     def _chunk_size(self) -> str:
         limit, largest = self.found.get("max_contacts"), self.found.get("largest request")
         if limit is not None:
-            return f"{min(limit, _MOST_SUGGESTED)}, because {limit} contacts are accepted at once and more are refused"
+            return (
+                f"{min(limit, _MOST_SUGGESTED)}, because {limit} contacts are accepted at once and more are refused; "
+                "they were numbers only, so with more fields it may be fewer"
+            )
         if largest is None or largest < _CHUNK_SIZE:
             return f"{_CHUNK_SIZE}, the default: nothing as large was asked about (--sizes, with 200 numbers or 500)"
         return f"{largest}, the largest request that was asked about: it was accepted"
@@ -85,7 +90,7 @@ class Report:
     def _concurrency(self) -> str:
         latency = self.found.get("latency")
         if self.stopped is not None:
-            return "1, because an answer stopped the probe"
+            return "1, because the probe was stopped"
         if "headers that tell of a limit" in self.found:
             return "1, because the headers tell of a limit: read them first"
         if latency is None:
@@ -99,17 +104,17 @@ def ask(account: Account, numbers: Sequence[str], questions: Sequence[Question],
     """
     Ask the questions, one after the other, and write down the answers.
 
-    The first 401, 403 or 429 ends it.
+    The first 401, 403 or 429 ends it, and so does a request without an answer, or a signal.
     """
     for at, question in enumerate(questions):
         try:
             report.found.update(question.ask(account, numbers))
         except UntoldError as error:
             report.reasons.update(dict.fromkeys(question.switches, str(error)))
-        except (OctopushCredentialsError, OctopushRateLimitError) as error:
+        except OctopushError as error:
             report.stopped = str(error)
             unasked = [name for left in questions[at:] for name in left.switches]
-            report.reasons.update(dict.fromkeys(unasked, f"HTTP {error.status_code} stopped the probe"))
+            report.reasons.update(dict.fromkeys(unasked, "the probe was stopped"))
             break
     if account.limit_headers:
         shown = ", ".join(f"{name}: {value}" for name, value in sorted(account.limit_headers.items()))

@@ -11,8 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,130 +21,22 @@ from airflow_provider_octopush.probe.account import PREFIX, Account
 from airflow_provider_octopush.probe.questions import IMPOSSIBLE, NO_NUMBER
 from airflow_provider_octopush.simulator import Behaviour, Simulator
 from tests.conftest import SetConnection
-from tests.hostile.server import HANG, KEEP_ALIVE, RESET, HostileServer, Received, Step, Steps, answer, items
-from tests.probe.conftest import NUMBERS, Probe
-
-LOGIN, KEY = "jeanne.martin@example.com", "k3y-5ECRET-abcdef0123456789"
-
-CREATE_LIST, DELETE_LIST = "POST /v1/public/contact-list/create", "DELETE /v1/public/contact-list/delete"
-CREATE, DELETE = "POST /v1/public/contact/create", "DELETE /v1/public/contact/delete"
-BALANCE = "GET /v1/public/wallet/check-balance"
-
-STOPS = {401, 403, 429}
-
-#: A request, and which one it is, from 0 → what comes instead of the right answer; None lets it pass.
-Twist = Callable[[int, Received], list[Step] | None]
-
-
-class Octopush:
-    """
-    Answers as the API does, but for what is twisted, and checks each request.
-
-    :param twist: says what is twisted.
-    """
-
-    def __init__(self, twist: Twist) -> None:
-        self.twist = twist
-        self.requests: list[Received] = []
-        self.lists: set[str] = set()
-        self.wrongs: list[str] = []
-        # Those that the probe created, and those that may be there, as far as it can know.
-        self._created: set[str] = set()
-        self._perhaps: set[str] = set()
-        self._is_stopped = False
-
-    def __call__(self, request: Received) -> Steps:
-        """Answer a request."""
-        at = len(self.requests)
-        self.requests.append(request)
-        self._check(request)
-        steps = self.twist(at, request)
-        status = None if steps is None else status_of(steps)
-        name = request.sent.get("list_name")
-        if name is not None and (status is None or status < 300):
-            # What has no answer may be carried out, and so it is.
-            self._carry_out(request, name, is_accepted=steps is None or accepts(steps))
-        if name is not None and (status is None or not 400 <= status < 500):
-            self._perhaps.add(name)
-        self._is_stopped = self._is_stopped or (status in STOPS and request.line != DELETE_LIST)
-        right_steps: list[Step] = [right(request), KEEP_ALIVE]
-        yield from right_steps if steps is None else steps
-
-    def _carry_out(self, request: Received, name: str, *, is_accepted: bool) -> None:
-        if request.line in (CREATE, CREATE_LIST):
-            self.lists.add(name)
-        if request.line == CREATE_LIST and is_accepted:
-            self._created.add(name)
-        if request.line == DELETE_LIST:
-            self.lists.discard(name)
-
-    def _check(self, request: Received) -> None:
-        name = request.sent.get("list_name")
-        numbers = request.sent.get("phone_numbers")
-        rules = {
-            "an endpoint that is none of its": request.line in (BALANCE, CREATE, DELETE, CREATE_LIST, DELETE_LIST),
-            "a list that is not its own": request.line == BALANCE or str(name).startswith(PREFIX),
-            "a deletion from a list that it has not created": request.line != DELETE or name in self._created,
-            "a deletion of others": request.line != DELETE or (numbers and set(numbers) <= set(NUMBERS)),
-            "a list deleted that is none": request.line != DELETE_LIST or name in self._perhaps,
-            "a question after the end": request.line == DELETE_LIST or not self._is_stopped,
-        }
-        self.wrongs += [f"{wrong}: {request}" for wrong, is_kept in rules.items() if not is_kept]
-
-
-def status_of(steps: list[Step]) -> int | None:
-    """Return the status that steps answer with; None when they do not."""
-    first = steps[0] if steps else None
-    return int(first.split()[1]) if isinstance(first, bytes) else None
-
-
-def accepts(steps: list[Step]) -> bool:
-    """Whether steps are the API's own success: no page, and no error."""
-    first = steps[0]
-    if not isinstance(first, bytes) or (len(steps) > 1 and steps[1] is RESET):
-        return False
-    body = first.partition(b"\r\n\r\n")[2]
-    return not body or (body[:1] == b"{" and b"message" not in body)
-
-
-def right(request: Received) -> bytes:
-    if request.line in (DELETE, DELETE_LIST):
-        return answer(b"", "204 No Content", length=False)
-    if request.line == BALANCE:
-        return answer({"amount": 12.54, "unit": "euros"}, "200 OK")
-    return answer(items(request) if request.line == CREATE else {})
-
-
-def say(status: int, body: Any = b"", *headers: str) -> list[Step]:
-    return [answer(body, f"{status} Whatever", *headers), KEEP_ALIVE]
-
-
-def at(position: int, steps: list[Step]) -> Twist:
-    return lambda number, _: steps if number == position else None
-
-
-@pytest.fixture
-def serve(set_connection: SetConnection) -> Iterator[Callable[[Twist], Octopush]]:
-    """Put an Octopush with a twist behind ``octopush_default``."""
-    with ExitStack() as servers:
-
-        def serve(twist: Twist) -> Octopush:
-            octopush = Octopush(twist)
-            server = servers.enter_context(HostileServer(octopush))
-            set_connection(
-                "octopush_default",
-                conn_type="octopush",
-                host=server.url,
-                login=LOGIN,
-                password=KEY,
-                extra={"timeout": 5},
-            )
-            return octopush
-
-        yield serve
-
-
-Serve = Callable[[Twist], Octopush]
+from tests.hostile.server import HANG, KEEP_ALIVE, RESET, Received, Step, answer, items
+from tests.probe.conftest import (
+    BALANCE,
+    CREATE,
+    CREATE_LIST,
+    DELETE_LIST,
+    KEY,
+    LOGIN,
+    NUMBERS,
+    STOPS,
+    Probe,
+    Serve,
+    at,
+    named,
+    say,
+)
 
 
 def nothing(_: int, __: Received) -> None:
@@ -174,6 +64,73 @@ def test_the_first_401_403_or_429_ends_it_and_it_cleans_up(serve: Serve, probe: 
         assert len([request for request in octopush.requests if request.line != DELETE_LIST]) == position + 1
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [RESET],
+        [b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{", RESET],
+        [b"HTTP/1.1 429 Wait\r\nContent-Length: 5, 6\r\n\r\nhello"],
+    ],
+)
+def test_the_first_request_without_an_answer_ends_it_and_its_list_is_named(
+    serve: Serve, probe: Probe, whole: int, steps: list[Step]
+) -> None:
+    for position in range(0, whole, 3):
+        octopush = serve(at(position, steps))
+        done = probe("--yes", "--json")
+        assert octopush.lists <= named(done)
+        assert (done.code, "the probe was stopped" in done.errors) == (1, True)
+        asked = [request for request in octopush.requests if request.line != DELETE_LIST]
+        assert len(asked) == position + 1
+        assert len(named(done)) == (asked[-1].line in (CREATE, CREATE_LIST))
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        *[say(status, {"code": 302, "message": "The list exists already"}) for status in (400, 409, 429, 200)],
+        say(504, b"<html>Gateway Time-out</html>"),
+        say(302),
+        say(200, b"<html>log in</html>"),
+        [RESET],
+    ],
+)
+def test_a_list_whose_creation_was_not_accepted_ends_it_and_is_named_but_not_deleted(
+    serve: Serve, probe: Probe, refusal: list[Step]
+) -> None:
+    octopush = serve(lambda _, request: refusal if request.line == CREATE_LIST else None)
+    done = probe("--yes", "--json")
+    assert [request.line for request in octopush.requests] == [BALANCE, CREATE_LIST]
+    assert named(done) == {octopush.requests[-1].sent["list_name"]}
+    assert (done.code, octopush.wrongs) == (1, [])
+
+
+@pytest.mark.parametrize("steps", [say(504), say(302), say(202, {"queued": True}), say(429)])
+def test_a_list_that_a_request_may_still_create_is_named(serve: Serve, probe: Probe, steps: list[Step]) -> None:
+    octopush = serve(at(4, steps))
+    done = probe("--yes")
+    assert octopush.requests[4].line == CREATE
+    assert named(done) == {octopush.requests[4].sent["list_name"]}
+    assert octopush.wrongs == []
+
+
+@pytest.mark.parametrize("body", [{"status": "error"}, {"result": {"success": False}}, b"<html></html>"])
+def test_a_list_whose_deletion_is_not_answered_as_documented_is_named(serve: Serve, probe: Probe, body: Any) -> None:
+    octopush = serve(lambda _, request: say(200, body) if request.line == DELETE_LIST else None)
+    done = probe("--yes")
+    assert named(done) == {f"{request.sent['list_name']}" for request in octopush.requests if request.line == CREATE}
+    assert done.code == 1
+
+
+def test_no_two_probes_have_the_same_list(octopush: Simulator, probe: Probe) -> None:
+    names = []
+    for _time in range(2):
+        octopush.reset(Behaviour())
+        assert probe("--yes").code == 0
+        names.append({str(request.options["list_name"]) for request in octopush.requests if request.options})
+    assert len(names[0] | names[1]) == 4
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_a_server_answers_no_deletion_goes_astray(serve: Serve, probe: Probe, seed: int) -> None:
     rng = random.Random(seed)
@@ -195,8 +152,9 @@ def test_whatever_a_server_answers_no_deletion_goes_astray(serve: Serve, probe: 
 
     octopush = serve(twist)
     done = probe("--yes", "--json")
-    assert (octopush.lists, octopush.wrongs) == (set(), []), done
-    assert done.code == 0
+    assert octopush.wrongs == [], done
+    assert octopush.lists <= named(done)
+    assert done.code == (1 if named(done) or "was stopped" in done.errors else 0)
     json.loads(done.output)
 
 
@@ -213,7 +171,7 @@ def test_it_cleans_up_when_a_signal_ends_it_at_any_request(
 
         octopush = serve(twist)
         done = probe("--yes")
-        assert (octopush.lists, octopush.wrongs) == (set(), []), position
+        assert (octopush.lists, octopush.wrongs, named(done)) == (set(), [], set()), position
         assert (done.code, done.output) == (128 + number, "")
         # What was under way was waited for, and nothing was asked after that.
         assert len([request for request in octopush.requests if request.line != DELETE_LIST]) == position + 1
@@ -234,7 +192,7 @@ def test_a_second_signal_ends_a_request_that_hangs_and_it_cleans_up(serve: Serve
     assert time.monotonic() - began < 4
     assert (octopush.lists, octopush.wrongs, done.code) == (set(), [], 130)
     # Octopush may carry out what was given up.
-    assert "whether it is there again" in done.errors
+    assert len(named(done)) == 1
 
 
 def test_nothing_ends_the_cleaning_up(serve: Serve, probe: Probe) -> None:
@@ -267,7 +225,7 @@ def test_a_list_that_cannot_be_deleted_is_named(serve: Serve, probe: Probe, stat
     octopush = serve(lambda _, request: say(status, b"", "Retry-After: 0") if request.line == DELETE_LIST else None)
     done = probe("--yes", "--json")
     assert (done.code, len(octopush.lists)) == (1, 2)
-    assert "perhaps not deleted: " + ", ".join(sorted(octopush.lists)) in done.errors
+    assert named(done) == octopush.lists
     # What was found is not lost.
     assert json.loads(done.output)["success_status"] == 201
 
@@ -278,11 +236,14 @@ def test_no_list_is_deleted_but_a_probes_own(octopush: Simulator) -> None:
     before = octopush.requests_total
     account = Account(hook, hook, NUMBERS, "Customers")
     account.create_list()
-    with pytest.raises(ValueError, match="only lists whose name begins with airflow-probe-"):
+    with pytest.raises(ValueError, match="only lists that it has created"):
         account.delete(NUMBERS)
-    with pytest.raises(ValueError, match="only lists whose name begins with airflow-probe-"):
+    with pytest.raises(ValueError, match="only lists that it has created"):
         account.clean_up()
-    assert octopush.requests_total == before + 1
+    account = Account(hook, hook, NUMBERS, f"{PREFIX}other")
+    with pytest.raises(ValueError, match="only lists that it has created"):
+        account.delete(NUMBERS)
+    assert octopush.requests_total == before + 2
     assert octopush.lists == {"Customers": {NUMBERS[0]}}
 
 
@@ -346,18 +307,26 @@ def test_numbers_that_are_none_are_refused_and_not_shown(
             "the file given with --numbers cannot be read (No such file or directory)",
         ),
         (["+33612345671"], "unrecognized arguments: see"),
-        (["--conn-id", "elsewhere"], "Airflow has no connection 'elsewhere'"),
+        ([LOGIN], "unrecognized arguments: see"),
+        ([f"--key={KEY}"], "unrecognized arguments: see"),
+        ([f"--json={KEY}"], "argument --json: ignored explicit argument: see"),
+        (["--conn-id", "+33612345671"], "Airflow has no connection with the id given with --conn-id"),
         (["--conn-id", "incomplete"], "connection 'incomplete': login is missing"),
+        (["--conn-id", "impatient"], "connection 'impatient': extra 'timeout' is wrong: write seconds as a number"),
+        (["--conn-id", "astray"], "connection 'astray': host is wrong: write http or https"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(
     octopush: Simulator, probe: Probe, set_connection: SetConnection, arguments: list[str], complaint: str
 ) -> None:
     set_connection("incomplete", conn_type="octopush", host=octopush.url, password=KEY)
+    whole = {"conn_type": "octopush", "login": LOGIN, "password": KEY}
+    set_connection("impatient", **whole, extra={"timeout": KEY})
+    set_connection("astray", **whole, host=f"{KEY}://here")
     done = probe("--yes", *arguments)
     assert (done.code, done.output, done.errors.count("\n")) == (2, "", 1), done
     assert done.errors.startswith(complaint)
-    assert not {"33612345671", KEY} & set(done.errors.split())
+    assert not [secret for secret in ("33612345671", KEY.casefold(), LOGIN) if secret in done.errors.casefold()]
     assert octopush.requests_total == 0
 
 
@@ -366,6 +335,7 @@ def test_nothing_personal_is_shown_whatever_a_server_says(
     serve: Serve, probe: Probe, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     personal = [*NUMBERS, *(number[1:] for number in NUMBERS), LOGIN, KEY, "33612345", "jeanne", "5ECRET"]
+    personal += [NUMBERS[0][3:9], KEY[-6:], "Marie", "Keller", "33699", "3_6-99"]
     told = f"{' '.join(NUMBERS)} {LOGIN} {KEY}"
 
     def twist(at: int, request: Received) -> list[Step] | None:
@@ -378,10 +348,27 @@ def test_nothing_personal_is_shown_whatever_a_server_says(
             "items": [
                 {"phone_number": one, "status": word, "email": LOGIN, word: word, KEY: one}
                 for one in [contact["phone_number"] for contact in request.contacts]
-                for word in (told, NUMBERS[0], LOGIN, KEY, "jeanne", "pending")
+                for word in (
+                    told,
+                    NUMBERS[0],
+                    LOGIN,
+                    KEY,
+                    "jeanne",
+                    "pending",
+                    "Anna Keller",
+                    "Marie",
+                    "n33699999999",
+                    "n_3-3_6-99",
+                )
             ],
         }
-        headers = f"X-RateLimit-Limit: {NUMBERS[0][1:]}", f"X-RateLimit-{KEY}: 1", f"X-Quota: {LOGIN}"
+        headers = (
+            f"X-RateLimit-Limit: {NUMBERS[0][1:]}",
+            f"X-RateLimit-{KEY}: 1",
+            f"X-Quota: {LOGIN}",
+            f"X-Quota-Rest: {NUMBERS[0][3:9]}",
+            f"RateLimit: {KEY[-6:]}",
+        )
         return say(status, body, "Retry-After: 0", *headers)
 
     serve(twist)
@@ -405,11 +392,34 @@ def test_headers_that_tell_of_a_limit_are_shown(serve: Serve, probe: Probe) -> N
     assert "concurrency 1, because the headers tell of a limit" in output
 
 
+def test_of_a_server_only_identifiers_and_small_numbers_are_shown_and_the_rest_is_told_not_to_be(
+    serve: Serve, probe: Probe
+) -> None:
+    def twist(_: int, request: Received) -> list[Step] | None:
+        if request.line != CREATE:
+            return None
+        body = items(request)
+        for item in body["items"]:
+            item.update({"status": "Anna Keller", "Marie Dupont": 1, "e-mail_2": ""})
+        return say(201, body, "X-RateLimit-Reset: Mon, 30 Nov 2026 15:44:42 GMT", "X-Quota: \xb2", "RateLimit: 1000000")
+
+    serve(twist)
+    output = " ".join(probe("--yes").output.split())
+    assert "fields of an item (not shown), e-mail_2, phone_number, status" in output
+    assert "other_status (not shown)" in output
+    # Any encoding can write it.
+    assert output.isascii()
+    headers = ("ratelimit: (not shown)", "x-quota: (not shown)", "x-ratelimit-reset: (not shown)")
+    assert f"headers that tell of a limit {', '.join(headers)}" in output
+    found = json.loads(probe("--yes", "--json").output)
+    assert found["other_status"] is None
+
+
 def test_chunk_size_and_concurrency_are_suggested_with_a_reason(octopush: Simulator, probe: Probe) -> None:
     octopush.behaviour = Behaviour(max_contacts=250)
     many = [f"+3361235{number:04}" for number in range(500)]
     output = " ".join(probe("--yes", "--sizes", numbers=many).output.split())
-    assert "chunk_size 250, because 250 contacts are accepted at once and more are refused" in output
+    assert "chunk_size 250, because 250 contacts are accepted at once and more are refused; they were numbers" in output
     octopush.reset(Behaviour())
     output = " ".join(probe("--yes", "--sizes", numbers=many[:200]).output.split())
     assert "chunk_size 200, the largest request that was asked about" in output
@@ -435,6 +445,20 @@ def test_it_is_a_process_whose_output_is_the_report(octopush: Simulator, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert Behaviour.from_json({name: value for name, value in json.loads(done.stdout).items() if value is not None})
+    assert octopush.lists == {}
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*command, "--yes"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=300,
+            env=environment,
+        )
+    assert done.returncode == 2
+    assert done.stderr.endswith("the report cannot be written to standard output (No space left on device)\n")
     assert octopush.lists == {}
 
     octopush.reset(Behaviour(latency=0.3))
