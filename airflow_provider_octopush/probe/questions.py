@@ -203,7 +203,7 @@ def unknown_status(account: Account, _: Sequence[str]) -> Found:
     unknown = account.statuses - set(STATUSES)
     if not unknown:
         raise UntoldError("none was seen")
-    shown = sorted(map(account.shown, unknown))
+    shown = sorted({account.shown(status) for status in unknown})
     return {
         "other_status": shown[0] if len(shown) == 1 else None,
         "statuses that are not documented": ", ".join(shown),
