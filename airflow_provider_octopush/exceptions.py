@@ -10,6 +10,10 @@ SET_REJECTS_PATH = (
 )
 
 
+class FinalError(Exception):
+    """A retry of the task would only fail again: its operator tells Airflow so."""
+
+
 class OctopushError(Exception):
     """
     Base of everything that this provider raises about Octopush.
@@ -62,15 +66,15 @@ class OctopushError(Exception):
 _full_messages: WeakKeyDictionary[OctopushError, str] = WeakKeyDictionary()
 
 
-class OctopushConnectionConfigError(OctopushError, ValueError):
+class OctopushConnectionConfigError(OctopushError, FinalError, ValueError):
     """The Airflow connection is incomplete or wrong: correct it, a retry changes nothing."""
 
 
-class OctopushCredentialsError(OctopushError):
+class OctopushCredentialsError(OctopushError, FinalError):
     """Octopush refused the login or the key: correct the connection, a retry changes nothing."""
 
 
-class OctopushRequestError(OctopushError):
+class OctopushRequestError(OctopushError, FinalError):
     """Octopush refused this request (a 4xx): change what is sent, a retry changes nothing."""
 
 
@@ -90,19 +94,19 @@ class OctopushAnswerError(OctopushError):
     """A request succeeded, but its answer is not the documented one: the request's outcome is not known."""
 
 
-class TooManyRejectedError(OctopushError):
+class TooManyRejectedError(OctopushError, FinalError):
     """More rows were rejected than ``max_rejected`` allows: correct the rows, or allow more."""
 
 
-class LimitExceededError(OctopushError):
+class LimitExceededError(OctopushError, FinalError):
     """More contacts would be added or removed than a limit allows: check the query, or allow more. Nothing was sent."""
 
 
-class ContactsKeptError(OctopushError):
+class ContactsKeptError(OctopushError, FinalError):
     """Contacts should have been removed but were not: read why, then allow it or correct the rows."""
 
 
-class OptOutsMissingError(OctopushError):
+class OptOutsMissingError(OctopushError, FinalError):
     """Too few opt-outs: look at the table that they are loaded into. Nothing was sent or removed."""
 
 
@@ -110,31 +114,31 @@ class SnapshotError(OctopushError):
     """Base of the errors of snapshots: nothing is sent or removed by a snapshot that is in doubt."""
 
 
-class SnapshotUnreadableError(SnapshotError):
+class SnapshotUnreadableError(SnapshotError, FinalError):
     """A snapshot is damaged: restore it, or delete it and begin anew with ``full_refresh``."""
 
 
-class SnapshotLostError(SnapshotError):
+class SnapshotLostError(SnapshotError, FinalError):
     """A task that has run before finds no snapshot: put it back, or say that the list begins anew."""
 
 
-class SnapshotMissingError(SnapshotError):
+class SnapshotMissingError(SnapshotError, FinalError):
     """There is no snapshot where one was looked for: check the path."""
 
 
-class SnapshotMismatchError(SnapshotError):
+class SnapshotMismatchError(SnapshotError, FinalError):
     """A snapshot is of another account or list, or another task writes it: give this task a path of its own."""
 
 
-class SnapshotFormatError(SnapshotError):
+class SnapshotFormatError(SnapshotError, FinalError):
     """A snapshot was written by another version of this provider: upgrade, or begin anew; a retry changes nothing."""
 
 
-class SnapshotSecretError(SnapshotError):
+class SnapshotSecretError(SnapshotError, FinalError):
     """None of the connection's secrets opens the snapshot: put back the one that it was written with."""
 
 
-class SupersededError(SnapshotError):
+class SupersededError(SnapshotError, FinalError):
     """A newer run of the task took over the snapshot, and reads the whole audience: there is nothing left to do."""
 
 
@@ -142,7 +146,7 @@ class SnapshotConflictError(SnapshotError):
     """Another run has replaced the snapshot, or an erasure met a run: allow one run at a time, then try again."""
 
 
-class StalePlanError(SnapshotError):
+class StalePlanError(SnapshotError, FinalError):
     """The list has changed since its plan was made: make and approve a new plan."""
 
 
@@ -150,11 +154,11 @@ class OlderRunError(SnapshotError):
     """A later run wrote the snapshot: there is nothing left to do."""
 
 
-class MissingProviderError(ValueError):
+class MissingProviderError(FinalError, ValueError):
     """The package that opens such a path is not installed: install the one that the message names."""
 
 
-class TableFormatError(ValueError):
+class TableFormatError(FinalError, ValueError):
     """
     The files belong to a table that an engine keeps, and may hold rows that were deleted: read the table, not its
     files.

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from airflow_provider_octopush.exceptions import FinalError
+
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _SHARE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*%")
 _DECIMAL = re.compile(r"(-?[0-9]*[.,][0-9]+)(\s*%)?")
 
 
-class LimitError(ValueError):
+class LimitError(FinalError, ValueError):
     """A limit is neither a number nor a share: write it as the message shows, a retry changes nothing."""
 
 

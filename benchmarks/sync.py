@@ -21,7 +21,7 @@ from benchmarks.customers import QUERY
 os.environ.update(AIRFLOW__CORE__LOAD_EXAMPLES="False", AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR")
 
 import airflow_provider_octopush.hooks.octopush
-import airflow_provider_octopush.operators.failures
+import airflow_provider_octopush.operators.runs
 import airflow_provider_octopush.phones.reader
 import airflow_provider_octopush.sources.sql
 import airflow_provider_octopush.sync.create  # noqa: F401 - what a task imports when it runs is no part of what is measured

@@ -13,6 +13,7 @@ from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.csv_injection import unescape_formulas
 from airflow_provider_octopush.contacts.fields import REGION, check_fields
 from airflow_provider_octopush.contacts.rejection import ABOUT_THE_ROW, Rejection
+from airflow_provider_octopush.exceptions import FinalError
 from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.phones.regions import country_codes_of
@@ -33,7 +34,7 @@ _TEXT_OR_NONE = frozenset((str, type(None)))
 _DIGITS_OF_A_VALUE = 6
 
 
-class ColumnError(LookupError):
+class ColumnError(FinalError, LookupError):
     """The rows lack a column that is asked for: correct ``columns`` or the query, a retry changes nothing."""
 
 

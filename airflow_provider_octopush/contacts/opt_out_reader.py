@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.mapping import ColumnError, RowReader, places_of
+from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers
+from airflow_provider_octopush.phones.reasons import PhoneReason
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers
 
 #: The fields read from each row.
 FIELDS = ("phone_number", REGION)
@@ -52,13 +52,30 @@ class OptOutReader:
 
         :raises ColumnError: when it is not clear which column holds the numbers; the message names the source.
         """
-        read = RowReader(self._fed_by([str(name) for name in frame.columns]), FIELDS).read(frame)
+        columns = self._fed_by([str(name) for name in frame.columns])
+        read = RowReader(columns, FIELDS).read(frame)
         phones = read["phone_number"]
         regions = read.get(REGION, [None] * len(phones))
-        return [
+        found = [
             OptOut((phone, region), self._possible.read(phone, region))
             for phone, region in zip(phones, regions, strict=True)
         ]
+        others = [place for place, name in enumerate(frame.columns) if str(name) not in columns.values()]
+        for row, one in enumerate(found) if others else ():
+            if one.possible.reason is PhoneReason.MISSING:
+                found[row] = self._in_another_column(one, [frame.iat[row, place] for place in others])
+        return found
+
+    def _in_another_column(self, blank: OptOut, values: Sequence[object]) -> OptOut:
+        """Look for a number in the other columns of a row without one: rows of two sources may name it differently."""
+        region = blank.values[1]
+        read = [(value, self._possible.read(value, region)) for value in values]
+        numbers = [(value, possible) for value, possible in read if possible.reason is None]
+        if not numbers:
+            return blank
+        together = frozenset(number for _, possible in numbers for number in possible.numbers)
+        elsewhere = " ".join(possible.elsewhere for _, possible in numbers if possible.elsewhere) or None
+        return OptOut((numbers[0][0], region), Possible(together, elsewhere, PhoneReason.ANOTHER_COLUMN))
 
     def _fed_by(self, names: Sequence[str]) -> dict[str, str]:
         regions = places_of(self._columns.get(REGION, REGION), names) or places_of(REGION, names)

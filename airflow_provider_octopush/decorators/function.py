@@ -26,18 +26,6 @@ OTHER_SOURCES = (
 )
 
 
-def fields_with_function(operator: type[RowsOperator]) -> Sequence[str]:
-    """Return the template fields of an operator whose rows come from a function."""
-    of_operator = (field for field in operator.template_fields if field not in OTHER_SOURCES)
-    return (*DecoratedOperator.template_fields, *of_operator)
-
-
-def renderers_with_function(operator: type[RowsOperator]) -> dict[str, str]:
-    """Return the renderers of these fields."""
-    of_operator = {name: how for name, how in operator.template_fields_renderers.items() if name not in OTHER_SOURCES}
-    return {**DecoratedOperator.template_fields_renderers, **of_operator}
-
-
 class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
     """
     Base of the operators behind the decorators.
@@ -56,6 +44,15 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
         xcom_push: Any = None
 
     template_ext: Sequence[str] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # The operator comes next among the bases.
+        operator: Any = super(DecoratedOperator, cls)
+        fields = [name for name in operator.template_fields if name not in OTHER_SOURCES]
+        renderers = {name: how for name, how in operator.template_fields_renderers.items() if name in fields}
+        cls.template_fields = (*DecoratedOperator.template_fields, *fields)
+        cls.template_fields_renderers = {**DecoratedOperator.template_fields_renderers, **renderers}
 
     def __init__(
         self,

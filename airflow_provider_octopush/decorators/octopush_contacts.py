@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Unpack
 
-from airflow_provider_octopush.decorators.function import (
-    OTHER_SOURCES,
-    RowsDecoratedOperator,
-    decorator,
-    fields_with_function,
-    renderers_with_function,
-)
+from airflow_provider_octopush.decorators.function import OTHER_SOURCES, RowsDecoratedOperator, decorator
 from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.operators.inherited import with_parameters_of
 
@@ -25,8 +19,6 @@ class ContactsDecoratedOperator(RowsDecoratedOperator, CreateContactsOperator):
     """The operator behind ``@task.octopush_contacts``."""
 
     custom_operator_name = "@task.octopush_contacts"
-    template_fields: Sequence[str] = fields_with_function(CreateContactsOperator)
-    template_fields_renderers = renderers_with_function(CreateContactsOperator)
 
 
 @with_parameters_of(CreateContactsOperator, but=OTHER_SOURCES)

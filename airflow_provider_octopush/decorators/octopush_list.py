@@ -4,16 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Unpack
 
-from airflow_provider_octopush.decorators.function import (
-    OTHER_SOURCES,
-    RowsDecoratedOperator,
-    decorator,
-    fields_with_function,
-    renderers_with_function,
-)
+from airflow_provider_octopush.decorators.function import OTHER_SOURCES, RowsDecoratedOperator, decorator
 from airflow_provider_octopush.operators.inherited import with_parameters_of
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
 
@@ -27,8 +21,6 @@ class ListDecoratedOperator(RowsDecoratedOperator, SyncListOperator):
     """The operator behind ``@task.octopush_list``."""
 
     custom_operator_name = "@task.octopush_list"
-    template_fields: Sequence[str] = fields_with_function(SyncListOperator)
-    template_fields_renderers = renderers_with_function(SyncListOperator)
 
 
 @with_parameters_of(SyncListOperator, but=OTHER_SOURCES)

@@ -88,9 +88,7 @@ class Pipeline(Generic[Job, Result]):
         self._waiting: SimpleQueue[Job | None] = SimpleQueue()
         self._done: SimpleQueue[Done[Job, Result]] = SimpleQueue()
 
-    def run(
-        self, jobs: Iterator[Job], started: Callable[[Job], None]
-    ) -> Generator[list[Done[Job, Result]], None, None]:
+    def run(self, jobs: Iterator[Job]) -> Generator[list[Done[Job, Result]], None, None]:
         """
         Do all jobs.
 
@@ -98,9 +96,8 @@ class Pipeline(Generic[Job, Result]):
         pipeline's patience, and given with the failed one. A caller that closes this generator, or raises an exception
         of its own, waits for nothing.
 
-        :param jobs: asked for the next one in the caller's thread, whenever there is nothing else to do.
-        :param started: called with each job, in order, right before it begins. Jobs under way, and finished ones that
-            were not given yet, are never more than ``concurrency``.
+        :param jobs: asked for the next one in the caller's thread, whenever there is nothing else to do. Jobs under
+            way, and finished ones that were not given yet, are never more than ``concurrency``.
         :return: finished jobs, as soon as there are any, in any order; each job once, whether it failed or not.
         """
         # Each run has its own queue, because threads of an abandoned run may still wait for theirs.
@@ -113,11 +110,11 @@ class Pipeline(Generic[Job, Result]):
         try:
             for thread in threads:
                 thread.start()
-            yield from self._run(jobs, started)
+            yield from self._run(jobs)
         finally:
             waiting.put(None)
 
-    def _run(self, jobs: Iterator[Job], started: Callable[[Job], None]) -> Iterator[list[Done[Job, Result]]]:
+    def _run(self, jobs: Iterator[Job]) -> Iterator[list[Done[Job, Result]]]:
         ready: deque[Job] = deque()
         is_last = False
         while True:
@@ -141,10 +138,8 @@ class Pipeline(Generic[Job, Result]):
             elif not ready:
                 return
             while ready and self._under_way < self._concurrency:
-                job = ready.popleft()
-                started(job)
                 self._under_way += 1
-                self._waiting.put(job)
+                self._waiting.put(ready.popleft())
 
     def _done_by_now(self) -> Iterator[Done[Job, Result]]:
         while not self._done.empty():

@@ -6,7 +6,7 @@ import _thread
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 from airflow.providers.common.compat.sdk import BaseOperator, XComArg
 
@@ -14,25 +14,24 @@ from airflow_provider_octopush.assets.lists import DEFAULT_CONNECTION
 from airflow_provider_octopush.history.link import SYNC_HISTORY
 from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
+    check_absolute,
+    check_choice,
     check_columns,
     check_data_columns,
     check_data_options,
     check_default_region,
-    check_flag,
+    check_different,
     check_limit,
     check_literal_names,
     check_number,
-    check_number_format,
-    check_on_empty,
     check_one_source,
-    check_option,
     check_path,
-    check_phone_check,
     check_rendered,
     check_rendered_columns,
     check_source_options,
     check_sql,
 )
+from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
 from airflow_provider_octopush.renamed import PARAMETERS, new_name
 
 if TYPE_CHECKING:
@@ -42,7 +41,10 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.hooks.octopush import OctopushHook
     from airflow_provider_octopush.operators.keywords import BaseKeywords, RowsOperatorKeywords
     from airflow_provider_octopush.operators.runs import TaskRun
-    from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
+
+
+#: What a run writes; not each operator has them all.
+WRITTEN_PATHS = ("rejects_path", "changes_path", "snapshot_path")
 
 
 class RowsOperator(BaseOperator):
@@ -156,11 +158,12 @@ class RowsOperator(BaseOperator):
         check_data_columns(data_columns)
         check_columns(columns)
         check_default_region(default_region)
-        check_number_format(number_format)
+        check_choice("number_format", number_format, *get_args(NumberFormat))
         check_literal_names(list_name=list_name)
-        check_on_empty(on_empty)
+        check_choice("on_empty", on_empty, *get_args(OnEmpty))
         check_limit("max_rejected", max_rejected)
-        check_flag("dry_run", dry_run)
+        check_absolute("rejects_path", rejects_path)
+        check_choice("dry_run", dry_run, True, False)
         self.data_columns = data_columns
         self.data_path = data_path
         self.data_options = data_options
@@ -243,6 +246,10 @@ class RowsOperator(BaseOperator):
         for name, template in self._templates.items():
             check_rendered(name, template, getattr(self, name))
         check_rendered_columns(self._columns_template, self.columns)
+        written = {name: getattr(self, name, None) for name in WRITTEN_PATHS}
+        for name, path in written.items():
+            check_absolute(name, path)
+        check_different(written)
 
     @abstractmethod
     def _make_run(self, context: Context) -> TaskRun:
@@ -278,9 +285,9 @@ class SendingOperator(RowsOperator):
         **kwargs: Unpack[RowsOperatorKeywords],
     ) -> None:
         super().__init__(list_name=list_name, on_empty=on_empty, **kwargs)
-        check_phone_check(phone_check)
+        check_choice("phone_check", phone_check, *get_args(PhoneCheck))
         check_literal_names(tag_name=tag_name)
-        check_option("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers)
+        check_choice("auto_remove_blacklisted_numbers", auto_remove_blacklisted_numbers, True, False, None)
         check_number("chunk_size", chunk_size, usual=200)
         check_number("concurrency", concurrency, usual=4)
         self.phone_check = phone_check

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from airflow_provider_octopush.operators.base import SendingOperator
 from airflow_provider_octopush.operators.inherited import with_inherited_parameters
-from airflow_provider_octopush.operators.parameters import OnEmpty, check_option
+from airflow_provider_octopush.operators.parameters import OnEmpty, check_choice
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -52,7 +52,7 @@ class CreateContactsOperator(SendingOperator):
         **kwargs: Unpack[SendingOperatorKeywords],
     ) -> None:
         super().__init__(list_name=list_name, on_empty=on_empty, **kwargs)
-        check_option("do_not_overwrite", do_not_overwrite)
+        check_choice("do_not_overwrite", do_not_overwrite, True, False, None)
         self.do_not_overwrite = do_not_overwrite
 
     def _make_run(self, context: Context) -> CreateRun:

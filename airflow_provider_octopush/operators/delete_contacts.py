@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from airflow_provider_octopush.operators.base import RowsOperator
 from airflow_provider_octopush.operators.inherited import with_inherited_parameters
-from airflow_provider_octopush.operators.parameters import OnEmpty, check_absolute, check_flag, check_path
+from airflow_provider_octopush.operators.parameters import OnEmpty, check_absolute, check_choice, check_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -45,8 +45,9 @@ class DeleteContactsOperator(RowsOperator):
     .. seealso::
         https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Delete contacts"
 
-    A number without a plus is read both ways, as a national and as an international one. In a row with a region, it is
-    a number of that region; with ``number_format="international"``, it is also read as if the row had none.
+    A number without a plus is read as one of the countries of ``default_region`` and of the snapshot, in national form
+    or from the country code on. No other country is guessed. In a row with a region, it is a number of that region.
+    With ``number_format="international"``, it is also read from any country code on.
 
     :param from_account: True: remove the contacts from the account and all of its lists. Set exactly one of
         ``from_account`` and ``list_name``: contacts removed from a list stay in the account.
@@ -72,7 +73,7 @@ class DeleteContactsOperator(RowsOperator):
         **kwargs: Unpack[RowsOperatorKeywords],
     ) -> None:
         super().__init__(list_name=list_name, on_empty=on_empty, **kwargs)
-        check_flag("from_account", from_account)
+        check_choice("from_account", from_account, True, False)
         if from_account == (list_name is not None):
             raise ValueError("contacts are removed from one place: write either list_name=… or from_account=True")
         self.from_account = from_account

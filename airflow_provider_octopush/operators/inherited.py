@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 Kind = TypeVar("Kind", bound=type)
 Function = TypeVar("Function", bound=Callable[..., object])
 
-_FIELD = re.compile(r"^:(param (?P<name>\w+)|raises [^:]+):", re.MULTILINE)
+_FIELD = re.compile(r"^:(param \w+|raises [^:]+):", re.MULTILINE)
 
 
 def with_inherited_parameters(operator: Kind) -> Kind:
     """Let an operator show all its parameters, except those that every task has."""
+    parameters, texts = _parameters(operator)
     init: Any = operator.__dict__["__init__"]
     myself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    init.__signature__ = inspect.Signature([myself, *_parameters(operator)])
-    operator.__doc__ = _documentation(operator.__doc__, operator)
+    init.__signature__ = inspect.Signature([myself, *parameters])
+    operator.__doc__ = _documentation(operator.__doc__, parameters, texts)
     return operator
 
 
@@ -35,57 +36,45 @@ def with_parameters_of(operator: type, *, but: Collection[str]) -> Callable[[Fun
     """
 
     def decorate(function: Function) -> Function:
-        kind = inspect.Parameter.VAR_KEYWORD
-        own = [one for one in inspect.signature(function).parameters.values() if one.kind is not kind]
-        shown = [one for one in _parameters(operator) if one.name not in but]
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        inherited, texts = _parameters(operator)
+        parameters = [*own, *(one for one in inherited if one.name not in but)]
         shows: Any = function
-        shows.__signature__ = inspect.signature(function).replace(parameters=[*own, *shown])
-        function.__doc__ = _documentation(function.__doc__, operator, but)
+        shows.__signature__ = signature.replace(parameters=parameters)
+        function.__doc__ = _documentation(function.__doc__, parameters, texts)
         return function
 
     return decorate
 
 
-def _parameters(operator: type) -> list[inspect.Parameter]:
+def _parameters(operator: type) -> tuple[list[inspect.Parameter], dict[str, str]]:
+    """Return the parameters of this provider's classes that an operator is made of, and the fields about them."""
     parameters: dict[str, inspect.Parameter] = {}
-    for kind in _kinds(operator):
-        parameters |= inspect.signature(kind.__dict__["__init__"]).parameters
+    texts: dict[str, str] = {}
+    package = __name__.partition(".")[0]
+    # The most general class comes first.
+    for kind in reversed(operator.__mro__):
+        if kind.__module__.partition(".")[0] == package and "__init__" in kind.__dict__:
+            parameters |= inspect.signature(kind.__dict__["__init__"]).parameters
+            texts |= _parts(kind.__doc__)[1]
     del parameters["self"]
     kwargs = parameters.pop("kwargs")
-    return [*parameters.values(), kwargs.replace(annotation=inspect.Parameter.empty)]
+    return [*parameters.values(), kwargs.replace(annotation=inspect.Parameter.empty)], texts
 
 
-def _documentation(own: str | None, operator: type, but: Collection[str] = ()) -> str:
-    texts: dict[str, str] = {}
-    for kind in _kinds(operator):
-        texts |= {name: text for name, text in _fields(kind.__doc__) if name}
-    texts |= {name: text for name, text in _fields(own) if name}
-    first = [name for name in texts if name in _names(own) and name not in {one.name for one in _parameters(operator)}]
-    names = [*first, *(one.name for one in _parameters(operator) if one.name in texts and one.name not in but)]
-    doc = inspect.cleandoc(own or "")
-    fields = _FIELD.search(doc)
-    description = doc[: fields.start()].rstrip() if fields else doc
-    raises = [text for name, text in _fields(own) if not name]
-    return "\n".join([description, "", *(texts[name] for name in names), *raises, ""])
+def _documentation(own: str | None, parameters: Collection[inspect.Parameter], texts: dict[str, str]) -> str:
+    description, fields = _parts(own)
+    about = {**texts, **fields}
+    shown = [about[f"param {one.name}"] for one in parameters if f"param {one.name}" in about]
+    raises = [text for field, text in fields.items() if field.startswith("raises")]
+    return "\n".join([description, "", *shown, *raises, ""])
 
 
-def _names(doc: str | None) -> set[str]:
-    return {name for name, _ in _fields(doc) if name}
-
-
-def _fields(doc: str | None) -> Iterator[tuple[str | None, str]]:
-    """Give the fields of a docstring: the name of each parameter, None for another field, and its text."""
+def _parts(doc: str | None) -> tuple[str, dict[str, str]]:
+    """Return the description in a docstring; and its fields, such as ``param sql``, each with its text."""
     text = inspect.cleandoc(doc or "")
     found = list(_FIELD.finditer(text))
-    for field, end in zip(found, [*(field.start() for field in found[1:]), len(text)], strict=True):
-        yield field["name"], text[field.start() : end].rstrip()
-
-
-def _kinds(operator: type) -> list[type]:
-    """Return the classes of this provider that an operator is made of, the most general one first."""
-    package = __name__.partition(".")[0]
-    return [
-        kind
-        for kind in reversed(operator.__mro__)
-        if kind.__module__.partition(".")[0] == package and "__init__" in kind.__dict__
-    ]
+    ends = [*(field.start() for field in found), len(text)]
+    fields = {field[1]: text[field.start() : end].rstrip() for field, end in zip(found, ends[1:], strict=True)}
+    return text[: ends[0]].rstrip(), fields

@@ -7,20 +7,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.contacts.fields import check_fields
+from airflow_provider_octopush.exceptions import FinalError
 from airflow_provider_octopush.limits import Limit
-from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
 from airflow_provider_octopush.sources.advice import instead_of_text
 from airflow_provider_octopush.sources.csv_options import CSV_SUFFIXES, check_csv_option_names, read_csv_options
 
 OnEmpty = Literal["succeed", "skip", "fail"]
 
 
-class ParameterError(ValueError):
+class ParameterError(FinalError, ValueError):
     """A parameter has an impossible value: correct it, a retry changes nothing."""
 
 
@@ -104,31 +104,17 @@ def check_number(name: str, number: Any, usual: int) -> None:
         raise ValueError(f"{name} is {number!r}: write a whole number, 1 or more, such as {usual}")
 
 
-def check_on_empty(on_empty: Any) -> None:
+def check_choice(name: str, value: Any, *choices: Any) -> None:
     """
-    Check ``on_empty``.
+    Check a choice that cannot be a template.
 
-    :raises ValueError: when it is not one of :data:`OnEmpty`.
+    :param choices: what there is to choose from.
+    :raises ValueError: when it is none of these.
     """
-    _check_choice("on_empty", on_empty, get_args(OnEmpty))
-
-
-def check_phone_check(phone_check: Any) -> None:
-    """
-    Check ``phone_check``.
-
-    :raises ValueError: when it is not a ``PhoneCheck``.
-    """
-    _check_choice("phone_check", phone_check, get_args(PhoneCheck))
-
-
-def check_number_format(number_format: Any) -> None:
-    """
-    Check ``number_format``.
-
-    :raises ValueError: when it is not a ``NumberFormat``.
-    """
-    _check_choice("number_format", number_format, get_args(NumberFormat))
+    # To Python, 1 equals True.
+    if not any(value == one and type(value) is type(one) for one in choices):
+        *others, last = map(repr, choices)
+        raise ValueError(f"{name} is {value!r}: write {', '.join(others)} or {last}")
 
 
 def check_limit(name: str, limit: Any, *, may_exceed_all: bool = False) -> None:
@@ -152,12 +138,15 @@ def check_literal_names(*, list_name: Any = None, tag_name: Any = None) -> None:
     )
 
 
-def check_written_names(*, list_name: Any = None, tag_name: Any = None) -> None:
+def check_written_names(*, list_name: Any = None, tag_name: Any = None, needs_list: bool = False) -> None:
     """
     Check names.
 
-    :raises ParameterError: when one is blank, too long, or not text.
+    :param needs_list: whether there must be a list: to Octopush, a removal without one reaches the whole account.
+    :raises ParameterError: when one is blank, too long, or not text, or when the list is missing.
     """
+    if needs_list and list_name is None:
+        raise ParameterError("list_name is None: write the name of the list")
     try:
         check_names(list_name=list_name, tag_name=tag_name)
     except (TypeError, ValueError) as error:
@@ -184,32 +173,14 @@ def check_default_region(default_region: Any) -> None:
             )
 
 
-def check_flag(name: str, value: Any) -> None:
-    """
-    Check a flag that cannot be a template.
-
-    :raises ValueError: when it is neither True nor False.
-    """
-    if value not in (True, False):
-        raise ValueError(f"{name} is {value!r}: write True or False")
-
-
-def check_option(name: str, value: Any) -> None:
-    """
-    Check an option of the API; None leaves it to the API.
-
-    :raises ValueError: when it is not True, False or None.
-    """
-    if value is not None and not isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}: write True, False or None")
-
-
 def check_columns(columns: Any) -> None:
     """
     Check ``columns`` before templates are rendered.
 
-    :raises ValueError: when a key is not a field of a contact, or a value is not a name.
+    :raises ValueError: when it is not a dict, a key is not a field of a contact, or a value is not a name.
     """
+    if isinstance(columns, list | tuple) and not comes_later(columns):
+        raise ValueError(f"columns is {columns!r}: write a dict, such as {{'phone_number': 'mobile'}}")
     if isinstance(columns, Mapping):
         check_fields(columns)
         for field, name in columns.items():
@@ -301,8 +272,21 @@ def check_absolute(name: str, path: Any) -> None:
     if local is not None and not Path(local).expanduser().is_absolute():
         raise ParameterError(
             f"{name} is {path!r}, which means a different file on each worker: write an absolute path, such as "
-            "'/srv/octopush/customers.snapshot', or a URI, such as 's3://conn_id@bucket/customers.snapshot'"
+            f"'/srv/octopush/{Path(local).name}', or a URI, such as 's3://conn_id@bucket/{Path(local).name}'"
         )
+
+
+def check_different(paths: Mapping[str, str | None]) -> None:
+    """
+    Check that no two files are written at the same place: the second would replace the first.
+
+    :param paths: parameter → its path, rendered.
+    :raises ParameterError: when two are the same.
+    """
+    first: dict[str, str] = {}
+    for name, path in paths.items():
+        if path is not None and (other := first.setdefault(path, name)) != name:
+            raise ParameterError(f"{name} and {other} are the same path, {path!r}: write a path for each")
 
 
 def check_one_of_opt_outs(opted_out: Any, opted_out_sql: str | None, opted_out_conn_id: str | None) -> None:
@@ -331,22 +315,19 @@ def is_true(name: str, value: Any) -> bool:
     raise ParameterError(f"{name} is {value!r}: write True or False")
 
 
-def as_generation(name: str, value: Any) -> int | None:
+def as_generation(name: str, template: Any, value: Any) -> int | None:
     """
     Read a generation of a snapshot that a person or a template wrote.
 
-    :return: None where nothing is written: None, blank text, or ``"None"``.
+    :param template: as it is written in the Dag.
+    :param value: as it is rendered.
+    :return: None only where the Dag says None: a plan that was lost must not pass for no plan.
     :raises ParameterError: when it is anything but a whole number, 0 or more.
     """
-    text = "" if value is None else str(value).strip()
-    if text in ("", "None"):
+    if value is None and template is None:
         return None
+    text = str(value).strip()
     if isinstance(value, int | str) and text.isascii() and text.isdecimal() and len(text) <= 15:
         return int(text)
     shown = repr(value) if len(text) <= 20 else f"a {type(value).__name__}"
     raise ParameterError(f"{name} is {shown}: write the generation in the plan's summary, such as 7")
-
-
-def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}: write one of {', '.join(map(repr, choices))}")

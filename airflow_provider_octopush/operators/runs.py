@@ -14,14 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_octopush.assets.events import describe_outlets
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.mapping import ContactMapper, RowReader
 from airflow_provider_octopush.delivery.delivery import Delivery
 from airflow_provider_octopush.delivery.retry import Backoff
-from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, OctopushError
+from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, FinalError, OctopushError
 from airflow_provider_octopush.hooks.bounds import DEADLINE_IN_TIMEOUTS
 from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
@@ -32,7 +32,6 @@ from airflow_provider_octopush.observability.openlineage import (
     lineage_of_hooks,
     lineage_of_query,
 )
-from airflow_provider_octopush.operators.failures import no_retry_for_final_errors
 from airflow_provider_octopush.operators.parameters import ParameterError, check_absolute, check_written_names
 from airflow_provider_octopush.operators.snapshots import account_of, keys_of, map_index_of, run_of
 from airflow_provider_octopush.operators.sql_hook import sql_hook
@@ -50,7 +49,7 @@ from airflow_provider_octopush.sources.data_path import find_files
 from airflow_provider_octopush.sources.files import read_files
 from airflow_provider_octopush.sources.sql import read_sql
 from airflow_provider_octopush.sources.upstream import read_upstream
-from airflow_provider_octopush.sync.create import ContactSync
+from airflow_provider_octopush.sync.create import AnySummary, ContactSync
 from airflow_provider_octopush.sync.csv_file import CsvFile
 from airflow_provider_octopush.sync.csv_path import of_instance, of_refusal, open_csv
 from airflow_provider_octopush.sync.delete import ContactDeletion
@@ -64,8 +63,10 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.operators.base import RowsOperator, SendingOperator
     from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
     from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
+    from airflow_provider_octopush.payloads import ContactItem
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
     from airflow_provider_octopush.sync.create import Frames
+    from airflow_provider_octopush.sync.diff import Diff
 
 log = logging.getLogger(__name__)
 
@@ -105,10 +106,12 @@ class TaskRun(ABC):
         :return: the summary, in its XCom form.
         """
         operator = self.operator
-        with no_retry_for_final_errors():
+        try:
             operator.check_rendered()
             with self._keeping_refusal():
                 summary = self._bring()
+        except FinalError as error:
+            raise AirflowFailException(str(error)) from error
         if summary.read == 0 and operator.on_empty != "succeed":
             message = f"no rows were read, and on_empty={operator.on_empty!r}"
             raise AirflowSkipException(message) if operator.on_empty == "skip" else ValueError(message)
@@ -171,9 +174,14 @@ class TaskRun(ABC):
         """How many seconds a failing run waits for requests under way. A dry run has no requests, and no connection."""
         return 0.0 if self.operator.is_dry_run else DEADLINE_IN_TIMEOUTS * self.operator.hook.settings.timeout
 
-    @property
-    def _abort(self) -> Callable[[], None] | None:
-        return None if self.operator.is_dry_run else self.operator.hook.abort
+    def _opened(self, snapshot_path: str | None, run: Run, writer: str | None) -> Snapshot:
+        """Open a snapshot of the operator's list; only a run that does something writes."""
+        operator = self.operator
+        check_absolute("snapshot_path", snapshot_path)
+        settings = operator.hook.settings
+        identity = Identity(account_of(settings), operator.list_name, writer)
+        keys = keys_of(settings, operator.octopush_conn_id)
+        return open_snapshot(open_store(str(snapshot_path)), keys, identity, run, writes=not operator.is_dry_run)
 
     @property
     def _backoff(self) -> Backoff:
@@ -250,17 +258,55 @@ def check_regions(operator: RowsOperator) -> None:
         raise ParameterError(str(error)) from None
 
 
-def phone_reader(operator: SendingOperator) -> PhoneReader:
-    """
-    Return the reader of the rows' phone numbers.
+class SendingRun(TaskRun):
+    """What the runs share that send contacts."""
 
-    :raises ParameterError: when a region has no phone numbers.
-    """
-    check_regions(operator)
-    return PhoneReader(operator.default_region or (), operator.phone_check, operator.number_format)
+    operator: SendingOperator
+
+    def _mapper(self, possible: PossibleNumbers | None = None) -> ContactMapper:
+        operator = self.operator
+        reader = PhoneReader(operator.default_region or (), operator.phone_check, operator.number_format)
+        return ContactMapper(operator.columns or {}, reader, possible)
+
+    def _contact_sync(
+        self,
+        mapper: ContactMapper,
+        summary: AnySummary,
+        rejects: RejectsFile | None,
+        post: Callable[[bytes], Sequence[ContactItem]],
+        diff: Diff | None = None,
+        do_not_overwrite: bool | None = None,
+    ) -> ContactSync[AnySummary]:
+        """
+        Return what reads and sends; in a dry run, it only reads.
+
+        :param post: sends an encoded chunk.
+        """
+        operator = self.operator
+        delivery = abort = None
+        if not operator.is_dry_run:
+            encode = partial(
+                operator.hook.encode_contacts,
+                list_name=operator.list_name,
+                tag_name=operator.tag_name,
+                auto_remove_blacklisted_numbers=operator.auto_remove_blacklisted_numbers,
+                do_not_overwrite=do_not_overwrite,
+            )
+            delivery, abort = Delivery(encode, post, self._backoff), operator.hook.abort
+        return ContactSync(
+            mapper,
+            delivery,
+            summary,
+            chunk_size=operator.chunk_size,
+            concurrency=operator.concurrency,
+            patience=self._patience,
+            abort=abort,
+            rejects=rejects,
+            diff=diff,
+        )
 
 
-class CreateRun(TaskRun):
+class CreateRun(SendingRun):
     """One run of ``CreateContactsOperator``."""
 
     operator: CreateContactsOperator
@@ -273,23 +319,16 @@ class CreateRun(TaskRun):
         if not upstream.is_whole:
             operator.log.warning("%s: the rows that came are sent", upstream)
         limit = self._max_rejected
-        mapper = ContactMapper(operator.columns or {}, phone_reader(operator))
+        check_regions(operator)
+        mapper = self._mapper()
         with self._rejects(operator.rejects_path, mapper.fields) as (rejects, rejects_path):
-            sync = ContactSync(
-                mapper,
-                None if operator.is_dry_run else self._delivery(),
-                CreateSummary(
-                    list_name=operator.list_name,
-                    tag_name=operator.tag_name,
-                    dry_run=operator.is_dry_run,
-                    rejects_path=rejects_path,
-                ),
-                chunk_size=operator.chunk_size,
-                concurrency=operator.concurrency,
-                patience=self._patience,
-                abort=self._abort,
-                rejects=rejects,
+            summary = CreateSummary(
+                list_name=operator.list_name,
+                tag_name=operator.tag_name,
+                dry_run=operator.is_dry_run,
+                rejects_path=rejects_path,
             )
+            sync = self._contact_sync(mapper, summary, rejects, self._post, do_not_overwrite=operator.do_not_overwrite)
             self._start(sync)
             summary = sync.run(self.frames)
         self._tell(summary)
@@ -297,16 +336,8 @@ class CreateRun(TaskRun):
         summary.check_rejected(limit, removes_blacklisted=bool(operator.auto_remove_blacklisted_numbers))
         return summary
 
-    def _delivery(self) -> Delivery:
-        operator = self.operator
-        encode = partial(
-            operator.hook.encode_contacts,
-            list_name=operator.list_name,
-            tag_name=operator.tag_name,
-            auto_remove_blacklisted_numbers=operator.auto_remove_blacklisted_numbers,
-            do_not_overwrite=operator.do_not_overwrite,
-        )
-        return Delivery(encode, operator.hook.post_contacts, self._backoff)
+    def _post(self, body: bytes) -> Sequence[ContactItem]:
+        return self.operator.hook.post_contacts(body)
 
 
 class DeleteRun(TaskRun):
@@ -316,10 +347,7 @@ class DeleteRun(TaskRun):
 
     def _bring(self) -> Summary:
         operator = self.operator
-        if not operator.from_account and not str(operator.list_name or "").strip():
-            # To Octopush, no name means the whole account.
-            raise ParameterError("list_name is empty: write the list to remove the contacts from")
-        check_written_names(list_name=operator.list_name)
+        check_written_names(list_name=operator.list_name, needs_list=not operator.from_account)
         self._wholeness().check("nothing is removed")
         limit = self._max_rejected
         check_regions(operator)
@@ -334,7 +362,12 @@ class DeleteRun(TaskRun):
                 list_name=operator.list_name, dry_run=operator.is_dry_run, rejects_path=rejects_path
             )
             countries = () if snapshot is None else snapshot.countries
-            possible = PossibleNumbers(operator.default_region or (), countries, operator.number_format)
+            possible = PossibleNumbers(
+                operator.default_region or (),
+                countries,
+                operator.number_format,
+                guesses_country=operator.number_format == "international",
+            )
             deletion = ContactDeletion(rows, possible, self._delete, self._backoff, summary, snapshot, rejects)
             self._start(deletion)
             deletion.run(self.frames)
@@ -355,13 +388,8 @@ class DeleteRun(TaskRun):
         if not operator.snapshot_path:
             yield None
             return
-        check_absolute("snapshot_path", operator.snapshot_path)
-        settings = operator.hook.settings
         # This is not the task that writes the snapshot, so no writer is compared: the secret is enough to erase a
         # person.
-        identity = Identity(account_of(settings), operator.list_name, None)
         run = Run(f"erase {run_of(self.context)}", erases=not operator.is_dry_run)
-        keys = keys_of(settings, operator.octopush_conn_id)
-        store = open_store(operator.snapshot_path)
-        with open_snapshot(store, keys, identity, run, writes=not operator.is_dry_run) as snapshot:
+        with self._opened(operator.snapshot_path, run, None) as snapshot:
             yield snapshot

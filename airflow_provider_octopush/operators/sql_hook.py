@@ -40,7 +40,7 @@ def sql_hook(conn_id: str, hook_class: type | str | None, hook_params: Mapping[s
     conn_name = getattr(kind, "conn_name_attr", None)
     if not isinstance(kind, type) or not conn_name:
         raise HookError(f"sql_hook_class={hook_class!r} is not a hook's class: it has no conn_name_attr")
-    if any(base.__module__ == _BIGQUERY for base in kind.__mro__) and not _asks_for_legacy_sql(conn_id):
+    if any(base.__module__ == _BIGQUERY for base in kind.__mro__):
         params.setdefault("use_legacy_sql", False)
     return _made(lambda: kind(**{conn_name: conn_id, **params}), f"sql_hook_class={kind.__name__}")
 
@@ -74,9 +74,3 @@ def _imported(path: str) -> Any:
             "sql_hook_class"
         )
     raise failure
-
-
-def _asks_for_legacy_sql(conn_id: str) -> bool:
-    extra: Mapping[str, Any] = BaseHook.get_connection(conn_id).extra_dejson
-    names = ("use_legacy_sql", "extra__google_cloud_platform__use_legacy_sql", "extra__gcpbigquery__use_legacy_sql")
-    return any(str(extra.get(name)).lower() == "true" for name in names)

@@ -12,7 +12,7 @@ from airflow_provider_octopush.operators.parameters import (
     OnEmpty,
     as_generation,
     check_absolute,
-    check_flag,
+    check_choice,
     check_limit,
     check_one_of_opt_outs,
     check_path,
@@ -157,7 +157,7 @@ class SyncListOperator(SendingOperator):
         **kwargs: Unpack[SendingOperatorKeywords],
     ) -> None:
         super().__init__(list_name=list_name, on_empty=on_empty, **kwargs)
-        check_flag("remove_missing", remove_missing)
+        check_choice("remove_missing", remove_missing, True, False)
         check_limit("max_removed", max_removed)
         check_limit("max_added", max_added, may_exceed_all=True)
         check_limit("max_opted_out", max_opted_out)
@@ -168,11 +168,12 @@ class SyncListOperator(SendingOperator):
         if not comes_later(full_refresh):
             is_true("full_refresh", full_refresh)
         if not comes_later(plan_generation):
-            as_generation("plan_generation", plan_generation)
+            as_generation("plan_generation", plan_generation, plan_generation)
         check_path("snapshot_path", snapshot_path)
         check_absolute("snapshot_path", snapshot_path)
         if changes_path is not None:
             check_path("changes_path", changes_path)
+            check_absolute("changes_path", changes_path)
         #: As the Dag writes it.
         self._connection = self.octopush_conn_id
         self.snapshot_path = snapshot_path
@@ -190,6 +191,8 @@ class SyncListOperator(SendingOperator):
         self.min_opted_out = min_opted_out
         self.full_refresh = full_refresh
         self.plan_generation = plan_generation
+        #: As the Dag writes it.
+        self.plan_generation_template = plan_generation
         self.check_no_other_sync()
         # Not a template field, for the same reason as `data`.
         self.opted_out = opted_out

@@ -6,7 +6,7 @@ Imported when a task runs: a Dag file must not pay for these parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,19 +16,15 @@ import msgspec
 import phonenumbers
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_octopush.contacts.mapping import ContactMapper
 from airflow_provider_octopush.contacts.opt_out_reader import FIELDS, OptOutReader
-from airflow_provider_octopush.delivery.delivery import Delivery
 from airflow_provider_octopush.exceptions import OlderRunError, SnapshotLostError, StalePlanError
 from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.operators.earlier_runs import has_run_before
-from airflow_provider_octopush.operators.parameters import as_generation, check_absolute, check_written_names, is_true
-from airflow_provider_octopush.operators.runs import TaskRun, phone_reader
+from airflow_provider_octopush.operators.parameters import as_generation, check_written_names, is_true
+from airflow_provider_octopush.operators.runs import SendingRun, check_regions
 from airflow_provider_octopush.operators.snapshots import (
-    account_of,
     dag_run_of,
     date_of,
-    keys_of,
     map_index_of,
     run_of,
     task_of,
@@ -38,14 +34,10 @@ from airflow_provider_octopush.operators.upstream_rows import upstream_frames
 from airflow_provider_octopush.operators.wholeness import wholeness
 from airflow_provider_octopush.phones.possible import PossibleNumbers
 from airflow_provider_octopush.snapshot.journal import Run
-from airflow_provider_octopush.snapshot.opening import open_snapshot
-from airflow_provider_octopush.snapshot.path_store import open_store
 from airflow_provider_octopush.snapshot.snapshot import Snapshot
-from airflow_provider_octopush.snapshot.snapshot_file import Identity
 from airflow_provider_octopush.snapshot.snapshot_store import FIRST_RUN
 from airflow_provider_octopush.sources.sql import read_sql
 from airflow_provider_octopush.sync.changes import Changes, ChangesFile
-from airflow_provider_octopush.sync.create import ContactSync
 from airflow_provider_octopush.sync.csv_path import of_opt_outs
 from airflow_provider_octopush.sync.diff import Diff
 from airflow_provider_octopush.sync.list_sync import ListSync
@@ -60,14 +52,14 @@ if TYPE_CHECKING:
     from airflow_provider_octopush.sync.summary import Summary
 
 
-class SyncRun(TaskRun):
+class SyncRun(SendingRun):
     """One run of ``SyncListOperator``."""
 
     operator: SyncListOperator
 
     def _bring(self) -> Summary:
         operator = self.operator
-        check_written_names(list_name=operator.list_name, tag_name=operator.tag_name)
+        check_written_names(list_name=operator.list_name, tag_name=operator.tag_name, needs_list=True)
         operator.check_no_other_sync()
         upstream = self._wholeness()
         upstream.check_zipped("nothing is sent")
@@ -76,57 +68,46 @@ class SyncRun(TaskRun):
         )
         # A contact that seems missing may be in the rows that did not come.
         rules = self._rules(None if upstream.is_whole else str(upstream))
-        reader = phone_reader(operator)
-        check_absolute("snapshot_path", operator.snapshot_path)
-        try:
-            snapshot = self._snapshot()
-        except OlderRunError as error:
-            raise AirflowSkipException(str(error)) from None
-        possible = PossibleNumbers(operator.default_region or (), snapshot.countries, operator.number_format)
-        mapper = ContactMapper(operator.columns or {}, reader, possible)
-        with (
-            snapshot,
-            self._rejects(operator.rejects_path, mapper.fields) as (rejects, rejects_path),
-            self._opt_outs(possible) as opt_outs,
-            self._csv(operator.changes_path, self._changes_file) as (changes_file, changes_path),
-        ):
-            changes = Changes(snapshot, changes_file)
-            is_full_refresh = is_true("full_refresh", operator.full_refresh)
-            diff = Diff(snapshot, changes, possible.countries, mapper.countries, full_refresh=is_full_refresh)
-            contact_sync = ContactSync(
-                mapper,
-                None if operator.is_dry_run else self._delivery(snapshot),
-                ListSummary(
-                    list_name=operator.list_name,
-                    tag_name=operator.tag_name,
-                    dry_run=operator.is_dry_run,
-                    rejects_path=rejects_path,
-                    changes_path=changes_path,
-                    **msgspec.structs.asdict(snapshot.progress.counts),
-                ),
-                chunk_size=operator.chunk_size,
-                concurrency=operator.concurrency,
-                patience=self._patience,
-                abort=self._abort,
-                rejects=rejects,
-                diff=diff,
-            )
-            sync = ListSync(contact_sync, self._delete(snapshot), self._backoff, snapshot, diff, rules, changes)
-            self._start(sync)
-            self._check_not_lost(snapshot, begins_anew=is_full_refresh)
-            self._check_planned(snapshot)
-            summary = sync.run(self.frames, opt_outs)
+        check_regions(operator)
+        with self._snapshot() as snapshot:
+            sync, summary = self._keep_in_step(snapshot, rules)
         self._tell(summary)
         upstream.check("the rows that came were sent, and no missing contact was removed")
         if summary.read or operator.on_empty == "succeed":
             sync.check(summary)
         return summary
 
+    def _keep_in_step(self, snapshot: Snapshot, rules: Rules) -> tuple[ListSync, ListSummary]:
+        operator = self.operator
+        possible = PossibleNumbers(operator.default_region or (), snapshot.countries, operator.number_format)
+        mapper = self._mapper(possible)
+        is_full_refresh = is_true("full_refresh", operator.full_refresh)
+        with (
+            self._rejects(operator.rejects_path, mapper.fields) as (rejects, rejects_path),
+            self._opt_outs(possible) as opt_outs,
+            self._csv(operator.changes_path, self._changes_file) as (changes_file, changes_path),
+        ):
+            changes = Changes(snapshot, changes_file)
+            diff = Diff(snapshot, changes, possible.countries, mapper.countries, full_refresh=is_full_refresh)
+            summary = ListSummary(
+                list_name=operator.list_name,
+                tag_name=operator.tag_name,
+                dry_run=operator.is_dry_run,
+                rejects_path=rejects_path,
+                changes_path=changes_path,
+            )
+            sends = self._contact_sync(mapper, summary, rejects, partial(self._post, snapshot), diff)
+            removes = partial(self._delete, snapshot)
+            sync = ListSync(sends, removes, self._backoff, snapshot, diff, rules, changes)
+            self._start(sync)
+            self._check_not_lost(snapshot, begins_anew=is_full_refresh)
+            self._check_planned(snapshot)
+            return sync, sync.run(self.frames, opt_outs)
+
     # The snapshot.
 
     def _snapshot(self) -> Snapshot:
         operator = self.operator
-        settings = operator.hook.settings
         run = Run(
             tries=run_of(self.context),
             date=date_of(self.context),
@@ -139,13 +120,15 @@ class SyncRun(TaskRun):
         )
         # A plan writes nothing, so it may look at what another task writes.
         writer = None if operator.is_dry_run else task_of(self.context)
-        identity = Identity(account_of(settings), operator.list_name, writer)
-        keys = keys_of(settings, operator.octopush_conn_id)
-        return open_snapshot(open_store(operator.snapshot_path), keys, identity, run, writes=not operator.is_dry_run)
+        try:
+            return self._opened(operator.snapshot_path, run, writer)
+        except OlderRunError as error:
+            raise AirflowSkipException(str(error)) from None
 
     def _check_planned(self, snapshot: Snapshot) -> None:
         """Check that the list has not changed since the approved plan was made."""
-        planned = as_generation("plan_generation", self.operator.plan_generation)
+        operator = self.operator
+        planned = as_generation("plan_generation", operator.plan_generation_template, operator.plan_generation)
         if planned is not None and planned != snapshot.generation_before:
             raise StalePlanError(
                 f"the plan was made from generation {planned}, but the snapshot is at {snapshot.generation_before}: "
@@ -185,29 +168,13 @@ class SyncRun(TaskRun):
             is_not_whole=is_not_whole,
         )
 
-    def _delivery(self, snapshot: Snapshot) -> Delivery:
-        operator = self.operator
+    def _post(self, snapshot: Snapshot, body: bytes) -> Sequence[ContactItem]:
+        snapshot.other_runs.check_newest()
+        return self.operator.hook.post_contacts(body)
 
-        def post(body: bytes) -> Sequence[ContactItem]:
-            snapshot.other_runs.check_newest()
-            return operator.hook.post_contacts(body)
-
-        encode = partial(
-            operator.hook.encode_contacts,
-            list_name=operator.list_name,
-            tag_name=operator.tag_name,
-            auto_remove_blacklisted_numbers=operator.auto_remove_blacklisted_numbers,
-        )
-        return Delivery(encode, post, self._backoff)
-
-    def _delete(self, snapshot: Snapshot) -> Callable[[Sequence[str]], None]:
-        operator = self.operator
-
-        def delete(numbers: Sequence[str]) -> None:
-            snapshot.other_runs.check_newest()
-            operator.hook.delete_contacts(numbers, list_name=str(operator.list_name))
-
-        return delete
+    def _delete(self, snapshot: Snapshot, numbers: Sequence[str]) -> None:
+        snapshot.other_runs.check_newest()
+        self.operator.hook.delete_contacts(numbers, list_name=str(self.operator.list_name))
 
     def _changes_file(self, path: Path) -> ChangesFile:
         return ChangesFile(path, run=str(self.context.get("run_id") or ""))
@@ -223,8 +190,8 @@ class SyncRun(TaskRun):
         source = "opted_out" if operator.opted_out_sql is None else "opted_out_sql"
         reader = OptOutReader(operator.columns or {}, possible, source)
         path = of_opt_outs(operator.rejects_path) if operator.rejects_path else None
-        with self._rejects(path, FIELDS) as (rejects, _):
-            yield OptOuts(self._opted_out_frames, reader, rejects)
+        with self._rejects(path, FIELDS) as (rejects, rejects_path):
+            yield OptOuts(self._opted_out_frames, reader, rejects, rejects_path)
 
     def _opted_out_frames(self) -> Frames:
         operator = self.operator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, XComArg
 
-from airflow_provider_octopush.operators.wholeness import inner_references, is_of_many, wholeness
+from airflow_provider_octopush.operators.wholeness import inner_references, is_of_many, parts_of, wholeness
 from airflow_provider_octopush.sources.upstream import read_upstream
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def _rows_of(reference: Any, context: Context, *, is_alone: bool = False) -> Any
     if type(rows) is list:
         # Airflow before 3.2 puts this in the place of an instance of a mapped task group that returned None.
         rows = [row for row in rows if type(row).__name__ != "ArgNotSet"]
-    return _without_skipped(rows, reference) if _has_map(reference) else rows
+    has_map = any(hasattr(part, "callables") for part in parts_of(reference))
+    return _without_skipped(rows, reference) if has_map else rows
 
 
 def _is_missing(reference: Any, context: Context, *, is_alone: bool) -> bool:
@@ -113,13 +114,6 @@ def _is_missing(reference: Any, context: Context, *, is_alone: bool) -> bool:
     found = wholeness(reference, context)
     is_one = is_alone and not is_of_many(reference)
     return bool(found.missing) and not (is_one and found.only_gave_none)
-
-
-def _has_map(reference: Any) -> bool:
-    """Whether ``.map()`` is part of it."""
-    if not isinstance(reference, XComArg):
-        return False
-    return hasattr(reference, "callables") or any(map(_has_map, inner_references(reference)))
 
 
 def _without_skipped(rows: Sequence[Any], reference: XComArg) -> Iterator[Any]:

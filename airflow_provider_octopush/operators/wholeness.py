@@ -20,17 +20,9 @@ from airflow_provider_octopush.sources.errors import InstancesMissingError, Inst
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-#: How an instance ended → what to do about it.
+#: How an instance ended that gave nothing.
 _FAILED, _UNFINISHED, _SKIPPED, _GAVE_NONE = "failed", "not finished", "skipped", "returned None"
-_ADVICE: Mapping[str, str] = {
-    **dict.fromkeys((_FAILED, _UNFINISHED), "clear them"),
-    **dict.fromkeys((_SKIPPED, _GAVE_NONE), "return [] for no rows"),
-}
-_HOW = {
-    "failed": _FAILED,
-    "upstream_failed": _FAILED,
-    "skipped": _SKIPPED,
-}
+_HOW = {"failed": _FAILED, "upstream_failed": _FAILED, "skipped": _SKIPPED}
 
 #: The map index of a task that is not mapped or not expanded.
 _UNMAPPED = -1
@@ -79,8 +71,7 @@ class Wholeness:
 
     :param missing: the tasks with an instance that gave nothing, in the order in which the source refers to them.
     :param untold: tasks whose instances' states Airflow did not tell → why: the class of an error.
-    :param is_zipped: whether rows may be paired with rows of another instance, because a missing instance shifts all
-        later ones.
+    :param is_zipped: whether rows go through ``.zip()``, where a missing instance shifts all later ones.
     """
 
     missing: tuple[Missing, ...] = ()
@@ -117,11 +108,10 @@ class Wholeness:
         :raises InstancesUnknownError: when nothing is known to be missing, but not all is known.
         """
         if self.missing:
-            advice = dict.fromkeys(advice for what, advice in _ADVICE.items() if what in self.how)
+            advice = ["Clear what failed, and return [] for no rows"]
             if any(task.is_outdated for task in self.missing):
-                advice["trigger a new run of the Dag, as this one keeps the old rows"] = None
-            sentence = ", or ".join(advice)
-            raise InstancesMissingError(f"{self}: {consequence}. {sentence[0].upper()}{sentence[1:]}")
+                advice.append("Trigger a new run of the Dag, as this one keeps the old rows")
+            raise InstancesMissingError(f"{self}: {consequence}. {'. '.join(advice)}")
         if self.untold:
             raise InstancesUnknownError(f"{self}: {consequence}. Run the task again")
 
@@ -140,7 +130,7 @@ class Wholeness:
         Check that no rows are paired with rows of another instance.
 
         :param consequence: what is not done because of it.
-        :raises InstancesMissingError: when something did not come, and goes through ``.zip()``.
+        :raises InstancesMissingError: when something did not come, and rows go through ``.zip()``.
         :raises InstancesUnknownError: when that is not known.
         """
         if self.is_zipped:
@@ -176,33 +166,26 @@ def wholeness(data: Any, context: Context) -> Wholeness:
             continue
         if found:
             missing.append(found)
-    return Wholeness(tuple(missing), untold, _is_zipped(data, {*untold, *(task.task_id for task in missing)}))
-
-
-class NoInstancesError(LookupError):
-    """Airflow knows no instance of a task in this run."""
+    is_zipped = any(hasattr(part, "fillvalue") for part in parts_of(data))  # only .zip() has one
+    return Wholeness(tuple(missing), untold, is_zipped)
 
 
 def _references(data: Any) -> Iterator[tuple[Any, str]]:
-    if isinstance(data, XComArg):
-        yield from data.iter_references()
-    elif isinstance(data, Mapping):
-        yield from _references(list(data.values()))
-    elif isinstance(data, list | tuple | set | frozenset):
-        for item in data:
-            yield from _references(item)
+    for part in parts_of(data):
+        if not inner_references(part):
+            yield from part.iter_references()
 
 
-def _is_zipped(data: Any, task_ids: set[str]) -> bool:
-    """Whether what one of these tasks returns goes through ``.zip()``."""
+def parts_of(data: Any) -> Iterator[XComArg]:
+    """Give all references in rows, and those that ``.map()``, ``.zip()`` or ``.concat()`` made them of."""
     if isinstance(data, XComArg):
-        part: Any = data
-        if hasattr(part, "fillvalue"):  # only .zip() has one
-            return any(operator.task_id in task_ids for operator, _ in _references(data))
-        return _is_zipped(inner_references(data), task_ids)
+        yield data
+        data = inner_references(data)
     if isinstance(data, Mapping):
-        return _is_zipped(list(data.values()), task_ids)
-    return isinstance(data, list | tuple | set | frozenset) and any(_is_zipped(item, task_ids) for item in data)
+        data = list(data.values())
+    if isinstance(data, list | tuple | set | frozenset):
+        for item in data:
+            yield from parts_of(item)
 
 
 def inner_references(reference: XComArg) -> list[XComArg]:
@@ -234,7 +217,7 @@ def _missing_of(operator: Any, keys: Iterable[str], context: Context) -> Missing
     removed = [index for index, state in states.items() if state == "removed"]
     there = [state for state in states.values() if state != "removed"]
     if not there:
-        raise NoInstancesError(operator.task_id)
+        raise LookupError(operator.task_id)
     how = Counter(_HOW.get(str(state), _UNFINISHED) for state in there if state != "success")
     gave_none, is_outdated = 0, False
     for key in keys:

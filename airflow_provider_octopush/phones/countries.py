@@ -114,7 +114,11 @@ class Country:
         # In Israel, 014 is dialled before a number abroad, and some numbers there begin with it.
         is_new = behind is None and not digits.startswith("00")
         within = self._numbers(dict.fromkeys(candidates), is_new=is_new)
-        return Numbers(within.valid | abroad.valid, within.unknown | abroad.unknown)
+        unknown = within.unknown | abroad.unknown
+        # In an integer, a zero that belongs to the number is lost: +225 07 01 23 45 67.
+        if self._begin_with_zero and self._is_valid(f"0{digits}"):
+            unknown.add(f"{self.code}0{digits}")
+        return Numbers(within.valid | abroad.valid, unknown)
 
     def _behind_international_prefix(self, digits: str) -> str | None:
         for prefix in self._international_prefixes:

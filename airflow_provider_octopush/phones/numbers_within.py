@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import decimal
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.reasons import PhoneReason
@@ -13,6 +13,7 @@ from airflow_provider_octopush.phones.written import (
     E164_DIGITS,
     ENOUGH_FOR_A_NUMBER,
     MAX_DIGITS,
+    MIN_DIGITS,
     Dialled,
     read_written,
 )
@@ -70,9 +71,9 @@ def runs(value: object) -> list[tuple[Dialled, bool]]:
             digits += groups[end][1]
             if len(digits) > MAX_DIGITS:
                 break
-            if len(digits) < ENOUGH_FOR_A_NUMBER:
+            if len(digits) < MIN_DIGITS:
                 continue
-            begins = start == 0 and end < len(groups) - 1
+            begins = start == 0 and end < len(groups) - 1 and len(digits) >= ENOUGH_FOR_A_NUMBER
             # A plus may also separate two numbers.
             for plus in {has_plus, has_plus and start == 0}:
                 one = Dialled(plus, (digits,))
@@ -92,7 +93,11 @@ def _written(value: object) -> str:
         return format(value, ".0f") if abs(value) < 10**MAX_DIGITS else ""
     if isinstance(value, Mapping):
         return " ; ".join(map(_written, value.values()))
-    return " ; ".join(map(_written, value)) if isinstance(value, list | tuple) else ""
+    try:
+        # A list, a set, an array, …
+        return " ; ".join(map(_written, value)) if isinstance(value, Iterable) else str(value)
+    except Exception:  # noqa: BLE001 - what cannot be written has no number to read
+        return ""
 
 
 def _numbers_of(text: str) -> Iterator[Dialled]:

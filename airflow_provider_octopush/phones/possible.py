@@ -82,6 +82,8 @@ class PossibleNumbers:
     :param default_region: region of numbers in national form, or several, as ``PhoneReader`` takes it.
     :param countries: more country codes in which rows are read, such as 33.
     :param number_format: how rows are read.
+    :param guesses_country: whether digits may begin with any country code. Without that, no country counts but the
+        value's own and those above, as where a number too many would remove a contact of somebody else.
     :raises ValueError: when a region does not exist.
     """
 
@@ -90,8 +92,11 @@ class PossibleNumbers:
         default_region: str | Sequence[str] = (),
         countries: Iterable[int] = (),
         number_format: NumberFormat = "national",
+        *,
+        guesses_country: bool = True,
     ) -> None:
         self._ignores_regions = number_format == "international"
+        self._guesses_country = guesses_country
         regions = checked_regions(default_region)
         #: The country codes of the regions, and the given ones.
         self.countries = frozenset((*map(int, map(country_code_of, regions)), *map(int, countries)))
@@ -127,7 +132,7 @@ class PossibleNumbers:
             if reason is None and looks_like is not None and not _is_grouped(dialled[0], numbers):
                 reason = looks_like
         if reason is not None or not self._is_valid(dialled[0], own):
-            found, digits, begins = self._numbers_within(value, own)
+            found, digits, begins = self._numbers_within(value, own, are_several=reason is PhoneReason.TWO_NUMBERS)
             numbers |= found
             elsewhere = " ".join(dict.fromkeys(filter(None, (elsewhere, *digits)))) or None
             # After a valid number comes an extension, or a second number.
@@ -167,6 +172,8 @@ class PossibleNumbers:
         valid = international(behind).valid | international(in_front).valid
         if own is not None:
             valid = {number for number in valid if country_code(number) == own.code}
+        elif not self._guesses_country and not (_begins_with_plus(text) or digits.startswith("00")):
+            valid = {number for number in valid if int(country_code(number)) in self.countries}
         if "+" not in text:
             # They are read as they are dialled anyway.
             return valid, None
@@ -174,10 +181,13 @@ class PossibleNumbers:
             valid |= known.dialled(digits).valid | known.dialled(f"0{behind}").valid
         return valid, f"{digits} 0{behind}" if own is None else None
 
-    def _numbers_within(self, value: object, own: Country | None) -> tuple[set[str], list[str], bool]:
+    def _numbers_within(
+        self, value: object, own: Country | None, *, are_several: bool
+    ) -> tuple[set[str], list[str], bool]:
         """
         Read all numbers in a value that has something else besides a number.
 
+        :param are_several: whether it holds several numbers, so that a plus may be about one of them only.
         :return: the valid numbers; the digits whose country is not known; whether the value begins with a valid number.
         """
         numbers: set[str] = set()
@@ -185,10 +195,10 @@ class PossibleNumbers:
         begins = False
         found = runs(value)
         codes = {country_code(one.digits) for one, _ in found if one.plus} - {""}
-        begins_with_plus = isinstance(value, str) and plain(value).lstrip(" ('=\"").startswith(("+", "tel:+"))
-        is_written = own is not None or begins_with_plus or bool(codes)
+        has_plus = bool(codes) or (isinstance(value, str) and _begins_with_plus(plain(value)))
+        is_written = own is not None or (has_plus and not are_several)
         # What stands beside a number with a plus is dialled in the same country.
-        countries = [own] if own is not None else [*map(country, codes)] if is_written else self._countries
+        countries = [own] if own is not None else [*map(country, codes), *(() if is_written else self._countries)]
         for one, is_first in found:
             valid = international(one.digits).valid if one.plus else set[str]()
             if not one.plus:
@@ -233,11 +243,15 @@ class PossibleNumbers:
         for one in dialled:
             if one.plus and (own is None or (is_known and codes == {own.code})):
                 continue
-            found, is_one_known = _dialled(one.digits, countries, is_any_country=own is None and not with_plus)
-            numbers |= found
-            is_known = is_known or is_one_known
-            if own is None and not with_plus:
-                elsewhere.append(one.digits)
+            is_any_country = own is None and not with_plus
+            # "0039 (0)331…" may be a mobile, as after a plus.
+            for digits in dict.fromkeys((one.digits, _without_zero(one).digits)):
+                guess = is_any_country and self._guesses_country
+                found, is_one_known = _dialled(digits, countries, is_any_country=guess)
+                numbers |= found
+                is_known = is_known or is_one_known
+                if is_any_country:
+                    elsewhere.append(digits)
         return numbers, " ".join(elsewhere) or None, is_known
 
     def _unknown(self, dialled: Dialled, own: Country | None) -> PhoneReason:
@@ -310,6 +324,15 @@ def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool)
         is_known = is_known or bool(found.valid)
         numbers |= found.valid
     return numbers, is_known
+
+
+def _begins_with_plus(text: str) -> bool:
+    return text.lstrip(" ('=\"").startswith(("+", "tel:+"))
+
+
+def _without_zero(dialled: Dialled) -> Dialled:
+    """Leave out a zero that is alone in brackets."""
+    return dialled.without_zero() if dialled.zero is not None and dialled.zero.alone else dialled
 
 
 def _behind_plus(dialled: Dialled) -> tuple[set[str], bool]:

@@ -11,6 +11,7 @@ class PhoneReason(enum.Enum):
     """
 
     MISSING = "phone number missing"
+    ANOTHER_COLUMN = "phone number missing in its column, but another one has some: give it the same name"
     NOT_TEXT = "phone number is neither text nor a number"
     NOT_WHOLE = "phone number is not a whole number: digits are lost, read the column as text"
     IMPRECISE = "phone number in a float too small for it: digits are lost, read the column as text"

@@ -23,13 +23,8 @@ from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 
 COLUMN = "phone_number"
 
-#: How many rows are read at a time, and how many lines an error names.
+#: How many rows are read at a time.
 _TOGETHER = 10_000
-_NAMED = 20
-
-
-class PeopleError(SnapshotError):
-    """The file of contacts cannot be used as it is: correct it. Nothing was written."""
 
 
 def adopt(store: SnapshotStore, keys: Sequence[Keys], identity: Identity, path: Path) -> int:
@@ -41,8 +36,8 @@ def adopt(store: SnapshotStore, keys: Sequence[Keys], identity: Identity, path: 
     :param path: path of a CSV in UTF-8, with commas and a column ``phone_number``: numbers with a plus. Repeated
         numbers count once.
     :return: how many contacts it holds.
-    :raises PeopleError: when the file is anything else; the message names lines, not values.
-    :raises SnapshotError: another of its subclasses, when something is there already, or a run begins meanwhile.
+    :raises SnapshotError: when the file is anything else (the message names a line, not a value), when something is
+        there already, or when a run begins meanwhile.
     """
     not_blank = SnapshotConflictError(
         f"{store.name} or the journal beside it exists already, so nothing was written: adopt before the first run, "
@@ -66,13 +61,13 @@ def _read(path: Path, keys: Keys, people: Spool) -> set[int]:
     """Seal the numbers of a file; return their country codes."""
     reader, seen = PhoneReader(), SeenNumbers()
     countries: set[int] = set()
-    wrong, lines = 0, list[int]()
+    wrong = first_wrong = 0
     values = _values(path)
     while together := list(islice(values, _TOGETHER)):
         read = reader.read_all([text if text[:1] == "+" else "" for _, text in together], [None] * len(together))
         bad = [line for (line, _), number in zip(together, read, strict=True) if type(number) is not str]
         wrong += len(bad)
-        lines += bad[: _NAMED - len(lines)]
+        first_wrong = first_wrong or next(iter(bad), 0)
         numbers = [int(number) for number in read if type(number) is str]
         countries |= country_codes(numbers)
         new = seen.add_all(numbers)
@@ -80,13 +75,12 @@ def _read(path: Path, keys: Keys, people: Spool) -> set[int]:
         sealed["mark"] = Mark.REMOVED
         people.append(sealed)
     if wrong:
-        others = f" and {wrong - len(lines):,} more" * (wrong > len(lines))
-        raise PeopleError(
-            f"{wrong:,} rows of {path} have no phone number with a plus, in the lines {', '.join(map(str, lines))}"
-            f"{others}: write each number with a plus and its country code. Nothing was written"
+        raise SnapshotError(
+            f"{wrong:,} rows of {path} have no phone number with a plus, the first one in line {first_wrong}: write "
+            "each number with a plus and its country code. Nothing was written"
         )
     if not people.records().count:
-        raise PeopleError(
+        raise SnapshotError(
             f"{path} has no rows, so nothing was written: without contacts, a first run needs no snapshot"
         )
     return countries
@@ -99,15 +93,15 @@ def _values(path: Path) -> Iterator[tuple[int, str]]:
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             rows = csv.DictReader(file, restval="", strict=True)
             if list(rows.fieldnames or ()).count(COLUMN) != 1:
-                raise PeopleError(
+                raise SnapshotError(
                     f"the first line of {path} does not name exactly one column {COLUMN}: write a CSV in UTF-8, with "
                     "commas"
                 )
             for row in rows:
                 yield rows.line_num, row[COLUMN].strip()
     except OSError as error:
-        raise PeopleError(f"{path} cannot be read ({error.strerror}): nothing was written") from None
+        raise SnapshotError(f"{path} cannot be read ({error.strerror}): nothing was written") from None
     except csv.Error:
-        raise PeopleError(
+        raise SnapshotError(
             f"{path} is not a CSV from line {rows.reader.line_num} on: look for an unclosed quote. Nothing was written"
         ) from None

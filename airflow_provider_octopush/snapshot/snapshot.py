@@ -44,7 +44,7 @@ from airflow_provider_octopush.snapshot.marks import (
 from airflow_provider_octopush.snapshot.other_runs import OtherRuns
 from airflow_provider_octopush.snapshot.records import Array, Records, Spool, merged
 from airflow_provider_octopush.snapshot.sealing import Keys
-from airflow_provider_octopush.snapshot.snapshot_file import Counts, Header, Identity, Progress, write
+from airflow_provider_octopush.snapshot.snapshot_file import Header, Identity, Progress, write
 from airflow_provider_octopush.snapshot.snapshot_store import SnapshotStore
 
 if TYPE_CHECKING:
@@ -245,23 +245,19 @@ class Snapshot:
         self._record([about_to_remove(records)])
         self.flush()
 
-    def record_removed(self, records: Array, counts: Counts | None = None) -> None:
+    def record_removed(self, records: Array, *, opted_out: int = 0) -> None:
         """
         Record that contacts were removed.
 
-        :param counts: the run's counts so far; None leaves them as they were.
+        :param opted_out: how many of them because they opted out.
         """
         # What another process may still send is removed again by a later run. An erasure leaves nothing behind.
         is_gone = (beside(records, MAY_BE_ADDED) == 0) | self.run.erases
         self._record(
             [marked(records, np.where(is_gone, Mark.REMOVED, Mark.UNKNOWN))],
             removed=self.progress.removed + int(is_gone.sum()),
-            counts=self.progress.counts if counts is None else counts,
+            removed_opted_out=self.progress.removed_opted_out + opted_out,
         )
-
-    def record_counts(self, counts: Counts) -> None:
-        """Record the run's counts, for the summary of the next try."""
-        self.progress = replace(self.progress, counts=counts)
 
     def add_countries(self, codes: Iterable[int]) -> None:
         """Remember country codes of numbers that are about to be sent."""

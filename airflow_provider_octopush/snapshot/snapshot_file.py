@@ -42,16 +42,6 @@ class Identity(NamedTuple):
     writer: str | None
 
 
-class Counts(msgspec.Struct, frozen=True):
-    """The counts of a run that a retry cannot count itself, by their names in the summary."""
-
-    chunks: int = 0
-    requests: int = 0
-    retries: int = 0
-    duration_seconds: float = 0.0
-    removed_opted_out: int = 0
-
-
 class Progress(msgspec.Struct, frozen=True):
     """
     What a run has recorded. Never changed, only replaced, so that a signal finds either the old or the new one.
@@ -60,13 +50,14 @@ class Progress(msgspec.Struct, frozen=True):
     :param before: how many contacts the list held before the run.
     :param recorded: how many of the contacts that were sent, or are about to be, it did not hold.
     :param removed: how many contacts were removed.
+    :param removed_opted_out: how many of these opted out.
     """
 
     records: int = 0
     before: int = 0
     recorded: int = 0
     removed: int = 0
-    counts: Counts = Counts()
+    removed_opted_out: int = 0
 
     @property
     def after(self) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from airflow_provider_octopush.exceptions import FinalError
 
-class UnusableSourceError(Exception):
+
+class UnusableSourceError(FinalError):
     """The source that was asked for has no rows that can be read: correct the Dag, a retry changes nothing."""
 
 
@@ -23,7 +25,7 @@ class NotRowsError(UnusableSourceError, TypeError):
     """What came from upstream is not rows: return rows, or name their columns."""
 
 
-class InstancesMissingError(Exception):
+class InstancesMissingError(FinalError):
     """Instances of an upstream task gave no rows: clear them, or return [] for no rows. A retry changes nothing."""
 
 

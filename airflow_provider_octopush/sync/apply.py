@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -13,7 +12,6 @@ import numpy as np
 from airflow_provider_octopush.delivery.removal import Candidate, Removal
 from airflow_provider_octopush.delivery.retry import Backoff, StoppedError
 from airflow_provider_octopush.snapshot.marks import MAY_BE_ADDED, MAY_BE_GONE, MAY_BE_THERE, Mark, are, beside, mark_of
-from airflow_provider_octopush.snapshot.snapshot_file import Counts
 from airflow_provider_octopush.sync.changes import Change, Changes, ChangeState
 from airflow_provider_octopush.sync.create import ContactSync, KilledError
 from airflow_provider_octopush.sync.summary import ListSummary
@@ -81,8 +79,6 @@ class Apply:
         self._sync = sync
         self._snapshot = snapshot
         self._changes = changes
-        self._earlier = snapshot.progress.counts
-        self._started = time.monotonic()
         self._removal: Removal[_Held] = Removal(
             delete,
             backoff,
@@ -93,7 +89,6 @@ class Apply:
         )
         #: Contacts that the journal says are removed, but for which no request was sent.
         self._is_waiting = np.zeros(snapshot.size, bool)
-        self.removed_opted_out = self._earlier.removed_opted_out
         self.kept = Kept()
 
     def kill(self) -> None:
@@ -101,16 +96,15 @@ class Apply:
         self._removal.stop()
         self._sync.kill()
 
-    def counts(self) -> Counts:
-        """Return the counts so far, of all tries of the run."""
-        summary = self._sync.summary
-        return Counts(
-            chunks=summary.chunks,
-            requests=summary.requests + self._removal.requests,
-            retries=summary.retries + self._removal.retries,
-            duration_seconds=self._earlier.duration_seconds + time.monotonic() - self._started,
-            removed_opted_out=self.removed_opted_out,
-        )
+    @property
+    def requests(self) -> int:
+        """How many requests this try has sent, to remove contacts."""
+        return self._removal.requests
+
+    @property
+    def retries(self) -> int:
+        """How many of these repeated one that failed temporarily."""
+        return self._removal.retries
 
     def write_journal(self, to_send: Records, newly: int, to_remove: Array, *, is_whole: bool = True) -> None:
         """
@@ -152,12 +146,6 @@ class Apply:
                 "already",
                 removed.presumed,
             )
-        if removed.unsettled:
-            log.warning(
-                "Octopush refused to remove %d contacts that may be gone already (%s): a later run asks again",
-                len(removed.unsettled),
-                removed.said,
-            )
         self.kept.unsettled += len(removed.unsettled)
         self.kept.add(
             len(removed.kept),
@@ -180,9 +168,7 @@ class Apply:
                     yield candidate_of(number, mark_of(record), _Held(record, position, change))
 
     def _begin(self, candidates: Sequence[Candidate[_Held]]) -> None:
-        positions = _positions(candidates)
-        self._is_waiting[positions] = False
-        self._changes.mark_asked(positions)
+        self._is_waiting[_positions(candidates)] = False
 
     def _record_kept(self, candidates: Sequence[Candidate[_Held]]) -> None:
         self._is_waiting[_positions(candidates)] = False
@@ -192,9 +178,9 @@ class Apply:
         # A contact that another process may still send may be there again.
         gone = [one for one in candidates if not beside(one.record.record, MAY_BE_ADDED)]
         unsettled = [one for one in candidates if beside(one.record.record, MAY_BE_ADDED)]
-        self.removed_opted_out += sum(one.record.change is Change.OPTED_OUT for one in gone)
         self.kept.unsettled += len(unsettled)
-        self._snapshot.record_removed(_records(candidates), self.counts())
+        opted_out = sum(one.record.change is Change.OPTED_OUT for one in gone)
+        self._snapshot.record_removed(_records(candidates), opted_out=opted_out)
         self._changes.write_removals(_removals(gone), ChangeState.DONE)
         self._changes.write_removals(_removals(unsettled), ChangeState.UNCONFIRMED)
 

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain, compress, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers, duplicate
 from airflow_provider_octopush.contacts.rejection import Rejection
@@ -40,13 +40,6 @@ AnySummary = TypeVar("AnySummary", bound=CreateSummary)
 PROGRESS_SECONDS = 10.0
 
 
-class _Job(NamedTuple):
-    """A chunk to deliver, and how many contacts the run has up to the chunk's last one."""
-
-    chunk: Chunk
-    end: int
-
-
 class KilledError(Exception):
     """The run was told to end early: the next one sends what is not confirmed."""
 
@@ -57,7 +50,7 @@ class ContactSync(Generic[AnySummary]):
 
     :param mapper: turns rows into contacts.
     :param delivery: sends chunks of contacts; None sends nothing and counts as unsent what would be sent.
-    :param summary: the counts; chunks, requests, retries and seconds begin with those of earlier tries.
+    :param summary: the counts; nothing is counted yet.
     :param chunk_size: contacts in a chunk.
     :param concurrency: chunks under way at a time. Meanwhile, the next ones are read and checked.
     :param patience: how many seconds a failing run waits for requests under way.
@@ -88,17 +81,14 @@ class ContactSync(Generic[AnySummary]):
         self._is_killed = False
         self._rejects = rejects
         self._diff = diff
-        self._earlier = summary
         #: The counts of all outcomes so far. Never changed, only replaced: a signal finds either the old or the new
         #: ones.
         self.summary = summary
-        #: How many contacts, counted from the first, were sent or are under way.
-        self.begun = 0
         #: Names of the values of each rejection.
         self.fields = mapper.fields
         self._seen = SeenNumbers()
         self._rejected: list[Rejection] = []
-        self._deferred: list[_Job] = []
+        self._deferred: list[Chunk] = []
         self._stopped: BaseException | None = None
         self._started = self._progress_told = time.monotonic()
 
@@ -146,7 +136,6 @@ class ContactSync(Generic[AnySummary]):
 
     def _ended(self) -> AnySummary:
         self.summary.check()
-        self._tell_unknown_statuses()
         return self.summary
 
     def kill(self) -> None:
@@ -161,18 +150,18 @@ class ContactSync(Generic[AnySummary]):
             )
 
     def _send_all(self, contacts: Iterator[Contact]) -> None:
-        jobs = self._with_deferred(self._jobs(contacts))
+        chunks = self._with_deferred(self._chunks(contacts))
         pipeline = Pipeline(self._deliver, self._concurrency, patience=self._patience)
         try:
             while True:
                 # Left open, it would keep its threads as long as the error is referenced.
-                with closing(pipeline.run(jobs, self._begin)) as all_done:
+                with closing(pipeline.run(chunks)) as all_done:
                     for done in all_done:
                         self._settle(done)
                 self._check_not_stopped()
                 if not self._deferred:
                     break
-                jobs, self._deferred = iter(self._deferred), []
+                chunks, self._deferred = iter(self._deferred), []
         except BaseException as error:
             # A timeout of the task, or a signal, wants an end at once.
             self._stop_sending(and_wait_for_nothing=not isinstance(error, Exception))
@@ -182,9 +171,9 @@ class ContactSync(Generic[AnySummary]):
         if self._stopped is not None:
             raise self._stopped
 
-    def _with_deferred(self, jobs: Iterator[_Job]) -> Iterator[_Job]:
-        for job in jobs:
-            yield job
+    def _with_deferred(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            yield chunk
             while self._deferred and self._delivery is not None and not self._delivery.is_searching:
                 yield self._deferred.pop(0)
 
@@ -214,21 +203,19 @@ class ContactSync(Generic[AnySummary]):
             self._tell_progress()
             yield contacts
 
-    def _jobs(self, contacts: Iterator[Contact]) -> Iterator[_Job]:
-        end = 0
+    def _chunks(self, contacts: Iterator[Contact]) -> Iterator[Chunk]:
         try:
             while together := list(islice(contacts, self._chunk_size)):
-                end += len(together)
-                yield _Job(Chunk(together) if self._delivery is None else self._delivery.prepare(together), end)
+                yield Chunk(together) if self._delivery is None else self._delivery.prepare(together)
         except Exception:
             # The source failed: nothing more is sent, but requests under way are counted.
             self._stop_sending()
             raise
 
-    def _deliver(self, job: _Job) -> ChunkResult | None:
+    def _deliver(self, chunk: Chunk) -> ChunkResult | None:
         if self._delivery is None:
-            return ChunkResult(Counter({Outcome.UNSENT: len(job.chunk.contacts)}))
-        return self._delivery.deliver(job.chunk)
+            return ChunkResult(Counter({Outcome.UNSENT: len(chunk.contacts)}))
+        return self._delivery.deliver(chunk)
 
     def _stop_sending(self, *, and_wait_for_nothing: bool = False) -> None:
         if self._delivery is not None:
@@ -236,17 +223,13 @@ class ContactSync(Generic[AnySummary]):
         if and_wait_for_nothing and self._abort is not None:
             self._abort()
 
-    def _begin(self, job: _Job) -> None:
-        # A chunk that was deferred starts again later.
-        self.begun = max(self.begun, job.end)
-
-    def _settle(self, done: Sequence[Done[_Job, ChunkResult | None]]) -> None:
+    def _settle(self, done: Sequence[Done[Chunk, ChunkResult | None]]) -> None:
         """
         Count the outcomes of chunks; deferred ones stay under way.
 
         :raises OctopushError: when one has failed for good; the others are counted first.
         """
-        answered = [(one.job.chunk, one.result) for one in done if one.result is not None]
+        answered = [(one.job, one.result) for one in done if one.result is not None]
         confirmed: Counter[str] = Counter()
         for chunk, result in answered:
             if self._diff is not None:
@@ -280,12 +263,12 @@ class ContactSync(Generic[AnySummary]):
         return summary
 
     def _count_requests(self) -> None:
-        sender, earlier = self._delivery, self._earlier
+        sender = self._delivery
         self.summary = replace(
             self.summary,
-            requests=earlier.requests + (0 if sender is None else sender.requests),
-            retries=earlier.retries + (0 if sender is None else sender.retries),
-            duration_seconds=earlier.duration_seconds + time.monotonic() - self._started,
+            requests=0 if sender is None else sender.requests,
+            retries=0 if sender is None else sender.retries,
+            duration_seconds=time.monotonic() - self._started,
         )
 
     def _flush_rejected(self) -> None:
@@ -303,14 +286,6 @@ class ContactSync(Generic[AnySummary]):
                 self.summary.read,
                 confirmed,
                 confirmed / (now - self._started),
-            )
-
-    def _tell_unknown_statuses(self) -> None:
-        if self.summary.other:
-            log.warning(
-                "%d contacts got a status that is not documented, so their outcome is not known; they count as "
-                "other. A status may quote a contact, so only the rejects file has it (rejects_path)",
-                self.summary.other,
             )
 
 

@@ -49,7 +49,7 @@ class Diff:
     ) -> None:
         self._snapshot = snapshot
         self._changes = changes
-        self._full_refresh = full_refresh
+        self.full_refresh = full_refresh
         self._is_seen = np.zeros(snapshot.size, bool)
         self._has_opted_out = np.zeros(snapshot.size, bool)
         self._is_taken = np.zeros(snapshot.size, bool)
@@ -99,7 +99,12 @@ class Diff:
         opted_out = sum(is_out)
         if opted_out:
             contacts = [contact for contact, out in zip(contacts, is_out, strict=True) if not out]
-        kept = [rejection for rejection in rejections if not any(self._opted_out.have_all(list(rejection.numbers)))]
+        # A row that may also be about another number stays rejected, and protects that one.
+        kept = [
+            rejection
+            for rejection in rejections
+            if not rejection.numbers or not all(self._opted_out.have_all(list(rejection.numbers)))
+        ]
         opted_out += len(rejections) - len(kept)
         self._mark(self._is_seen, [number for rejection in kept for number in rejection.numbers])
         return contacts, kept, opted_out
@@ -133,7 +138,7 @@ class Diff:
             self._unchanged = contacts[first], int(positions[first])
         # A contact that an earlier try of this run sent has a status, and is not sent again.
         statuses = statuses_of(records)
-        if self._full_refresh:
+        if self.full_refresh:
             is_same &= np.array([status is not None for status in statuses], bool)
         found = Counter(compress(statuses, is_same.tolist()))
         counts = Counter({status or "unchanged": number for status, number in found.items()})

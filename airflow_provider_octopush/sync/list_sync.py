@@ -8,6 +8,7 @@ done.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -79,9 +80,11 @@ class ListSync:
         self._sync = sync
         self._apply = Apply(sync, delete, backoff, snapshot, changes)
         self._opt_outs_read = OptOutsRead()
+        self._started = time.monotonic()
         #: What holds the run: exceeded limits, or rows that are mostly invalid.
         self._exceeded: list[Exceeded] = []
-        self._mostly_invalid: TooManyRejectedError | None = None
+        #: Whether more rows are invalid than may be rejected; fewer than half of all do not hold the run.
+        self._rejected: TooManyRejectedError | None = None
         self._superseded: SnapshotError | None = None
 
     def kill(self) -> None:
@@ -111,13 +114,14 @@ class ListSync:
             if opt_outs is not None:
                 self._remove_opted_out(opt_outs, to_send)
             self._sync.read(open_frames, to_send.write)
-            self._changes.plan_to_send(to_send)
-            opted_out, missing = self._opted_out(), self._missing()
+            opted_out, missing = self._diff.take_opted_out(), self._missing()
             plan = self._plan(to_send.count, opted_out, missing)
             self._exceeded = plan.exceeded()
-            self._mostly_invalid = self._rules.mostly_invalid(self._sync.summary)
+            self._rejected = self._rules.rejected(self._sync.summary)
             if self._rules.is_dry_run or self._is_held:
-                self._changes.write_rest(begun=0)
+                self._changes.write_to_send(to_send)
+                self._changes.write_to_remove(opted_out, Change.OPTED_OUT)
+                self._changes.write_to_remove(missing, Change.REMOVED)
             if self._rules.is_dry_run:
                 return self._counted_as_planned(plan)
             if self._is_held:
@@ -154,14 +158,14 @@ class ListSync:
         """
         if self._rules.is_dry_run:
             return
-        if self._mostly_invalid is not None:
-            raise self._mostly_invalid
         if self._exceeded:
             done = f". {summary.removed_opted_out:,} contacts that opted out had been removed before" * bool(
                 summary.removed_opted_out
             )
             where = f". What it would do is in {summary.changes_path}" if summary.changes_path else ""
-            raise LimitExceededError(f"{'; '.join(map(str, self._exceeded))}. Nothing was sent{done}{where}")
+            raise LimitExceededError(f"{'; '.join(self._why_held())}. Nothing was sent{done}{where}")
+        if self._rejected is not None and self._is_held:
+            raise self._rejected
         self._rules.check_rejected(summary)
         if self._apply.kept.fails:
             raise ContactsKeptError(
@@ -176,8 +180,6 @@ class ListSync:
     def _recording(self) -> Iterator[None]:
         """
         Record what is confirmed while the run goes on, and the rest of it however the run ends.
-
-        If the run breaks off, planned changes without a row are written to the changes.
         """
         try:
             with every(LOOK, self._look):
@@ -187,13 +189,7 @@ class ListSync:
             is_failure = isinstance(error, Exception) and not isinstance(error, KilledError)
             if is_failure:
                 self._apply.put_back_waiting()
-            self._snapshot.record_counts(self._apply.counts())
             within(_PATIENCE if is_failure else _NO_PATIENCE, self._snapshot.flush_quietly)
-            try:
-                self._changes.write_rest(self._sync.begun)
-            except Exception:
-                # The failure that ended the run must stay the one that is raised.
-                log.exception("the planned changes could not be written to changes_path")
             if self._superseded is not None and isinstance(error, Exception):
                 raise self._superseded from None
             raise
@@ -218,9 +214,10 @@ class ListSync:
             known = read.readable if is_written else max(read.readable, self._snapshot.opted_out)
             if known != self._snapshot.opted_out:
                 self._snapshot.record_opted_out(known)
-            positions = self._opted_out()
+            positions = self._diff.take_opted_out()
             exceeded = self._plan(0, positions, positions[:0]).exceeded()
             if exceeded:
+                self._changes.write_to_remove(positions, Change.OPTED_OUT)
                 raise LimitExceededError(f"{exceeded[0]}. Nothing was removed or sent")
             self._apply.write_journal(nothing_to_send.records, 0, positions, is_whole=False)
             self._apply.remove(positions, Change.OPTED_OUT)
@@ -228,12 +225,6 @@ class ListSync:
         read.check_readable(self._rules.max_rejected)
 
     # The plan.
-
-    def _opted_out(self) -> Array:
-        """Return the positions of contacts that are known to have opted out by now and were not returned before."""
-        positions = self._diff.take_opted_out()
-        self._changes.plan_to_remove(positions, Change.OPTED_OUT)
-        return positions
 
     def _missing(self) -> Array:
         """Return the positions of contacts that, by what is known now, are missing and may be removed."""
@@ -243,15 +234,14 @@ class ListSync:
         reads_differently = self._snapshot.reads_differently
         reason = self._rules.why_missing_stay(self._sync.summary.read, reads_differently=reads_differently)
         if reason is None:
-            self._changes.plan_to_remove(positions, Change.REMOVED)
             return positions
-        self._changes.write_kept(positions)
+        self._changes.write_to_remove(positions, Change.KEPT)
         fails = reason is not READS_DIFFERENTLY and not self._rules.is_dry_run
         self._apply.kept.add(len(positions), reason, fails=fails)
         return positions[:0]
 
     def _plan(self, to_send: int, opted_out: Array, missing: Array) -> Plan:
-        progress, removed_opted_out = self._snapshot.progress, self._apply.removed_opted_out
+        progress = self._snapshot.progress
         return Plan(
             size=self._snapshot.size_for_limits,
             is_first=self._snapshot.first_run,
@@ -259,9 +249,9 @@ class ListSync:
             new=self._diff.new,
             added=progress.recorded,
             missing=self._not_allowed_before(missing),
-            missing_before=progress.removed - removed_opted_out,
+            missing_before=progress.removed - progress.removed_opted_out,
             opted_out=self._not_allowed_before(opted_out),
-            opted_out_before=removed_opted_out,
+            opted_out_before=progress.removed_opted_out,
             limits=self._rules.limits,
         )
 
@@ -273,10 +263,14 @@ class ListSync:
 
     @property
     def _is_held(self) -> bool:
-        return bool(self._why_held())
+        summary = self._sync.summary
+        return bool(self._exceeded) or (self._rejected is not None and summary.invalid * 2 > summary.read)
 
     def _why_held(self) -> list[str]:
-        return [str(one) for one in (*self._exceeded, self._mostly_invalid) if one is not None]
+        """Return why the run is held, or a run after this plan would be, with all that it would stumble over next."""
+        if not self._is_held and not self._rules.is_dry_run:
+            return []
+        return [str(one) for one in (*self._exceeded, self._rejected) if one is not None]
 
     # Applying the plan.
 
@@ -294,7 +288,7 @@ class ListSync:
                 len(missing),
                 "more rows were rejected than max_rejected allows, and some of them may be about these contacts",
             )
-            self._changes.write_kept(missing)
+            self._changes.write_to_remove(missing, Change.KEPT)
             self._apply.put_back_waiting()
         else:
             self._apply.remove(missing, Change.REMOVED)
@@ -303,7 +297,7 @@ class ListSync:
     # Counting and telling.
 
     def _finished(self, summary: ListSummary) -> ListSummary:
-        kept, counts, progress = self._apply.kept, self._apply.counts(), self._snapshot.progress
+        kept, progress = self._apply.kept, self._snapshot.progress
         return replace(
             summary,
             opted_out_invalid=self._opt_outs_read.invalid,
@@ -313,14 +307,14 @@ class ListSync:
             snapshot_before=progress.before,
             snapshot_after=progress.after,
             removed=progress.removed,
-            removed_opted_out=counts.removed_opted_out,
+            removed_opted_out=progress.removed_opted_out,
             kept=kept.number,
             kept_reason="; ".join(kept.reasons) or None,
             unsettled=kept.unsettled,
             exceeded=self._why_held(),
-            requests=counts.requests,
-            retries=counts.retries,
-            duration_seconds=counts.duration_seconds,
+            requests=summary.requests + self._apply.requests,
+            retries=summary.retries + self._apply.retries,
+            duration_seconds=time.monotonic() - self._started,
         )
 
     def _counted_as_planned(self, plan: Plan) -> ListSummary:
@@ -334,11 +328,6 @@ class ListSync:
             requests=plan.requests(self._rules.chunk_size),
             snapshot_after=planned.snapshot_before + plan.new - plan.missing - plan.opted_out,
         )
-        if self._mostly_invalid is None:
-            try:
-                self._rules.check_rejected(planned)
-            except TooManyRejectedError as error:
-                planned.exceeded.append(str(error))
         for exceeded in planned.exceeded:
             log.warning("a run would be held: %s", exceeded)
         planned.check()
@@ -346,7 +335,7 @@ class ListSync:
 
     def _tell_many_changed(self) -> None:
         size = self._snapshot.size
-        if size >= _MANY and self._diff.changed > size / 2:
+        if size >= _MANY and self._diff.changed > size / 2 and not self._diff.full_refresh:
             log.warning(
                 "%d of %d contacts have changed since last time: if that happens each night, a value changes by "
                 "itself, such as now(), a time in another time zone, or a templated tag",

@@ -33,15 +33,17 @@ class OptOuts:
     :param open_frames: opens their rows.
     :param reader: reads the numbers in a frame.
     :param rejects: the file for those that cannot be read; None writes none.
+    :param rejects_path: its URI.
     """
 
     open_frames: Callable[[], Frames]
     reader: OptOutReader
     rejects: RejectsFile | None = None
+    rejects_path: str | None = None
 
     def read(self, diff: Diff) -> OptOutsRead:
         """Read all of them, and block in the diff every number that they may stand for."""
-        read, seen = OptOutsRead(), SeenNumbers()
+        read, seen = OptOutsRead(rejects_path=self.rejects_path), SeenNumbers()
         with closing(self.open_frames()) as frames:
             for frame in frames:
                 found = self.reader.read(frame)
@@ -77,6 +79,7 @@ class OptOutsRead:
     :param invalid: of these, rows whose number cannot be read.
     :param readable: different opt-outs that can be read.
     :param reasons: why numbers cannot be read → how many rows.
+    :param rejects_path: URI of the file that has these rows; None if there is none.
     """
 
     rows: int = 0
@@ -84,6 +87,7 @@ class OptOutsRead:
     invalid: int = 0
     readable: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    rejects_path: str | None = None
 
     def check_whole(self, last: int, least: Limit | None) -> None:
         """
@@ -135,4 +139,5 @@ class OptOutsRead:
             )
 
     def _why(self) -> str:
-        return "; ".join(f"{number:,} × {reason}" for reason, number in sorted(self.reasons.items()))
+        where = f" (they are in {self.rejects_path})" if self.rejects_path else ""
+        return "; ".join(f"{number:,} × {reason}" for reason, number in sorted(self.reasons.items())) + where

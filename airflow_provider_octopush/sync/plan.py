@@ -114,15 +114,13 @@ class Rules:
         """
         summary.check_rejected(self.max_rejected, removes_blacklisted=self.removes_blacklisted)
 
-    def mostly_invalid(self, summary: ListSummary) -> TooManyRejectedError | None:
-        """
-        Return the error that holds a run if more than half of its rows are invalid and more are rejected than allowed.
-        """
-        if summary.invalid * 2 <= summary.read:
-            return None
+    def rejected(self, summary: ListSummary) -> TooManyRejectedError | None:
+        """Return the error of a run that has not sent anything, and has more rejected rows than allowed."""
         try:
             self.check_rejected(summary)
         except TooManyRejectedError as error:
+            if summary.invalid * 2 <= summary.read:
+                return error
             return TooManyRejectedError(f"{error}. More than half of the rows are invalid, so nothing was sent")
         return None
 

@@ -110,11 +110,14 @@ class Summary:
         elif self._has_words:
             where = f". {SET_REJECTS_PATH}"
         allows = f"max_rejected{'' if limit.share is None else f' ({limit})'} allows {limit.most(self.read):,}"
-        share = -(-rejected * 100 // self.read)
         raise TooManyRejectedError(
-            f"{rejected:,} of {self.read:,} rows were rejected; {allows}: {'; '.join(reasons)}{where}. If that many "
-            f'may be rejected, write max_rejected={rejected}, or a share, such as "{share}%"'
+            f"{rejected:,} of {self.read:,} rows were rejected; {allows}: {'; '.join(reasons)}{where}. "
+            f"{self._what_to_do_about(rejected)}"
         )
+
+    def _what_to_do_about(self, rejected: int) -> str:
+        share = -(-rejected * 100 // self.read)
+        return f'If that many may be rejected, write max_rejected={rejected}, or a share, such as "{share}%"'
 
     def _rejected(self, *, removes_blacklisted: bool) -> tuple[int, list[str]]:  # noqa: ARG002 - where that is asked for
         """Return how many rows were rejected; and the reasons that :attr:`reasons` does not count."""
@@ -368,6 +371,9 @@ class DeletionSummary(Summary):
     ambiguous: int = 0
     numbers: int = 0
     forgotten: int = 0
+
+    def _what_to_do_about(self, rejected: int) -> str:  # noqa: ARG002 - to erase fewer is no way out
+        return "These were not removed: correct them, and run the task again"
 
 
 #: Operation → its summary.

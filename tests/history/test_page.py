@@ -470,7 +470,7 @@ XCOMS = JSON | st.dictionaries(KEYS, JSON).map(lambda values: {**summary(**NIGHT
 
 
 @settings(
-    max_examples=8,
+    max_examples=3,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.reuse, Phase.generate],  # a smaller failure would take minutes to find, and say no more

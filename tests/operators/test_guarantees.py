@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from airflow_provider_octopush.outcomes import CREATE_OUTCOMES
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
 from tests.airflow_runs import TaskInstance, run_dag
-from tests.conftest import SetConnection
 
 GOOD = [{"phone_number": f"+3361234567{n}", "first_name": f"Name{n}"} for n in range(6)]
 MIXED: list[dict[str, Any]] = [
@@ -82,17 +79,6 @@ class TestNumbers:
         summary = execute(data=rows, number_format="international", max_rejected=1)
         assert octopush.contacts.keys() == {"+33612345678", "+34612345678"}
         assert summary["reasons"] == {PhoneReason.NO_COUNTRY_CODE.value: 1}
-
-    @pytest.mark.parametrize(
-        ("kwargs", "message"),
-        [
-            ({"phone_check": "strict"}, "phone_check is 'strict'"),
-            ({"number_format": "msisdn"}, "number_format is 'msisdn': write one of 'national', 'international'"),
-        ],
-    )
-    def test_wrong_parameters_fail_when_the_dag_is_parsed(self, kwargs: dict[str, Any], message: str) -> None:
-        with pytest.raises(ValueError, match=message):
-            CreateContactsOperator(task_id="sync", data=[], **kwargs)
 
 
 class TestTruthOfTheState:
@@ -228,20 +214,6 @@ class TestRejects:
         assert summary["rejects_path"] == (tmp_path / of_instance).as_uri()
         assert len(rejects(tmp_path / of_instance)) == 3
 
-    @pytest.fixture
-    def object_store(self) -> Iterator[Any]:
-        from fsspec.implementations.memory import MemoryFileSystem
-
-        try:
-            io = import_module("airflow.sdk.io")
-        except ImportError:
-            io = import_module("airflow.io.store")
-        store: Any = MemoryFileSystem()
-        io.attach("memory", fs=store)
-        yield store
-        if store.exists("/bucket"):
-            store.rm("/bucket", recursive=True)
-
 
 class TestValidateOnly:
     def test_nothing_is_sent_and_everything_is_said(self, octopush: Simulator, tmp_path: Path) -> None:
@@ -286,9 +258,3 @@ class TestRetriesOfTheTask:
         check_law(summary)
         assert (summary["added"], summary["updated"]) == (4, 2)
         assert len(octopush.contacts) == len(GOOD)
-
-
-def test_names_in_the_connection_s_error_are_those_of_the_form(set_connection: SetConnection) -> None:
-    set_connection("octopush_default", conn_type="octopush", login="me@example.com")
-    with pytest.raises(AirflowFailException, match="password is missing: fill in 'API key' of the connection form"):
-        execute(data=GOOD)

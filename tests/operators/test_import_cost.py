@@ -19,7 +19,7 @@ NAMED = [
     "airflow_provider_octopush.assets.lists",
     "airflow_provider_octopush.assets.events",
 ]
-NEEDED_BY_A_TASK = "airflow_provider_octopush.operators.failures"
+NEEDED_BY_A_TASK = "airflow_provider_octopush.operators.runs"
 
 _PROGRAM = """
 import importlib, json, sys

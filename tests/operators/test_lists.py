@@ -17,8 +17,6 @@ from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOp
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Behaviour, Fault
 from airflow_provider_octopush.sync import create
-from airflow_provider_octopush.sync.merge import merge_summaries
-from airflow_provider_octopush.sync.summary import CreateSummary, ListSummary
 from tests.airflow_runs import TaskInstance, run_dag
 from tests.conftest import SetConnection
 from tests.operators.nights import LIST, SECRET, Nights, Rows, check, number, people
@@ -80,7 +78,7 @@ def test_nobody_is_removed_whom_this_task_did_not_put_there(nights: Nights) -> N
         ("None", 11, True),
     ],
 )
-def test_the_brake(nights: Nights, max_removed: Any, missing: int, *, holds: bool) -> None:
+def test_removals_are_limited(nights: Nights, max_removed: Any, missing: int, *, holds: bool) -> None:
     nights.run(people(*range(40)))
     rest = people(*range(missing, 40), name="Ana")
     if not holds:
@@ -130,7 +128,7 @@ def test_what_is_confirmed_before_a_failure_is_not_sent_again(nights: Nights) ->
         nights.run(people(*range(40)), chunk_size=10)
     assert len(nights.on_list) == 20
     summary = nights.run(people(*range(40)), night=nights.night, chunk_size=10)
-    check(summary, read=40, added=40, requests=6, first_run=True, snapshot_before=0, snapshot_after=40)
+    check(summary, read=40, added=40, requests=2, first_run=True, snapshot_before=0, snapshot_after=40)
     assert len([n for request in nights.simulator.requests if request.stored for n in request.contacts]) == 40
 
 
@@ -141,7 +139,7 @@ def test_a_retry_tells_of_the_whole_run_removals_included(nights: Nights) -> Non
         nights.run(people(299), max_removed="100%")
     assert len(nights.on_list) == 100
     summary = nights.run(people(299), night=nights.night, max_removed="100%")
-    check(summary, removed=299, unchanged=1, requests=4, retries=1, snapshot_before=300, snapshot_after=1)
+    check(summary, removed=299, unchanged=1, requests=1, retries=0, snapshot_before=300, snapshot_after=1)
 
 
 def test_nobody_opted_out_any_more_is_a_failed_reload(nights: Nights) -> None:
@@ -162,7 +160,8 @@ def test_opt_outs_that_cannot_be_read_are_judged_on_their_own(nights: Nights, tm
     stops = [{"n": number(2)}, {"n": "secret"}, {"n": None}]
     nights.run(people(1, 2))
     before = nights.requests_of("contact/create")
-    with pytest.raises(AirflowFailException, match="1 of 3 opt-outs cannot be read"):
+    where = rf"1 of 3 opt-outs cannot be read.*they are in file://{tmp_path}/rejects-opted-out\.csv"
+    with pytest.raises(AirflowFailException, match=where):
         nights.run(people(*range(100)), opted_out=stops, rejects_path=str(rejects))
     assert nights.requests_of("contact/create") == before
     assert nights.on_list == {number(1)}, "who can be read is removed all the same"
@@ -170,6 +169,29 @@ def test_opt_outs_that_cannot_be_read_are_judged_on_their_own(nights: Nights, tm
     with rejects.with_name("rejects-opted-out.csv").open(newline="") as file:
         assert [(row["row"], row["phone_number"]) for row in csv.DictReader(file)] == [("2", "secret")]
     check(nights.run(people(1), opted_out=stops, max_rejected=1), opted_out_invalid=1, opted_out_blank=1, unchanged=1)
+
+
+def test_a_held_run_tells_of_all_that_the_next_one_would_stumble_over(nights: Nights) -> None:
+    nights.run(people(*range(40)))
+    rows = [*people(0, 1), {"phone_number": "n/a"}]
+    plan = nights.run(rows, dry_run=True)
+    with pytest.raises(AirflowFailException) as caught:
+        nights.run(rows)
+    assert "max_removed=38" in str(caught.value)
+    assert "1 of 3 rows were rejected" in str(caught.value)
+    assert nights.pushed["exceeded"] == plan["exceeded"]
+    check(nights.run(rows, max_removed=38, max_rejected=1), removed=38, kept=0)
+
+
+def test_who_sends_everything_again_is_not_warned_that_everything_changed(
+    nights: Nights, caplog: pytest.LogCaptureFixture
+) -> None:
+    nights.run(people(*range(40)))
+    caplog.clear()
+    check(nights.run(people(*range(40)), full_refresh=True), updated=40)
+    assert "have changed since last time" not in caplog.text
+    nights.run(people(*range(40), name="Zoë"))
+    assert "have changed since last time" in caplog.text
 
 
 def test_opt_outs_of_which_none_can_be_read_stop_everything(nights: Nights) -> None:
@@ -482,14 +504,6 @@ def test_a_value_that_changes_by_itself_is_told_of(nights: Nights, caplog: pytes
     assert "30 of 30 contacts have changed since last time" in caplog.text
 
 
-def test_summaries_of_several_lists_are_merged(nights: Nights) -> None:
-    parts = [nights.run(people(1, 2)), nights.run(people(1, 2, 3))]
-    merged = merge_summaries(parts)
-    check(merged, read=5, unchanged=2, added=3, snapshot_after=5, first_run=True)
-    with pytest.raises(ValueError, match="of different operations, create and sync"):
-        merge_summaries([parts[0], CreateSummary().as_xcom()])
-
-
 @pytest.mark.usefixtures("airflow_db")
 def test_in_airflow_with_rows_from_upstream_and_an_asset(nights: Nights, dag: DAG) -> None:
     @task
@@ -531,25 +545,10 @@ def test_the_decorator(nights: Nights, dag: DAG) -> None:
         decorated(list_name=LIST, snapshot_path="/x", sql="SELECT 1")(list)()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"remove_missing": "keep"}, "remove_missing is 'keep': write True or False"),
-        ({"opted_out": [], "opted_out_sql": "SELECT 1"}, "one place"),
-        ({"opted_out_sql": "SELECT 1"}, "opted_out_conn_id"),
-        ({"chunk_size": 0}, "chunk_size"),
-    ],
-)
-def test_contradictions_show_when_the_dag_is_parsed(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        SyncListOperator(task_id="x", data=[], list_name=LIST, snapshot_path="/x", **options)
-
-
-def test_the_log_says_what_became_of_the_list() -> None:
-    table = ListSummary(read=3, unchanged=3, removed=2, removed_opted_out=1, kept=1, kept_reason="why").table()
-    lines = [" ".join(line.split()) for line in table.splitlines()]
-    assert "removed 2 (1 of them opted out)" in lines
-    assert "kept 1: why" in lines
+@pytest.mark.parametrize("value", ["keep", "False", 0, 1])
+def test_what_is_no_flag_removes_nobody(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"remove_missing is .*: write True or False"):
+        SyncListOperator(task_id="x", data=[], list_name=LIST, snapshot_path="/x", remove_missing=value)
 
 
 class TestDeleting:
@@ -582,7 +581,7 @@ class TestDeleting:
                 operator.execute(context)
         assert number(1) in nights.simulator.contacts
 
-    @pytest.mark.parametrize("value", ["false", "False", "no", 2, "{{ params.account }}"])
+    @pytest.mark.parametrize("value", ["false", "False", "no", 1, 2, "{{ params.account }}"])
     def test_what_is_no_flag_is_not_the_account(self, value: Any) -> None:
         with pytest.raises(ValueError, match=r"from_account is .*: write True or False"):
             DeleteContactsOperator(task_id="x", data=[], list_name=LIST, from_account=value)

@@ -273,6 +273,20 @@ class TestErasing:
         check(nights.erase([{"phone_number": "612345678", "region": "ES"}], columns=columns, **where), removed=1)
         assert nights.on_list == {"+33612345678"}
 
+    @pytest.mark.parametrize("region", [None, "FR", ["FR", "ES"]])
+    def test_no_country_is_guessed(self, nights: Nights, region: Any) -> None:
+        """A Canadian number in national form may be read as a Malaysian one."""
+        nights.run([{"phone_number": "+6045550123"}, {"phone_number": "+16045550123"}])
+        row, where = [{"phone_number": "(604) 555-0123"}], {"snapshot_path": None, "default_region": region}
+        with pytest.raises(AirflowFailException, match="1 of 1 rows were rejected"):
+            nights.erase(row, **where)
+        assert len(nights.on_list) == 2
+        check(nights.erase(row, snapshot_path=None, default_region="CA"), removed=1)
+        assert nights.on_list == {"+6045550123"}
+        check(
+            nights.erase([{"phone_number": "6045550123"}], snapshot_path=None, number_format="international"), removed=1
+        )
+
     def test_the_one_that_the_snapshot_holds_is_removed(self, nights: Nights) -> None:
         """Added as a mobile of one country, and erased by settings that read a landline of another one."""
         row = [{"phone_number": "0471234567"}]
@@ -306,6 +320,14 @@ class TestErasing:
     def test_only_number_and_region_are_read(self, nights: Nights, bad: Any) -> None:
         nights.run(people(1, 2))
         check(nights.erase([{"phone_number": number(1), "first_name": bad}]), removed=1, invalid=0)
+
+    def test_nobody_is_told_to_allow_that_some_are_not_erased(self, nights: Nights) -> None:
+        nights.run(people(1))
+        with pytest.raises(AirflowFailException) as caught:
+            nights.erase([*people(1), {"phone_number": "n/a"}])
+        assert "1 of 2 rows were rejected; max_rejected allows 0" in str(caught.value)
+        assert str(caught.value).endswith("These were not removed: correct them, and run the task again")
+        check(nights.pushed, removed=1, invalid=1, forgotten=1)
 
     def test_an_erasure_that_was_killed_before_it_forgot_is_done_by_its_retry(
         self, nights: Nights, monkeypatch: pytest.MonkeyPatch

@@ -205,11 +205,28 @@ def test_blank_opt_outs_stand_for_nobody(nights: Nights) -> None:
     check(nights.run(people(1, 2), opted_out=stops), opted_out=1, added=1, opted_out_blank=3, opted_out_invalid=0)
 
 
-def test_opt_outs_most_of_which_are_blank_are_in_another_column(nights: Nights) -> None:
-    stops = [{"phone_number": number(1)}, {"number": number(2)}, {"mobile": number(3)}]
-    with pytest.raises(AirflowFailException, match="2 of 3 opt-outs have no number"):
-        nights.run(people(1, 2, 3), opted_out=stops)
-    assert nights.on_list == set()
+@pytest.mark.parametrize("name", ["number", "PHONE_NUMBER", "mobile"])
+@pytest.mark.parametrize("max_rejected", [0, "60%"])
+def test_an_opt_out_in_another_column_than_most_blocks_and_cannot_be_read(
+    nights: Nights, name: str, max_rejected: Any
+) -> None:
+    nights.run(people(1, 2, 3, 4))
+    sources = [{"phone_number": number(1), "email": None}, {name: number(2)}, {"email": "zoe@example.com"}]
+    if max_rejected:
+        summary = nights.run(people(1, 2, 3), opted_out=sources, max_rejected=max_rejected)
+        check(summary, opted_out_invalid=1, opted_out_blank=1, opted_out=2, removed=3)
+    else:
+        with pytest.raises(AirflowFailException, match="1 × phone number missing in its column, but another one has"):
+            nights.run(people(1, 2, 3), opted_out=sources)
+    assert not {number(1), number(2)} & nights.on_list
+
+
+def test_a_row_that_may_be_about_another_number_than_the_opted_out_one_protects_that(nights: Nights) -> None:
+    nights.run(people(1, 2, 3))
+    rows = [{"phone_number": f"{number(1)} / {number(2)}"}, *people(3)]
+    summary = nights.run(rows, opted_out=people(1), max_rejected=1)
+    check(summary, invalid=1, opted_out=0, unchanged=1, removed=1, removed_opted_out=1)
+    assert nights.on_list == {number(2), number(3)}
 
 
 def test_an_opt_out_of_an_unknown_region_blocks_and_counts_as_unreadable(nights: Nights) -> None:

@@ -175,7 +175,7 @@ LIMIT = 'write a number, such as 12, or a share from "0%" to "100%", such as "5%
 
 TOO_LONG = "{} '{}' has {} characters, Octopush allows {}: shorten it"
 GENERATION = "plan_generation is 'new': write the generation in the plan's summary, such as 7"
-FORMAT = "number_format is 'msisdn': write one of 'national', 'international'"
+FORMAT = "number_format is 'msisdn': write 'national' or 'international'"
 
 
 class TestWhatIsWrittenWrongly:
@@ -203,9 +203,15 @@ class TestWhatIsWrittenWrongly:
                 OPERATORS[1:],
                 {"snapshot_path": "snapshots/customers"},
                 "snapshot_path is 'snapshots/customers', which means a different file on each worker: write an "
-                "absolute path, such as '/srv/octopush/customers.snapshot', or a URI, such as "
-                "'s3://conn_id@bucket/customers.snapshot'",
+                "absolute path, such as '/srv/octopush/customers', or a URI, such as 's3://conn_id@bucket/customers'",
             ),
+            (
+                OPERATORS,
+                {"rejects_path": "rejects.csv"},
+                "rejects_path is 'rejects.csv', which means a different file on each worker: write an absolute path, "
+                "such as '/srv/octopush/rejects.csv', or a URI, such as 's3://conn_id@bucket/rejects.csv'",
+            ),
+            (OPERATORS, {"columns": ["x"]}, "columns is ['x']: write a dict, such as {'phone_number': 'mobile'}"),
         ],
         ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
     )  # fmt: skip
@@ -233,9 +239,14 @@ class TestWhatATemplateGives:
             (DeleteContactsOperator, "max_rejected", 1.0, 'write "100%"'),
             (DeleteContactsOperator, "snapshot_path", "x", "a different file on each worker"),
             (SyncListOperator, "snapshot_path", "x", "a different file on each worker"),
+            (SyncListOperator, "changes_path", "x", "a different file on each worker"),
+            (CreateContactsOperator, "rejects_path", "x", "a different file on each worker"),
             (SyncListOperator, "max_removed", "many", "write a number"),
             (SyncListOperator, "full_refresh", "maybe", "write True or False"),
             (SyncListOperator, "plan_generation", "new", "write the generation"),
+            (SyncListOperator, "plan_generation", "", "plan_generation is '': write the generation"),
+            (SyncListOperator, "plan_generation", "None", "write the generation"),
+            (SyncListOperator, "plan_generation", None, "plan_generation is None: write the generation"),
         ],
     )
     def test_ends_the_task_for_good_before_anything_is_sent(

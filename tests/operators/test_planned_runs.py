@@ -29,10 +29,9 @@ def test_a_run_goes_by_the_plan_that_was_made_of_the_list_as_it_is(nights: Night
     check(nights.run(people(1, 2), plan_generation=written), added=1)
 
 
-@pytest.mark.parametrize("written", [None, "", "None", " "])
-def test_without_a_plan_any_generation_will_do(nights: Nights, written: Any) -> None:
+def test_without_a_plan_any_generation_will_do(nights: Nights) -> None:
     nights.run(people(1))
-    check(nights.run(people(1, 2), plan_generation=written), added=1)
+    check(nights.run(people(1, 2), plan_generation=None), added=1)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -48,7 +47,7 @@ def test_a_plan_of_another_generation_is_stale(nights: Nights, *, dry_run: bool)
     check(nights.run(people(1, 2), plan_generation=1), added=1)
 
 
-@pytest.mark.parametrize("written", ["x", "1.0", 1.0, -1, "-1", True, "²", "1" * 30, [1]])
+@pytest.mark.parametrize("written", ["", " ", "None", "x", "1.0", 1.0, -1, "-1", True, "²", "1" * 30, [1]])
 def test_what_is_no_generation_is_refused_when_the_dag_is_parsed(nights: Nights, written: Any) -> None:
     with pytest.raises(ValueError, match=r"plan_generation is .*: write the generation"):
         nights.run(people(1), plan_generation=written)

@@ -93,7 +93,7 @@ WHEN_THE_DAG_IS_PARSED: dict[str, tuple[type[RowsOperator], dict[str, Any], str]
     "a choice that there is not": (
         Create,
         {"phone_check": "strict"},
-        "phone_check is 'strict': write one of 'format', 'valid', 'mobile'",
+        "phone_check is 'strict': write 'format', 'valid' or 'mobile'",
     ),
     "an old name": (Create, {"validate_only": True}, "validate_only has a new name: write dry_run"),
     "a relative path": (
@@ -101,6 +101,11 @@ WHEN_THE_DAG_IS_PARSED: dict[str, tuple[type[RowsOperator], dict[str, Any], str]
         {"snapshot_path": "customers.snapshot"},
         "snapshot_path is 'customers.snapshot', which means a different file on each worker: write an absolute path, "
         "such as '/srv/octopush/customers.snapshot', or a URI, such as 's3://conn_id@bucket/customers.snapshot'",
+    ),
+    "a list of columns": (
+        Create,
+        {"columns": ["mobile"]},
+        "columns is ['mobile']: write a dict, such as {'phone_number': 'mobile'}",
     ),
     "two sources of opt-outs": (
         Sync,
@@ -120,6 +125,7 @@ WHEN_THE_DAG_IS_PARSED: dict[str, tuple[type[RowsOperator], dict[str, Any], str]
 }
 
 WHEN_THE_TASK_RUNS: dict[str, tuple[type[RowsOperator], dict[str, Any], str]] = {
+    "no list": (Sync, {"list_name": None}, "list_name is None: write the name of the list"),
     "a column that is not there": (
         Create,
         {"columns": {"phone_number": "phone"}},
@@ -158,6 +164,16 @@ WHEN_THE_TASK_RUNS: dict[str, tuple[type[RowsOperator], dict[str, Any], str]] = 
         Sync,
         {"plan_generation": ("{{ params.plan }}", "the last")},
         "plan_generation is 'the last': write the generation in the plan's summary, such as 7",
+    ),
+    "a plan that was lost": (
+        Sync,
+        {"plan_generation": ("{{ ti.xcom_pull(task_ids='plan').generation }}", None)},
+        "plan_generation is None: write the generation in the plan's summary, such as 7",
+    ),
+    "two files at one path": (
+        Sync,
+        {"rejects_path": "…/customers.snapshot"},
+        "snapshot_path and rejects_path are the same path, '…/customers.snapshot': write a path for each",
     ),
     "columns for rows": (
         Create,

@@ -7,8 +7,6 @@ import json
 import logging
 import sqlite3
 import sys
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -304,20 +302,6 @@ class TestRowsOfFiles:
         (tmp_path / "a.csv").write_text(f"phone_number,first_name\n{MOBILE},Zoe\n{OTHER}\n")
         with pytest.raises(AirflowFailException, match=r"/a\.csv, line 3: a row of 1 cells, but the first row has 2$"):
             execute(data_path=str(tmp_path))
-
-    @pytest.fixture
-    def object_store(self) -> Iterator[Any]:
-        from fsspec.implementations.memory import MemoryFileSystem
-
-        try:
-            io = import_module("airflow.sdk.io")
-        except ImportError:
-            io = import_module("airflow.io.store")
-        store: Any = MemoryFileSystem()
-        io.attach("memory", fs=store)
-        yield store
-        if store.exists("/bucket"):
-            store.rm("/bucket", recursive=True)
 
 
 class TestRowsFromUpstream:

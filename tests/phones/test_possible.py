@@ -3,7 +3,12 @@ from __future__ import annotations
 import decimal
 import random
 import time
+from collections import deque
+from fractions import Fraction
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import phonenumbers
 import pytest
 
@@ -246,6 +251,26 @@ def test_country_codes_agree_with_libphonenumber() -> None:
             (c for n in (1, 2, 3) if (c := int(str(number)[:n])) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE), 0
         )
         assert country_codes([number]) == ({code} - {0})
+
+
+@pytest.mark.parametrize(
+    "container", [list, tuple, set, frozenset, deque, np.array, pd.Series, lambda one: {"n": one[0]}]
+)
+@pytest.mark.parametrize("one", ["+33612345678", "0612345678", 33612345678, Fraction(33612345678)])
+def test_a_number_in_a_container_is_found(container: Any, one: Any) -> None:
+    possible = PossibleNumbers("FR").read(container([one]))
+    assert 33612345678 in possible.numbers
+    assert possible.reason is PhoneReason.NOT_TEXT
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["+32 470 12 34 56 / 06 12 34 56 78", "06 12 34 56 78 / +32 470 12 34 56", "+32 470 12 34 56; 0033 6 12 34 56 78"],
+)
+def test_a_plus_is_about_one_of_two_numbers(value: str) -> None:
+    assert {33612345678, 32470123456} <= PossibleNumbers("FR").read(value).numbers
+    before = PossibleNumbers().read(value)
+    assert {33612345678, 32470123456} <= before.numbers | numbers_in(before.elsewhere or "", [33])
 
 
 class Odd:

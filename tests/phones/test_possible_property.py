@@ -250,3 +250,55 @@ def test_what_a_row_may_be_read_as_is_possible_in_every_form() -> None:
         except AssertionError as error:
             pytest.fail(f"POSSIBLE_START={seed} POSSIBLE_SEEDS=1: {error}")
     print(COUNT)  # noqa: T201  -- shown with pytest -s
+
+
+def test_a_reading_that_guesses_no_country_has_none_that_is_neither_written_nor_named() -> None:
+    tried = 0
+    for seed in range(START, START + SEEDS):
+        rng = random.Random(seed)
+        number = invented(rng.choice(REGIONS), rng)
+        if number is None:
+            continue
+        named = {code_of(region) for region in rng.sample(REGIONS, rng.choice((0, 1, 2)))}
+        strict, wide = PossibleNumbers((), named, guesses_country=False), PossibleNumbers((), named)
+        abroad = rng.choice(REGIONS)
+        for value in [spoiled(value, rng) for value in forms(number, abroad, rng)]:
+            found = strict.read(value).numbers
+            assert found <= wide.read(value).numbers, (seed, value)
+            text = str(value)
+            if "+" in text or digits_of(text).startswith("0") or has_country_written(text, REGIONS):
+                continue
+            tried += 1
+            assert {country_code_of(str(one)) for one in found} <= named, (f"POSSIBLE_START={seed}", named, value)
+    assert tried > SEEDS
+
+
+def test_however_short_a_number_is_it_is_found_beside_words() -> None:
+    for region in REGIONS:
+        number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+        if number is None:
+            continue
+        digits, possible = phonenumbers.national_significant_number(number), PossibleNumbers(region)
+        for value in (f"{digits} (home)", f"tel {digits}", [digits], {digits}):
+            assert int(e164(number)[1:]) in possible.read(value).numbers, (region, value)
+
+
+def test_a_zero_in_brackets_may_be_one_or_not_with_and_without_a_plus() -> None:
+    for region in REGIONS:
+        number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+        if number is None or phonenumbers.national_significant_number(number).startswith("0"):
+            continue
+        code, rest = number.country_code, phonenumbers.national_significant_number(number)
+        for value in (f"+{code} (0){rest}", f"00{code} (0){rest}", f"00{code} [0] {rest}", f"{code} (0){rest}"):
+            assert int(e164(number)[1:]) in PossibleNumbers(region).read(value).numbers, (region, value)
+
+
+def test_a_number_that_begins_with_a_zero_may_have_lost_it() -> None:
+    found = set()
+    for region in REGIONS:
+        number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+        if number is None or not phonenumbers.national_significant_number(number).startswith("0"):
+            continue
+        found.add(region)
+        assert int(e164(number)[1:]) in PossibleNumbers(region).read(int(number.national_number or 0)).numbers, region
+    assert {"CI", "BJ", "GA"} <= found

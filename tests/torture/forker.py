@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_octopush.hooks import octopush  # noqa: F401 - in memory before a task is forked
-from airflow_provider_octopush.operators import failures  # noqa: F401 - as above
+from airflow_provider_octopush.operators import runs  # noqa: F401 - as above
 from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.phones import reader  # noqa: F401 - as above
 from airflow_provider_octopush.simulator import Simulator

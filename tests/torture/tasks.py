@@ -169,8 +169,7 @@ class Job:
 
 def open_at(monkeypatch: pytest.MonkeyPatch, store: Callable[[], Any]) -> None:
     """Keep snapshots in a store, whatever the path."""
-    for module in ("runs", "sync_run"):
-        monkeypatch.setattr(f"airflow_provider_octopush.operators.{module}.open_store", lambda _: store())
+    monkeypatch.setattr("airflow_provider_octopush.operators.runs.open_store", lambda _: store())
 
 
 def record_often(monkeypatch: pytest.MonkeyPatch) -> None:

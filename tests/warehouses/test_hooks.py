@@ -148,16 +148,11 @@ def test_bigquery_is_what_is_meant_by_googles_connections(
     assert service.jobs_inserted[0]["query"]["useLegacySql"] is False
 
 
-@pytest.mark.parametrize(("extra", "params", "legacy"), [
-    ({"use_legacy_sql": True}, None, True),
-    ({"use_legacy_sql": False}, None, False),
-    ({}, {"use_legacy_sql": True}, True),
-    ({}, {"location": "EU"}, False),
-])  # fmt: skip
+@pytest.mark.parametrize(("params", "legacy"), [({"use_legacy_sql": True}, True), ({"location": "EU"}, False)])
 def test_bigquerys_old_dialect_is_for_who_asks_for_it(
-    bigquery: Any, set_connection: SetConnection, extra: Any, params: Any, legacy: bool
+    bigquery: Any, set_connection: SetConnection, params: Any, legacy: bool
 ) -> None:
-    set_connection("google", conn_type="gcpbigquery", extra=extra)
+    set_connection("google", conn_type="gcpbigquery")
     service = Service({"a": "INTEGER"}, [[["1"]]])
     with bigquery(service):
         assert read(sql_hook("google", None, params), "SELECT 1 AS a")[1] == [[1]]
