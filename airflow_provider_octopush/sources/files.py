@@ -14,7 +14,6 @@ from airflow_provider_octopush.sources.contents import GZIP, PARQUET, check_begi
 from airflow_provider_octopush.sources.csv_options import CSV_SUFFIXES
 from airflow_provider_octopush.sources.csv_reader import read_csv
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
-from airflow_provider_octopush.sources.partitions import cells_of_path, row_with_cells, with_cells
 from airflow_provider_octopush.sources.text_lines import lines_of
 from airflow_provider_octopush.sources.upstream import read_upstream
 from airflow_provider_octopush.text import NAMED_BY_FIRST_LINE
@@ -48,8 +47,8 @@ def read_files(
     Give the rows of files, one file after the other.
 
     Cells of a CSV are the text in the file. Values of JSON and Parquet are read by Python and pyarrow: an integer
-    beside a null stays an int, and a JSON number with a point is a float. Partitions in a file's path (``country=FR``)
-    become columns of its rows, as text, unless the file has a column of that name.
+    beside a null stays an int, and a JSON number with a point is a float. What a file's path says, such as
+    ``country=FR``, is no column.
 
     :param files: CSV (``.csv``), JSON lines (``.jsonl``, ``.ndjson``, ``.json``; one object on a line) or Parquet
         (``.parquet``, which needs pyarrow). CSV and JSON lines may be compressed (``.gz``).
@@ -144,7 +143,7 @@ def _whole(frames: Iterable[pd.DataFrame], name: str) -> Iterator[pd.DataFrame]:
 def _csv(file: File, options: Options, batch_size: int, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
     with ExitStack() as stack:
         frames = read_csv(_opened(file, stack), file.name, options, columns, batch_size)
-        for frame in with_cells(_whole(frames, file.name), cells_of_path(file.name)):
+        for frame in _whole(frames, file.name):
             frame.attrs[NAMED_BY_FIRST_LINE] = columns is None
             yield frame
 
@@ -159,7 +158,6 @@ def _json_lines(file: File, options: Options, batch_size: int) -> Iterator[pd.Da
 
 
 def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[str, Any]]:
-    cells = cells_of_path(name)
     for number, line in enumerate(lines_of(opened, name, **options), 1):
         if line.isspace():
             continue
@@ -168,7 +166,7 @@ def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[str
         except LookupError as error:
             raise FilesError(f"{name}, line {number}: {error}") from None
         if isinstance(row, dict):
-            yield row_with_cells(row, cells)
+            yield row
         elif row is None and not line.endswith("\n"):
             raise RowsNotReadError(f"{name} ends in the middle of line {number}: is it still being written?")
         else:
@@ -206,8 +204,7 @@ def _parquet(file: File, options: Options, batch_size: int) -> Iterator[pd.DataF
         if failure is not None:
             raise failure
         batches = _batches(pyarrow, table, options, batch_size)
-        frames = _whole(frames_of_batches(batches, batch_size, file.name), file.name)
-        yield from with_cells(frames, cells_of_path(file.name))
+        yield from _whole(frames_of_batches(batches, batch_size, file.name), file.name)
 
 
 def _is_damage(error: Exception) -> bool:

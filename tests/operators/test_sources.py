@@ -169,11 +169,10 @@ class TestRowsOfFiles:
             data_path=f"{tmp_path}/",
             data_columns=["phone_number", "first_name", "last_name"],
             data_options={"delimiter": "|", "null": "\\N"},
-            columns={"param1": "country"},
         )
         assert summary["added"] == 2
         fields = octopush.contacts[MOBILE].fields
-        assert (fields["first_name"], fields["param1"], fields.get("last_name")) == ("Zoé", "0", None)
+        assert (fields["first_name"], fields.get("last_name")) == ("Zoé", None)
 
     @pytest.mark.parametrize(
         "first_name", ['=1+1 "Zoé"\n', "'t Hart", "'=x", "+33", "-", "@home", "x;=1", "\r\n", ' "', ",", "007", " a "]
@@ -232,13 +231,15 @@ class TestRowsOfFiles:
             execute(data_path=f"{tmp_path}{path}")
         assert octopush.requests == []
 
-    @pytest.mark.parametrize("path", ["", "/country=*/*.csv", "/country=FR"])
-    def test_the_folder_of_a_partition_says_what_its_rows_have(
+    @pytest.mark.parametrize("path", ["", "/_country=*/*.csv", "/_country=FR"])
+    def test_the_folder_of_a_partition_is_read_and_is_no_column(
         self, octopush: Simulator, tmp_path: Path, path: str
     ) -> None:
-        (tmp_path / "country=FR").mkdir()
-        (tmp_path / "country=FR" / "a.csv").write_text("phone_number\n06 12 34 56 78\n")
-        assert execute(data_path=f"{tmp_path}{path}", columns={"region": "country"}, list_name="L")["added"] == 1
+        (tmp_path / "_country=FR").mkdir()
+        (tmp_path / "_country=FR" / "a.csv").write_text(f"phone_number\n{MOBILE}\n")
+        with pytest.raises(AirflowFailException, match="region is fed by column '_country', which is not there"):
+            execute(data_path=f"{tmp_path}{path}", columns={"region": "_country"})
+        assert execute(data_path=f"{tmp_path}{path}", list_name="L")["added"] == 1
         assert octopush.lists == {"L": {MOBILE}}
 
     @pytest.mark.parametrize("path", ["", "/*.csv"])

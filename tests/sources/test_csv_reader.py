@@ -291,11 +291,7 @@ def test_names_of_columns_may_come_from_the_dag() -> None:
         ["phone", "name"],
         [["0612345678", "Zoé"], ["phone", "name"]],
     )
-    assert read("country=FR/a.csv.gz", gzip.compress(content), data_columns=["phone", "name"])[0] == [
-        "phone",
-        "name",
-        "country",
-    ]
+    assert read("a.csv.gz", gzip.compress(content), data_columns=["phone", "name"])[0] == ["phone", "name"]
 
 
 @pytest.mark.parametrize("names", [["phone"], ["phone", "name", "tier"]])

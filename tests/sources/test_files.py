@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
 from airflow_provider_octopush.sources.files import File, read_files
-from airflow_provider_octopush.text import fold_name
 from tests.databases import require_package
 from tests.sources.reading import MOBILE, everything_in, growth_of_memory_of
 from tests.sources.reading import read_file as read
@@ -207,74 +205,6 @@ def test_a_file_that_is_not_what_its_name_says_is_final(name: str, content: byte
 @pytest.mark.parametrize("name", ["ORCID", "PAR1", "PARENT", "Object", "BZh9", "PK", "7z", "\u03b1\u03b2"])
 def test_a_column_may_be_called_as_other_files_begin(name: str) -> None:
     assert read("a.csv", f"{name},é\n1,2\n".encode()) == ([name, "é"], [["1", "2"]])
-
-
-# Partitions
-
-
-PARTITIONED: dict[str, Callable[[str, str], bytes]] = {
-    "a.csv": lambda name, value: f"{name}\n{value}\n".encode(),
-    "a.jsonl": lambda name, value: json.dumps({name: value}).encode(),
-    "a.parquet": lambda name, value: parquet({name: [value]}),
-}
-
-
-@pytest.mark.parametrize("suffix", PARTITIONED)
-@pytest.mark.parametrize(
-    ("path", "names", "values"),
-    [
-        ("country=FR/", ["country"], ["FR"]),
-        ("file:///unload/country=FR/city=Orl%C3%A9ans/", ["country", "city"], ["FR", "Orléans"]),
-        ("s3://bucket/a=1/b/c=2/", ["a", "c"], ["1", "2"]),
-        ("tier=__HIVE_DEFAULT_PARTITION__/", ["tier"], [None]),
-        ("zip=007/day=2026-11-01/f=1.0/n=null/", ["zip", "day", "f", "n"], ["007", "2026-11-01", "1.0", "null"]),
-        ("a%20b=50%25%2F%3D/", ["a b"], ["50%/="]),
-        ("_country=FR/e=/x=y=z/", ["_country", "e", "x"], ["FR", "", "y=z"]),
-        ("=FR/x/", [], []),
-        ("ville=Orle\u0301ans/", ["ville"], ["Orle\u0301ans"]),
-    ],
-)
-def test_a_folder_of_a_partition_is_a_column(suffix: str, path: str, names: list[str], values: list[Any]) -> None:
-    out = read(f"{path}{suffix}", PARTITIONED[suffix]("phone", "x"))
-    assert out == (["phone", *names], [["x", *values]])
-
-
-@pytest.mark.parametrize("suffix", PARTITIONED)
-@pytest.mark.parametrize("own", ["pays", "Pays", "PAYS", "prénom", "pre\u0301nom", "Prénom"])
-def test_a_column_of_the_file_stays_the_files(suffix: str, own: str) -> None:
-    folders = "pays=DE/prénom=Bob" if "nom" not in own else "pre\u0301nom=Bob"
-    names, ((value, *rest),) = read(f"{folders}/{suffix}", PARTITIONED[suffix](own, "FR"))
-    assert (names[0], value) == (own, "FR")
-    assert rest == (["Bob"] if "nom" not in own else [])
-
-
-def test_a_line_without_the_field_has_what_its_folder_says() -> None:
-    lines = b'{"phone": 1}\n{"phone": 2, "tier": null}\n{"tier": "gold"}\n'
-    assert read("tier=silver/a.jsonl", lines, 1)[1] == [[1, "silver"], [2, None], [None, "gold"]]
-
-
-@pytest.mark.parametrize("suffix", PARTITIONED)
-def test_a_file_without_rows_has_the_columns_of_its_folders_too(suffix: str) -> None:
-    content = {"a.csv": b"phone\n", "a.parquet": parquet({"phone": []})}.get(suffix, b"")
-    assert read(f"country=FR/{suffix}", content)[0] == (["phone", "country"] if content else [])
-
-
-@given(name=CELL.filter(bool), value=CELL)
-def test_whatever_a_partition_is_called_it_is_read(name: str, value: str) -> None:
-    folder = f"{quote(name, safe='')}={quote(value, safe='')}"
-    names, rows = read(f"s3://bucket/{folder}/a.csv", b"\x70\n1\n")
-    if fold_name(name) != "p":
-        assert (names, rows) == (["p", name], [["1", value]])
-
-
-def test_folders_that_name_a_column_twice_are_final() -> None:
-    with pytest.raises(FilesError, match="is in two partition folders named 'a': give each its own name"):
-        read("a=1/a=2/a.csv", b"phone\n1\n")
-
-
-def test_a_folder_whose_name_is_no_text_is_final() -> None:
-    with pytest.raises(FilesError, match="is in a partition folder whose name is not in UTF-8: rename it"):
-        read("city=Orl%E9ans/a.csv", b"phone\n1\n")
 
 
 def test_files_are_read_one_after_the_other_and_opened_only_then() -> None:
