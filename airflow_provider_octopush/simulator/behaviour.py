@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -165,29 +165,10 @@ class Behaviour:
         return read_json(cls, values)
 
     @cached_property
-    def blacklisted_digits(self) -> frozenset[str]:
-        """``blacklisted``, digits only."""
-        return _digits_of(self.blacklisted)
-
-    @cached_property
-    def rejected_digits(self) -> frozenset[str]:
-        """``rejected``, digits only."""
-        return _digits_of(self.rejected)
-
-    @cached_property
-    def unmentioned_digits(self) -> frozenset[str]:
-        """``unmentioned``, digits only."""
-        return _digits_of(self.unmentioned)
-
-    @cached_property
-    def refused_digits(self) -> frozenset[str]:
-        """``refused``, digits only."""
-        return _digits_of(self.refused)
-
-    @cached_property
-    def undeletable_digits(self) -> frozenset[str]:
-        """``undeletable``, digits only."""
-        return _digits_of(self.undeletable)
+    def digits(self) -> Mapping[str, frozenset[str]]:
+        """Switch → its numbers, digits only."""
+        switches = ("blacklisted", "rejected", "unmentioned", "refused", "undeletable")
+        return {name: frozenset(map(digits_of, getattr(self, name))) for name in switches}
 
     @cached_property
     def statuses_by_digits(self) -> dict[str, str]:
@@ -198,7 +179,3 @@ class Behaviour:
 def digits_of(number: str) -> str:
     """Return only the digits 0 to 9 of a number."""
     return "".join(character for character in number if character in "0123456789")
-
-
-def _digits_of(numbers: Iterable[str]) -> frozenset[str]:
-    return frozenset(map(digits_of, numbers))

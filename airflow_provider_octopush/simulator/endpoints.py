@@ -23,6 +23,7 @@ from airflow_provider_octopush.simulator.reading import (
 )
 from airflow_provider_octopush.simulator.request_log import Request
 from airflow_provider_octopush.simulator.state import State
+from airflow_provider_octopush.simulator.store import Store
 
 LOGIN = "demo@example.com"
 KEY = "demo-key"
@@ -33,6 +34,8 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 _PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 _BALANCE = {"amount": 12.54, "unit": "euros"}
+
+_Answered = tuple[int, dict[str, Any]]
 
 
 class Api:
@@ -110,40 +113,48 @@ class Api:
 
     def _carry_out(
         self, request: web.Request, entry: Request, body: Any, behaviour: Behaviour, state: State
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> _Answered:
         if behaviour.max_body_bytes is not None and len(entry.content) > behaviour.max_body_bytes:
             raise RefusedError(413, 305, f"At most {behaviour.max_body_bytes} bytes at once.")
-        endpoint = (request.method, entry.path)
-        if endpoint == ("POST", "contact/create"):
-            contacts = read_contacts_request(body, behaviour)
-            with self._lock:
-                list_name = contacts.list_name
-                if list_name and behaviour.unknown_lists == "refuse" and not state.store.has_list(list_name):
-                    raise RefusedError(400, 303, "The list does not exist.")
-                items = state.store.create_contacts(contacts, behaviour)
-                entry.stored = True
-            return behaviour.success_status, {"items": items}
-        if endpoint == ("DELETE", "contact/delete"):
-            numbers = read_delete_request(body, behaviour)
-            with self._lock:
-                state.store.delete_contacts(numbers, behaviour)
-                entry.stored = True
-            return 204, {}
-        if endpoint == ("POST", "contact-list/create"):
-            list_name = read_list_name(body, behaviour)
-            with self._lock:
-                state.store.create_list(list_name)
-                entry.stored = True
-            return behaviour.success_status, {}
-        if endpoint == ("DELETE", "contact-list/delete"):
-            list_name = read_list_name(body, behaviour)
-            with self._lock:
-                state.store.delete_list(list_name, behaviour)
-                entry.stored = True
-            return 204, {}
-        if endpoint == ("GET", "wallet/check-balance"):
+        if (request.method, entry.path) == ("GET", "wallet/check-balance"):
             return 200, _BALANCE
-        raise RefusedError(404, 404, "There is no such endpoint.")
+        change = _CHANGES.get((request.method, entry.path))
+        if change is None:
+            raise RefusedError(404, 404, "There is no such endpoint.")
+        with self._lock:
+            answered = change(body, behaviour, state.store)
+            entry.stored = True
+        return answered
+
+
+def _create_contacts(body: Any, behaviour: Behaviour, store: Store) -> _Answered:
+    contacts = read_contacts_request(body, behaviour)
+    if contacts.list_name and behaviour.unknown_lists == "refuse" and not store.has_list(contacts.list_name):
+        raise RefusedError(400, 303, "The list does not exist.")
+    return behaviour.success_status, {"items": store.create_contacts(contacts, behaviour)}
+
+
+def _delete_contacts(body: Any, behaviour: Behaviour, store: Store) -> _Answered:
+    store.delete_contacts(read_delete_request(body, behaviour), behaviour)
+    return 204, {}
+
+
+def _create_list(body: Any, behaviour: Behaviour, store: Store) -> _Answered:
+    store.create_list(read_list_name(body, behaviour))
+    return behaviour.success_status, {}
+
+
+def _delete_list(body: Any, behaviour: Behaviour, store: Store) -> _Answered:
+    store.delete_list(read_list_name(body, behaviour), behaviour)
+    return 204, {}
+
+
+_CHANGES = {
+    ("POST", "contact/create"): _create_contacts,
+    ("DELETE", "contact/delete"): _delete_contacts,
+    ("POST", "contact-list/create"): _create_list,
+    ("DELETE", "contact-list/delete"): _delete_list,
+}
 
 
 def _count(body: Any) -> int:

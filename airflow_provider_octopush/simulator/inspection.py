@@ -37,7 +37,7 @@ class Inspection:
 
     async def _show(self, request: web.Request) -> web.Response:
         headers = {"Vary": "Accept", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-        if not _prefers_html(request.headers.get("Accept", "")):
+        if "text/html" not in request.headers.get("Accept", ""):
             return web.json_response(text=self._as_json(), headers=headers)
         page = render(self._account, f"http://{request.host}{BASE_PATH}", request.query.get("list"))
         headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
@@ -94,17 +94,6 @@ class Inspection:
 
 def _refusal(message: str) -> web.Response:
     return web.json_response({"message": message}, status=400)
-
-
-def _prefers_html(accept: str) -> bool:
-    """Whether a client names HTML, and does not name JSON before it; ``*/*`` names neither."""
-    weights = {"text/html": 0.0, "application/json": 0.0}
-    for entry in accept.split(","):
-        media_type, *parameters = (part.strip().lower() for part in entry.split(";"))
-        weight = next((text.partition("=")[2] for text in parameters if text.startswith("q=")), "1")
-        if media_type in weights and weight.replace(".", "", 1).isdecimal():
-            weights[media_type] = max(weights[media_type], float(weight))
-    return weights["text/html"] > weights["application/json"]
 
 
 def _json_form(value: Any) -> Any:

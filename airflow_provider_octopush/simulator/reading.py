@@ -98,7 +98,7 @@ def read_delete_request(body: Any, behaviour: Behaviour) -> DeleteRequest:
         raise RefusedError(400, 100, "A parameter is not valid.")
     digits = [digits_of(str(number)) for number in numbers]
     for number, sent in zip(digits, numbers, strict=True):
-        if not number or number in behaviour.undeletable_digits or number in behaviour.refused_digits:
+        if not number or number in behaviour.digits["undeletable"] or number in behaviour.digits["refused"]:
             raise RefusedError(behaviour.refusal_status, behaviour.refusal_code, _message(str(sent), {}, behaviour))
     return DeleteRequest(digits, _read_name(body, "list_name", _LIST_NAME_LENGTH, behaviour))
 
@@ -142,7 +142,7 @@ def _read_contact(contact: Any, behaviour: Behaviour) -> ContactRecord:
     if not is_clean:
         digits = digits_of(sent)
     is_valid = _are_valid(contact, behaviour.max_field_length)
-    is_refused = not digits or digits in behaviour.refused_digits
+    is_refused = not digits or digits in behaviour.digits["refused"]
     if behaviour.refused_fields:
         is_refused = is_refused or any(contact.get(name) == bad for name, bad in behaviour.refused_fields.items())
     if not behaviour.repair:

@@ -116,8 +116,8 @@ class Store:
         """
         lists = frozenset({request.list_name}) if request.list_name else _NONE
         tags = frozenset({request.tag_name}) if request.tag_name else _NONE
-        removed = behaviour.blacklisted_digits if request.remove_blacklisted else _NONE
-        rejected, unmentioned = behaviour.rejected_digits, behaviour.unmentioned_digits
+        removed = behaviour.digits["blacklisted"] if request.remove_blacklisted else _NONE
+        rejected, unmentioned = behaviour.digits["rejected"], behaviour.digits["unmentioned"]
         statuses = behaviour.statuses_by_digits
         form = behaviour.number_format
         known_fields, memberships, joining = self._fields, self._memberships, (lists, tags)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 from airflow_provider_octopush.exceptions import TableFormatError
 
 
-class _Format(NamedTuple):
+class _TableFormat(NamedTuple):
     """
     The signs of a table.
 
@@ -31,12 +31,12 @@ class _Format(NamedTuple):
     file: re.Pattern[str] | None = None
 
 
-_HUDI = _Format("Hudi", ".hoodie")
+_HUDI = _TableFormat("Hudi", ".hoodie")
 _FORMATS = (
-    _Format("Delta Lake", "_delta_log"),
+    _TableFormat("Delta Lake", "_delta_log"),
     _HUDI,
-    _Format("Iceberg", "metadata", re.compile(r".+\.metadata\.json(\.gz)?")),
-    _Format("Paimon", "schema", re.compile(r"schema-\d+")),
+    _TableFormat("Iceberg", "metadata", re.compile(r".+\.metadata\.json(\.gz)?")),
+    _TableFormat("Paimon", "schema", re.compile(r"schema-\d+")),
 )
 #: Hudi leaves this file in each folder of a partition.
 _OF_HUDIS_PARTITION = ".hoodie_partition_metadata"
@@ -62,7 +62,7 @@ def refuse_tables_within(path: str, root: str, listed: Iterable[str], found: Col
                 _refuse(path, kind, table, part)
 
 
-def _kind_of(name: str, behind: Sequence[str]) -> _Format | None:
+def _kind_of(name: str, behind: Sequence[str]) -> _TableFormat | None:
     for kind in _FORMATS:
         if name == kind.folder and (kind.file is None or any(map(kind.file.fullmatch, behind))):
             return kind
@@ -90,7 +90,7 @@ def _above(place: str) -> Iterator[str]:
             yield str(folder)
 
 
-def _is_there(store: Any, kind: _Format, table: str) -> bool:
+def _is_there(store: Any, kind: _TableFormat, table: str) -> bool:
     folder = str(PurePosixPath(table, kind.folder))
     try:
         names = store.ls(folder, detail=False)
@@ -112,7 +112,7 @@ def _is_denied(error: Exception) -> bool:
     )
 
 
-def _refuse(path: str, kind: _Format, table: str, mark: str) -> NoReturn:
+def _refuse(path: str, kind: _TableFormat, table: str, mark: str) -> NoReturn:
     raise TableFormatError(
         f"data_path {path!r} has files of a table that {kind.name} keeps ({mark} is in {table!r}), and such files "
         f"may hold rows that were deleted since: read the table with sql=…, through an engine that reads {kind.name}, "
