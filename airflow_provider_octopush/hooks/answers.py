@@ -54,12 +54,15 @@ def contact_items(endpoint: str, host: str, answer: Answer) -> list[ContactItem]
         with suppress(msgspec.MsgspecError, ValueError, RecursionError):
             return _decoder.decode(answer.content).items
     # Another shape, or something around the items that no JSON should hold.
-    return [ContactItem(item["phone_number"], item["status"]) for item in raw_items(endpoint, host, answer)]
+    return [
+        ContactItem(storable(item["phone_number"]), storable(item["status"]))
+        for item in raw_items(endpoint, host, answer)
+    ]
 
 
 def raw_items(endpoint: str, host: str, answer: Answer) -> list[dict[str, Any]]:
     """
-    Read the items of ``contact/create`` with everything in them.
+    Read the items of ``contact/create`` with everything in them, as the server wrote it.
 
     :return: the items that are as documented.
     :raises OctopushAnswerError: when there are none to be read.
@@ -168,7 +171,7 @@ def _is_item(item: Any) -> bool:
 
 def _read_json(endpoint: str, host: str, answer: Answer) -> Any:
     with suppress(ValueError, RecursionError):
-        return _storable(_loads(answer.content))
+        return _loads(answer.content)
     raise OctopushAnswerError(
         f"{endpoint}: {host} answered HTTP {answer.status_code}, but not in JSON: "
         "check that the connection's host is the API's base URL",
@@ -185,24 +188,6 @@ def _loads(content: bytes) -> Any:
     """
     # JSON is UTF-8; json recognizes UTF-16, UTF-32 and a BOM by the first bytes.
     return json.loads(content.decode(json.detect_encoding(content), "replace"), strict=False)
-
-
-def _storable(content: Any) -> Any:
-    """Make all text in a JSON value storable, however deep it is."""
-    whole = [content]
-    left: list[Any] = [whole]
-    while left:
-        container = left.pop()
-        if isinstance(container, dict):
-            values = {storable(name): value for name, value in container.items()}
-            container.clear()
-            container.update(values)
-        for at, value in container.items() if isinstance(container, dict) else enumerate(container):
-            if isinstance(value, str):
-                container[at] = storable(value)
-            elif isinstance(value, list | dict):
-                left.append(value)
-    return whole[0]
 
 
 def _code_and_message(answer: Answer) -> tuple[int | None, str | None]:

@@ -135,7 +135,8 @@ class OctopushHook(BaseHook):
         :param auto_remove_blacklisted_numbers: True: Octopush drops blacklisted numbers from the request.
         :param do_not_overwrite: True: a number that exists already keeps its old record.
         :return: the answer's ``items``, each with at least ``phone_number`` and ``status`` as text. Their order and
-            number are the server's choice. Other items are left out: they say nothing about a contact.
+            number are the server's choice, and so is what text they hold. Other items are left out: they say nothing
+            about a contact.
         :raises ValueError: before anything is sent, when a name is too long or a contact is not as described.
         :raises OctopushError: one of its subclasses, when Octopush did not accept the request.
         """

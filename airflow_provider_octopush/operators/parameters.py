@@ -14,7 +14,6 @@ from airflow_provider_octopush.api import check_names
 from airflow_provider_octopush.contacts.fields import check_fields
 from airflow_provider_octopush.exceptions import FinalError
 from airflow_provider_octopush.limits import Limit
-from airflow_provider_octopush.sources.advice import instead_of_text
 from airflow_provider_octopush.sources.csv_options import CSV_SUFFIXES, check_csv_option_names, read_csv_options
 
 OnEmpty = Literal["succeed", "skip", "fail"]
@@ -42,7 +41,10 @@ def check_one_source(*, data: Any, data_path: str | None, sql: str | None) -> No
     if [data is None, data_path is None, sql is None].count(False) != 1:
         raise ValueError("rows come from exactly one place: write one of data=…, data_path=… and sql=…")
     if isinstance(data, str | bytes):
-        raise ValueError(f"data is text, not rows: {instead_of_text(data)}")  # noqa: TRY004 - as all parameters do
+        raise ValueError(  # noqa: TRY004 - as all parameters do
+            "data is text, not rows: write data=task.output, or what a @task function returned; for a file, give its "
+            "path as data_path=…"
+        )
 
 
 def check_source_options(source: str, options: Mapping[str, Any]) -> None:

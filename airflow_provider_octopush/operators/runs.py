@@ -152,7 +152,7 @@ class TaskRun(ABC):
             return read_files(find_files(operator.data_path), operator.data_options, columns=operator.data_columns)
         if (own := operator.own_rows(self.context)) is not None:
             rows, origin = own
-            return read_upstream(rows, origin=origin, is_data=False)
+            return read_upstream(rows, origin=origin)
         return upstream_frames(operator.data, operator.data_columns, self.context)
 
     @abstractmethod

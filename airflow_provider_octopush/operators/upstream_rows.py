@@ -34,7 +34,7 @@ def upstream_frames(
     :param context: the task's context.
     :param parameter: the operator's parameter that holds the rows, for error messages.
     """
-    read = partial(read_upstream, columns=columns, is_data=parameter == "data")
+    read = partial(read_upstream, columns=columns)
     of = "" if parameter == "data" else f" ({parameter})"
     if _is_reference(data):
         for part in _parts(data):

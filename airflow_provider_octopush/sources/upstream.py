@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from airflow_provider_octopush.sources.advice import instead_of_text
 from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
 from airflow_provider_octopush.sources.errors import NotRowsError, RowsNotReadError
 from airflow_provider_octopush.sources.frames import frame_of
@@ -19,8 +18,9 @@ EXPECTED = (
     "expected a DataFrame, a list of dicts (or of other rows with named fields), or what a mapped task returned (lists "
     "of rows, or DataFrames)"
 )
-UNNAMED = "its values have no names: make each row a dict"
-_NAME_THEM = ", or name them with data_columns=['phone_number', …] beside data=…"
+_UNNAMED = (
+    "its values have no names: make each row a dict, or name them with data_columns=['phone_number', …] beside data=…"
+)
 
 _Row = Mapping[Hashable, Any]
 _TEXT = (str, bytes, bytearray, memoryview)
@@ -31,7 +31,6 @@ def read_upstream(
     *,
     columns: Sequence[str] | None = None,
     origin: str = "upstream",
-    is_data: bool = True,
     batch_size: int = 1_000,
 ) -> Generator[pd.DataFrame, None, None]:
     """
@@ -50,7 +49,6 @@ def read_upstream(
         tuple, a row of SQLAlchemy or sqlite3.
     :param columns: names for rows that are tuples or lists.
     :param origin: the task that returned it, for error messages.
-    :param is_data: whether it is an operator's ``data``, so that a message may name the parameters that go with it.
     :param batch_size: how many rows a frame has at most. While one is read and checked, answers wait: the default takes
         some milliseconds.
     :return: frames of dtype object. A DataFrame without rows gives one frame with its columns; a list without rows
@@ -62,7 +60,7 @@ def read_upstream(
         raise ValueError(f"batch_size is {batch_size}: write 1 or more")
     seen: dict[Hashable, None] = {}
     rows: list[_Row] = []
-    for piece in _Pieces(columns, origin, batch_size, is_data=is_data).of(data):
+    for piece in _Pieces(columns, origin, batch_size).of(data):
         if isinstance(piece, pd.DataFrame):
             if rows:
                 yield _frame_of_dicts(seen, rows)
@@ -81,18 +79,17 @@ def read_upstream(
 class _Pieces:
     """Takes data apart into frames and rows."""
 
-    def __init__(self, columns: Sequence[str] | None, origin: str, batch_size: int, *, is_data: bool) -> None:
+    def __init__(self, columns: Sequence[str] | None, origin: str, batch_size: int) -> None:
         self._columns = columns
         self._origin = origin
         self._batch_size = batch_size
-        self._is_data = is_data
 
     def of(self, data: Any) -> Iterator[pd.DataFrame | _Row]:
         where = f"{self._origin} returned a {_kind(data)}"
         if data is None:
             raise NotRowsError(f"{self._origin} returned None; return [] for no rows")
         if isinstance(data, _TEXT):
-            raise NotRowsError(f"{where}, {EXPECTED}: {instead_of_text(data, is_data=self._is_data)}")
+            raise NotRowsError(f"{where}, {EXPECTED}: turn it into rows, such as by json.loads(…) or csv.DictReader(…)")
         if _named(data) is not None:
             raise NotRowsError(f"{where}, {EXPECTED}: write [row] for one row, DataFrame(columns) for columns")
         yield from self._within(data, where, depth=0)
@@ -167,7 +164,7 @@ class _Pieces:
         if not is_inside and not is_empty_row and all(map(_may_be_row, item)):
             return None
         if self._columns is None:
-            raise NotRowsError(f"{where}: {UNNAMED}{_NAME_THEM if self._is_data else ''}")
+            raise NotRowsError(f"{where}: {_UNNAMED}")
         if len(item) != len(self._columns):
             raise NotRowsError(f"{where} of {len(item)} values, but data_columns names {len(self._columns)}")
         return dict(zip(self._columns, item, strict=True))

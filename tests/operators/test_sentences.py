@@ -41,7 +41,12 @@ WHEN_THE_DAG_IS_PARSED: dict[str, tuple[type[RowsOperator], dict[str, Any], str]
         {"data_path": "…/a.csv"},
         "rows come from exactly one place: write one of data=…, data_path=… and sql=…",
     ),
-    "text for rows": (Create, {"data": "a.csv"}, "data is text, not rows: for a file, give its path as data_path=…"),
+    "text for rows": (
+        Create,
+        {"data": "a.csv"},
+        "data is text, not rows: write data=task.output, or what a @task function returned; for a file, give its path "
+        "as data_path=…",
+    ),
     "a query without a connection": (
         Create,
         {"data": None, "sql": "SELECT 1"},

@@ -352,16 +352,9 @@ class TestRowsFromUpstream:
         assert "1 of 3 instances of each gave no rows (1 returned None)" in "".join(capfd.readouterr()) + caplog.text
         assert octopush.lists == {"L": {MOBILE, OTHER}}
 
-    @pytest.mark.parametrize(
-        ("data", "message"),
-        [
-            ("{{ ti.xcom_pull('rows') }}", "data is not a template: write data=task.output"),
-            ('[{"phone_number": 1}]', r"for rows in JSON, return json\.loads"),
-            ("s3://bucket/customers.csv", "for a file, give its path as data_path="),
-        ],
-    )
-    def test_text_is_refused_when_the_dag_is_parsed_and_says_what_to_write(self, data: str, message: str) -> None:
-        with pytest.raises(ValueError, match=f"^data is text, not rows: .*{message}"):
+    @pytest.mark.parametrize("data", ["{{ ti.xcom_pull('rows') }}", b"[]", "s3://bucket/customers.csv"])
+    def test_text_is_refused_when_the_dag_is_parsed_and_says_what_to_write(self, data: Any) -> None:
+        with pytest.raises(ValueError, match=r"^data is text, not rows: write data=task\.output, .* data_path=…$"):
             CreateContactsOperator(task_id="sync", data=data)
 
 

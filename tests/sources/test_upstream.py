@@ -218,12 +218,7 @@ def test_what_the_caller_handed_over_is_not_changed() -> None:
     [
         (None, r"^upstream returned None; return \[\] for no rows$"),
         ({"phone": "+33600000001"}, r"^upstream returned a dict, .*write \[row\]"),
-        ("+33600000001", "^upstream returned a str, expected .*: for a file, give its path as data_path="),
-        ('[{"phone": 33600000001}]', "^upstream returned a str, .*: for rows in JSON, return json.loads"),
-        (
-            "{{ ti.xcom_pull('33600000001') }}",
-            "^upstream returned a str, .*: data is not a template: write data=task.output",
-        ),
+        ("+33600000001", r"^upstream returned a str, expected .*: turn it into rows, such as by json\.loads"),
         (b"+33600000001", "^upstream returned a bytes, expected"),
         (33600000001, "^upstream returned a int, expected"),
         (["+33600000001"], "^item 1 of what upstream returned is a str, expected"),
@@ -517,11 +512,3 @@ def test_a_name_that_a_row_has_twice_is_an_error() -> None:
 def test_an_empty_tuple_is_a_row_of_another_number_of_values() -> None:
     with pytest.raises(NotRowsError, match=r"item 1 .* is a tuple of 0 values, but data_columns names 2"):
         list(read_upstream([(), (1, 2)], columns=["phone", "name"]))
-
-
-@pytest.mark.parametrize("rows", [[(1, 2)], "a.csv", "[1]", "{{ x }}"])
-def test_what_is_no_data_is_not_told_to_write_parameters_beside_data(rows: Any) -> None:
-    with pytest.raises(NotRowsError) as error:
-        list(read_upstream(rows, origin="customers()", is_data=False))
-    assert "data_columns" not in str(error.value)
-    assert "data_path" not in str(error.value)
