@@ -33,9 +33,6 @@ def _as_builtin(value: object) -> object:
     raise TypeError
 
 
-# A programmer's name of a field, not a person's name.
-_FIELD = re.compile(r"[a-z]+(?:_[a-z]+)*\d?", re.ASCII)
-
 _encoder = msgspec.json.Encoder(enc_hook=_as_builtin)
 
 
@@ -72,7 +69,7 @@ def contacts_body(
     with suppress(msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         return _encoder.encode({"contacts": contacts, **given})
     # Raised out here, without a context: an encoder's errors carry what they could not encode.
-    raise ValueError("contacts cannot be written as JSON: hand over a list of dicts")
+    raise ValueError("contacts cannot be written as JSON: hand over a list of dicts with text in valid Unicode")
 
 
 def list_body(list_name: str) -> bytes:
@@ -125,34 +122,16 @@ def _problem_of_text(value: object) -> str | None:
 
 
 def _check_contacts(contacts: Sequence[ContactLike]) -> None:
-    """Check contacts; the error says what is wrong."""
     if not contacts:
         raise ValueError("contacts is empty: contact/create needs at least one")
-    for position, contact in enumerate(contacts):
-        if isinstance(contact, ContactPayload):
-            _check_contact(f"contacts[{position}]", msgspec.structs.asdict(contact))
-        elif isinstance(contact, Mapping):
-            _check_contact(f"contacts[{position}]", contact)
-        else:
-            raise ValueError(  # noqa: TRY004 - as for everything else that is not as described
-                f"contacts[{position}] is of type {type(contact).__name__}: hand over a dict"
-            )
-
-
-def _check_contact(name: str, contact: Mapping[str, str | None]) -> None:
-    unknown = sorted({_shown_field(field) for field in contact if field not in CONTACT_FIELDS})
-    if unknown:
-        raise ValueError(f"{name} has the field {', '.join(unknown)}, Octopush has {', '.join(CONTACT_FIELDS)}")
-    if not contact.get("phone_number"):
-        raise ValueError(f"{name} has no phone_number")
-    for field, value in contact.items():
-        problem = None if value is None else _problem_of_text(value)
-        if problem is not None:
-            raise ValueError(f"{name}: {field} {problem}")
-
-
-def _shown_field(field: object) -> str:
-    """Name a field that Octopush does not have, unless it may be a person's value, mixed up with the key."""
-    if isinstance(field, str) and _FIELD.fullmatch(field):
-        return repr(field)
-    return f"(of type {type(field).__name__}, which is not a field's name)"
+    said = None
+    try:
+        msgspec.convert(
+            [msgspec.structs.asdict(one) if isinstance(one, ContactPayload) else one for one in contacts],
+            list[ContactPayload],
+        )
+    except msgspec.ValidationError as error:
+        # It quotes nothing but the name of an unknown field, which may be a person's value, mixed up with the key.
+        said = re.sub("unknown field `.*` - at", "an unknown field - at", str(error), flags=re.DOTALL)
+    if said is not None:
+        raise ValueError(f"contacts: {said}: hand over dicts with text as {', '.join(CONTACT_FIELDS)}")

@@ -93,14 +93,18 @@ def test_names_as_long_as_allowed_are_sent(hook: OctopushHook, octopush: Simulat
 @pytest.mark.parametrize(
     ("contact", "message"),
     [
-        ({"phone_number": "+33612345678", "firstname": "Zoë"}, "field 'firstname', Octopush has phone_number"),
-        ({"first_name": "Zoë"}, "has no phone_number"),
-        ({"phone_number": 33612345678}, "phone_number is of type int"),
-        ({"phone_number": "+33612345678", "param1": 7}, "param1 is of type int"),
-        ({"phone_number": "+33612345678", "param1": "\ud800"}, "param1 is text that is not valid Unicode"),
-        ({"phone_number": "+33612345678", 7: "x"}, "not a field's name"),
-        (ContactPayload("+33612345678", param1=7), "param1 is of type int"),  # type: ignore[arg-type] # what is tested
-        (ContactPayload(""), "has no phone_number"),
+        (
+            {"phone_number": "+33612345678", "firstname": "Zoë"},
+            r"an unknown field - at `\$\[1\]`: .* phone_number, first_name",
+        ),
+        ({"phone_number": "+33612345678", "Zoë` - at `$": "x"}, "contains an unknown field - at"),
+        ({"first_name": "Zoë"}, "missing required field `phone_number`"),
+        ({"phone_number": 33612345678}, r"got `int` - at `\$\[1\]\.phone_number`"),
+        ({"phone_number": "+33612345678", "param1": 7}, r"got `int` - at `\$\[1\]\.param1`"),
+        ({"phone_number": "+33612345678", "param1": "\ud800"}, "valid Unicode"),
+        ({"phone_number": "+33612345678", 7: "x"}, "Expected `str` - at `key`"),
+        (ContactPayload("+33612345678", param1=7), r"got `int` - at `\$\[1\]\.param1`"),  # type: ignore[arg-type] # what is tested
+        (ContactPayload(""), r"length >= 1 - at `\$\[1\]\.phone_number`"),
     ],
 )
 def test_what_octopush_would_repair_without_a_word_is_refused(
