@@ -31,9 +31,9 @@ endef
 .venv-warehouses/.complete: pyproject.toml Makefile airflow-versions.txt | $(filter .tools/bin/uv,$(UV))
 	$(call environment,.venv-warehouses,$(NEWEST_AIRFLOW),--group warehouses)
 
-# Tests wait for processes, servers and browsers half of the time. Tests of one file share what they start; tests/conftest.py
-# says in which order the files begin.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
+# Tests wait for processes, servers and browsers half of the time, so there are more of them than cores. Tests of one file share what
+# they start; tests/conftest.py says in which order the files begin.
+SIDE_BY_SIDE := --numprocesses 3 --dist loadfile
 
 # Not a part of the environments: the library that the driver needs may come after them. So each `make test` looks.
 has_mariadb = $(1)/bin/python -c "import MySQLdb" 2>/dev/null

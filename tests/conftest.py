@@ -31,10 +31,10 @@ from tests.object_storage import s3, s3_endpoint  # noqa: E402, F401 - fixtures
 SetConnection = Callable[..., None]
 
 INTEGRATION = "tests/integration"
-#: Whole Dags in a process of their own, with no Airflow around them.
-WITHOUT_AIRFLOW = (f"{INTEGRATION}/test_privacy.py", f"{INTEGRATION}/test_told_to_end.py")
+#: Whole Dags in a process of their own, with no Airflow around them; and an Airflow that mostly waits for a slow server.
+BESIDE_AIRFLOW = tuple(f"{INTEGRATION}/test_{name}.py" for name in ("killed_list", "privacy", "told_to_end"))
 #: What takes longest.
-LONGEST = (INTEGRATION, "tests/torture", "tests/test_docs.py", "tests/history", "tests/snapshot", "tests/operators")
+LONGEST = (INTEGRATION, "tests/test_docs.py", "tests/test_demo.py", "tests/history", "tests/torture", "tests/operators")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,7 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneAirflow(LoadFileScheduling):  # type: ignore[misc] # it has no types
         def _split_scope(self, nodeid: str) -> str:
-            is_whole = nodeid.startswith(INTEGRATION) and not nodeid.startswith(WITHOUT_AIRFLOW)
+            is_whole = nodeid.startswith(INTEGRATION) and not nodeid.startswith(BESIDE_AIRFLOW)
             return INTEGRATION if is_whole else super()._split_scope(nodeid)
 
     if config.getvalue("dist") != "loadfile":

@@ -15,9 +15,9 @@ from tests.integration.standalone import Standalone, standalone
 
 pytestmark = pytest.mark.integration
 
-CONTACTS, CHUNK, LATENCY = 500, 10, 1.0
+CONTACTS, CHUNK, LATENCY = 350, 10, 1.0
 #: What a killed process may send once more, with what a loaded machine takes on top.
-FORGOTTEN_SECONDS = 35.0
+FORGOTTEN_SECONDS = 15.0
 TABLE = "killed_list_customers"
 
 DAG = f"""

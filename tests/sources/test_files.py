@@ -193,7 +193,9 @@ def test_a_file_that_is_something_else_is_named_and_final(name: str, kind: str) 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "a.CSV.GZ", "a.parquet"])
 @pytest.mark.parametrize(
-    "content", [CSV_CONTENT, b"phone", "phone,prénom\n".encode("cp1252"), zipped("a.csv"), bz2.compress(CSV_CONTENT)]
+    "content",
+    [CSV_CONTENT, b"phone", "phone,prénom\n".encode("cp1252"), zipped("a.csv"), bz2.compress(CSV_CONTENT)],
+    ids=["text", "one word", "cp1252", "ZIP", "bzip2"],
 )
 def test_a_file_that_is_not_what_its_name_says_is_final(name: str, content: bytes) -> None:
     require_package("pyarrow")
