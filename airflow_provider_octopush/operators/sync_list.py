@@ -193,7 +193,10 @@ class SyncListOperator(SendingOperator):
         self.plan_generation = plan_generation
         #: As the Dag writes it.
         self.plan_generation_template = plan_generation
-        self.check_no_other_sync()
+        has_dag: Any = self.has_dag
+        # An instance of a mapped task is in no Dag, and Airflow 2 makes it by another name. The run checks it.
+        if has_dag() and self.dag.task_dict.get(self.task_id) is self:
+            self.check_no_other_sync()
         # Not a template field, for the same reason as `data`.
         self.opted_out = opted_out
         XComArg.apply_upstream_relationship(self, opted_out)
