@@ -31,7 +31,7 @@ from tests.object_storage import s3, s3_endpoint  # noqa: E402, F401 - fixtures
 SetConnection = Callable[..., None]
 
 INTEGRATION = "tests/integration"
-#: Whole Dags in a process of their own, with no Airflow around them; and an Airflow that mostly waits for a slow server.
+#: Whole Dags in a process of their own, with no Airflow around them; and an Airflow that mostly waits for a server.
 BESIDE_AIRFLOW = tuple(f"{INTEGRATION}/test_{name}.py" for name in ("killed_list", "privacy", "told_to_end"))
 #: What takes longest.
 LONGEST = (INTEGRATION, "tests/test_docs.py", "tests/test_demo.py", "tests/history", "tests/torture", "tests/operators")
