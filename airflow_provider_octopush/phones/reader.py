@@ -35,7 +35,7 @@ from airflow_provider_octopush.phones.second_numbers import behind_valid, within
 from airflow_provider_octopush.phones.written import (
     E164_DIGITS,
     MAX_DIGITS,
-    MAY_BE_ANOTHER,
+    MAY_BE_DATE_OR_ADDRESS,
     MIN_DIGITS,
     OCTOPUSH_DIGITS,
     Dialled,
@@ -149,7 +149,7 @@ class PhoneReader:
         if grouped and (
             len(digits) > E164_DIGITS
             or "  " in grouped
-            or (grouped[0] != "+" and MAY_BE_ANOTHER.match(grouped) is not None)
+            or (grouped[0] != "+" and MAY_BE_DATE_OR_ADDRESS.match(grouped) is not None)
         ):
             return None  # perhaps two numbers, or a date, or an IP address
         if digits[:1] == "+":

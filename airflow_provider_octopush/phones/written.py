@@ -88,7 +88,7 @@ _DATE = re.compile(
 )
 
 #: Groups of digits that begin like a date, or are an IP address; for a quick look at text.
-MAY_BE_ANOTHER = re.compile(
+MAY_BE_DATE_OR_ADDRESS = re.compile(
     r"(?:[0-9]{4}[ ._-][0-3]?[0-9][ ._-][0-3]?[0-9]|[0-3]?[0-9][ ._-][0-3]?[0-9][ ._-][0-9]{4})(?![0-9])"
     r"|(?:(?:19|20)[0-9]{2}-[01]?[0-9]|[01]?[0-9]-(?:19|20)[0-9]{2})\Z"
     r"|[0-9]++(?:\.[0-9]++){3}\Z"

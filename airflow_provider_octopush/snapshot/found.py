@@ -100,7 +100,7 @@ class Reader:
             return old
         with closing(Spool()) as later:
             for opened, marks in layers:
-                later.extend(self._of_today(block, opened.keys, marks) for block in opened.records.blocks())
+                later.extend(self._resealed(block, opened.keys, marks) for block in opened.records.blocks())
             return self.spool().extend(merged(old, later.records()))
 
     def _open(self, file: BinaryIO, what: str) -> Opened:
@@ -126,16 +126,16 @@ class Reader:
         self.identity = found
         return opened
 
-    def _of_today(self, records: Array, keys: int, marks: Array) -> Array:
+    def _resealed(self, records: Array, keys: int, marks: Array) -> Array:
         """
         Return records as the newest secret seals them, with their marks changed.
 
         A digest made with an older secret cannot be compared. It becomes one that no contact has, so all are sent
         again.
         """
-        today = self._keys[0].seal(self._keys[keys].open(records)) if keys else records.copy()
-        today["mark"] = marks[records["mark"]]
-        return today
+        resealed = self._keys[0].seal(self._keys[keys].open(records)) if keys else records.copy()
+        resealed["mark"] = marks[records["mark"]]
+        return resealed
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Found:
         return self.head is not _NOTHING and self.head.beside != self.last.try_name
 
     @property
-    def is_replaced(self) -> bool:
+    def was_written_by_this_run(self) -> bool:
         """Whether an earlier try of this run has written the snapshot."""
         return self.last.run in self.names_of_run
 
@@ -260,7 +260,7 @@ class Found:
 
     def layers(self) -> list[tuple[Opened, Array]]:
         """Return everything recorded, in the order of time, each with a table of how its marks change."""
-        of_base = OUTDATED if self.was_restored else OWN_SNAPSHOT if self.is_replaced else AS_THEY_ARE
+        of_base = OUTDATED if self.was_restored else OWN_SNAPSHOT if self.was_written_by_this_run else AS_THEY_ARE
         layers = [] if self.base is None else [(self.base, of_base)]
         for one in self.tries:
             marks = OUT_OF_ORDER if not self.is_in_order else OF_THIS_RUN if one in self.of_this_run else OF_ANOTHER_RUN
@@ -277,7 +277,7 @@ class Found:
             log.info("an earlier try of this run has recorded what it did: going on from there")
             return self.of_this_run[-1][-1].header.progress
         # An earlier try may have finished except for the last steps.
-        return self.last.progress if self.is_replaced and not self.tries else Progress(before=size)
+        return self.last.progress if self.was_written_by_this_run and not self.tries else Progress(before=size)
 
 
 def find(reader: Reader, own_name: str, names_of_run: Sequence[str]) -> Found:
@@ -287,7 +287,7 @@ def find(reader: Reader, own_name: str, names_of_run: Sequence[str]) -> Found:
     :param own_name: the name of the try that has begun.
     :param names_of_run: the names of all tries of its run.
     """
-    # The journal is read before the snapshot: entries that are tidied away meanwhile are in the snapshot.
+    # The journal is listed before the snapshot is read: entries that are tidied away meanwhile are in the snapshot.
     names = reader.store.entries()
     base = reader.snapshot()
     last = _NOTHING if base is None else base.header

@@ -84,9 +84,9 @@ def open_snapshot(
             is_blank=found.is_blank,
             is_outdated=is_outdated or found.was_restored or bool(found.tries) or reads_differently,
             reads_differently=reads_differently,
-            generation_before=found.generation - found.is_replaced,
+            generation_before=found.generation - found.was_written_by_this_run,
             size_for_limits=progress.before
-            if found.base is None or found.is_replaced
+            if found.base is None or found.was_written_by_this_run
             else min(progress.before, found.base.records.count),
             spool=reader.spool(),
             resources=resources.pop_all(),
