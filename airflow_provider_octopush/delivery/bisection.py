@@ -30,10 +30,10 @@ class Bisection(Generic[Item]):
         """Take out the next piece."""
         return self._waiting.pop()
 
-    def halve(self, refused: Sequence[Item]) -> None:
-        """Put back the two halves of a refused piece: both are asked about before anything else."""
-        middle = len(refused) // 2
-        self._waiting += [refused[middle:], refused[:middle]]
+    def halve(self, piece: Sequence[Item]) -> None:
+        """Put back a piece that was refused, or is too large, as two halves: both are asked about before the others."""
+        middle = len(piece) // 2
+        self._waiting += [piece[middle:], piece[:middle]]
 
     def take_first(self) -> Sequence[Item]:
         """Take out the first item alone."""

@@ -55,9 +55,9 @@ class Candidate(Generic[Record]):
 
 
 @dataclass
-class Removed(Generic[Record]):
+class NotRemoved(Generic[Record]):
     """
-    The outcomes of candidates.
+    The candidates of which it is not known that they are gone, and why not.
 
     :param kept: those that are there, by all that is known, and were refused.
     :param unsettled: those that may be gone, or were never confirmed, and were refused: nothing shows whether they are
@@ -112,14 +112,14 @@ class Removal(Sender, Generic[Record]):
 
     def _start_over(self) -> None:
         self._undecided: list[Candidate[Record]] = []
-        self._removed = Removed[Record]()
+        self._not_removed = NotRemoved[Record]()
 
     @property
-    def removed(self) -> Removed[Record]:
+    def not_removed(self) -> NotRemoved[Record]:
         """The last candidates that are not known to be gone, so far."""
-        return self._removed
+        return self._not_removed
 
-    def remove(self, candidates: Iterable[Candidate[Record]]) -> Removed[Record]:
+    def remove(self, candidates: Iterable[Candidate[Record]]) -> NotRemoved[Record]:
         """
         Remove numbers.
 
@@ -131,7 +131,7 @@ class Removal(Sender, Generic[Record]):
         :return: those that are not known to be gone; all others are gone.
         :raises OctopushError: when the server keeps failing, or the request itself is refused. Those that were removed
             by then are noted.
-        :raises StoppedError: when it was told to stop.
+        :raises StoppedError: when it was asked to stop.
         """
         self._start_over()
         alike: dict[tuple[bool, bool], list[Candidate[Record]]] = {}
@@ -149,7 +149,7 @@ class Removal(Sender, Generic[Record]):
         else:
             self._are_kept(self._undecided)
         self._undecided = []
-        return self._removed
+        return self._not_removed
 
     def _remove_together(self, candidates: Sequence[Candidate[Record]]) -> None:
         if not self._gives_up(candidates):
@@ -170,8 +170,8 @@ class Removal(Sender, Generic[Record]):
                 if not isinstance(error, OctopushRequestError) or error.status_code not in CONTENT_REFUSED | NOT_THERE:
                     self._put_back([asked, *waiting])
                     raise
-                if self._removed.said is None:
-                    self._removed.said, self._removed.full_message = str(error), error.full_message()
+                if self._not_removed.said is None:
+                    self._not_removed.said, self._not_removed.full_message = str(error), error.full_message()
                 if len(asked) > 1:
                     self._count_refusal(asked)
                     waiting.halve(asked)
@@ -211,12 +211,12 @@ class Removal(Sender, Generic[Record]):
     def _are_presumed_gone(self, candidates: Sequence[Candidate[Record]]) -> None:
         for candidate in candidates:
             candidate.is_presumed = True
-        self._removed.presumed += len(candidates)
+        self._not_removed.presumed += len(candidates)
         self._are_gone(candidates)
 
     def _are_kept(self, candidates: Sequence[Candidate[Record]]) -> None:
         for candidate in candidates:
-            (self._removed.kept if candidate.is_certain else self._removed.unsettled).append(candidate)
+            (self._not_removed.kept if candidate.is_certain else self._not_removed.unsettled).append(candidate)
         self._put_back([candidates])
 
     def _put_back(self, requests: Sequence[Sequence[Candidate[Record]]]) -> None:

@@ -22,18 +22,18 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: Failures that may pass by themselves: 408, 425, 429, 5xx, connection errors, timeouts, lost answers.
+#: Failures that may pass by themselves: too many requests, or a server or network that fails.
 REPEATED: tuple[type[OctopushError], ...] = (OctopushRateLimitError, OctopushServerError)
 
 #: Default number of seconds before a request is repeated for the first time.
 FIRST_DELAY = 1.0
 
 #: Failures that show that the request had no effect.
-_ANSWERED = (OctopushRequestError, OctopushRateLimitError, OctopushCredentialsError)
+_HAD_NO_EFFECT = (OctopushRequestError, OctopushRateLimitError, OctopushCredentialsError)
 
 
 class StoppedError(Exception):
-    """Nothing more is sent: the run was told to end, or something else has failed for good."""
+    """Nothing more is sent: the run was asked to stop, or something else has failed for good."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Sender:
 
     def _check_not_stopped(self) -> None:
         """
-        Check that it was not told to stop.
+        Check that it was not asked to stop.
 
         :raises StoppedError: when it was.
         """
@@ -122,7 +122,7 @@ class Sender:
             try:
                 return request()
             except BaseException as error:
-                if not isinstance(error, _ANSWERED):
+                if not isinstance(error, _HAD_NO_EFFECT):
                     unanswered()
                 if not isinstance(error, REPEATED) or attempt > self._backoff.retries:
                     raise

@@ -72,7 +72,7 @@ class Exchange(threading.Thread, Generic[Result]):
 
         :param deadline: when to give up, on the monotonic clock.
         :param abort: tells whether to give up now.
-        :raises ConnectionAbortedError: when it was told to end.
+        :raises ConnectionAbortedError: when it was asked to stop.
         :raises TimeoutError: when its time is up. Both, and whatever a signal handler raises, abandon it.
         """
         try:

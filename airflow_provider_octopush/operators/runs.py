@@ -77,7 +77,7 @@ Written: TypeAlias = tuple[Csv | None, str | None]
 
 
 class Killable(Protocol):
-    """Something that can be told to end."""
+    """Something that can be asked to stop."""
 
     def kill(self) -> None:
         """End it, from another thread: it sends nothing more and waits for no answer."""
@@ -259,7 +259,7 @@ def check_regions(operator: RowsOperator) -> None:
 
 
 class SendingRun(TaskRun):
-    """What the runs share that send contacts."""
+    """Shared by runs that send contacts."""
 
     operator: SendingOperator
 

@@ -169,11 +169,11 @@ class SyncRun(SendingRun):
         )
 
     def _post(self, snapshot: Snapshot, body: bytes) -> Sequence[ContactItem]:
-        snapshot.other_runs.check_newest()
+        snapshot.other_runs.check_none_newer_if_late()
         return self.operator.hook.post_contacts(body)
 
     def _delete(self, snapshot: Snapshot, numbers: Sequence[str]) -> None:
-        snapshot.other_runs.check_newest()
+        snapshot.other_runs.check_none_newer_if_late()
         self.operator.hook.delete_contacts(numbers, list_name=str(self.operator.list_name))
 
     def _changes_file(self, path: Path) -> ChangesFile:

@@ -1,9 +1,9 @@
 """
 Tells whether a run is alone with its snapshot.
 
-Object stores have no compare-and-swap, so two runs at a time cannot be kept apart, but the newer one wins. Each looks
-for a newer one after it has written its journal, every few seconds while it works, before a request if the last look is
-older than that, before it removes, and before and after it replaces the snapshot.
+Airflow's ``ObjectStoragePath`` offers no conditional write, so two runs at a time cannot be kept apart, but the newer
+one wins. Each looks for a newer one after it has written its journal, every few seconds while it works, before a
+request if the last look is older than that, before it removes, and before and after it replaces the snapshot.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class OtherRuns:
         self.check_none_newer()
         now = writer_of_snapshot(self.store)
         if now != self.base:
-            raise self._superseded() if self.erases or self._is_newer(now) else self.replaced()
+            raise self._superseded() if self.erases or self._is_newer(now) else self.conflict()
 
     def check_none_newer(self) -> None:
         """
@@ -84,7 +84,7 @@ class OtherRuns:
             log.warning("it is not known whether another run writes %s: %s", self.store.name, type(error).__name__)
             return None
 
-    def check_newest(self) -> None:
+    def check_none_newer_if_late(self) -> None:
         """
         Look whether a newer run has begun, if the last look is old: the process may have been stopped since.
 
@@ -97,7 +97,7 @@ class OtherRuns:
     def _newer(self) -> SnapshotError | None:
         if not self.erases and (head := writer_of_head(self.store)) > self.own.name:
             # It has finished, and its sign is gone.
-            return self.replaced() if erases(head) else self._superseded()
+            return self.conflict() if erases(head) else self._superseded()
         now = entries_of(self.store.entries()).keys() - {self.own.name}
         # In an erasure, every run that was not there before counts, even if its sign took long to be written.
         is_newer = now - set(self.known) if self.erases else any(map(self._is_newer, now))
@@ -117,7 +117,7 @@ class OtherRuns:
             "ended for good. Let one run at a time write it (max_active_runs=1)"
         )
 
-    def replaced(self) -> SnapshotError:
+    def conflict(self) -> SnapshotError:
         """Return the error that another run has replaced the snapshot."""
         return SnapshotConflictError(
             f"another run has replaced {self.store.name} meanwhile; this run's work is recorded. {ONE_AT_A_TIME}"

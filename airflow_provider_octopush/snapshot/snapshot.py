@@ -8,8 +8,8 @@ moment, each contact that the server may hold through this task is in one of the
 into the next generation. What a killed run leaves stays there, and the next run goes on from it.
 
 A newer run waits until an older one that is alive has looked (:mod:`~airflow_provider_octopush.snapshot.other_runs`). A
-slow older run may still be the last to replace the snapshot, so a run's journal stays beside it for a day. So nothing
-that was recorded is lost (:mod:`~airflow_provider_octopush.snapshot.opening`).
+slow older run may still be the last to replace the snapshot, so a run's journal stays beside it for a day. If it does
+so within that day, nothing that was recorded is lost (:mod:`~airflow_provider_octopush.snapshot.opening`).
 """
 
 from __future__ import annotations
@@ -191,11 +191,11 @@ class Snapshot:
 
     # Recording.
 
-    def write_journal(self, to_send: Records, newly: int, to_remove: Array, *, is_whole: bool = True) -> None:
+    def write_journal(self, to_send: Iterable[Array], newly: int, to_remove: Array, *, is_whole: bool = True) -> None:
         """
         Record durably, before anything is done, everything that is about to be sent and removed.
 
-        :param to_send: records of the contacts to send.
+        :param to_send: blocks of the records of the contacts to send.
         :param newly: how many of them the snapshot does not hold.
         :param to_remove: positions of the contacts to remove.
         :param is_whole: whether the run does nothing else, so that an older run has nothing left to do.
@@ -204,7 +204,7 @@ class Snapshot:
         before = self.progress
         if is_whole:
             self._date = self.run.date
-        journal = chain(map(about_to_send, to_send.blocks()), map(about_to_remove, self.records_at(to_remove)))
+        journal = chain(map(about_to_send, to_send), map(about_to_remove, self.records_at(to_remove)))
         self._record(journal, recorded=before.recorded + newly)
         if self.progress is not before:
             self.flush()
@@ -388,7 +388,7 @@ class Snapshot:
                 )
             self.store.put(file)
         if writer_of_snapshot(self.store) != self.own.name:
-            raise self.other_runs.replaced()
+            raise self.other_runs.conflict()
         # Another run finished while this file was being written: its journal has what it did.
         self.other_runs.check_none_newer()
         self.header = header

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -17,7 +17,7 @@ from airflow_provider_octopush.sync.create import ContactSync, KilledError
 from airflow_provider_octopush.sync.summary import ListSummary
 
 if TYPE_CHECKING:
-    from airflow_provider_octopush.snapshot.records import Array, Records
+    from airflow_provider_octopush.snapshot.records import Array
     from airflow_provider_octopush.snapshot.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -106,11 +106,11 @@ class Apply:
         """How many of these repeated one that failed temporarily."""
         return self._removal.retries
 
-    def write_journal(self, to_send: Records, newly: int, to_remove: Array, *, is_whole: bool = True) -> None:
+    def write_journal(self, to_send: Iterable[Array], newly: int, to_remove: Array, *, is_whole: bool = True) -> None:
         """
         Record what is about to be sent and removed.
 
-        :param to_send: records of the contacts to send.
+        :param to_send: blocks of the records of the contacts to send.
         :param newly: how many of them the snapshot does not hold.
         :param to_remove: positions of the contacts to remove.
         :param is_whole: whether the run does nothing else.
@@ -135,25 +135,25 @@ class Apply:
         try:
             self._removal.remove(self._candidates(positions, change))
         except StoppedError:
-            raise KilledError("told to end while contacts were removed: run the task again for the rest") from None
+            raise KilledError("asked to stop while contacts were removed: run the task again for the rest") from None
         finally:
-            removed = self._removal.removed
-            self._changes.write_removals([(one.number, Change.KEPT) for one in removed.kept], ChangeState.REFUSED)
-            self._changes.write_removals(_removals(removed.unsettled), ChangeState.UNCONFIRMED)
-        if removed.presumed:
+            not_removed = self._removal.not_removed
+            self._changes.write_removals([(one.number, Change.KEPT) for one in not_removed.kept], ChangeState.REFUSED)
+            self._changes.write_removals(_removals(not_removed.unsettled), ChangeState.UNCONFIRMED)
+        if not_removed.presumed:
             log.warning(
                 "Octopush refused to remove %d contacts one by one, but removed others: they are taken to be gone "
                 "already",
-                removed.presumed,
+                not_removed.presumed,
             )
-        self.kept.unsettled += len(removed.unsettled)
+        self.kept.unsettled += len(not_removed.unsettled)
         self.kept.add(
-            len(removed.kept),
-            f"Octopush refused to remove {len(removed.kept):,} of them, and nothing shows that they are gone already "
-            f"({removed.said}): check that the list is still there, under this name",
+            len(not_removed.kept),
+            f"Octopush refused to remove {len(not_removed.kept):,} of them, and nothing shows that they are gone "
+            f"already ({not_removed.said}): check that the list is still there, under this name",
         )
-        if removed.kept:
-            self.kept.full_message = self.kept.full_message or removed.full_message
+        if not_removed.kept:
+            self.kept.full_message = self.kept.full_message or not_removed.full_message
 
     def _candidates(self, positions: Array, change: Change) -> Iterator[Candidate[_Held]]:
         # First those known to be on the list: if one of them is removed, the requests are right.

@@ -41,7 +41,7 @@ PROGRESS_SECONDS = 10.0
 
 
 class KilledError(Exception):
-    """The run was told to end early: the next one sends what is not confirmed."""
+    """The run was asked to stop early: the next one sends what is not confirmed."""
 
 
 class ContactSync(Generic[AnySummary]):
@@ -54,7 +54,7 @@ class ContactSync(Generic[AnySummary]):
     :param chunk_size: contacts in a chunk.
     :param concurrency: chunks under way at a time. Meanwhile, the next ones are read and checked.
     :param patience: how many seconds a failing run waits for requests under way.
-    :param abort: ends the requests under way; called when the run is told to end.
+    :param abort: ends the requests under way; called when the run is asked to stop.
     :param rejects: the file for rejected rows; None writes none.
     :param diff: compares contacts with the snapshot; None sends every contact.
     """
@@ -100,7 +100,7 @@ class ContactSync(Generic[AnySummary]):
         :return: the counts, which add up.
         :raises ColumnError: when a column that is asked for is not there.
         :raises OctopushError: when the run cannot go on. :attr:`summary` then holds the outcomes so far.
-        :raises KilledError: when it was told to end.
+        :raises KilledError: when it was asked to stop.
         """
         with self._accounted(), closing(open_frames()) as frames:
             self._send_all(chain.from_iterable(self._contacts(frames)))
@@ -146,7 +146,8 @@ class ContactSync(Generic[AnySummary]):
     def _check_not_killed(self) -> None:
         if self._is_killed:
             raise KilledError(
-                f"told to end after {self.summary.confirmed:,} contacts were confirmed: run the task again for the rest"
+                f"asked to stop after {self.summary.confirmed:,} contacts were confirmed: run the task again for the "
+                "rest"
             )
 
     def _send_all(self, contacts: Iterator[Contact]) -> None:
@@ -225,7 +226,7 @@ class ContactSync(Generic[AnySummary]):
 
     def _settle(self, done: Sequence[Done[Chunk, ChunkResult | None]]) -> None:
         """
-        Count the outcomes of chunks; deferred ones stay under way.
+        Count the outcomes of chunks; deferred ones are kept for later.
 
         :raises OctopushError: when one has failed for good; the others are counted first.
         """
@@ -292,7 +293,7 @@ class ContactSync(Generic[AnySummary]):
 @contextmanager
 def _without_looking_at_old_objects() -> Iterator[None]:
     """
-    Keep Python's garbage collector to objects made from here on.
+    Restrict Python's garbage collector to objects made from here on.
 
     With millions of contacts made and freed, it would scan everything that Airflow and pandas have imported again and
     again: a seventh of a run's CPU time.

@@ -16,7 +16,7 @@ from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers, duplicate
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.rejection import Rejection
-from airflow_provider_octopush.delivery.removal import Candidate, Removal, Removed
+from airflow_provider_octopush.delivery.removal import Candidate, NotRemoved, Removal
 from airflow_provider_octopush.delivery.retry import Backoff, StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError, SnapshotMissingError
 from airflow_provider_octopush.outcomes import Outcome
@@ -94,7 +94,7 @@ class ContactDeletion:
             believes_refusals=True,
         )
         self._outcomes: list[_Outcome] = []
-        self._refusal = Removed[_Asked]()
+        self._refusal = NotRemoved[_Asked]()
         self.summary = summary
 
     def kill(self) -> None:
@@ -110,7 +110,7 @@ class ContactDeletion:
         :raises SnapshotMissingError: when contacts are to be erased from a snapshot, and there is none.
         :raises SnapshotConflictError: when a run that writes the snapshot has begun meanwhile.
         :raises OctopushError: when the run cannot go on; contacts that are gone are erased first.
-        :raises KilledError: when it was told to end.
+        :raises KilledError: when it was asked to stop.
         """
         started = time.monotonic()
         if self._snapshot is not None and self._snapshot.is_blank:
@@ -169,12 +169,12 @@ class ContactDeletion:
                 summary.requests = -(-summary.numbers // DELETE_MAX_NUMBERS)
                 return
             try:
-                removed = self._removal.remove(candidates)
+                not_removed = self._removal.remove(candidates)
             except StoppedError:
-                raise KilledError("told to end while contacts were removed: run the task again") from None
-        for candidate in (*removed.kept, *removed.unsettled):
+                raise KilledError("asked to stop while contacts were removed: run the task again") from None
+        for candidate in (*not_removed.kept, *not_removed.unsettled):
             self._count(candidate, _Outcome.KEPT)
-        self._refusal = removed
+        self._refusal = not_removed
         counts = Counter(self._outcomes)
         summary.removed, summary.absent, summary.kept = (
             counts[outcome] for outcome in (_Outcome.REMOVED, _Outcome.ABSENT, _Outcome.KEPT)

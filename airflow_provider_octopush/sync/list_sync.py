@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 #: Seconds between two checks for something to record, or for a newer run.
 LOOK = 2.5
 
-#: Seconds that the store has for the last records when the run failed, and when it was told to end.
+#: Seconds that the store has for the last records when the run failed, and when it was asked to stop.
 _PATIENCE, _NO_PATIENCE = 60.0, 1.5
 
 #: In a smaller snapshot, a change of more than half of it means nothing.
@@ -81,9 +81,9 @@ class ListSync:
         self._apply = Apply(sync, delete, backoff, snapshot, changes)
         self._opt_outs_read = OptOutsRead()
         self._started = time.monotonic()
-        #: What holds the run: exceeded limits, or rows that are mostly invalid.
+        #: Limits that the plan exceeds; any of them holds the run.
         self._exceeded: list[Exceeded] = []
-        #: Whether more rows are invalid than may be rejected; fewer than half of all do not hold the run.
+        #: The error if more rows are invalid than may be rejected; it holds the run if more than half of all are.
         self._rejected: TooManyRejectedError | None = None
         self._superseded: SnapshotError | None = None
 
@@ -103,7 +103,7 @@ class ListSync:
         :raises TooManyRejectedError: when too many opt-outs cannot be read.
         :raises SupersededError: when a newer run of the task has begun.
         :raises OctopushError: when the run cannot go on; what was confirmed is recorded.
-        :raises KilledError: when it was told to end.
+        :raises KilledError: when it was asked to stop.
         """
         if self._snapshot.first_run and not self._rules.is_dry_run:
             log.warning(
@@ -112,7 +112,7 @@ class ListSync:
             )
         with closing(ContactFile(len(self._sync.fields))) as to_send, self._recording():
             if opt_outs is not None:
-                self._remove_opted_out(opt_outs, to_send)
+                self._remove_opted_out(opt_outs)
             self._sync.read(open_frames, to_send.write)
             opted_out, missing = self._diff.take_opted_out(), self._missing()
             plan = self._plan(to_send.count, opted_out, missing)
@@ -129,7 +129,7 @@ class ListSync:
                 summary = self._finished(replace(self._sync.summary, unsent=to_send.count))
             else:
                 summary = self._finished(self._applied(to_send, opted_out, missing))
-        # Only when nothing else writes beside the snapshot any more.
+        # The snapshot is replaced only now, when nothing else writes beside it any more.
         if self._is_held or not summary.read:
             self._snapshot.put_head()
         else:
@@ -202,7 +202,7 @@ class ListSync:
 
     # Opt-outs: the first step, which does not depend on the rows.
 
-    def _remove_opted_out(self, opt_outs: OptOuts, nothing_to_send: ContactFile) -> None:
+    def _remove_opted_out(self, opt_outs: OptOuts) -> None:
         read = self._opt_outs_read = opt_outs.read(self._diff)
         read.check_whole(self._snapshot.opted_out, self._rules.min_opted_out)
         if not self._rules.is_dry_run:
@@ -219,7 +219,7 @@ class ListSync:
             if exceeded:
                 self._changes.write_to_remove(positions, Change.OPTED_OUT)
                 raise LimitExceededError(f"{exceeded[0]}. Nothing was removed or sent")
-            self._apply.write_journal(nothing_to_send.records, 0, positions, is_whole=False)
+            self._apply.write_journal((), 0, positions, is_whole=False)
             self._apply.remove(positions, Change.OPTED_OUT)
             self._snapshot.flush()
         read.check_readable(self._rules.max_rejected)
@@ -264,10 +264,10 @@ class ListSync:
     @property
     def _is_held(self) -> bool:
         summary = self._sync.summary
-        return bool(self._exceeded) or (self._rejected is not None and summary.invalid * 2 > summary.read)
+        return bool(self._exceeded) or (self._rejected is not None and summary.is_mostly_invalid)
 
     def _why_held(self) -> list[str]:
-        """Return why the run is held, or a run after this plan would be, with all that it would stumble over next."""
+        """Return why the run is held, or what would hold or fail a run after this plan."""
         if not self._is_held and not self._rules.is_dry_run:
             return []
         return [str(one) for one in (*self._exceeded, self._rejected) if one is not None]
@@ -276,7 +276,7 @@ class ListSync:
 
     def _applied(self, to_send: ContactFile, opted_out: Array, missing: Array) -> ListSummary:
         self._snapshot.other_runs.check_alone()
-        self._apply.write_journal(to_send.records, self._diff.new, np.concatenate([opted_out, missing]))
+        self._apply.write_journal(to_send.records.blocks(), self._diff.new, np.concatenate([opted_out, missing]))
         sent = self._sync.send(to_send.contacts())
         self._tell_many_changed()
         # The rows named countries that were not known before; in these, more contacts may have opted out.
@@ -329,7 +329,7 @@ class ListSync:
             snapshot_after=planned.snapshot_before + plan.new - plan.missing - plan.opted_out,
         )
         for exceeded in planned.exceeded:
-            log.warning("a run would be held: %s", exceeded)
+            log.warning("a run would be held or fail: %s", exceeded)
         planned.check()
         return planned
 

@@ -15,10 +15,11 @@ from airflow_provider_octopush.sync.summary import ListSummary
 
 class _Default(NamedTuple):
     """
-    A default limit: a part of the list (10 is a tenth), at least some number; and the words for when it is exceeded.
+    A default limit: the list divided by a number (by 10 is a tenth), at least some number; and the words for when it
+    is exceeded.
     """
 
-    part: int
+    divisor: int
     least: int
     text: str
     what: str
@@ -119,7 +120,7 @@ class Rules:
         try:
             self.check_rejected(summary)
         except TooManyRejectedError as error:
-            if summary.invalid * 2 <= summary.read:
+            if not summary.is_mostly_invalid:
                 return error
             return TooManyRejectedError(f"{error}. More than half of the rows are invalid, so nothing was sent")
         return None
@@ -158,9 +159,10 @@ class Plan:
     :param to_send: how many contacts to send.
     :param new: how many of these the list is not known to hold.
     :param added: how many contacts earlier tries of the run have added.
-    :param missing: how many contacts to remove because they are missing from the rows.
-    :param missing_before: how many contacts earlier tries have removed for that reason, or were about to.
-    :param opted_out: how many contacts to remove because they opted out.
+    :param missing: how many contacts to remove, and to count against the limit, because they are missing from the rows;
+        removals that were under way already count no more.
+    :param missing_before: how many contacts were removed for that reason by earlier tries of the run.
+    :param opted_out: how many contacts to remove, and to count against the limit, because they opted out.
     :param opted_out_before: how many contacts this run has removed for that reason already.
     :param limits: how many contacts may be added and removed.
     """
@@ -208,7 +210,7 @@ class Plan:
         elif limit is not None and limit.share == 1:
             # A limit that allows all also allows those that earlier tries of the run have added.
             return None
-        allowed = max(default.least, self.size // default.part) if limit is None else limit.most(self.size)
+        allowed = max(default.least, self.size // default.divisor) if limit is None else limit.most(self.size)
         if not number or number + before <= allowed:
             return None
         return Exceeded(parameter, number + before, self.size, allowed, limit)

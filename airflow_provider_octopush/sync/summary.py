@@ -63,6 +63,11 @@ class Summary:
         return 0
 
     @property
+    def is_mostly_invalid(self) -> bool:
+        """Whether more than half of the rows read are invalid."""
+        return self.invalid * 2 > self.read
+
+    @property
     def _has_words(self) -> bool:
         """Whether Octopush said something about the rejected rows, which only the rejects file may hold."""
         return False
@@ -119,13 +124,13 @@ class Summary:
         share = -(-rejected * 100 // self.read)
         return f'If that many may be rejected, write max_rejected={rejected}, or a share, such as "{share}%"'
 
-    def _rejected(self, *, removes_blacklisted: bool) -> tuple[int, list[str]]:  # noqa: ARG002 - where that is asked for
+    def _rejected(self, *, removes_blacklisted: bool) -> tuple[int, list[str]]:  # noqa: ARG002 - CreateSummary uses it
         """Return how many rows were rejected; and the reasons that :attr:`reasons` does not count."""
         return self.invalid, []
 
     def check(self) -> None:
         """
-        Check the law of the counts: every row read ended in exactly one outcome.
+        Check that the counts add up: every row read ended in exactly one outcome.
 
         :raises RuntimeError: when it did not, which is a bug of this provider.
         """
@@ -271,11 +276,11 @@ class ListSummary(CreateSummary):
     contacts, minus ``removed``.
 
     The parameters of :class:`CreateSummary` mean the same here; ``requests`` and ``retries`` include those to
-    ``contact/delete``, and with ``dry_run`` everything counts as it would be.
+    ``contact/delete``, and with ``dry_run`` everything counts as it would be if nothing held the run.
 
     :param unchanged: contacts that are on the list already, exactly like this; nothing was sent for them.
     :param opted_out: rows with numbers that opted out; nothing was sent for them.
-    :param unsent: rows that would have been sent if no limit had been exceeded.
+    :param unsent: rows that would have been sent if nothing had held the run.
     :param opted_out_invalid: opt-outs that cannot be read.
     :param opted_out_blank: opt-outs without a number.
     :param removed: contacts that were removed from the list.
@@ -284,7 +289,7 @@ class ListSummary(CreateSummary):
     :param kept_reason: why they were not.
     :param unsettled: contacts that Octopush refused to remove but that may be gone already, or that it removed but that
         a killed process may still send; a later run removes them once more.
-    :param exceeded: the limits that the run exceeded, or would exceed, as sentences.
+    :param exceeded: what held the run, as sentences; with ``dry_run``, what would hold or fail a run.
     :param first_run: whether there was no snapshot, so that nothing was known of the list.
     :param generation: generation of the snapshot that the run found: how often it had been replaced; 0 if there was
         none, and in the summary of several lists.

@@ -83,7 +83,7 @@ def journal(snapshot: Snapshot, numbers: Iterable[int] = (), to_remove: Iterable
     places, _ = snapshot.find(list(to_remove))
     with closing(Spool()) as spool:
         spool.append(found)
-        snapshot.write_journal(spool.records(), int((positions < 0).sum()), np.sort(places[places >= 0]))
+        snapshot.write_journal(spool.records().blocks(), int((positions < 0).sum()), np.sort(places[places >= 0]))
 
 
 def record(snapshot: Snapshot, people: dict[int, str], status: str = "added") -> None:

@@ -286,7 +286,7 @@ class TestEndedFromOutside:
                 yield frame("+33600000000")
 
         sync = ContactSync(ContactMapper({}, PhoneReader()), None, CreateSummary(), chunk_size=1)
-        with pytest.raises(KilledError, match="told to end after 0 contacts were confirmed"):
+        with pytest.raises(KilledError, match="asked to stop after 0 contacts were confirmed"):
             sync.run(endless)
 
 
