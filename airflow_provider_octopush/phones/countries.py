@@ -87,8 +87,8 @@ class Country:
         national = digits[len(self.code) :]
         candidates = [national, *_without_prefix(national, self._main_rules)]
         if national[:1] == "0" and not self._is_valid(national):
-            behind = national[1:]
-            candidates += [behind, *_without_prefix(behind, self._main_rules)]
+            after = national[1:]
+            candidates += [after, *_without_prefix(after, self._main_rules)]
         # If the country code is also the trunk prefix, it must not be dropped twice. PhoneReader does the same.
         twice = national[len(self.code) :] if national.startswith(self.code) else None
         return self._numbers(candidate for candidate in dict.fromkeys(candidates) if candidate != twice)
@@ -100,8 +100,8 @@ class Country:
         :param digits: ASCII digits. If they begin with an international prefix of the country, the number may be of
             another one.
         """
-        behind = self._behind_international_prefix(digits)
-        abroad = Numbers(set(), set()) if behind is None else written(behind)
+        after = self._after_international_prefix(digits)
+        abroad = Numbers(set(), set()) if after is None else written(after)
         candidates = [digits, *_without_prefix(digits, self._rules)]
         if digits.startswith(self.code):
             national = digits[len(self.code) :]
@@ -112,7 +112,7 @@ class Country:
             lost_plus = self.international(digits)
             abroad = Numbers(abroad.valid | lost_plus.valid, abroad.unknown | lost_plus.unknown)
         # In Israel, 014 is dialled before a number abroad, and some numbers there begin with it.
-        is_new = behind is None and not digits.startswith("00")
+        is_new = after is None and not digits.startswith("00")
         within = self._numbers(dict.fromkeys(candidates), is_new=is_new)
         unknown = within.unknown | abroad.unknown
         # In an integer, a zero that belongs to the number is lost: +225 07 01 23 45 67.
@@ -120,7 +120,7 @@ class Country:
             unknown.add(f"{self.code}0{digits}")
         return Numbers(within.valid | abroad.valid, unknown)
 
-    def _behind_international_prefix(self, digits: str) -> str | None:
+    def _after_international_prefix(self, digits: str) -> str | None:
         for prefix in self._international_prefixes:
             match = prefix.match(digits)
             # No country code begins with a zero; libphonenumber then reads a number of the country.
@@ -205,7 +205,7 @@ def written(digits: str) -> Numbers:
     return Numbers(valid, set())
 
 
-def behind_any_international_prefix(digits: str) -> set[str]:
+def after_any_international_prefix(digits: str) -> set[str]:
     """
     Read digits that may begin with an international prefix of any country, such as ``011`` or ``0011``.
 
@@ -214,8 +214,8 @@ def behind_any_international_prefix(digits: str) -> set[str]:
     """
     ends = {match.end() for prefix in _all_international_prefixes() if (match := prefix.match(digits))}
     # No country code begins with a zero.
-    behind = (written(digits[end:]) for end in ends if digits[end : end + 1] not in ("", "0"))
-    return {number for numbers in behind for number in numbers.valid | numbers.unknown}
+    after = (written(digits[end:]) for end in ends if digits[end : end + 1] not in ("", "0"))
+    return {number for numbers in after for number in numbers.valid | numbers.unknown}
 
 
 @functools.cache

@@ -189,7 +189,7 @@ def _has_country_code_twice(number: PhoneNumber, digits: str) -> bool:
     return digits == f"{code}{code}{phonenumbers.national_significant_number(number)}"
 
 
-def behind_another_country_code(digits: str) -> str:
+def after_another_country_code(digits: str) -> str:
     """
     Return the number after a superfluous country code, as in +33 0033 6… and +33 33 6…
 
@@ -214,13 +214,13 @@ def dialled_in(digits: str, region: str) -> PhoneNumber | None:
     except NumberParseException:
         return None
     if has_country_written(number):
-        behind = _behind_international_prefix(digits, region)
-        is_number = phonenumbers.is_valid_number(number) and not _has_country_code_twice(number, behind)
+        after = _after_international_prefix(digits, region)
+        is_number = phonenumbers.is_valid_number(number) and not _has_country_code_twice(number, after)
         return number if is_number else None
     return number if is_of(number, region) else None
 
 
-def _behind_international_prefix(digits: str, region: str) -> str:
+def _after_international_prefix(digits: str, region: str) -> str:
     metadata = PhoneMetadata.metadata_for_region(region, None)
     prefix = re.match(metadata.international_prefix or "", digits) if metadata is not None else None
     return digits[prefix.end() :] if prefix is not None else digits

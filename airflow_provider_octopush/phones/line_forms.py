@@ -14,13 +14,13 @@ class _Change(NamedTuple):
     :param country_code: the country's code.
     :param before: pattern of the digits between the country code and the prefix, such as an area code.
     :param prefix: the prefix that only one of the forms has.
-    :param behind: pattern of the digits after it.
+    :param after: pattern of the digits after it.
     """
 
     country_code: str
     before: str
     prefix: str
-    behind: str
+    after: str
 
 
 # A text may have been written before or after a change, so both forms are one line.
@@ -53,8 +53,8 @@ _CHANGES = (
 
 _PATTERNS = [
     (
-        re.compile(f"({change.country_code}{change.before})({change.behind})"),
-        re.compile(f"({change.country_code}{change.before}){change.prefix}({change.behind})"),
+        re.compile(f"({change.country_code}{change.before})({change.after})"),
+        re.compile(f"({change.country_code}{change.before}){change.prefix}({change.after})"),
         change.prefix,
     )
     for change in _CHANGES

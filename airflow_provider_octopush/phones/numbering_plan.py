@@ -1,8 +1,8 @@
 """
 Numbering plans as regular expressions, made at run time from libphonenumber's own metadata.
 
-They accept only numbers that libphonenumber holds valid, and most of these, many times faster. If they do not accept a
-number, that tells nothing. ``tests/phones/test_numbering_plan.py`` compares both.
+They accept only numbers that libphonenumber considers valid, and most of these, many times faster. If they do not
+accept a number, that tells nothing. ``tests/phones/test_numbering_plan.py`` compares both.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class NumberingPlans:
         :param digits: ASCII digits after a plus.
         :param written: the digits as they are written, if there are blanks, dashes or dots between them.
         :param regions: where a second number among them may be of, beside the same country.
-        :return: True: libphonenumber holds these digits valid and writes them as the same E.164, and no second number
-            begins within the text. False: nothing is known.
+        :return: True: libphonenumber considers these digits valid and writes them as the same E.164, and no second
+            number begins within the text. False: nothing is known.
         """
         match, begin, second = self._abroad[digits[1:4]]
         if written and second is not None and second.begins_in(written, regions):
@@ -65,7 +65,7 @@ class NumberingPlans:
         :param region: one of libphonenumber's regions, in upper case.
         :param written: the digits as they are written, if there are blanks, dashes or dots between them.
         :param regions: where a second number among them may be of, beside the same country.
-        :return: E.164, if libphonenumber reads the digits as this number and holds it valid for the region, and no
+        :return: E.164, if libphonenumber reads the digits as this number and considers it valid for the region, and no
             second number begins within the text; None if nothing is known.
         """
         fullmatch, plus_country_code, second = self._within[region]

@@ -112,11 +112,11 @@ def _within(whole: Dialled) -> Iterator[Dialled]:
     signs = whole.slashes | whole.dashes | whole.line_ends
     digits = whole.digits
     for cut in whole.cuts():
-        behind = len(digits) - cut
-        is_second = behind >= ENOUGH_FOR_A_NUMBER and (digits[cut] == "0" or len(digits) > E164_DIGITS)
+        after = len(digits) - cut
+        is_second = after >= ENOUGH_FOR_A_NUMBER and (digits[cut] == "0" or len(digits) > E164_DIGITS)
         if cut < ENOUGH_FOR_A_NUMBER or not (cut in signs or is_second):
             continue
         yield whole.before(cut)
-        yield whole.behind(cut)
-        if cut in whole.slashes and behind <= ALTERNATIVE_DIGITS:
-            yield Dialled(whole.plus, (digits[: cut - behind] + digits[cut:],))
+        yield whole.after(cut)
+        if cut in whole.slashes and after <= ALTERNATIVE_DIGITS:
+            yield Dialled(whole.plus, (digits[: cut - after] + digits[cut:],))

@@ -11,7 +11,7 @@ import phonenumbers
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.countries import (
     Country,
-    behind_any_international_prefix,
+    after_any_international_prefix,
     country,
     country_codes,
     international,
@@ -20,7 +20,7 @@ from airflow_provider_octopush.phones.countries import (
     written,
 )
 from airflow_provider_octopush.phones.libphonenumber import (
-    behind_another_country_code,
+    after_another_country_code,
     country_code,
     country_code_of,
     e164,
@@ -33,7 +33,7 @@ from airflow_provider_octopush.phones.line_forms import line_forms
 from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
 from airflow_provider_octopush.phones.numbers_within import numbers_within, runs
 from airflow_provider_octopush.phones.options import NumberFormat
-from airflow_provider_octopush.phones.readings import has_zero_behind_country_code
+from airflow_provider_octopush.phones.readings import has_zero_after_country_code
 from airflow_provider_octopush.phones.readings import international as read_international
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.regions import checked_regions, is_region, names_nothing, region_code
@@ -101,7 +101,7 @@ class PossibleNumbers:
         #: The country codes of the regions, and the given ones.
         self.countries = frozenset((*map(int, map(country_code_of, regions)), *map(int, countries)))
         self._countries = known_countries(self.countries)
-        # Regions decide whether a second number begins among digits: these are all that a row may be read in.
+        # All regions that a row may be read in; they decide whether a second number begins among its digits.
         self._regions = [phonenumbers.region_code_for_country_code(int(known.code)) for known in self._countries]
 
     def read(self, value: object, region: object = None) -> Possible:
@@ -126,7 +126,7 @@ class PossibleNumbers:
         dialled, reason = numbers_within(value)
         if reason is PhoneReason.MISSING:
             return Possible(frozenset(), None, reason)
-        numbers, elsewhere, is_known = self._numbers(dialled, own)
+        numbers, elsewhere, is_sendable = self._numbers(dialled, own)
         if dialled:
             looks_like = dialled[0].looks_like
             if reason is None and looks_like is not None and not _is_grouped(dialled[0], numbers):
@@ -137,7 +137,7 @@ class PossibleNumbers:
             elsewhere = " ".join(dict.fromkeys(filter(None, (elsewhere, *digits)))) or None
             # After a valid number comes an extension, or a second number.
             reason = reason or (PhoneReason.EXTENSION if begins else None)
-        if reason is None and not is_known:
+        if reason is None and not is_sendable:
             reason = self._unknown(dialled[0], own)
         text = plain(value) if isinstance(value, str) else ""
         # With a region, digits after a wrong plus may be valid in another form.
@@ -146,11 +146,10 @@ class PossibleNumbers:
             valid, together = self._numbers_together(text, own)
             numbers |= valid
             elsewhere = elsewhere or together
-        forms = frozenset(form for number in numbers for form in line_forms(int(number)))
-        return Possible(forms, elsewhere, self._reason_of(region, reason))
+        return Possible(_with_line_forms(numbers), elsewhere, self._reason_of(region, reason))
 
     def _is_valid(self, dialled: Dialled, own: Country | None) -> bool:
-        """Whether libphonenumber holds digits valid as a whole."""
+        """Whether digits are a valid number as a whole."""
         if dialled.plus:
             return bool(international(dialled.digits).valid) or read_international(dialled) is not None
         countries = self._countries if own is None else [own]
@@ -164,12 +163,12 @@ class PossibleNumbers:
         :return: the valid numbers, of the value's own country if it has one; and the digits whose country is not known.
         """
         digits = re.sub("[^0-9]", "", text)
-        behind = digits.lstrip("0")
-        in_front = behind_another_country_code(behind)
+        rest = digits.lstrip("0")
+        in_front = after_another_country_code(rest)
         is_too_many = digits.startswith("0") or _PLUS_INSIDE.search(text) or in_front
-        if not is_too_many or not MIN_DIGITS <= len(behind) <= MAX_DIGITS:
+        if not is_too_many or not MIN_DIGITS <= len(rest) <= MAX_DIGITS:
             return set(), None
-        valid = international(behind).valid | international(in_front).valid
+        valid = international(rest).valid | international(in_front).valid
         if own is not None:
             valid = {number for number in valid if country_code(number) == own.code}
         elif not self._guesses_country and not (_begins_with_plus(text) or digits.startswith("00")):
@@ -178,8 +177,8 @@ class PossibleNumbers:
             # They are read as they are dialled anyway.
             return valid, None
         for known in self._countries if own is None else [own]:
-            valid |= known.dialled(digits).valid | known.dialled(f"0{behind}").valid
-        return valid, f"{digits} 0{behind}" if own is None else None
+            valid |= known.dialled(digits).valid | known.dialled(f"0{rest}").valid
+        return valid, f"{digits} 0{rest}" if own is None else None
 
     def _numbers_within(
         self, value: object, own: Country | None, *, are_several: bool
@@ -227,35 +226,35 @@ class PossibleNumbers:
         """
         Read all numbers of one value.
 
-        :return: the numbers; the digits of those whose country is not known; whether libphonenumber knows any of them.
+        :return: the numbers; the digits of those whose country is not known; whether any of them may be sent.
         """
         numbers: set[str] = set()
         elsewhere: list[str] = []
-        is_known = False
+        is_sendable = False
         with_plus = [one for one in dialled if one.plus]
         for one in with_plus:
-            found, is_one_known = _behind_plus(one)
+            found, is_one_sendable = _after_plus(one)
             numbers |= found
-            is_known = is_known or is_one_known
+            is_sendable = is_sendable or is_one_sendable
         codes = {country_code(number) for number in numbers}
         # What stands beside a number with a plus is dialled in the same country.
         countries = [own] if own is not None else [*map(country, codes)] if with_plus else self._countries
         for one in dialled:
-            if one.plus and (own is None or (is_known and codes == {own.code})):
+            if one.plus and (own is None or (is_sendable and codes == {own.code})):
                 continue
             is_any_country = own is None and not with_plus
             # "0039 (0)331…" may be a mobile, as after a plus.
             for digits in dict.fromkeys((one.digits, _without_zero(one).digits)):
                 guess = is_any_country and self._guesses_country
-                found, is_one_known = _dialled(digits, countries, is_any_country=guess)
+                found, is_one_sendable = _dialled(digits, countries, is_any_country=guess)
                 numbers |= found
-                is_known = is_known or is_one_known
+                is_sendable = is_sendable or is_one_sendable
                 if is_any_country:
                     elsewhere.append(digits)
-        return numbers, " ".join(elsewhere) or None, is_known
+        return numbers, " ".join(elsewhere) or None, is_sendable
 
     def _unknown(self, dialled: Dialled, own: Country | None) -> PhoneReason:
-        """Tell why digits are not a number that libphonenumber knows."""
+        """Tell why digits are no number that may be sent."""
         digits = dialled.digits
         is_abroad = digits.startswith("00")
         if len(digits) < MIN_DIGITS:
@@ -263,11 +262,11 @@ class PossibleNumbers:
         if len(digits) > MAX_DIGITS:
             return PhoneReason.TOO_LONG
         if dialled.plus or is_abroad:
-            behind = digits if dialled.plus else digits[2:]
-            reason = unreadable(behind)
-            if reason is None and len(behind) > OCTOPUSH_DIGITS:
+            after = digits if dialled.plus else digits[2:]
+            reason = unreadable(after)
+            if reason is None and len(after) > OCTOPUSH_DIGITS:
                 reason = PhoneReason.TOO_LONG
-            elif reason is None and is_too_short(behind):
+            elif reason is None and is_too_short(after):
                 reason = PhoneReason.TOO_SHORT
             return reason or PhoneReason.NOT_VALID
         return PhoneReason.NOT_VALID_IN_REGION if own or self._countries else PhoneReason.NO_REGION
@@ -287,8 +286,9 @@ def numbers_in(digits: str, countries: Iterable[int]) -> frozenset[int]:
         international prefix.
     """
     known = known_countries(countries)
-    numbers = {number for one in digits.split() for number in _dialled(one, known, is_any_country=False)[0]}
-    return frozenset(form for number in numbers for form in line_forms(int(number)))
+    return _with_line_forms(
+        number for one in digits.split() for number in _dialled(one, known, is_any_country=False)[0]
+    )
 
 
 def numbers_abroad(digits: str) -> frozenset[int]:
@@ -298,7 +298,10 @@ def numbers_abroad(digits: str) -> frozenset[int]:
     :param digits: ASCII digits; blanks divide those of several numbers.
     :return: the numbers, with every form of their lines.
     """
-    numbers = {number for one in digits.split() for number in behind_any_international_prefix(one)}
+    return _with_line_forms(number for one in digits.split() for number in after_any_international_prefix(one))
+
+
+def _with_line_forms(numbers: Iterable[str]) -> frozenset[int]:
     return frozenset(form for number in numbers for form in line_forms(int(number)))
 
 
@@ -307,23 +310,14 @@ def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool)
     Read digits without a plus.
 
     :param is_any_country: whether they may begin with any country code.
-    :return: the numbers, and whether libphonenumber knows any of them.
+    :return: the numbers, and whether any of them is valid.
     """
-    numbers: set[str] = set()
-    is_known = False
-    for one in countries:
-        found = one.dialled(digits)
-        is_known = is_known or bool(found.valid)
-        numbers |= found.likeliest()
+    found = [one.dialled(digits) for one in countries]
     if digits.startswith("00"):
-        found = written(digits[2:])
-        is_known = is_known or bool(found.valid)
-        numbers |= found.likeliest()
+        found.append(written(digits[2:]))
     elif is_any_country:
-        found = international(digits)
-        is_known = is_known or bool(found.valid)
-        numbers |= found.valid
-    return numbers, is_known
+        found.append(international(digits)._replace(unknown=set()))
+    return {number for one in found for number in one.likeliest()}, any(one.valid for one in found)
 
 
 def _begins_with_plus(text: str) -> bool:
@@ -335,7 +329,7 @@ def _without_zero(dialled: Dialled) -> Dialled:
     return dialled.without_zero() if dialled.zero is not None and dialled.zero.alone else dialled
 
 
-def _behind_plus(dialled: Dialled) -> tuple[set[str], bool]:
+def _after_plus(dialled: Dialled) -> tuple[set[str], bool]:
     """
     Read digits after a plus, as ``PhoneReader`` does, or as another row may write the same number.
 
@@ -343,7 +337,7 @@ def _behind_plus(dialled: Dialled) -> tuple[set[str], bool]:
     """
     readings = [dialled.digits]
     valid = international(dialled.digits).valid
-    if has_zero_behind_country_code(dialled):
+    if has_zero_after_country_code(dialled):
         # In Italy, "+39 (0)312…" is a landline, and without the zero a mobile.
         readings.append(dialled.without_zero().digits)
         valid |= international(readings[1]).valid
@@ -356,7 +350,7 @@ def _behind_plus(dialled: Dialled) -> tuple[set[str], bool]:
         return valid | {e164(read)[1:]}, True
     # Digit for digit: libphonenumber does not know new ranges.
     sent = valid | set(filter(may_be_sent, map(without_trunk_zero, readings)))
-    return sent, bool(valid) or any(not behind_another_country_code(number) for number in sent)
+    return sent, bool(valid) or any(not after_another_country_code(number) for number in sent)
 
 
 def _is_grouped(dialled: Dialled, numbers: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from airflow_provider_octopush.phones.libphonenumber import (
     REGIONS,
-    behind_another_country_code,
+    after_another_country_code,
     country_code,
     country_code_of,
     e164,
@@ -25,13 +25,13 @@ from airflow_provider_octopush.phones.options import NumberFormat, PhoneCheck
 from airflow_provider_octopush.phones.readings import (
     dialled_abroad,
     from_abroad,
-    has_zero_behind_country_code,
+    has_zero_after_country_code,
     in_regions,
     international,
 )
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.regions import checked_regions, is_region, names_nothing, region_code
-from airflow_provider_octopush.phones.second_numbers import behind_valid, within_valid
+from airflow_provider_octopush.phones.second_numbers import after_valid, within_valid
 from airflow_provider_octopush.phones.written import (
     E164_DIGITS,
     MAX_DIGITS,
@@ -68,20 +68,21 @@ class PhoneReader:
     - With ``number_format="international"`` a number without a plus or ``00`` begins with its country code and must be
       valid; regions do not matter then.
 
-    A number that libphonenumber holds valid is returned in libphonenumber's E.164. One with a plus that is not valid is
-    returned digit for digit, if ``phone_check`` allows it, because libphonenumber does not know new ranges; only a
-    trunk prefix 0 after the country code is dropped. It must be at least as long as the shortest number of its country,
-    and no valid number may end at a blank or a sign within it. No number has more than 15 digits (16 after a plus with
-    nothing between them, as in Octopush's own documentation).
+    A number that libphonenumber considers valid is returned in libphonenumber's E.164. One with a plus that is not
+    valid is returned digit for digit, if ``phone_check`` allows it, because libphonenumber does not know new ranges;
+    only a trunk prefix 0 after the country code is dropped. It must be at least as long as the shortest number of its
+    country, and no valid number may end at a blank or a sign within it. No number has more than 15 digits (16 after a
+    plus with nothing between them, as in Octopush's own documentation).
 
     If libphonenumber cannot tell one region's numbers from another's, the region that is asked for counts: a number of
     Jersey is not valid in GB, and one of Réunion is not valid in FR.
 
     :param default_region: region (ISO 3166-1 alpha-2, such as ``FR``) of numbers in national form, or several of them:
         the first in which a number is valid wins.
-    :param phone_check: ``format``: as above. ``valid``: libphonenumber must hold every number valid. ``mobile``: valid,
-        and mobile, or in a range that mobiles and landlines share, as in the US; of several readings, the first such
-        one. Pagers, VoIP and personal numbers are rejected, because the number does not tell whether they receive SMS.
+    :param phone_check: ``format``: as above. ``valid``: only numbers that libphonenumber considers valid. ``mobile``:
+        valid, and mobile, or in a range that mobiles and landlines share, as in the US; of several readings, the first
+        such one. Pagers, VoIP and personal numbers are rejected, because the number does not tell whether they receive
+        SMS.
     :param number_format: how to read a number without a plus. ``national``: as one of a region that is asked for.
         ``international``: as one that begins with its country code.
     :raises ValueError: when a region or a choice does not exist.
@@ -226,7 +227,7 @@ class PhoneReader:
         is_abroad = digits.startswith("00")
         if not self._needs_no_plus and not is_abroad and regions is None:
             return PhoneReason.UNKNOWN_REGION
-        reason = behind_valid(dialled, regions or (), needs_no_plus=self._needs_no_plus)
+        reason = after_valid(dialled, regions or (), needs_no_plus=self._needs_no_plus)
         if reason is not None:
             return reason
         if len(digits) > MAX_DIGITS:
@@ -238,11 +239,11 @@ class PhoneReader:
         return PhoneReason.NOT_VALID_IN_REGION if regions else PhoneReason.NO_REGION
 
     def _as_written(self, dialled: Dialled, regions: Sequence[str]) -> str | PhoneReason:
-        """Decide about a number with a plus that libphonenumber does not hold valid."""
-        reason = behind_valid(dialled, regions) or unreadable(dialled.digits)
+        """Decide about a number with a plus that libphonenumber does not consider valid."""
+        reason = after_valid(dialled, regions) or unreadable(dialled.digits)
         if reason is not None:
             return reason
-        if has_zero_behind_country_code(dialled):
+        if has_zero_after_country_code(dialled):
             if has_trunk_prefix_zero(country_code(dialled.digits)):
                 dialled = dialled.without_zero()
             elif dialled.zero is not None and dialled.zero.alone:
@@ -252,7 +253,7 @@ class PhoneReader:
             return PhoneReason.TOO_LONG
         if is_too_short(number[1:]):
             return PhoneReason.TOO_SHORT
-        is_sent = self._phone_check == "format" and not behind_another_country_code(dialled.digits)
+        is_sent = self._phone_check == "format" and not after_another_country_code(dialled.digits)
         return number if is_sent else PhoneReason.NOT_VALID
 
 

@@ -35,7 +35,7 @@ def international(dialled: Dialled) -> PhoneNumber | None:
     :return: the number; None if they are not a valid one.
     """
     number = valid(dialled.digits)
-    if has_zero_behind_country_code(dialled):
+    if has_zero_after_country_code(dialled):
         # If a bracket says which digit may be left out, libphonenumber must not leave out another: "+36 (0)68…" has no
         # 06.
         is_as_written = number is not None and e164(number) == f"+{dialled.digits}"
@@ -48,7 +48,7 @@ def international(dialled: Dialled) -> PhoneNumber | None:
     return number
 
 
-def has_zero_behind_country_code(dialled: Dialled) -> bool:
+def has_zero_after_country_code(dialled: Dialled) -> bool:
     """Tell whether the zero that opens a bracket comes right after the country code that the digits begin with."""
     zero = dialled.zero
     return zero is not None and zero.position > 0 and country_code(dialled.digits) == dialled.digits[: zero.position]
@@ -64,7 +64,7 @@ def from_abroad(dialled: Dialled, regions: Iterable[str]) -> list[PhoneNumber]:
     :param regions: those that are asked for.
     :return: the valid numbers: none if it is not one, more than one if it is ambiguous.
     """
-    number = international(dialled.behind(2)) if dialled.digits.startswith("00") else None
+    number = international(dialled.after(2)) if dialled.digits.startswith("00") else None
     if number is None:
         return []
     if any(is_of(number, region) for region in regions):

@@ -42,7 +42,7 @@ def within_valid(
         ends_line, is_another = cut in dialled.line_ends, _offers_another(dialled, cut)
         if not (ends_line or is_another or dialled.digits.startswith(prefixes, cut)):
             continue
-        is_second = is_another or is_number(dialled.behind(cut), named, needs_no_plus=needs_no_plus)
+        is_second = is_another or is_number(dialled.after(cut), named, needs_no_plus=needs_no_plus)
         if not (ends_line or is_second):
             continue
         if is_number(dialled.before(cut), named, needs_no_plus=needs_no_plus):
@@ -52,7 +52,7 @@ def within_valid(
     return None
 
 
-def behind_valid(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: bool = False) -> PhoneReason | None:
+def after_valid(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: bool = False) -> PhoneReason | None:
     """
     Find a second number, or an extension, in digits that are not a valid number as a whole, but begin with one.
 
@@ -61,15 +61,15 @@ def behind_valid(dialled: Dialled, regions: Sequence[str], *, needs_no_plus: boo
     :return: the reason; None if they do not begin with a valid number.
     """
     for cut in dialled.cuts():
-        before, behind = dialled.before(cut), dialled.behind(cut)
+        before, after = dialled.before(cut), dialled.after(cut)
         if not is_number(before, regions, needs_no_plus=needs_no_plus):
             continue
         first = international(before) if before.plus else None
         named = regions if first is None else [*regions, region_of(first)]
         is_second = (
-            len(behind.digits) >= ENOUGH_FOR_A_NUMBER
+            len(after.digits) >= ENOUGH_FOR_A_NUMBER
             or _offers_another(dialled, cut)
-            or is_number(behind, named, needs_no_plus=needs_no_plus)
+            or is_number(after, named, needs_no_plus=needs_no_plus)
         )
         return PhoneReason.TWO_NUMBERS if is_second else PhoneReason.EXTENSION
     return None

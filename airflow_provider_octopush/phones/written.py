@@ -29,7 +29,7 @@ _FLOAT_WRITTEN_DIGITS = 17
 #: an international prefix such as 00 or 0011.
 MAX_DIGITS = 24
 
-#: The most digits of a number in E.164; libphonenumber holds longer ones valid in some regions.
+#: The most digits of a number in E.164; libphonenumber considers longer ones valid in some regions.
 E164_DIGITS = 15
 
 #: The most digits of a number that is sent: Octopush's own documentation has one with this many.
@@ -149,7 +149,7 @@ class Dialled(NamedTuple):
         zero = self.zero if self.zero is not None and self.zero.position < cut else None
         return Dialled(self.plus, (self.digits[:cut],), zero=zero)
 
-    def behind(self, cut: int) -> Dialled:
+    def after(self, cut: int) -> Dialled:
         """Return the part after a cut."""
         zero = self.zero
         if zero is not None:

@@ -22,7 +22,7 @@ from phonenumbers.phonemetadata import PhoneNumberDesc
 #: Cases that each property is tried with; raise it to try as many as one likes.
 CASES = int(os.environ.get("PHONE_CASES", "500"))
 
-#: The most digits of a number in E.164; libphonenumber holds longer ones valid in some regions.
+#: The most digits of a number in E.164; libphonenumber considers longer ones valid in some regions.
 E164_DIGITS = 15
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)

@@ -473,7 +473,7 @@ def test_no_digit_is_lost_or_made_up(text: str) -> None:
 
 
 def readings(digits: str) -> set[str]:
-    """All that libphonenumber holds valid of these digits."""
+    """All that libphonenumber considers valid of these digits."""
     found = set()
     for text, region in [(f"+{digits}", None), (f"+{digits[2:]}", None), *((digits, r) for r in ("FR", "DE", "US"))]:
         try:
