@@ -66,7 +66,7 @@ def _refers(value: Any) -> bool:
 
 def _parts(reference: Any) -> Iterator[Any]:
     """
-    Take ``.concat()`` apart, also behind ``.map()``, into references that give the same rows one after the other; as a
+    Take ``.concat()`` apart, also under ``.map()``, into references that give the same rows one after the other; as a
     whole it has no value if one of them has none.
     """
     inner = inner_references(reference) if isinstance(reference, XComArg) else []

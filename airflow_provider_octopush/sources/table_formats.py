@@ -62,9 +62,9 @@ def refuse_tables_within(path: str, root: str, listed: Iterable[str], found: Col
                 _refuse(path, kind, table, part)
 
 
-def _kind_of(name: str, behind: Sequence[str]) -> _TableFormat | None:
+def _kind_of(name: str, after: Sequence[str]) -> _TableFormat | None:
     for kind in _FORMATS:
-        if name == kind.folder and (kind.file is None or any(map(kind.file.fullmatch, behind))):
+        if name == kind.folder and (kind.file is None or any(map(kind.file.fullmatch, after))):
             return kind
     return _HUDI if name.startswith(_OF_HUDIS_PARTITION) else None
 

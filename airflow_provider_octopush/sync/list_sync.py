@@ -129,7 +129,7 @@ class ListSync:
                 summary = self._finished(replace(self._sync.summary, unsent=to_send.count))
             else:
                 summary = self._finished(self._applied(to_send, opted_out, missing))
-        # The snapshot is replaced only now, when nothing else writes beside it any more.
+        # The snapshot or its head is written only now, when nothing else writes beside it any more.
         if self._is_held or not summary.read:
             self._snapshot.put_head()
         else:
@@ -267,7 +267,7 @@ class ListSync:
         return bool(self._exceeded) or (self._rejected is not None and summary.is_mostly_invalid)
 
     def _why_held(self) -> list[str]:
-        """Return why the run is held, or what would hold or fail a run after this plan."""
+        """Return all reasons why the run is held, or why a run after this plan would be held or fail."""
         if not self._is_held and not self._rules.is_dry_run:
             return []
         return [str(one) for one in (*self._exceeded, self._rejected) if one is not None]

@@ -160,7 +160,7 @@ class Plan:
     :param new: how many of these the list is not known to hold.
     :param added: how many contacts earlier tries of the run have added.
     :param missing: how many contacts to remove, and to count against the limit, because they are missing from the rows;
-        removals that were under way already count no more.
+        a removal that was under way already is not counted again.
     :param missing_before: how many contacts were removed for that reason by earlier tries of the run.
     :param opted_out: how many contacts to remove, and to count against the limit, because they opted out.
     :param opted_out_before: how many contacts this run has removed for that reason already.
