@@ -23,7 +23,10 @@ from airflow_provider_octopush.operators.sync_list import SyncListOperator
 PARAMS = {
     name: Param(None, type=["null", "integer", "string"], description="12 or 5%; empty for the default")
     for name in ("max_removed", "max_added", "max_opted_out", "min_opted_out")
-} | {"full_refresh": Param(False, type="boolean", description="send everything again")}
+} | {
+    "max_rejected": Param("10%", type=["integer", "string"], description="12 or 5%"),
+    "full_refresh": Param(False, type="boolean", description="send everything again"),
+}
 
 with DAG(
     dag_id="synced_list",
@@ -46,6 +49,7 @@ with DAG(
         list_name="Newsletter",
         # The same path each night. In production a bucket: s3://aws_default@crm/octopush/newsletter.snapshot
         snapshot_path="{{ var.value.get('octopush_snapshots', '/var/lib/octopush') }}/newsletter.snapshot",
+        # Numbers with a plus; without: SELECT number, region FROM …
         opted_out_sql="SELECT number FROM sms_stops",
         # A field that is left empty renders to "None": the default.
         max_removed="{{ params.max_removed }}",
@@ -53,5 +57,5 @@ with DAG(
         max_opted_out="{{ params.max_opted_out }}",
         min_opted_out="{{ params.min_opted_out }}",
         full_refresh="{{ params.full_refresh }}",
-        max_rejected="10%",
+        max_rejected="{{ params.max_rejected }}",
     )

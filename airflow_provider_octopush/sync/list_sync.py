@@ -222,7 +222,7 @@ class ListSync:
             self._apply.write_journal((), 0, positions, is_whole=False)
             self._apply.remove(positions, Change.OPTED_OUT)
             self._snapshot.flush()
-        read.check_readable(self._rules.max_rejected)
+        read.check_readable(self._rules.max_rejected, is_dry_run=self._rules.is_dry_run)
 
     # The plan.
 

@@ -118,10 +118,11 @@ class OptOutsRead:
                 f"min_opted_out={self.readable}"
             )
 
-    def check_readable(self, max_rejected: Limit) -> None:
+    def check_readable(self, max_rejected: Limit, *, is_dry_run: bool = False) -> None:
         """
         Check that not too many are unreadable, and that they are not mostly blank, as in a wrong column.
 
+        :param is_dry_run: whether those that can be read were left on the list as well.
         :raises TooManyRejectedError: when they are.
         """
         if self.blank * 2 > self.rows:
@@ -134,8 +135,8 @@ class OptOutsRead:
         if self.invalid > most:
             raise TooManyRejectedError(
                 f"{self.invalid:,} of {self.rows:,} opt-outs cannot be read; max_rejected{share} allows {most:,}: "
-                f"{self._why()}. Nothing was sent, because it is not known which contacts they are. All other "
-                "opt-outs are removed all the same"
+                f"{self._why()}. Nothing was sent, because it is not known which contacts they are"
+                f"{'' if is_dry_run else ', and all other opt-outs were removed'}. Correct them in the table of opt-outs"
             )
 
     def _why(self) -> str:

@@ -165,6 +165,9 @@ def test_opt_outs_that_cannot_be_read_are_judged_on_their_own(nights: Nights, tm
         nights.run(people(*range(100)), opted_out=stops, rejects_path=str(rejects))
     assert nights.requests_of("contact/create") == before
     assert nights.on_list == {number(1)}, "who can be read is removed all the same"
+    with pytest.raises(AirflowFailException) as caught:
+        nights.run(people(*range(100)), opted_out=stops, dry_run=True)
+    assert "removed" not in str(caught.value)
     assert rejects.read_text().count("\n") == 1
     with rejects.with_name("rejects-opted-out.csv").open(newline="") as file:
         assert [(row["row"], row["phone_number"]) for row in csv.DictReader(file)] == [("2", "secret")]
