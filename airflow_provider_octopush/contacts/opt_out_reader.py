@@ -9,6 +9,7 @@ from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.mapping import ColumnError, RowReader, places_of
 from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers
 from airflow_provider_octopush.phones.reasons import PhoneReason
+from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,19 @@ class OptOut(NamedTuple):
 
     values: tuple[object, ...]
     possible: Possible
+
+
+#: What a value of another column may be that has digits, and is no phone number.
+_SOMETHING_ELSE = frozenset(
+    (PhoneReason.MISSING, PhoneReason.DATE, PhoneReason.ADDRESS, PhoneReason.NOT_WHOLE, PhoneReason.NEGATIVE)
+)
+
+
+def _may_be_a_number(possible: Possible) -> bool:
+    if possible.reason in _SOMETHING_ELSE:
+        return False
+    # Fewer digits of a country that is not known are the key of a table, or an amount.
+    return bool(possible.numbers) or len(possible.elsewhere or "") >= ENOUGH_FOR_A_NUMBER
 
 
 class OptOutReader:
@@ -70,7 +84,7 @@ class OptOutReader:
         """Look for a number in the other columns of a row without one: rows of two sources may name it differently."""
         region = blank.values[1]
         read = [(value, self._possible.read(value, region)) for value in values]
-        numbers = [(value, possible) for value, possible in read if possible.reason is None]
+        numbers = [(value, possible) for value, possible in read if _may_be_a_number(possible)]
         if not numbers:
             return blank
         together = frozenset(number for _, possible in numbers for number in possible.numbers)

@@ -95,9 +95,12 @@ class _Channel:
         #: The last answer, without its content; None until it has come.
         self.head: Answer | None = None
 
+    def forget_answer(self) -> None:
+        """Forget the last answer."""
+        self.head = None
+
     def exchange(self, method: str, url: str, body: bytes | None, *, timeout: float, max_bytes: int) -> Answer:
         """Send a request, and read its answer."""
-        self.head = None
         session = self._session
         if (method, url) not in self._prepared:
             # Headers, proxies and certificates are worked out once, because they are the same for every request, and
@@ -161,6 +164,8 @@ class Transport:
         # requests does not promise that threads can share a session.
         channel: _Channel = getattr(self._of_thread, "channel", None) or _Channel(self._settings)
         self._of_thread.channel = channel
+        # An exchange that cannot even begin has no answer: not that of the request before.
+        channel.forget_answer()
         max_bytes = ANSWER_MAX_BYTES + ANSWER_MAX_BYTES_PER_CONTACT * contacts
         carry_out = partial(channel.exchange, method, url, body, timeout=min(timeout, within), max_bytes=max_bytes)
         exchange = Exchange(carry_out)

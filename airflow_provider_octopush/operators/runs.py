@@ -38,6 +38,7 @@ from airflow_provider_octopush.operators.sql_hook import sql_hook
 from airflow_provider_octopush.operators.upstream_rows import upstream_frames
 from airflow_provider_octopush.operators.wholeness import Wholeness, wholeness
 from airflow_provider_octopush.paths import uri_of
+from airflow_provider_octopush.phones.erasable import ErasableNumbers
 from airflow_provider_octopush.phones.possible import PossibleNumbers
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.phones.regions import checked_regions
@@ -362,12 +363,7 @@ class DeleteRun(TaskRun):
                 list_name=operator.list_name, dry_run=operator.is_dry_run, rejects_path=rejects_path
             )
             countries = () if snapshot is None else snapshot.countries
-            possible = PossibleNumbers(
-                operator.default_region or (),
-                countries,
-                operator.number_format,
-                guesses_country=operator.number_format == "international",
-            )
+            possible = ErasableNumbers(operator.default_region or (), countries, operator.number_format)
             deletion = ContactDeletion(rows, possible, self._delete, self._backoff, summary, snapshot, rejects)
             self._start(deletion)
             deletion.run(self.frames)

@@ -191,15 +191,16 @@ def _has_country_code_twice(number: PhoneNumber, digits: str) -> bool:
 
 def after_another_country_code(digits: str) -> str:
     """
-    Return the number after a superfluous country code, as in +33 0033 6… and +33 33 6…
+    Return the number after a superfluous country code, as in +33 0033 6…, +33 033 6… and +33 33 6…
 
     :param digits: digits from the first country code on, which are not a valid number.
     :return: its digits; empty if there is no valid number.
     """
     code = country_code(digits)
     national = digits[len(code) :]
-    number = national.removeprefix("00") if national.startswith("00") else national
-    is_one = code and (number != national or number.startswith(code)) and valid(number) is not None
+    is_abroad = national.startswith("00")
+    number = national.removeprefix("00") if is_abroad else national.removeprefix("0")
+    is_one = code and (is_abroad or number.startswith(code)) and valid(number) is not None
     return number if is_one else ""
 
 

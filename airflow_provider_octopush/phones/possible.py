@@ -37,7 +37,7 @@ from airflow_provider_octopush.phones.readings import has_zero_after_country_cod
 from airflow_provider_octopush.phones.readings import international as read_international
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.regions import checked_regions, is_region, names_nothing, region_code
-from airflow_provider_octopush.phones.written import MAX_DIGITS, MIN_DIGITS, OCTOPUSH_DIGITS, Dialled
+from airflow_provider_octopush.phones.written import E164_DIGITS, MAX_DIGITS, MIN_DIGITS, OCTOPUSH_DIGITS, Dialled
 
 __all__ = ["Possible", "PossibleNumbers", "country_codes", "line_forms", "numbers_abroad", "numbers_in"]
 
@@ -82,8 +82,7 @@ class PossibleNumbers:
     :param default_region: region of numbers in national form, or several, as ``PhoneReader`` takes it.
     :param countries: more country codes in which rows are read, such as 33.
     :param number_format: how rows are read.
-    :param guesses_country: whether digits may begin with any country code. Without that, no country counts but the
-        value's own and those above, as where a number too many would remove a contact of somebody else.
+    :param guesses: whether digits may begin with any country code, and a number may be within other text.
     :raises ValueError: when a region does not exist.
     """
 
@@ -93,10 +92,10 @@ class PossibleNumbers:
         countries: Iterable[int] = (),
         number_format: NumberFormat = "national",
         *,
-        guesses_country: bool = True,
+        guesses: bool = True,
     ) -> None:
         self._ignores_regions = number_format == "international"
-        self._guesses_country = guesses_country
+        self._guesses = guesses
         regions = checked_regions(default_region)
         #: The country codes of the regions, and the given ones.
         self.countries = frozenset((*map(int, map(country_code_of, regions)), *map(int, countries)))
@@ -124,25 +123,28 @@ class PossibleNumbers:
             if number is not None:
                 return Possible(line_forms(number), None, self._reason_of(region))
         dialled, reason = numbers_within(value)
-        if reason is PhoneReason.MISSING:
+        if reason is PhoneReason.MISSING or (reason is not None and not self._guesses):
             return Possible(frozenset(), None, reason)
-        numbers, elsewhere, is_sendable = self._numbers(dialled, own)
+        text = plain(value) if isinstance(value, str) else ""
+        numbers, elsewhere, is_sendable = self._numbers(dialled if self._guesses else dialled[:1], own)
         if dialled:
             looks_like = dialled[0].looks_like
             if reason is None and looks_like is not None and not _is_grouped(dialled[0], numbers):
                 reason = looks_like
-        if reason is not None or not self._is_valid(dialled[0], own):
-            found, digits, begins = self._numbers_within(value, own, are_several=reason is PhoneReason.TWO_NUMBERS)
+        if self._guesses and (reason is not None or not self._is_valid(dialled[0], own)):
+            are_several = reason is PhoneReason.TWO_NUMBERS or _holds_more_than_one(text)
+            found, digits, begins = self._numbers_within(value, own, are_several=are_several)
             numbers |= found
             elsewhere = " ".join(dict.fromkeys(filter(None, (elsewhere, *digits)))) or None
             # After a valid number comes an extension, or a second number.
             reason = reason or (PhoneReason.EXTENSION if begins else None)
         if reason is None and not is_sendable:
             reason = self._unknown(dialled[0], own)
-        text = plain(value) if isinstance(value, str) else ""
         # With a region, digits after a wrong plus may be valid in another form.
-        is_wrong = "+" in text and not (dialled and self._is_valid(dialled[0], own))
-        if text and (is_wrong or not any(international(number).valid for number in numbers)):
+        is_wrong = "+" in text and not (
+            dialled and self._is_valid(dialled[0], own) and not after_another_country_code(dialled[0].digits)
+        )
+        if self._guesses and text and (is_wrong or not any(international(number).valid for number in numbers)):
             valid, together = self._numbers_together(text, own)
             numbers |= valid
             elsewhere = elsewhere or together
@@ -171,8 +173,6 @@ class PossibleNumbers:
         valid = international(rest).valid | international(in_front).valid
         if own is not None:
             valid = {number for number in valid if country_code(number) == own.code}
-        elif not self._guesses_country and not (_begins_with_plus(text) or digits.startswith("00")):
-            valid = {number for number in valid if int(country_code(number)) in self.countries}
         if "+" not in text:
             # They are read as they are dialled anyway.
             return valid, None
@@ -245,7 +245,7 @@ class PossibleNumbers:
             is_any_country = own is None and not with_plus
             # "0039 (0)331…" may be a mobile, as after a plus.
             for digits in dict.fromkeys((one.digits, _without_zero(one).digits)):
-                guess = is_any_country and self._guesses_country
+                guess = is_any_country and (self._guesses or self._ignores_regions)
                 found, is_one_sendable = _dialled(digits, countries, is_any_country=guess)
                 numbers |= found
                 is_sendable = is_sendable or is_one_sendable
@@ -318,6 +318,11 @@ def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool)
     elif is_any_country:
         found.append(international(digits)._replace(unknown=set()))
     return {number for one in found for number in one.likeliest()}, any(one.valid for one in found)
+
+
+def _holds_more_than_one(text: str) -> bool:
+    """Whether a text has a plus among its digits, or more digits than a number."""
+    return _PLUS_INSIDE.search(text) is not None or sum(map(str.isdecimal, text)) > E164_DIGITS
 
 
 def _begins_with_plus(text: str) -> bool:

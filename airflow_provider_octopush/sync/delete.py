@@ -20,7 +20,8 @@ from airflow_provider_octopush.delivery.removal import Candidate, NotRemoved, Re
 from airflow_provider_octopush.delivery.retry import Backoff, StoppedError
 from airflow_provider_octopush.exceptions import ContactsKeptError, SnapshotMissingError
 from airflow_provider_octopush.outcomes import Outcome
-from airflow_provider_octopush.phones.possible import PossibleNumbers, line_forms
+from airflow_provider_octopush.phones.erasable import ErasableNumbers
+from airflow_provider_octopush.phones.possible import line_forms
 from airflow_provider_octopush.snapshot.marks import Mark, mark_of
 from airflow_provider_octopush.sync.apply import Delete, candidate_of
 from airflow_provider_octopush.sync.create import Frames, KilledError
@@ -73,7 +74,7 @@ class ContactDeletion:
     def __init__(
         self,
         rows: RowReader,
-        possible: PossibleNumbers,
+        possible: ErasableNumbers,
         delete: Delete,
         backoff: Backoff,
         summary: DeletionSummary,

@@ -248,18 +248,18 @@ class ListSync:
             to_send=to_send,
             new=self._diff.new,
             added=progress.recorded,
-            missing=self._not_allowed_before(missing),
+            missing=len(missing),
+            missing_allowed=self._allowed_before(missing),
             missing_before=progress.removed - progress.removed_opted_out,
-            opted_out=self._not_allowed_before(opted_out),
+            opted_out=len(opted_out),
+            opted_out_allowed=self._allowed_before(opted_out),
             opted_out_before=progress.removed_opted_out,
             limits=self._rules.limits,
         )
 
-    def _not_allowed_before(self, positions: Array) -> int:
+    def _allowed_before(self, positions: Array) -> int:
         # A removal that was under way was allowed.
-        return len(positions) - sum(
-            int(are(part, (Mark.REMOVING,)).sum()) for part in self._snapshot.records_at(positions)
-        )
+        return sum(int(are(part, (Mark.REMOVING,)).sum()) for part in self._snapshot.records_at(positions))
 
     @property
     def _is_held(self) -> bool:

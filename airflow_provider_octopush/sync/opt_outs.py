@@ -136,7 +136,7 @@ class OptOutsRead:
             raise TooManyRejectedError(
                 f"{self.invalid:,} of {self.rows:,} opt-outs cannot be read; max_rejected{share} allows {most:,}: "
                 f"{self._why()}. Nothing was sent, because it is not known which contacts they are"
-                f"{'' if is_dry_run else ', and all other opt-outs were removed'}. Correct them in the table of opt-outs"
+                f"{'' if is_dry_run else ', and all other opt-outs were removed'}. Correct them where they come from"
             )
 
     def _why(self) -> str:

@@ -159,10 +159,11 @@ class Plan:
     :param to_send: how many contacts to send.
     :param new: how many of these the list is not known to hold.
     :param added: how many contacts earlier tries of the run have added.
-    :param missing: how many contacts to remove, and to count against the limit, because they are missing from the rows;
-        a removal that was under way already is not counted again.
+    :param missing: how many contacts to remove because they are missing from the rows.
+    :param missing_allowed: how many of these no limit counts: an earlier run had begun to remove them.
     :param missing_before: how many contacts were removed for that reason by earlier tries of the run.
-    :param opted_out: how many contacts to remove, and to count against the limit, because they opted out.
+    :param opted_out: how many contacts to remove because they opted out.
+    :param opted_out_allowed: how many of these no limit counts, in the same way.
     :param opted_out_before: how many contacts this run has removed for that reason already.
     :param limits: how many contacts may be added and removed.
     """
@@ -173,17 +174,20 @@ class Plan:
     new: int = 0
     added: int = 0
     missing: int = 0
+    missing_allowed: int = 0
     missing_before: int = 0
     opted_out: int = 0
+    opted_out_allowed: int = 0
     opted_out_before: int = 0
     limits: Limits = field(default_factory=Limits)
 
     def exceeded(self) -> list[Exceeded]:
         """Return the limits that the plan exceeds."""
         limits = self.limits
+        opted_out, missing = self.opted_out - self.opted_out_allowed, self.missing - self.missing_allowed
         found = [
-            self._exceeded("max_opted_out", limits.max_opted_out, self.opted_out, self.opted_out_before),
-            self._exceeded("max_removed", limits.max_removed, self.missing, self.missing_before),
+            self._exceeded("max_opted_out", limits.max_opted_out, opted_out, self.opted_out_before),
+            self._exceeded("max_removed", limits.max_removed, missing, self.missing_before),
             self._exceeded("max_added", limits.max_added, self.new, self.added),
         ]
         return [one for one in found if one is not None]

@@ -644,3 +644,19 @@ def over_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> ssl.SSLContext:
 
 def hook_body() -> bytes:
     return json.dumps({"contacts": [CONTACT]}).encode()
+
+
+def test_an_exchange_that_cannot_begin_has_no_answer_of_another_request(
+    serve: Serve, hook: OctopushHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(say(b'{"code": 303}', "404 Not Found"))
+    with pytest.raises(OctopushRequestError):
+        hook.delete_contacts(["+33612345678"], list_name="List")
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(OctopushServerError, match="cannot reach"):
+        hook.delete_contacts(["+33612345679"], list_name="List")
+    assert len(server.requests) == 1

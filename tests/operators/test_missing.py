@@ -273,6 +273,24 @@ class TestErasing:
         check(nights.erase([{"phone_number": "612345678", "region": "ES"}], columns=columns, **where), removed=1)
         assert nights.on_list == {"+33612345678"}
 
+    @pytest.mark.parametrize(
+        ("written", "there"),
+        [
+            ("01 23 45 67 89 ext 5", "+33234567895"),
+            ("+33 1 23 45 67 89 ext. 5", "+33234567895"),
+            ("+33 6 12 34 56 78 ext. 5", "+33123456785"),
+            ("+49 0049 15123456783", "+494915123456783"),
+            ("+33612345678 / +33612345679", "+33612345679"),
+            ("12 0612345679", "+33612345679"),
+        ],
+    )
+    def test_no_number_within_other_text_is_removed(self, nights: Nights, written: str, there: str) -> None:
+        """For an opt-out, each number that may be in a text is blocked; here, one too many would be somebody else's."""
+        nights.run([{"phone_number": there}, *people(1)])
+        with pytest.raises(AirflowFailException, match="1 of 1 rows were rejected"):
+            nights.erase([{"phone_number": written}], default_region="FR")
+        assert nights.on_list == {there, number(1)}
+
     @pytest.mark.parametrize("region", [None, "FR", ["FR", "ES"]])
     def test_no_country_is_guessed(self, nights: Nights, region: Any) -> None:
         """A Canadian number in national form may be read as a Malaysian one."""

@@ -207,11 +207,21 @@ def test_blank_opt_outs_stand_for_nobody(nights: Nights) -> None:
 
 @pytest.mark.parametrize("name", ["number", "PHONE_NUMBER", "mobile"])
 @pytest.mark.parametrize("max_rejected", [0, "60%"])
+@pytest.mark.parametrize(
+    "form",
+    ["{}", "{} ext. 5", "{} (mobile)", "{} / +33698765432", "{};+33698765432", ["{}"]],
+    ids=lambda form: str(form),
+)
 def test_an_opt_out_in_another_column_than_most_blocks_and_cannot_be_read(
-    nights: Nights, name: str, max_rejected: Any
+    nights: Nights, name: str, max_rejected: Any, form: Any
 ) -> None:
     nights.run(people(1, 2, 3, 4))
-    sources = [{"phone_number": number(1), "email": None}, {name: number(2)}, {"email": "zoe@example.com"}]
+    value = form.format(number(2)) if isinstance(form, str) else [number(2)]
+    sources = [
+        {"phone_number": number(1), "email": None, "created": "2026-11-20 10:00:00", "id": 1},
+        {name: value, "created": "2026-11-20 10:00:00", "id": 2},
+        {"email": "zoe@example.com", "created": "2026-11-20 10:00:00", "id": 3},
+    ]
     if max_rejected:
         summary = nights.run(people(1, 2, 3), opted_out=sources, max_rejected=max_rejected)
         check(summary, opted_out_invalid=1, opted_out_blank=1, opted_out=2, removed=3)

@@ -53,6 +53,17 @@ def test_what_is_no_generation_is_refused_when_the_dag_is_parsed(nights: Nights,
         nights.run(people(1), plan_generation=written)
 
 
+def test_a_plan_counts_what_a_killed_run_had_begun_to_remove(nights: Nights) -> None:
+    nights.run(people(*range(20)))
+    nights.simulator.fail_next(*[Fault.dropped()] * 2)
+    with pytest.raises(OctopushServerError):
+        nights.run(people(*range(8, 20)))
+    plan = nights.run(people(*range(8, 18)), dry_run=True)
+    check(plan, removed=10, requests=1, snapshot_after=10, exceeded=[])
+    run = nights.run(people(*range(8, 18)), max_removed=plan["removed"], plan_generation=plan["generation"])
+    check(run, removed=10, snapshot_after=10)
+
+
 def test_neither_a_held_run_nor_an_unchanged_night_makes_a_plan_stale(nights: Nights) -> None:
     nights.run(people(*range(40)))
     with pytest.raises(AirflowFailException, match="max_removed"):

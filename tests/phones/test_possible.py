@@ -265,12 +265,28 @@ def test_a_number_in_a_container_is_found(container: Any, one: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["+32 470 12 34 56 / 06 12 34 56 78", "06 12 34 56 78 / +32 470 12 34 56", "+32 470 12 34 56; 0033 6 12 34 56 78"],
+    [
+        "+32 470 12 34 56 / 06 12 34 56 78",
+        "06 12 34 56 78 / +32 470 12 34 56",
+        "+32 470 12 34 56; 0033 6 12 34 56 78",
+        "+32470123456\t06 12 34 56 78",
+        "+32470123456 06 12 34 56 78 (work)",
+    ],
 )
 def test_a_plus_is_about_one_of_two_numbers(value: str) -> None:
     assert {33612345678, 32470123456} <= PossibleNumbers("FR").read(value).numbers
     before = PossibleNumbers().read(value)
     assert {33612345678, 32470123456} <= before.numbers | numbers_in(before.elsewhere or "", [33])
+
+
+def test_a_short_number_beside_one_with_a_plus_is_found() -> None:
+    assert {687751235, 33612345678} <= PossibleNumbers(["NC", "FR"]).read("75 12 35 / +33 6 12 34 56 78").numbers
+
+
+@pytest.mark.parametrize("region", [None, "DE"])
+def test_a_country_code_too_many_hides_no_number(region: str | None) -> None:
+    for value in ("+49 0049 15123456783", "+49 0049 151 23456783", "+49 49 15123456783"):
+        assert 4915123456783 in PossibleNumbers("DE").read(value, region).numbers, value
 
 
 class Odd:

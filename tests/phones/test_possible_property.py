@@ -260,7 +260,7 @@ def test_a_reading_that_guesses_no_country_has_none_that_is_neither_written_nor_
         if number is None:
             continue
         named = {code_of(region) for region in rng.sample(REGIONS, rng.choice((0, 1, 2)))}
-        strict, wide = PossibleNumbers((), named, guesses_country=False), PossibleNumbers((), named)
+        strict, wide = PossibleNumbers((), named, guesses=False), PossibleNumbers((), named)
         abroad = rng.choice(REGIONS)
         for value in [spoiled(value, rng) for value in forms(number, abroad, rng)]:
             found = strict.read(value).numbers

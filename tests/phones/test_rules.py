@@ -510,3 +510,19 @@ def test_no_number_begins_with_a_zero_that_is_taken_for_a_trunk_prefix() -> None
 )
 def test_each_kind_that_once_went_astray_is_read_right(value: str, regions: list[str], read: Any) -> None:
     assert PhoneReader(regions).read(value) == read
+
+
+def test_a_country_code_too_many_is_no_number_with_a_trunk_zero_either() -> None:
+    """In each country whose numbers have a trunk prefix 0: +31 031 6… is not sent as +31 31 6…"""
+    tried = 0
+    for region in REGIONS:
+        number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+        if number is None:
+            continue
+        code, rest = number.country_code, phonenumbers.national_significant_number(number)
+        found = PhoneReader().read(f"+{code} 0{code} {rest}")
+        if isinstance(found, str) and phonenumbers.is_valid_number(phonenumbers.parse(found)):
+            continue
+        tried += 1
+        assert isinstance(found, PhoneReason), (region, found)
+    assert tried > 100
