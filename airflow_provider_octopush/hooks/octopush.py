@@ -11,10 +11,10 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_octopush.exceptions import OctopushCredentialsError, OctopushError
 from airflow_provider_octopush.hooks.answers import balance, check_carried_out, contact_items, raw_items, refusal
 from airflow_provider_octopush.hooks.bodies import ContactLike, ContactOptions, contacts_body, deletion_body, list_body
+from airflow_provider_octopush.hooks.bounds import Abort
 from airflow_provider_octopush.hooks.connection import Settings, connection_type
-from airflow_provider_octopush.hooks.exchange import Abort
 from airflow_provider_octopush.hooks.redaction import redacted_balance
-from airflow_provider_octopush.hooks.transport import Answer, Transport, new_session
+from airflow_provider_octopush.hooks.transport import Answer, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,14 +107,15 @@ class OctopushHook(BaseHook):
 
     def get_conn(self) -> requests.Session:
         """
-        Return a new session of requests that is authenticated: for what the other methods do not offer.
+        Return the session of this thread: authenticated, with keep-alive, and with bounds for every request.
 
-        None of the hook's limits applies to it, and :meth:`abort` does not reach it: give each request a ``timeout``.
-        Its exceptions are those of requests, which hold what was sent.
+        Each thread gets its own, because requests does not promise that a session can be shared. A request through it
+        takes at most three times its timeout in all, and ends with :meth:`abort`. The size of an answer has no limit:
+        set one yourself. Its exceptions are those of requests, which hold what was sent.
 
         :raises OctopushConnectionConfigError: when the connection is incomplete or wrong.
         """
-        return new_session(self.settings)
+        return self._transport.session()
 
     def create_contacts(
         self,

@@ -22,7 +22,7 @@ from airflow_provider_octopush.contacts.mapping import ContactMapper, RowReader
 from airflow_provider_octopush.delivery.delivery import Delivery
 from airflow_provider_octopush.delivery.retry import Backoff
 from airflow_provider_octopush.exceptions import SET_REJECTS_PATH, FinalError, OctopushError
-from airflow_provider_octopush.hooks.exchange import DEADLINE_IN_TIMEOUTS
+from airflow_provider_octopush.hooks.bounds import DEADLINE_IN_TIMEOUTS
 from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
 from airflow_provider_octopush.observability.metrics import send_metrics

@@ -126,13 +126,13 @@ def test_requests_of_one_thread_share_a_connection_and_say_who_they_are(
     assert {request.user_agent for request in octopush.requests} == {f"airflow-provider-octopush/{__version__}"}
 
 
-def test_threads_do_not_share_a_connection(hook: OctopushHook, octopush: Simulator) -> None:
-    for _ in range(2):
-        hook.create_contacts([CONTACT])
-        thread = threading.Thread(target=hook.create_contacts, args=([CONTACT],))
-        thread.start()
-        thread.join()
-    assert [request.connection for request in octopush.requests] == [1, 2, 1, 3]
+def test_threads_do_not_share_a_session(hook: OctopushHook) -> None:
+    sessions: list[Any] = [hook.get_conn()]
+    thread = threading.Thread(target=lambda: sessions.append(hook.get_conn()))
+    thread.start()
+    thread.join()
+    assert sessions[0] is hook.get_conn()
+    assert sessions[0] is not sessions[1]
 
 
 @pytest.mark.parametrize(
