@@ -21,6 +21,7 @@ from airflow_provider_octopush.contacts.mapping import ColumnError, ContactMappe
 from airflow_provider_octopush.contacts.rejection import Rejection
 from airflow_provider_octopush.hooks.octopush import OctopushHook
 from airflow_provider_octopush.outcomes import Outcome
+from airflow_provider_octopush.phones.possible import PossibleNumbers
 from airflow_provider_octopush.phones.reader import PhoneReader
 
 
@@ -205,6 +206,22 @@ def test_a_rejection_has_all_values_of_its_row() -> None:
     assert rejection.values == ("n/a", "Zoé", None, None, None, None, None, None)[: len(rejection.values)]
 
 
+def test_a_rejection_names_the_numbers_that_its_row_may_be_about_where_that_is_asked_for() -> None:
+    rows = frame(
+        phone_number=["0612345678", "06 12 34 56 7", "06 12 34 56 78 / 06 12 34 56 79", None],
+        first_name=["a\0b", None, None, None],
+        country=["FR", "FR", "FR", "FR"],
+    )
+
+    def numbers(possible: PossibleNumbers | None) -> list[frozenset[int]]:
+        _, rejections = ContactMapper({"region": "country"}, PhoneReader(), possible).map(rows, 1)
+        return [rejection.numbers for rejection in rejections]
+
+    one, other = 33612345678, 33612345679
+    assert numbers(PossibleNumbers()) == [{one}, frozenset(), {one, other}, frozenset()]
+    assert numbers(None) == [frozenset()] * 4
+
+
 def test_a_field_that_octopush_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="'phone', which is not a field of a contact: write one of phone_number"):
         ContactMapper({"phone": "mobile"}, PhoneReader())
@@ -221,7 +238,7 @@ def test_a_value_without_text_makes_its_row_invalid_and_no_other() -> None:
     assert isinstance(valid, Contact)
 
 
-@pytest.mark.parametrize(("asked", "there"), itertools.permutations(["prénom", "pre\u0301nom", "PRÉNOM"], 2))
+@pytest.mark.parametrize(("asked", "there"), list(itertools.permutations(["prénom", "pre\u0301nom", "PRÉNOM"], 2)))
 def test_a_name_is_found_however_its_accents_are_encoded(asked: str, there: str) -> None:
     rows = pd.DataFrame([["+33149706565", "gold"]], columns=["phone_number", there], dtype=object)
     (contact,), _ = ContactMapper({"param1": asked}, PhoneReader()).map(rows, 1)

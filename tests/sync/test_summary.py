@@ -82,22 +82,34 @@ def test_the_table_shows_every_count() -> None:
     assert rows.keys() >= set(CREATE_OUTCOMES)
 
 
-def test_the_table_of_a_list_shows_who_left_and_who_should_have() -> None:
+def test_the_table_of_a_list_shows_what_was_removed_and_what_should_have_been() -> None:
     summary = ListSummary(
-        list_name="Customers", read=3, unchanged=2, opted_out=1, opted_out_invalid=4, removed=1200, removed_opted_out=5,
-        kept=6, kept_reason="Octopush refused", snapshot_before=10_000, snapshot_after=8_800,
+        list_name="Customers", tag_name="VIP", read=3, unchanged=2, opted_out=1, opted_out_invalid=4, opted_out_blank=7,
+        removed=1200, removed_opted_out=5, kept=6, kept_reason="Octopush refused", unsettled=8, snapshot_before=10_000,
+        snapshot_after=8_800, chunks=1_001, exceeded=["max_added allows 1"], changes_path="/changes.csv",
     )  # fmt: skip
     table = [" ".join(line.split()) for line in summary.table().splitlines()]
+    assert table[:3] == ["list Customers", "tag VIP", "read 3"]
     begin = table.index("unsent 0") + 1
-    assert table[begin : begin + 4] == [
+    assert table[begin : begin + 9] == [
         "removed 1,200 (5 of them opted out)",
         "kept 6: Octopush refused",
+        "limit max_added allows 1",
+        "unsettled 8: perhaps gone, a later run asks again",
         "opted out, not readable 4",
+        "opted out, blank 7",
         "snapshot 10,000 before, 8,800 after",
+        "changes /changes.csv",
+        "chunks 1,001",
     ]
     quiet = [" ".join(line.split()) for line in ListSummary(first_run=True, snapshot_after=2).table().splitlines()]
+    assert quiet[:3] == ["list (none)", "tag (none)", "read 0"]
     begin = quiet.index("unsent 0") + 1
-    assert quiet[begin : begin + 2] == ["removed 0 (0 of them opted out)", "snapshot 0 before, the first run, 2 after"]
+    assert quiet[begin : begin + 3] == [
+        "removed 0 (0 of them opted out)",
+        "snapshot 0 before, the first run, 2 after",
+        "chunks 0",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -340,18 +352,36 @@ def of_list(**values: Any) -> dict[str, Any]:
 def test_parts_that_keep_lists_in_step_say_together_what_each_says() -> None:
     whole = merge_summaries(
         [
-            of_list(unchanged=2, removed=1, kept=3, kept_reason="a brake", snapshot_before=5, snapshot_after=4),
+            of_list(
+                unchanged=2,
+                removed=1,
+                kept=3,
+                kept_reason="a limit",
+                exceeded=["one"],
+                snapshot_before=5,
+                snapshot_after=4,
+                changes_path="s3://bucket/day/0.csv",
+            ),
             of_list(unchanged=1, first_run=True, snapshot_after=1),
-            of_list(kept=2, kept_reason="a brake", opted_out_invalid=1, removed_opted_out=1, removed=1),
+            of_list(
+                kept=2,
+                kept_reason="a limit",
+                exceeded=["two", "three"],
+                opted_out_invalid=1,
+                removed_opted_out=1,
+                removed=1,
+                changes_path="s3://bucket/day/2.csv",
+            ),
         ]
     )
     expected = {
-        "read": 3, "unchanged": 3, "removed": 2, "removed_opted_out": 1, "kept": 5, "kept_reason": "a brake",
-        "opted_out_invalid": 1, "first_run": True, "snapshot_before": 5, "snapshot_after": 5,
+        "read": 3, "unchanged": 3, "removed": 2, "removed_opted_out": 1, "kept": 5, "kept_reason": "a limit",
+        "exceeded": ["one", "two", "three"], "opted_out_invalid": 1, "first_run": True, "snapshot_before": 5,
+        "snapshot_after": 5, "changes_path": "s3://bucket/day",
     }  # fmt: skip
     assert {name: whole[name] for name in expected} == expected
     assert merge_summaries([of_list(), of_list(unchanged=1)])["first_run"] is False
-    differ = [of_list(kept=1, kept_reason="a brake"), of_list(kept=1, kept_reason="Octopush refused")]
+    differ = [of_list(kept=1, kept_reason="a limit"), of_list(kept=1, kept_reason="Octopush refused")]
     assert merge_summaries(differ)["kept_reason"] is None
 
 
