@@ -76,19 +76,20 @@ class OptOutReader:
         ]
         others = [place for place, name in enumerate(frame.columns) if str(name) not in columns.values()]
         for row, one in enumerate(found) if others else ():
-            if one.possible.reason is PhoneReason.MISSING:
+            if not _may_be_a_number(one.possible):
                 found[row] = self._in_another_column(one, [frame.iat[row, place] for place in others])
         return found
 
-    def _in_another_column(self, blank: OptOut, values: Sequence[object]) -> OptOut:
+    def _in_another_column(self, none: OptOut, values: Sequence[object]) -> OptOut:
         """Look for a number in the other columns of a row without one: rows of two sources may name it differently."""
-        region = blank.values[1]
+        region = none.values[1]
         read = [(value, self._possible.read(value, region)) for value in values]
         numbers = [(value, possible) for value, possible in read if _may_be_a_number(possible)]
         if not numbers:
-            return blank
-        together = frozenset(number for _, possible in numbers for number in possible.numbers)
-        elsewhere = " ".join(possible.elsewhere for _, possible in numbers if possible.elsewhere) or None
+            return none
+        found = [none.possible, *(possible for _, possible in numbers)]
+        together = frozenset(number for possible in found for number in possible.numbers)
+        elsewhere = " ".join(possible.elsewhere for possible in found if possible.elsewhere) or None
         return OptOut((numbers[0][0], region), Possible(together, elsewhere, PhoneReason.ANOTHER_COLUMN))
 
     def _fed_by(self, names: Sequence[str]) -> dict[str, str]:

@@ -89,15 +89,13 @@ def check_carried_out(endpoint: str, host: str, answer: Answer) -> None:
     """
     if not answer.content.strip():
         return
-    content = None
+    said = "with something other than a JSON object, so it may not have been Octopush"
     with suppress(ValueError, RecursionError):
         content = json.loads(answer.content.decode(json.detect_encoding(answer.content)))
-    if not isinstance(content, dict):
-        said = "with something other than a JSON object, so it may not have been Octopush"
-    elif _tells_of_error(content):
-        said = "with an error"
-    else:
-        return
+        if isinstance(content, dict):
+            if not _tells_of_error(content):
+                return
+            said = "with an error"
     raise OctopushAnswerError(
         f"{endpoint}: {host} answered HTTP {answer.status_code}, but {said}: its outcome is not known; check that the "
         "connection's host is the API's base URL, and that no proxy asks for a login",
@@ -156,13 +154,26 @@ def refusal(endpoint: str, answer: Answer, settings: Settings, conn_id: str, *, 
     )
 
 
-def _tells_of_error(content: Mapping[str, Any]) -> bool:
-    of = {name.casefold(): value for name, value in content.items()}
-    error, errors = of.pop("error", None), of.pop("errors", None)
-    # Successes have "code": 0 at times, or HTTP's own.
-    code = str(of.get("code") or 0)
-    is_success = code in ("0", "0.0") or (len(code) == 3 and code.startswith("2"))
-    return bool(error or errors) or not is_success or any(value is False for value in of.values())
+def _tells_of_error(content: Any) -> bool:
+    """Whether anything in an answer says so: no success that is documented has any content."""
+    if isinstance(content, list):
+        return any(map(_tells_of_error, content))
+    if not isinstance(content, dict):
+        return content is False
+    for name, value in content.items():
+        folded = name.casefold()
+        if folded.startswith("error"):
+            tells = bool(value)
+        else:
+            tells = (folded.endswith("code") and not _is_success(value)) or _tells_of_error(value)
+        if tells:
+            return True
+    return False
+
+
+def _is_success(code: Any) -> bool:
+    """Whether a code is none: successes have 0 at times, or HTTP's own."""
+    return str(code or 0) == "0" or re.fullmatch("2[0-9]{2}", str(code)) is not None
 
 
 def _is_item(item: Any) -> bool:

@@ -46,7 +46,8 @@ class DeleteContactsOperator(RowsOperator):
         https://dev.octopush.com/en/sms-gateway-api-documentation/, page "Delete contacts"
 
     A number without a plus is read as one of the countries of ``default_region`` and of the snapshot, in national form
-    or from the country code on. No other country is guessed. In a row with a region, it is a number of that region.
+    or from the country code on. No other country is guessed. In a row with a region, it is a number of that region: the
+    column called ``region`` is read whether ``columns`` names it or not.
     With ``number_format="international"``, it is also read from any country code on.
 
     :param from_account: True: remove the contacts from the account and all of its lists. Set exactly one of

@@ -352,8 +352,7 @@ class DeleteRun(TaskRun):
         self._wholeness().check("nothing is removed")
         limit = self._max_rejected
         check_regions(operator)
-        columns = operator.columns or {}
-        rows = RowReader(columns, ("phone_number", REGION) if REGION in columns else ("phone_number",))
+        rows = RowReader(operator.columns or {}, ("phone_number", REGION))
         # A snapshot that cannot be used must show before anything is removed.
         with (
             self._snapshot() as snapshot,

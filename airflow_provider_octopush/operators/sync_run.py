@@ -73,8 +73,7 @@ class SyncRun(SendingRun):
             sync, summary = self._keep_in_step(snapshot, rules)
         self._tell(summary)
         upstream.check("the rows that came were sent, and no missing contact was removed")
-        if summary.read or operator.on_empty == "succeed":
-            sync.check(summary)
+        sync.check(summary)
         return summary
 
     def _keep_in_step(self, snapshot: Snapshot, rules: Rules) -> tuple[ListSync, ListSummary]:
@@ -165,7 +164,9 @@ class SyncRun(SendingRun):
             max_rejected=self._max_rejected,
             removes_blacklisted=bool(operator.auto_remove_blacklisted_numbers),
             is_dry_run=operator.is_dry_run,
+            is_approved=operator.plan_generation is not None,
             is_not_whole=is_not_whole,
+            may_be_empty=operator.on_empty != "succeed",
         )
 
     def _post(self, snapshot: Snapshot, body: bytes) -> Sequence[ContactItem]:

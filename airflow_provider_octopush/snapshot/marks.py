@@ -34,6 +34,10 @@ class Mark(IntEnum):
     OWN_REMOVING = 7
     #: Removed from the list.
     REMOVED = 8
+    #: As UNKNOWN, but new to the list: the run that was about to add it did not come to its end.
+    ADDING = 9
+    #: An earlier try of the same run was about to add it.
+    OWN_ADDING = 10
 
 
 #: Beside a mark: a request of another process may still arrive, which adds the contact, or which removes it. It stays
@@ -49,8 +53,11 @@ _NAMES = {int(mark): status for status, mark in STATUSES.items()}
 #: The list has the contact as its digest says.
 CONFIRMED = (Mark.KNOWN, *STATUSES.values(), Mark.REFUSED)
 
+#: No run that came to its end has put the contact on the list.
+NEW = (Mark.REMOVED, Mark.ADDING, Mark.OWN_ADDING)
+
 #: The list may or may not have the contact: a removal was begun, and its outcome is not known.
-MAY_BE_THERE = (Mark.UNKNOWN,)
+MAY_BE_THERE = (Mark.UNKNOWN, Mark.ADDING, Mark.OWN_ADDING)
 MAY_BE_GONE = (Mark.REMOVING, Mark.OWN_REMOVING)
 
 
@@ -80,7 +87,7 @@ def marked(records: _Array, mark: Any) -> _Array:
 def about_to_send(records: _Array) -> _Array:
     """Mark records as about to be sent. A removal that had no answer may still arrive."""
     may_arrive = np.where(are(records, MAY_BE_GONE), REMOVED_LATE, beside(records, REMOVED_LATE))
-    return marked(records, Mark.UNKNOWN | may_arrive)
+    return marked(records, np.where(are(records, NEW), Mark.ADDING, Mark.UNKNOWN) | may_arrive)
 
 
 def about_to_remove(records: _Array) -> _Array:
@@ -106,8 +113,18 @@ AS_THEY_ARE = _table({})
 
 #: How marks change that an earlier try of this run has recorded; that another run has recorded; and that runs have
 #: recorded in an unknown order.
-_IN_FLIGHT: Mapping[int, int] = {Mark.UNKNOWN: Mark.UNKNOWN | ADDED_LATE, Mark.REMOVING: Mark.REMOVING | REMOVED_LATE}
-OF_THIS_RUN = _table({**_IN_FLIGHT, Mark.REMOVING: Mark.OWN_REMOVING | REMOVED_LATE})
+_IN_FLIGHT: Mapping[int, int] = {
+    Mark.UNKNOWN: Mark.UNKNOWN | ADDED_LATE,
+    Mark.ADDING: Mark.ADDING | ADDED_LATE,
+    Mark.REMOVING: Mark.REMOVING | REMOVED_LATE,
+}
+OF_THIS_RUN = _table(
+    {
+        **_IN_FLIGHT,
+        Mark.ADDING: Mark.OWN_ADDING | ADDED_LATE,
+        Mark.REMOVING: Mark.OWN_REMOVING | REMOVED_LATE,
+    }
+)
 OF_ANOTHER_RUN = _table({**_IN_FLIGHT, **dict.fromkeys(STATUSES.values(), Mark.KNOWN)})
 OUT_OF_ORDER = _table({**_IN_FLIGHT, **dict.fromkeys((*CONFIRMED, Mark.REMOVED), Mark.UNKNOWN | ADDED_LATE)})
 
@@ -120,6 +137,13 @@ for _mark in CONFIRMED:
 OUTDATED = _table(dict.fromkeys(CONFIRMED, Mark.UNKNOWN))
 
 #: How marks are written to the next snapshot.
-KEPT = _table({**dict.fromkeys(STATUSES.values(), Mark.KNOWN), Mark.OWN_REMOVING: Mark.REMOVING}, stay=ADDED_LATE)
+KEPT = _table(
+    {
+        **dict.fromkeys(STATUSES.values(), Mark.KNOWN),
+        **dict.fromkeys((Mark.ADDING, Mark.OWN_ADDING), Mark.UNKNOWN),
+        Mark.OWN_REMOVING: Mark.REMOVING,
+    },
+    stay=ADDED_LATE,
+)
 for _mark in CONFIRMED:
     KEPT[_mark | ADDED_LATE] = KEPT[_mark] | _ADDED_BEFORE

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from airflow_provider_octopush.contacts.csv_injection import escape_formulas
-from airflow_provider_octopush.snapshot.marks import Mark
+from airflow_provider_octopush.snapshot.marks import NEW, are
 from airflow_provider_octopush.sync.contact_file import ContactFile, records_of
 from airflow_provider_octopush.sync.csv_file import CsvFile
 
@@ -80,7 +80,7 @@ class Changes:
     def write_sent(self, contacts: Sequence[Contact], state: ChangeState) -> None:
         """Write contacts that were sent."""
         if self._file is not None and contacts:
-            is_held = records_of(contacts)["mark"] != Mark.REMOVED
+            is_held = ~are(records_of(contacts), NEW)
             self._file.write(
                 (contact.number, _sent(held), state) for contact, held in zip(contacts, is_held.tolist(), strict=True)
             )

@@ -13,7 +13,8 @@ from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.phones.possible import country_codes, numbers_abroad, numbers_in
-from airflow_provider_octopush.snapshot.marks import statuses_of
+from airflow_provider_octopush.phones.reasons import PhoneReason
+from airflow_provider_octopush.snapshot.marks import Mark, are, statuses_of
 from airflow_provider_octopush.snapshot.records import RECORD, Array
 from airflow_provider_octopush.sync.changes import Changes, ChangeState
 from airflow_provider_octopush.sync.contact_file import records_of
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: How many numbers are looked up at a time.
 TOGETHER = 1_000
+
+_LOST_DIGITS = (PhoneReason.IMPRECISE.value, PhoneReason.SCIENTIFIC.value)
 
 
 class Diff:
@@ -59,8 +62,11 @@ class Diff:
         self._countries = set(countries)
         self._read_in = read_in
         self._unchanged: tuple[Contact, int] | None = None
-        #: Contacts to send that the snapshot does not hold, and those that it holds with other values.
-        self.new = self.changed = 0
+        #: Contacts to send: those that nothing is known of, those that a run which did not end was about to add, and
+        #: those that are on the list with other values.
+        self.new = self.begun = self.changed = 0
+        #: Rows that may be about any contact.
+        self.lost_digits = 0
 
     def opt_out(self, numbers: Collection[int], elsewhere: Collection[str] = ()) -> None:
         """
@@ -106,6 +112,7 @@ class Diff:
             if not rejection.numbers or not all(self._opted_out.have_all(list(rejection.numbers)))
         ]
         opted_out += len(rejections) - len(kept)
+        self.lost_digits += sum(rejection.reason in _LOST_DIGITS for rejection in rejections)
         self._mark(self._is_seen, [number for rejection in kept for number in rejection.numbers])
         return contacts, kept, opted_out
 
@@ -146,8 +153,10 @@ class Diff:
             before = list(compress(zip(contacts, statuses, strict=True), is_same.tolist()))
             self._changes.write_sent_before([(contact, status) for contact, status in before if status is not None])
         is_sent = ~is_same
+        is_begun = are(records, (Mark.ADDING,))
         self.new += int((~is_there).sum())
-        self.changed += int((is_there & is_sent).sum())
+        self.begun += int(is_begun.sum())
+        self.changed += int((is_there & is_sent & ~is_begun).sum())
         records["digest"] = digests
         content, size = records[is_sent].tobytes(), RECORD.itemsize
         to_send = [

@@ -30,7 +30,7 @@ from airflow_provider_octopush.sync.changes import Change, Changes
 from airflow_provider_octopush.sync.contact_file import ContactFile
 from airflow_provider_octopush.sync.create import ContactSync, Frames, KilledError
 from airflow_provider_octopush.sync.opt_outs import OptOuts, OptOutsRead
-from airflow_provider_octopush.sync.plan import READS_DIFFERENTLY, Exceeded, Plan, Rules
+from airflow_provider_octopush.sync.plan import Exceeded, Plan, Rules
 from airflow_provider_octopush.sync.summary import ListSummary
 
 if TYPE_CHECKING:
@@ -231,13 +231,16 @@ class ListSync:
         positions = self._diff.missing()
         if not self._rules.remove_missing or not len(positions):
             return positions[:0]
-        reads_differently = self._snapshot.reads_differently
-        reason = self._rules.why_missing_stay(self._sync.summary.read, reads_differently=reads_differently)
-        if reason is None:
+        why = self._rules.why_missing_stay(
+            self._sync.summary.read,
+            lost_digits=self._diff.lost_digits,
+            reads_differently=self._snapshot.reads_differently,
+        )
+        if why is None:
             return positions
+        reason, fails = why
         self._changes.write_to_remove(positions, Change.KEPT)
-        fails = reason is not READS_DIFFERENTLY and not self._rules.is_dry_run
-        self._apply.kept.add(len(positions), reason, fails=fails)
+        self._apply.kept.add(len(positions), reason, fails=fails and not self._rules.is_dry_run)
         return positions[:0]
 
     def _plan(self, to_send: int, opted_out: Array, missing: Array) -> Plan:
@@ -247,6 +250,7 @@ class ListSync:
             is_first=self._snapshot.first_run,
             to_send=to_send,
             new=self._diff.new,
+            begun=self._diff.begun,
             added=progress.recorded,
             missing=len(missing),
             missing_allowed=self._allowed_before(missing),
@@ -258,8 +262,12 @@ class ListSync:
         )
 
     def _allowed_before(self, positions: Array) -> int:
-        # A removal that was under way was allowed.
-        return sum(int(are(part, (Mark.REMOVING,)).sum()) for part in self._snapshot.records_at(positions))
+        # A removal that was under way was allowed, but not by who approved this run.
+        return (
+            0
+            if self._rules.is_approved
+            else sum(int(are(part, (Mark.REMOVING,)).sum()) for part in self._snapshot.records_at(positions))
+        )
 
     @property
     def _is_held(self) -> bool:
@@ -321,7 +329,7 @@ class ListSync:
         planned = self._finished(self._sync.summary)
         planned = replace(
             planned,
-            added=planned.added + self._diff.new,
+            added=planned.added + self._diff.new + self._diff.begun,
             updated=planned.updated + self._diff.changed,
             removed=plan.missing + plan.opted_out,
             removed_opted_out=plan.opted_out,

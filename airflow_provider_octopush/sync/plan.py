@@ -94,8 +94,10 @@ class Rules:
     :param min_opted_out: how many readable opt-outs there must be; None for the default.
     :param removes_blacklisted: whether Octopush was asked to remove blacklisted numbers.
     :param is_dry_run: whether the run only makes a plan.
+    :param is_approved: whether the limits are the numbers of a plan, so that they are about all that is done.
     :param is_not_whole: why the rows may not be the whole audience, so that no missing contact is removed; None where
         they are.
+    :param may_be_empty: whether a source without rows is no failure by itself.
     """
 
     chunk_size: int
@@ -105,7 +107,9 @@ class Rules:
     min_opted_out: Limit | None = None
     removes_blacklisted: bool = False
     is_dry_run: bool = False
+    is_approved: bool = False
     is_not_whole: str | None = None
+    may_be_empty: bool = False
 
     def check_rejected(self, summary: ListSummary) -> None:
         """
@@ -125,28 +129,31 @@ class Rules:
             return TooManyRejectedError(f"{error}. More than half of the rows are invalid, so nothing was sent")
         return None
 
-    def why_missing_stay(self, rows: int, *, reads_differently: bool) -> str | None:
+    def why_missing_stay(self, rows: int, *, lost_digits: int, reads_differently: bool) -> tuple[str, bool] | None:
         """
-        Return why no missing contact is removed although the rules ask for it; None where they are removed.
+        Return why no missing contact is removed although the rules ask for it, and whether that fails the run; None
+        where they are removed.
 
         :param rows: how many rows were read.
+        :param lost_digits: how many of them have a number that lost digits, so that it may be any.
         :param reads_differently: whether phone numbers are read differently than last time.
         """
         if not rows:
             return (
                 "no rows were read, and an empty source does not empty a list. If the list is to be emptied, use "
                 "DeleteContactsOperator"
-            )
-        if self.is_not_whole is None and reads_differently:
-            return READS_DIFFERENTLY
-        return self.is_not_whole
-
-
-#: The only reason for keeping missing contacts that does not fail the run.
-READS_DIFFERENTLY = (
-    "phone numbers are read differently than last time (their column, default_region, phone_check, or the version "
-    "of phonenumbers), so contacts may only seem to be missing; the next run removes those that still are"
-)
+            ), not self.may_be_empty
+        if self.is_not_whole is not None:
+            return self.is_not_whole, True
+        if lost_digits:
+            return f"{lost_digits:,} rows have numbers that lost digits, and may be about any of these contacts", True
+        if reads_differently:
+            return (
+                "phone numbers are read differently than last time (their column, default_region, phone_check, or the "
+                "version of phonenumbers), so contacts may only seem to be missing; the next run removes those that "
+                "still are"
+            ), False
+        return None
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,8 @@ class Plan:
     :param size: how many contacts the list held before the first try of the run.
     :param is_first: whether nothing is known of the list, so that a share of it means nothing.
     :param to_send: how many contacts to send.
-    :param new: how many of these the list is not known to hold.
+    :param new: how many of these nothing is known of.
+    :param begun: how many of these a run that did not end was about to add.
     :param added: how many contacts earlier tries of the run have added.
     :param missing: how many contacts to remove because they are missing from the rows.
     :param missing_allowed: how many of these no limit counts: an earlier run had begun to remove them.
@@ -172,6 +180,7 @@ class Plan:
     is_first: bool
     to_send: int = 0
     new: int = 0
+    begun: int = 0
     added: int = 0
     missing: int = 0
     missing_allowed: int = 0
@@ -188,7 +197,7 @@ class Plan:
         found = [
             self._exceeded("max_opted_out", limits.max_opted_out, opted_out, self.opted_out_before),
             self._exceeded("max_removed", limits.max_removed, missing, self.missing_before),
-            self._exceeded("max_added", limits.max_added, self.new, self.added),
+            self._exceeded("max_added", limits.max_added, self.new + self.begun, self.added),
         ]
         return [one for one in found if one is not None]
 

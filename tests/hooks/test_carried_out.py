@@ -61,6 +61,13 @@ NO_ANSWERS: dict[str, bytes] = {
     "an error with nothing but a code": b'{"code": 303}',
     "an error in capitals": b'{"Error": "x"}',
     "no success": b'{"success": false, "message": "the list is locked"}',
+    "no success within": b'{"data": [{"success": false}]}',
+    "an error within": b'{"data": {"errorMessage": "locked"}}',
+    "an error by its code": b'{"error_code": 117}',
+    "a code within": b'{"result": {"code": 117}}',
+    "a code by another name": b'{"returnCode": "101"}',
+    "a code that is no success of HTTP": b'{"code": "2xx"}',
+    "a code with a fraction": b'{"code": 2.0}',
     "an error without words": b'{"code": 101, "message": null}',
     "another error": json.dumps({"error": PERSONAL}).encode(),
     "an error of several": json.dumps({"errors": [{"detail": PERSONAL}]}).encode(),
@@ -81,6 +88,7 @@ ANSWERS: dict[str, bytes] = {
     "UTF-16": "{}".encode("utf-16"),
     "items": b'{"items": [{"phone_number": "+33612345678", "status": "deleted"}]}',
     "a code alone": b'{"code": 200}',
+    "nothing within": b'{"data": {"errors": [], "code": 0, "deleted": 2}}',
 }
 
 
@@ -188,6 +196,7 @@ BODIES = (
     | st.text(max_size=60).map(lambda text: text.encode(errors="replace"))
     | JSON.map(lambda content: json.dumps(content).encode())
     | OBJECTS.map(lambda content: json.dumps(content).encode())
+    | OBJECTS.map(lambda content: json.dumps({"data": [content]}).encode())
     | OBJECTS.map(lambda content: json.dumps(content, ensure_ascii=False).encode(errors="surrogatepass"))
     | st.tuples(OBJECTS, st.integers(1, 40)).map(lambda cut: json.dumps(cut[0]).encode()[: -cut[1]])
     | st.text(max_size=60).map(lambda text: f"<html>{text}</html>".encode(errors="replace"))
@@ -204,12 +213,19 @@ def is_the_apis(body: bytes) -> bool:
         return False
     if type(content) is not dict:
         return False
-    for name, value in {name.casefold(): value for name, value in content.items()}.items():
-        if name in ("error", "errors"):
+    to_look_at: list[tuple[str, object]] = [("", content)]
+    while to_look_at:
+        name, value = to_look_at.pop()
+        if re.match("(?i)error", name):
             if value:
                 return False
-        elif value is False or (name == "code" and value and not re.fullmatch(r"0|0\.0|2..", str(value))):
+            continue
+        if value is False or (re.search("(?i)code$", name) and value and not re.fullmatch(r"0|2\d\d", str(value))):
             return False
+        if isinstance(value, dict):
+            to_look_at.extend(value.items())
+        elif isinstance(value, list):
+            to_look_at.extend(("", one) for one in value)
     return True
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, task
@@ -120,6 +121,17 @@ def test_nobody_is_removed_when_the_source_fails_or_is_empty_or_too_much_is_reje
     check(nights.pushed, kept=2, removed=0, invalid=1, added=1, snapshot_after=4)
     assert nights.on_list == {number(n) for n in (1, 2, 3, 4)}
     check(nights.run(people(1)), removed=3)
+
+
+@pytest.mark.parametrize("lost", [np.float32(33612340003), "3.36E+10", "3,3612E+10", 2.0**53])
+def test_nobody_is_removed_while_the_digits_of_a_row_are_lost(nights: Nights, lost: Any) -> None:
+    nights.run(people(1, 2, 3))
+    rows = [*people(1), {"phone_number": lost}]
+    with pytest.raises(AirflowFailException, match="1 rows have numbers that lost digits, and may be about any of"):
+        nights.run([*rows, *people(4)], max_rejected=1)
+    check(nights.pushed, added=1, unchanged=1, invalid=1, kept=2, removed=0)
+    check(nights.run(rows, max_rejected=1, remove_missing=False), unchanged=1, kept=0)
+    check(nights.run(people(1, 4), max_rejected=1), removed=2)
 
 
 def test_what_is_confirmed_before_a_failure_is_not_sent_again(nights: Nights) -> None:
@@ -573,6 +585,17 @@ class TestDeleting:
         check(summary, removed=1, forgotten=1)
         assert nights.simulator.contacts.keys() == {number(2), number(3)}
         check(nights.run(people(2, 3)), unchanged=2, removed=0, snapshot_before=2)
+
+    @pytest.mark.parametrize("columns", [None, {"region": "region"}, {"phone_number": "phone_number"}])
+    def test_a_column_of_regions_is_read_whether_it_is_named_or_not(self, nights: Nights, columns: Any) -> None:
+        nights.run([{"phone_number": "+33612345678"}, *people(9)])
+        nights.run([{"phone_number": "+34612345678"}], list_name="Others", snapshot_path=f"{nights.snapshot_path}.2")
+        options = {"from_account": True, "snapshot_path": str(nights.snapshot_path), "columns": columns}
+        check(self.run([{"phone_number": "612345678", "Region": "ES"}], **options), removed=1, forgotten=0)
+        assert nights.simulator.contacts.keys() == {"+33612345678", number(9)}
+        with pytest.raises(AirflowFailException, match="region is not a country code"):
+            self.run([{"phone_number": "612345678", "Region": "Andalucía"}], **options)
+        assert nights.simulator.contacts.keys() == {"+33612345678", number(9)}
 
     def test_a_template_that_gives_no_list_is_not_the_account(self, nights: Nights) -> None:
         nights.run(people(1))

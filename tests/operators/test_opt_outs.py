@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import random
 from pathlib import Path
@@ -231,6 +232,33 @@ def test_an_opt_out_in_another_column_than_most_blocks_and_cannot_be_read(
     assert not {number(1), number(2)} & nights.on_list
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "unknown",
+        "STOP",
+        "x",
+        "+",
+        "+33",
+        "1",
+        12345,
+        -1,
+        1.5,
+        True,
+        dt.date(2026, 11, 20),
+        "10.0.0.1",
+        "3E+10",
+    ],
+)
+def test_an_opt_out_is_in_another_column_wherever_its_own_holds_no_number(nights: Nights, value: Any) -> None:
+    nights.run(people(1, 2))
+    stops = [{"phone_number": value, "number": number(2)}, {"phone_number": number(9), "number": None}]
+    check(nights.run(people(1, 2), opted_out=stops, max_rejected=1), opted_out=1, opted_out_invalid=1, removed=1)
+    assert nights.on_list == {number(1)}
+
+
 def test_a_row_that_may_be_about_another_number_than_the_opted_out_one_protects_that(nights: Nights) -> None:
     nights.run(people(1, 2, 3))
     rows = [{"phone_number": f"{number(1)} / {number(2)}"}, *people(3)]
@@ -363,6 +391,14 @@ class TestAStepOfTheirOwn:
             nights.run([], opted_out=self.stops, on_empty="skip")
         assert nights.on_list == {number(1), number(2)}
         check(nights.run(people(1, 2), opted_out=self.stops), snapshot_before=2, removed=0, requests=0)
+
+    @pytest.mark.parametrize("on_empty", ["skip", "fail", "succeed"])
+    def test_no_row_and_a_removal_that_is_refused(self, nights: Nights, on_empty: str) -> None:
+        nights.simulator.behaviour = Behaviour(undeletable=frozenset({number(3)}))
+        with pytest.raises(AirflowFailException, match="Octopush refused to remove 1 of them"):
+            nights.run([], opted_out=self.stops, on_empty=on_empty)
+        check(nights.pushed, removed=0)
+        assert number(3) in nights.on_list
 
     def test_a_source_that_breaks_off(self, nights: Nights) -> None:
         def rows() -> Any:
