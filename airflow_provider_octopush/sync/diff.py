@@ -13,7 +13,6 @@ from airflow_provider_octopush.api import STATUSES
 from airflow_provider_octopush.contacts.contact import Contact
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers
 from airflow_provider_octopush.phones.possible import country_codes, numbers_abroad, numbers_in
-from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.snapshot.marks import Mark, are, statuses_of
 from airflow_provider_octopush.snapshot.records import RECORD, Array
 from airflow_provider_octopush.sync.changes import Changes, ChangeState
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 #: How many numbers are looked up at a time.
 TOGETHER = 1_000
-
-_LOST_DIGITS = (PhoneReason.IMPRECISE.value, PhoneReason.SCIENTIFIC.value)
 
 
 class Diff:
@@ -65,8 +62,6 @@ class Diff:
         #: Contacts to send: those that nothing is known of, those that a run which did not end was about to add, and
         #: those that are on the list with other values.
         self.new = self.begun = self.changed = 0
-        #: Rows that may be about any contact.
-        self.lost_digits = 0
 
     def opt_out(self, numbers: Collection[int], elsewhere: Collection[str] = ()) -> None:
         """
@@ -112,7 +107,6 @@ class Diff:
             if not rejection.numbers or not all(self._opted_out.have_all(list(rejection.numbers)))
         ]
         opted_out += len(rejections) - len(kept)
-        self.lost_digits += sum(rejection.reason in _LOST_DIGITS for rejection in rejections)
         self._mark(self._is_seen, [number for rejection in kept for number in rejection.numbers])
         return contacts, kept, opted_out
 

@@ -231,11 +231,8 @@ class ListSync:
         positions = self._diff.missing()
         if not self._rules.remove_missing or not len(positions):
             return positions[:0]
-        why = self._rules.why_missing_stay(
-            self._sync.summary.read,
-            lost_digits=self._diff.lost_digits,
-            reads_differently=self._snapshot.reads_differently,
-        )
+        reads_differently = self._snapshot.reads_differently
+        why = self._rules.why_missing_stay(self._sync.summary.read, reads_differently=reads_differently)
         if why is None:
             return positions
         reason, fails = why

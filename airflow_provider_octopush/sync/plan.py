@@ -129,13 +129,12 @@ class Rules:
             return TooManyRejectedError(f"{error}. More than half of the rows are invalid, so nothing was sent")
         return None
 
-    def why_missing_stay(self, rows: int, *, lost_digits: int, reads_differently: bool) -> tuple[str, bool] | None:
+    def why_missing_stay(self, rows: int, *, reads_differently: bool) -> tuple[str, bool] | None:
         """
         Return why no missing contact is removed although the rules ask for it, and whether that fails the run; None
         where they are removed.
 
         :param rows: how many rows were read.
-        :param lost_digits: how many of them have a number that lost digits, so that it may be any.
         :param reads_differently: whether phone numbers are read differently than last time.
         """
         if not rows:
@@ -145,8 +144,6 @@ class Rules:
             ), not self.may_be_empty
         if self.is_not_whole is not None:
             return self.is_not_whole, True
-        if lost_digits:
-            return f"{lost_digits:,} rows have numbers that lost digits, and may be about any of these contacts", True
         if reads_differently:
             return (
                 "phone numbers are read differently than last time (their column, default_region, phone_check, or the "
