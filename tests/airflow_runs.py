@@ -6,6 +6,7 @@ import datetime as dt
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -76,6 +77,11 @@ def run_dag(dag: DAG, logical_date: dt.datetime | None = None, conf: dict[str, A
             name = stored.task_id if stored.map_index < 0 else f"{stored.task_id}[{stored.map_index}]"
             run.rendered[name] = stored.rendered_fields
     return run
+
+
+def plain(output: str) -> str:
+    """Bring output on one line, without colours: Airflow 3.0 paints a traceback, and breaks its lines."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", output).split())
 
 
 @contextmanager

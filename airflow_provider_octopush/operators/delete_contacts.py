@@ -26,7 +26,7 @@ class DeleteContactsOperator(RowsOperator):
 
     - ``removed``: Octopush accepted the removal.
     - ``absent``: taken for not there. Octopush refused the number alone while it removed others, or in the retry of a
-      task that was killed after it had asked.
+      task that was killed while it removed.
     - ``kept``: Octopush refused the number without any such sign. If there is one of these, the task fails.
     - ``ambiguous``: the text may stand for several numbers, and no snapshot tells which. None of them is removed, and
       the task fails: write the region, or a plus.

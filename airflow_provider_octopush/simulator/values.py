@@ -16,6 +16,9 @@ _YEAR = 365 * _DAY
 # What is larger could not be shown as JSON.
 _LARGEST = 2**63 - 1
 
+#: What msgspec raises; older versions raise one of the last two for a whole number that no float can hold.
+_WRONG = (msgspec.ValidationError, OverflowError, SystemError)
+
 Limit = Annotated[int, Meta(ge=1, le=_LARGEST)]
 Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -42,7 +45,7 @@ def check_values(values: Any) -> None:
         try:
             # Of sets, it knows Python's own.
             msgspec.convert(frozenset(value) if isinstance(value, Set) else value, hint)
-        except msgspec.ValidationError as error:
+        except _WRONG as error:
             raise ValueError(f"{name}: {error}") from None
 
 
@@ -66,6 +69,6 @@ def read_json(kind: type[T], values: Any) -> T:
     for name, value in values.items():
         try:
             made[name] = msgspec.convert(value, hints[name])
-        except msgspec.ValidationError as error:
+        except _WRONG as error:
             raise ValueError(f"{name}: {error}") from None
     return kind(**made)

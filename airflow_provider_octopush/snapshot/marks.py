@@ -25,7 +25,7 @@ class Mark(IntEnum):
     ADDED = 2
     UPDATED = 3
     SKIPPED = 4
-    #: The list has the contact as its digest says, and a request to remove it was refused.
+    #: A request to remove the contact was refused, so the list has it, unless that was carried out all the same.
     REFUSED = 5
     #: A request to remove it had no answer yet: the list may still have the contact. The removal was allowed, so no
     #: limit counts it again.
@@ -50,8 +50,9 @@ _MARKS, _BESIDE = 15, MAY_BE_ADDED | REMOVED_LATE
 STATUSES = dict(zip(api.STATUSES, (Mark.ADDED, Mark.UPDATED, Mark.SKIPPED), strict=True))
 _NAMES = {int(mark): status for status, mark in STATUSES.items()}
 
-#: The list has the contact as its digest says.
-CONFIRMED = (Mark.KNOWN, *STATUSES.values(), Mark.REFUSED)
+#: The list has the contact as its digest says. A refused removal may have been carried out all the same.
+CONFIRMED = (Mark.KNOWN, *STATUSES.values())
+_HELD = (*CONFIRMED, Mark.REFUSED)
 
 #: No run that came to its end has put the contact on the list.
 NEW = (Mark.REMOVED, Mark.ADDING, Mark.OWN_ADDING)
@@ -126,15 +127,15 @@ OF_THIS_RUN = _table(
     }
 )
 OF_ANOTHER_RUN = _table({**_IN_FLIGHT, **dict.fromkeys(STATUSES.values(), Mark.KNOWN)})
-OUT_OF_ORDER = _table({**_IN_FLIGHT, **dict.fromkeys((*CONFIRMED, Mark.REMOVED), Mark.UNKNOWN | ADDED_LATE)})
+OUT_OF_ORDER = _table({**_IN_FLIGHT, **dict.fromkeys((*_HELD, Mark.REMOVED), Mark.UNKNOWN | ADDED_LATE)})
 
 #: What is made of marks in a snapshot that an earlier try of this run has written: the next run is another one.
 OWN_SNAPSHOT = _table({Mark.UNKNOWN: Mark.UNKNOWN | ADDED_LATE | REMOVED_LATE})
-for _mark in CONFIRMED:
+for _mark in _HELD:
     OWN_SNAPSHOT[_mark | _ADDED_BEFORE] = _mark | ADDED_LATE
 
 #: How marks change in a snapshot if it is not known what happened since it was written.
-OUTDATED = _table(dict.fromkeys(CONFIRMED, Mark.UNKNOWN))
+OUTDATED = _table(dict.fromkeys(_HELD, Mark.UNKNOWN))
 
 #: How marks are written to the next snapshot.
 KEPT = _table(
@@ -145,5 +146,5 @@ KEPT = _table(
     },
     stay=ADDED_LATE,
 )
-for _mark in CONFIRMED:
+for _mark in _HELD:
     KEPT[_mark | ADDED_LATE] = KEPT[_mark] | _ADDED_BEFORE

@@ -43,19 +43,26 @@ AMBIGUOUS = (
 
 
 class _Outcome(IntEnum):
-    """What became of a row; if it stands for several numbers, the highest outcome counts."""
+    """What became of a row; if it stands for several numbers, the highest outcome counts, as the least certain one."""
 
     UNKNOWN = 0
-    ABSENT = 1
-    REMOVED = 2
+    REMOVED = 1
+    ABSENT = 2
     KEPT = 3
 
 
 class _Asked(NamedTuple):
-    """A number to remove: the position of its row, and its record in the snapshot."""
+    """
+    A number to remove.
+
+    :param row: the position of its row.
+    :param record: its record in the snapshot.
+    :param is_other_form: whether the snapshot holds another form of its line instead.
+    """
 
     row: int
     record: Array | None
+    is_other_form: bool
 
 
 class ContactDeletion:
@@ -205,27 +212,33 @@ class ContactDeletion:
                     rejections.append(duplicate(self.summary.read, values))
                     continue
                 self._outcomes.append(_Outcome.UNKNOWN)
+                is_held = any(record is not None for record in records)
                 for number, record, new in zip(numbers, records, is_new, strict=True):
                     if new:
                         self.summary.numbers += not self.summary.dry_run
                         mark = Mark.KNOWN if record is None else mark_of(record)
-                        yield candidate_of(number, mark, _Asked(len(self._outcomes) - 1, record))
+                        asked = _Asked(len(self._outcomes) - 1, record, is_held and record is None)
+                        yield candidate_of(number, mark, asked)
             for rejection in rejections:
                 self.summary.count_rejection(rejection)
             if self._rejects is not None and rejections:
                 self._rejects.write(rejections)
 
     def _chosen(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[Array | None]]:
-        """Return the numbers that the snapshot holds, with records, or all of them; of several lines, return none."""
-        records: list[Array | None] = [None] * len(numbers)
+        """
+        Return all forms of the line that the snapshot holds, with their records, or else all numbers; of several lines,
+        return none.
+        """
+        held: dict[int, Array] = {}
         if self._snapshot is not None:
             positions, found = self._snapshot.find(numbers)
-            held = np.flatnonzero(positions >= 0).tolist()
-            if held:
-                numbers, records = [numbers[place] for place in held], [found[place] for place in held]
-        if any(number not in line_forms(numbers[0]) for number in numbers):
+            held = {numbers[place]: found[place] for place in np.flatnonzero(positions >= 0).tolist()}
+        line = line_forms(next(iter(held or numbers), 0))
+        if any(number not in line for number in held or numbers):
             return [], []
-        return numbers, records
+        # The account, or another list, may have another form than this list.
+        chosen = [number for number in numbers if number in line]
+        return chosen, [held.get(number) for number in chosen]
 
     def _count(self, candidate: Candidate[_Asked], outcome: _Outcome) -> None:
         row = candidate.record.row
@@ -243,7 +256,9 @@ class ContactDeletion:
 
     def _record_removed(self, candidates: Sequence[Candidate[_Asked]]) -> None:
         for candidate in candidates:
-            self._count(candidate, _Outcome.ABSENT if candidate.is_presumed else _Outcome.REMOVED)
+            # That the other form of a line is not there is what one expects.
+            is_absent = candidate.is_presumed and not candidate.record.is_other_form
+            self._count(candidate, _Outcome.ABSENT if is_absent else _Outcome.REMOVED)
         if self._snapshot is not None and len(records := _held(candidates)):
             self._snapshot.record_removed(records)
 

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.sync.summary import CreateSummary, ListSummary
-from tests.airflow_runs import Run, TaskInstance, run_dag
+from tests.airflow_runs import Run, TaskInstance, plain, run_dag
 from tests.operators.nights import LIST, Nights, check, number, people
 
 
@@ -37,7 +37,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
     """What the tasks have said in their logs: Airflow 3 prints it."""
-    return lambda: caplog.text + capsys.readouterr().out
+    return lambda: plain(caplog.text + capsys.readouterr().out)
 
 
 def lose(nights: Nights) -> None:

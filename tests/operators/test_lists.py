@@ -585,6 +585,35 @@ class TestDeleting:
             self.run([{"phone_number": "612345678", "Region": "Andalucía"}], **options)
         assert nights.simulator.contacts.keys() == {"+33612345678", number(9)}
 
+    @pytest.mark.parametrize("forms", [("+525512345678", "+5215512345678"), ("+541123456789", "+5491123456789")])
+    @pytest.mark.parametrize("asked", [0, 1])
+    def test_every_form_of_a_line_leaves_the_account_whichever_the_snapshot_holds(
+        self, nights: Nights, forms: tuple[str, str], asked: int
+    ) -> None:
+        nights.run([{"phone_number": forms[0]}, *people(9)])
+        nights.run([{"phone_number": forms[1]}], list_name="Others", snapshot_path=f"{nights.snapshot_path}.2")
+        options: dict[str, Any] = {"from_account": True, "snapshot_path": str(nights.snapshot_path)}
+        summary = self.run([{"phone_number": forms[asked]}], **options)
+        check(summary, read=1, removed=1, absent=0, numbers=2, forgotten=1)
+        assert nights.simulator.contacts.keys() == {number(9)}
+
+    def test_a_removal_is_no_evidence_for_the_other_form_of_its_line(self, nights: Nights) -> None:
+        for form in ("+5215512345678", "+525512345678"):
+            nights.simulator.reset(Behaviour(undeletable=frozenset({form})))
+            OctopushHook().create_contacts([{"phone_number": form}])
+            summary = self.run([{"phone_number": form}], from_account=True)
+            check(summary, read=1, removed=0, absent=1, numbers=2)
+
+    @pytest.mark.parametrize("status", [400, 404, 422])
+    def test_who_was_refused_may_be_gone_so_a_row_that_comes_back_is_sent(self, nights: Nights, status: int) -> None:
+        nights.run(people(*range(30)))
+        OctopushHook().delete_contacts([number(29)], list_name=LIST)
+        nights.simulator.behaviour = Behaviour(missing_status=status, missing_removes_others=True)
+        with pytest.raises(AirflowFailException, match="Octopush refused to remove"):
+            nights.run(people(*range(28)))
+        nights.run(people(*range(1, 29)))
+        assert nights.on_list == {number(n) for n in range(1, 29)}
+
     def test_a_template_that_gives_no_list_is_not_the_account(self, nights: Nights) -> None:
         nights.run(people(1))
         context: Any = {"ti": TaskInstance(), "run_id": "erasure"}

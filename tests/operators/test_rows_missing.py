@@ -16,7 +16,7 @@ from airflow_provider_octopush.operators.create_contacts import CreateContactsOp
 from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Simulator
-from tests.airflow_runs import Run, run_dag
+from tests.airflow_runs import Run, plain, run_dag
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
@@ -61,7 +61,7 @@ class Told:
             make()
         with self._caplog.at_level(logging.WARNING):
             run = run_dag(dag)
-        self.text = "".join(self._capfd.readouterr()) + self._caplog.text
+        self.text = plain("".join(self._capfd.readouterr()) + self._caplog.text)
         return run
 
 

@@ -671,6 +671,12 @@ class TestValues:
         root = f"http://127.0.0.1:{simulator.port}/simulator"
         self.check(simulator, root, requests.put(f"{root}/behaviour", data=json.dumps(switches), timeout=5))
 
+    @pytest.mark.parametrize("kind", [Behaviour, Fault])
+    def test_a_number_that_no_float_can_hold_is_refused(self, kind: Any) -> None:
+        name = "latency" if kind is Behaviour else "delay"
+        with pytest.raises(ValueError, match=f"{name}: "):
+            kind.from_json({name: 10**400})
+
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(fault=st.dictionaries(st.sampled_from([field.name for field in fields(Fault)]), VALUES))
     def test_no_fault_makes_it_hang_or_fall_over(self, simulator: Simulator, fault: dict[str, Any]) -> None:
