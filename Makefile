@@ -33,7 +33,7 @@ endef
 
 # Tests wait for processes, servers and browsers half of the time, so there are more of them than cores. Tests of one file share what
 # they start; tests/conftest.py says in which order the files begin.
-SIDE_BY_SIDE := --numprocesses 3 --dist loadfile
+SIDE_BY_SIDE := --numprocesses 4 --dist loadfile
 
 # Not a part of the environments: the library that the driver needs may come after them. So each `make test` looks.
 has_mariadb = $(1)/bin/python -c "import MySQLdb" 2>/dev/null
