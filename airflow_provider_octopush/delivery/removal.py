@@ -35,6 +35,7 @@ class Candidate(Generic[Record]):
     :param is_unconfirmed: whether nothing has ever confirmed that it is there.
     :param was_refused: whether Octopush refused an earlier run's request to remove it.
     :param was_asked: whether an earlier try of the same run was about to remove it, and had no answer.
+    :param is_guess: whether it may never have been there, so that its removal is no evidence for others.
     """
 
     number: str
@@ -43,6 +44,7 @@ class Candidate(Generic[Record]):
     is_unconfirmed: bool = False
     was_refused: bool = False
     was_asked: bool = False
+    is_guess: bool = False
     #: Whether a request of this run had no answer.
     is_unanswered: bool = field(default=False, init=False)
     #: Whether it was refused alone but is taken to be gone.
@@ -178,8 +180,10 @@ class Removal(Sender, Generic[Record]):
                 else:
                     self._is_refused_alone(asked[0], error)
             else:
-                self._has_removed = True
                 self._are_gone(asked)
+                if all(candidate.is_guess for candidate in asked):
+                    continue
+                self._has_removed = True
                 self._are_presumed_gone(self._undecided)
                 self._undecided = []
 

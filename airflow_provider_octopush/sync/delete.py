@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -217,8 +218,9 @@ class ContactDeletion:
                     if new:
                         self.summary.numbers += not self.summary.dry_run
                         mark = Mark.KNOWN if record is None else mark_of(record)
-                        asked = _Asked(len(self._outcomes) - 1, record, is_held and record is None)
-                        yield candidate_of(number, mark, asked)
+                        is_other_form = is_held and record is None
+                        asked = _Asked(len(self._outcomes) - 1, record, is_other_form)
+                        yield replace(candidate_of(number, mark, asked), is_guess=is_other_form)
             for rejection in rejections:
                 self.summary.count_rejection(rejection)
             if self._rejects is not None and rejections:

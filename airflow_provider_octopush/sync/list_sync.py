@@ -260,11 +260,9 @@ class ListSync:
 
     def _allowed_before(self, positions: Array) -> int:
         # A removal that was under way was allowed, but not by who approved this run.
-        return (
-            0
-            if self._rules.is_approved
-            else sum(int(are(part, (Mark.REMOVING,)).sum()) for part in self._snapshot.records_at(positions))
-        )
+        if self._rules.is_approved:
+            return 0
+        return sum(int(are(part, (Mark.REMOVING,)).sum()) for part in self._snapshot.records_at(positions))
 
     @property
     def _is_held(self) -> bool:

@@ -597,6 +597,21 @@ class TestDeleting:
         check(summary, read=1, removed=1, absent=0, numbers=2, forgotten=1)
         assert nights.simulator.contacts.keys() == {number(9)}
 
+    @pytest.mark.parametrize("status", [204, 400, 404])
+    def test_the_form_that_the_snapshot_holds_is_not_taken_for_gone_because_the_other_one_was_accepted(
+        self, nights: Nights, status: int
+    ) -> None:
+        forms = ("+525512345678", "+5215512345678")
+        options: dict[str, Any] = {"from_account": True, "snapshot_path": str(nights.snapshot_path)}
+        nights.simulator.behaviour = Behaviour(undeletable=frozenset({forms[1]}), missing_status=status)
+        nights.run([{"phone_number": forms[1]}])
+        with pytest.raises(AirflowFailException, match="Octopush refused to remove 1 of 1 contacts"):
+            self.run([{"phone_number": forms[0]}], **options)
+        assert nights.on_list == {forms[1]}
+        nights.simulator.behaviour = Behaviour(missing_status=status)
+        check(self.run([{"phone_number": forms[0]}], **options), removed=1, absent=0, forgotten=1)
+        assert nights.simulator.contacts == {}
+
     def test_a_removal_is_no_evidence_for_the_other_form_of_its_line(self, nights: Nights) -> None:
         for form in ("+5215512345678", "+525512345678"):
             nights.simulator.reset(Behaviour(undeletable=frozenset({form})))
