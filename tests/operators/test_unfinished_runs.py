@@ -10,7 +10,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_octopush.exceptions import OctopushRateLimitError, OctopushServerError
-from airflow_provider_octopush.simulator import Behaviour, Fault
+from airflow_provider_octopush.simulator import Behaviour, Fault, Simulator
+from airflow_provider_octopush.snapshot.__main__ import main
 from tests.operators.nights import Nights, Rows, check, number, people
 
 HELD = range(100)
@@ -97,3 +98,23 @@ def test_an_approved_run_does_no_more_than_was_approved_whatever_another_run_had
     assert nights.on_list == before
     limits |= {"max_removed": 40, "min_opted_out": 0}
     check(nights.run(people(*range(few)), opted_out=stops[0], **limits), kept=0)
+
+
+def test_what_recover_takes_over_counts_as_on_the_list(nights: Nights, simulator: Simulator) -> None:
+    nights.run(people(*HELD))
+    fail(nights, people(*HELD, *range(1000, 1000 + MOST)), random.Random(1), max_added=MOST)
+    before = dict(simulator.contacts)
+    assert main(["recover", "--path", str(nights.snapshot_path)]) == 0
+    assert simulator.contacts == before
+    plan = nights.run(people(*HELD, *range(1000, 1000 + MOST)), dry_run=True, max_added=0)
+    check(plan, added=0, exceeded=[], snapshot_before=100 + MOST)
+
+
+@pytest.mark.parametrize("lost", ["3.36E+10", "3,3612E+10"])
+def test_a_number_that_lost_digits_stands_for_none(nights: Nights, lost: str) -> None:
+    nights.run(people(1, 2))
+    rows = [*people(1), {"phone_number": lost}]
+    with pytest.raises(AirflowFailException, match="digits are lost"):
+        nights.run(rows)
+    assert len(nights.on_list) == 2
+    check(nights.run(rows, max_rejected=1), invalid=1, removed=1)
