@@ -35,12 +35,24 @@ _SOMETHING_ELSE = frozenset(
     (PhoneReason.MISSING, PhoneReason.DATE, PhoneReason.ADDRESS, PhoneReason.NOT_WHOLE, PhoneReason.NEGATIVE)
 )
 
+#: Why a value that has a number is none.
+_A_NUMBER = (None, PhoneReason.EXTENSION, PhoneReason.TWO_NUMBERS)
+
 
 def _may_be_a_number(possible: Possible) -> bool:
     if possible.reason in _SOMETHING_ELSE:
         return False
     # Fewer digits of a country that is not known are the key of a table, or an amount.
     return bool(possible.numbers) or len(possible.elsewhere or "") >= ENOUGH_FOR_A_NUMBER
+
+
+def _may_be_a_key(possible: Possible) -> bool:
+    """Whether a row with it could not be sent, and its country is not known: a key, an address, a number mistyped."""
+    return possible.reason not in _A_NUMBER and possible.elsewhere is not None
+
+
+def _has_its_country(possible: Possible) -> bool:
+    return bool(possible.numbers) and possible.reason is None and possible.elsewhere is None
 
 
 class OptOutReader:
@@ -76,7 +88,7 @@ class OptOutReader:
         ]
         others = [place for place, name in enumerate(frame.columns) if str(name) not in columns.values()]
         for row, one in enumerate(found) if others else ():
-            if not _may_be_a_number(one.possible):
+            if not _may_be_a_number(one.possible) or _may_be_a_key(one.possible):
                 found[row] = self._in_another_column(one, [frame.iat[row, place] for place in others])
         return found
 
@@ -84,7 +96,9 @@ class OptOutReader:
         """Look for a number in the other columns of a row without one: rows of two sources may name it differently."""
         region = none.values[1]
         read = [(value, self._possible.read(value, region)) for value in values]
-        numbers = [(value, possible) for value, possible in read if _may_be_a_number(possible)]
+        # Beside digits that may be meant, only a number with its country is believed.
+        is_number = _has_its_country if _may_be_a_number(none.possible) else _may_be_a_number
+        numbers = [(value, possible) for value, possible in read if is_number(possible)]
         if not numbers:
             return none
         found = [none.possible, *(possible for _, possible in numbers)]

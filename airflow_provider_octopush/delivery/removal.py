@@ -107,7 +107,7 @@ class Removal(Sender, Generic[Record]):
         self._begin = begin
         self._note = note
         self._restore = restore
-        self._has_removed = has_removed
+        self._has_removed = self._has_evidence = has_removed
         self._believes_refusals = believes_refusals
         self._refused: Counter[bool] = Counter()
         self._start_over()
@@ -146,7 +146,7 @@ class Removal(Sender, Generic[Record]):
         for rest in alike.values():
             if rest:
                 self._remove_together(rest)
-        if self._has_removed:
+        if self._has_evidence:
             self._are_presumed_gone(self._undecided)
         else:
             self._are_kept(self._undecided)
@@ -180,18 +180,18 @@ class Removal(Sender, Generic[Record]):
                 else:
                     self._is_refused_alone(asked[0], error)
             else:
-                self._are_gone(asked)
-                if all(candidate.is_guess for candidate in asked):
-                    continue
                 self._has_removed = True
-                self._are_presumed_gone(self._undecided)
-                self._undecided = []
+                self._has_evidence |= not all(candidate.is_guess for candidate in asked)
+                self._are_gone(asked)
+                if self._has_evidence:
+                    self._are_presumed_gone(self._undecided)
+                    self._undecided = []
 
     def _is_refused_alone(self, candidate: Candidate[Record], error: OctopushRequestError) -> None:
         if error.status_code not in NOT_THERE:
             self._count_refusal([candidate])
             self._are_kept([candidate])
-        elif self._has_removed or self._is_evidence(candidate):
+        elif self._has_evidence or self._is_evidence(candidate):
             self._are_presumed_gone([candidate])
         else:
             self._count_refusal([candidate])

@@ -218,9 +218,10 @@ class ContactDeletion:
                     if new:
                         self.summary.numbers += not self.summary.dry_run
                         mark = Mark.KNOWN if record is None else mark_of(record)
-                        is_other_form = is_held and record is None
-                        asked = _Asked(len(self._outcomes) - 1, record, is_other_form)
-                        yield replace(candidate_of(number, mark, asked), is_guess=is_other_form)
+                        asked = _Asked(len(self._outcomes) - 1, record, is_held and record is None)
+                        # Of the forms of a line, only one need ever have been there.
+                        is_guess = record is None and len(numbers) > 1
+                        yield replace(candidate_of(number, mark, asked), is_guess=is_guess)
             for rejection in rejections:
                 self.summary.count_rejection(rejection)
             if self._rejects is not None and rejections:

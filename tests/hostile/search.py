@@ -35,8 +35,8 @@ def everything(error: BaseException) -> str:
 
 def tells(text: str) -> str | None:
     """Find a piece of a person, however it is punctuated."""
-    # The port is a number, too.
-    text = re.sub(r"localhost:\d+", "", text)
+    # A port and the time of a log's line are numbers, too.
+    text = re.sub(r"localhost:\d+|\d\d:\d\d:\d\d[.,]\d+", "", text)
     folded = "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if not unicodedata.combining(c))
     match = TELLING.search(folded) or TELLING.search(re.sub(r"[\W_]+", "", folded))
     return match and match[0]

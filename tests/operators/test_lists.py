@@ -616,8 +616,11 @@ class TestDeleting:
         for form in ("+5215512345678", "+525512345678"):
             nights.simulator.reset(Behaviour(undeletable=frozenset({form})))
             OctopushHook().create_contacts([{"phone_number": form}])
-            summary = self.run([{"phone_number": form}], from_account=True)
-            check(summary, read=1, removed=0, absent=1, numbers=2)
+            with pytest.raises(AirflowFailException, match="Octopush refused to remove 1 of 1 contacts"):
+                self.run([{"phone_number": form}], from_account=True)
+            OctopushHook().create_contacts(people(1))
+            summary = self.run([{"phone_number": form}, *people(1)], from_account=True)
+            check(summary, read=2, removed=1, absent=1, numbers=3)
 
     @pytest.mark.parametrize("status", [400, 404, 422])
     def test_who_was_refused_may_be_gone_so_a_row_that_comes_back_is_sent(self, nights: Nights, status: int) -> None:

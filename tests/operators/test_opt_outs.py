@@ -232,6 +232,7 @@ def test_an_opt_out_in_another_column_than_most_blocks_and_cannot_be_read(
     assert not {number(1), number(2)} & nights.on_list
 
 
+@pytest.mark.parametrize("default_region", [None, "FR"])
 @pytest.mark.parametrize(
     "value",
     [
@@ -250,13 +251,34 @@ def test_an_opt_out_in_another_column_than_most_blocks_and_cannot_be_read(
         dt.date(2026, 11, 20),
         "10.0.0.1",
         "3E+10",
+        # Keys, addresses and numbers mistyped: they have digits enough for a number.
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "zoe19780412@example.com",
+        "C-00012345",
+        "CUST10023456",
+        "10023456",
+        10023456,
+        1234567,
+        1764500000,
+        "20261130-0001",
+        "06 12 34 56 7",
     ],
 )
-def test_an_opt_out_is_in_another_column_wherever_its_own_holds_no_number(nights: Nights, value: Any) -> None:
-    nights.run(people(1, 2))
+def test_an_opt_out_is_in_another_column_wherever_its_own_holds_no_number(
+    nights: Nights, value: Any, default_region: str | None
+) -> None:
+    options: dict[str, Any] = {"default_region": default_region, "max_rejected": 1}
+    nights.run(people(1, 2, 3), **options)
     stops = [{"phone_number": value, "number": number(2)}, {"phone_number": number(9), "number": None}]
-    check(nights.run(people(1, 2), opted_out=stops, max_rejected=1), opted_out=1, opted_out_invalid=1, removed=1)
-    assert nights.on_list == {number(1)}
+    check(nights.run(people(1, 2, 3), opted_out=stops, **options), opted_out=1, opted_out_invalid=1, removed=1)
+    assert nights.on_list == {number(1), number(3)}
+
+
+@pytest.mark.parametrize("value", [number(2), f"{number(2)} ext. 5", f"{number(2)} / {number(3)}"])
+def test_beside_the_number_of_an_opt_out_another_column_blocks_nobody(nights: Nights, value: str) -> None:
+    stops = [{"phone_number": value, "agent": number(1)}, {"phone_number": number(9)}]
+    nights.run(people(1, 2, 4), opted_out=stops, max_rejected=1)
+    assert nights.on_list == {number(1), number(4)}
 
 
 def test_a_row_that_may_be_about_another_number_than_the_opted_out_one_protects_that(nights: Nights) -> None:
