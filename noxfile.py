@@ -191,8 +191,8 @@ def _install_mariadb(session: nox.Session, airflow: Airflow, *resolution: str) -
 
 def _run_tests(session: nox.Session) -> None:
     session.run("uv", "pip", "check", "--quiet")
-    # Files side by side, each in one process: its tests may share a database's schema.
-    side_by_side = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    # As in the Makefile.
+    side_by_side = ["--numprocesses", "4", "--dist", "loadfile"]
     unit_and_dag_tests = ["-m", "not integration"]
     session.run("pytest", *side_by_side, *unit_and_dag_tests, *session.posargs)
 
