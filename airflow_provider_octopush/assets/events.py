@@ -6,16 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_octopush.assets.lists import create_asset
-
-if AIRFLOW_V_3_0_PLUS:
-    from airflow.sdk.definitions.asset import AssetRef
-
-    HAS_EVENT: tuple[type, ...] = (Asset, AssetRef)
-else:
-    HAS_EVENT = (Asset,)
 
 if TYPE_CHECKING:
     from airflow_provider_octopush.sync.summary import Summary
@@ -38,7 +30,7 @@ def describe_outlets(outlets: Sequence[Any], outlet_events: Any, summary: Summar
     """
     extra = {name: value for name, value in summary.as_xcom().items() if name not in LEFT_OUT}
     for outlet in outlets:
-        if isinstance(outlet, HAS_EVENT):
+        if isinstance(outlet, Asset):
             outlet_events[outlet].extra.update(extra)
         elif isinstance(outlet, AssetAlias) and summary.list_name is not None and not summary.dry_run:
             of_list = create_asset(list_name=summary.list_name, octopush_conn_id=octopush_conn_id)

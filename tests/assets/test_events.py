@@ -121,13 +121,3 @@ def test_outlets_that_are_no_assets_are_left_alone(dag: DAG, octopush: Simulator
     sync(outlets=[{"table": "customers"}])
     assert run_dag(dag).state == "success"
     assert events(dag) == []
-
-
-@pytest.mark.skipif(not AIRFLOW_3, reason="outlets can be references from Airflow 3 on")
-@pytest.mark.usefixtures("octopush")
-def test_an_outlet_may_be_a_reference(dag: DAG) -> None:
-    reference: Any = Asset
-    sync(outlets=[create_asset(list_name="Referred to")], task_id="makes")
-    sync(outlets=[reference.ref(uri="octopush://octopush_default/Referred%20to")], task_id="refers")
-    assert run_dag(dag).state == "success"
-    assert [extra["added"] + extra["updated"] for _, extra in events(dag)] == [2, 2]
