@@ -81,16 +81,10 @@ class RowsDecoratedOperator(DecoratedOperator, RowsOperator):
 def decorator(
     operator: type[RowsDecoratedOperator], python_callable: Callable[..., Any] | None, **kwargs: Any
 ) -> TaskDecorator:
-    """
-    Make the decorator for an operator.
-
-    :raises TypeError: with ``multiple_outputs``.
-    """
-    if "multiple_outputs" in kwargs:
-        raise TypeError(f"{operator.custom_operator_name} takes no multiple_outputs: it returns one summary")
+    """Make the decorator for an operator."""
     return task_decorator_factory(
         python_callable=python_callable,
-        # Airflow would look at the function's return annotation, which is about rows.
+        # Airflow would look at the function's return annotation, which is about rows. Given twice, it is a TypeError.
         multiple_outputs=False,
         decorated_operator_class=operator,
         **kwargs,
