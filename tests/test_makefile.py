@@ -41,16 +41,11 @@ def make(checkout: Path) -> tuple[str, list[str]]:
     """Do what ``make test`` does about the driver; return what was said, and how uv was called."""
     calls = checkout / "calls"
     calls.write_text("")
-    said = run_make(checkout, "--silent", "mariadb")
-    return said, calls.read_text().splitlines()
-
-
-def run_make(checkout: Path, *arguments: str) -> str:
     # Not what the make that runs these tests tells its children.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    command = ["make", *arguments, "UV=./uv"]
+    command = ["make", "--silent", "mariadb", "UV=./uv"]
     run = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=True)
-    return run.stdout + run.stderr
+    return run.stdout + run.stderr, calls.read_text().splitlines()
 
 
 def test_without_the_library_one_line_says_so_and_nothing_fails(checkout: Path) -> None:
@@ -67,16 +62,3 @@ def test_the_driver_is_installed_once_the_library_is_there(checkout: Path) -> No
     assert [call.split()[4] for call in calls] == [".venv", ".venv-oldest"]
     assert all("--group mariadb" in call for call in calls)
     assert make(checkout) == ("", []), "what is there is left alone"
-
-
-def test_one_environment_that_lacks_it_is_completed(checkout: Path) -> None:
-    (checkout / "library").touch()
-    (checkout / ".venv" / "driver").touch()
-    said, calls = make(checkout)
-    assert said == ""
-    assert [call.split()[4] for call in calls] == [".venv-oldest"]
-
-
-def test_each_make_test_looks_for_it(checkout: Path) -> None:
-    said = run_make(checkout, "--dry-run", "test")
-    assert said.index("--group mariadb") < said.index("bin/pytest")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +115,6 @@ class TestRowsFromUpstream:
         }
         assert octopush.requests == []
 
-    @pytest.mark.parametrize("data", [{"phone_number": "+33612345678"}, [1], 5, [("+33612345678", "Zoé")]])
-    @pytest.mark.usefixtures("octopush")
-    def test_what_is_not_rows_is_an_error_that_says_what_is_and_final(self, data: Any) -> None:
-        with pytest.raises(AirflowFailException, match=r"expected|data_columns") as error:
-            execute(data=data)
-        assert "Zoé" not in str(error.value)
-
 
 class TestRowsOfAQuery:
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -161,11 +153,6 @@ class TestRowsOfAQuery:
         )
         assert octopush.contacts["+33612345678"].fields == {"param1": "octopush-test"}
 
-    @pytest.mark.usefixtures("octopush", "warehouse")
-    def test_a_missing_column_fails_at_once_and_lists_those_there_are(self) -> None:
-        with pytest.raises(AirflowFailException, match="the columns are 'mobile', 'name', 'tier', 'updated'"):
-            execute(sql="SELECT * FROM customers", sql_conn_id="warehouse")
-
     @pytest.mark.usefixtures("warehouse")
     def test_a_missing_column_is_found_without_a_row(self, octopush: Simulator) -> None:
         with pytest.raises(AirflowFailException, match="the columns are 'mobile'"):
@@ -174,32 +161,6 @@ class TestRowsOfAQuery:
 
 
 class TestParameters:
-    @pytest.mark.parametrize(
-        ("kwargs", "message"),
-        [
-            ({"data": [], "chunk_size": 0}, "1 or more"),
-            ({"data": [], "chunk_size": "200"}, "whole number"),
-            ({"data": [], "concurrency": 0}, "concurrency is 0"),
-            ({"data": [], "on_empty": "ignore"}, "write 'succeed', 'skip' or 'fail'"),
-            ({"data": [], "do_not_overwrite": "yes"}, "write True, False or None"),
-        ],
-    )
-    def test_wrong_parameters_fail_when_the_dag_is_parsed(self, kwargs: dict[str, Any], message: str) -> None:
-        with pytest.raises(ValueError, match=message):
-            CreateContactsOperator(task_id="sync", **kwargs)
-
-    @pytest.mark.parametrize("names", [{"list_name": "x" * 31}, {"tag_name": "x" * 21}, {"list_name": ""}])
-    def test_names_are_checked_before_the_first_row_is_read(self, octopush: Simulator, names: dict[str, str]) -> None:
-        read: list[int] = []
-
-        def rows() -> Iterator[dict[str, str]]:
-            read.append(1)
-            yield {"phone_number": "+33612345678"}
-
-        with pytest.raises(ValueError, match="_name"):
-            execute(data=rows(), **names)
-        assert (read, octopush.requests) == ([], [])
-
     def test_options_reach_the_api_as_they_are(self, octopush: Simulator) -> None:
         execute(
             data=ROWS,

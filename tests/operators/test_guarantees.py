@@ -44,28 +44,9 @@ def rejects(path: Path) -> list[dict[str, str]]:
 
 
 class TestNumbers:
-    def test_national_numbers_are_of_the_default_region(self, octopush: Simulator) -> None:
-        execute(data=[{"phone_number": "06 12 34 56 78"}, {"phone_number": 692123456}], default_region=["FR", "RE"])
-        assert octopush.contacts.keys() == {"+33612345678", "+262692123456"}
-
-    def test_a_column_may_name_the_region_of_each_number(self, octopush: Simulator) -> None:
-        rows = [
-            {"phone_number": "612345678", "country": "ES"},
-            {"phone_number": "0612345678", "country": None},
-            {"phone_number": "0612345678", "country": "Spain"},
-        ]
-        summary = execute(data=rows, columns={"region": "country"}, default_region="FR", max_rejected=1)
-        assert octopush.contacts.keys() == {"+34612345678", "+33612345678"}
-        assert summary["reasons"] == {PhoneReason.UNKNOWN_REGION.value: 1}
-
     def test_a_column_that_happens_to_be_called_region_does_not_decide(self, octopush: Simulator) -> None:
         execute(data=[{"phone_number": "0612345678", "region": "Bretagne"}], default_region="FR")
         assert octopush.contacts.keys() == {"+33612345678"}
-
-    @pytest.mark.usefixtures("octopush")
-    def test_the_check_can_be_stricter(self) -> None:
-        rows = [{"phone_number": "+33612345678"}, {"phone_number": "+33149706565"}]
-        assert execute(data=rows, phone_check="mobile", max_rejected=1)["invalid"] == 1
 
     def test_numbers_without_a_plus_are_of_a_region_unless_all_begin_with_their_country_code(
         self, octopush: Simulator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import logging
 import sqlite3
 import sys
 from pathlib import Path
@@ -162,9 +161,7 @@ class TestRowsOfFiles:
         fields = octopush.contacts[MOBILE].fields
         assert (fields["first_name"], fields.get("last_name")) == ("Zoé", None)
 
-    @pytest.mark.parametrize(
-        "first_name", ['=1+1 "Zoé"\n', "'t Hart", "'=x", "+33", "-", "@home", "x;=1", "\r\n", ' "', ",", "007", " a "]
-    )
+    @pytest.mark.parametrize("first_name", ['=1+1 "Zoé"\n', "'=x", "\r\n", " a "])
     def test_rejects_are_replayed_as_they_were(self, octopush: Simulator, tmp_path: Path, first_name: str) -> None:
         rejects = tmp_path / "rejects.csv"
         rows = [{"phone_number": "0612345678", "first_name": first_name}, *ROWS[1:]]
@@ -190,33 +187,12 @@ class TestRowsOfFiles:
         assert execute(data_path="memory://bucket/2026/b.csv")["read"] == 1
         assert octopush.lists == {}
 
-    @pytest.mark.parametrize("path", ["none.csv", "none/*.csv", "empty", "markers"])
-    @pytest.mark.usefixtures("octopush")
-    def test_where_there_is_no_file_there_may_be_one_on_the_next_try(self, tmp_path: Path, path: str) -> None:
-        (tmp_path / "empty").mkdir()
-        (tmp_path / "markers").mkdir()
-        (tmp_path / "markers" / "_SUCCESS").touch()
-        with pytest.raises(FileNotFoundError, match=f"no file at data_path '.*{path.replace('*', '.')}'"):
-            execute(data_path=f"{tmp_path}/{path}")
-
-    @pytest.mark.usefixtures("octopush")
-    def test_a_file_of_another_kind_is_final(self, tmp_path: Path) -> None:
-        (tmp_path / "manifest").write_text("{}")
-        with pytest.raises(AirflowFailException, match=r"manifest has none of the suffixes"):
-            execute(data_path=str(tmp_path))
-
-    @pytest.mark.parametrize("log", ["_delta_log/0.json", ".hoodie/hoodie.properties", "metadata/v1.metadata.json"])
-    @pytest.mark.parametrize("path", ["", "/*.csv", "/a.csv"])
-    def test_a_table_of_an_engine_is_final_and_nothing_of_it_is_read(
-        self, octopush: Simulator, tmp_path: Path, path: str, log: str
-    ) -> None:
-        for name in ("a.csv", log):
+    def test_a_table_of_an_engine_is_final_and_nothing_of_it_is_read(self, octopush: Simulator, tmp_path: Path) -> None:
+        for name in ("a.csv", "_delta_log/0.json"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(f"phone_number\n{MOBILE}\n")
-        with pytest.raises(
-            AirflowFailException, match=r"files of a table that (Delta Lake|Hudi|Iceberg) keeps .* with sql=…"
-        ):
-            execute(data_path=f"{tmp_path}{path}")
+        with pytest.raises(AirflowFailException, match=r"files of a table that Delta Lake keeps .* with sql=…"):
+            execute(data_path=f"{tmp_path}/*.csv")
         assert octopush.requests == []
 
     @pytest.mark.parametrize("path", ["", "/_country=*/*.csv", "/_country=FR"])
@@ -257,22 +233,6 @@ class TestRowsOfFiles:
             execute(**{name: uri if value == "{}" else value for name, value in parameters.items()})
         assert octopush.requests == []
 
-    @pytest.mark.usefixtures("octopush")
-    def test_options_that_are_no_dict_are_final(self, tmp_path: Path) -> None:
-        (tmp_path / "a.csv").write_text("phone_number\n")
-        options: Any = "delimiter=;"
-        with pytest.raises(AirflowFailException, match="data_options is a str: write a dict"):
-            execute(data_path=str(tmp_path), data_options=options)
-
-    @pytest.mark.parametrize("options", [{"sep": ";"}, {"delimiter": ";;"}])
-    def test_options_that_show_only_when_the_task_runs_are_final(
-        self, octopush: Simulator, tmp_path: Path, options: dict[str, Any]
-    ) -> None:
-        (tmp_path / "a.csv").write_text(f"phone_number\n{MOBILE}\n")
-        with pytest.raises(AirflowFailException, match=r"^data_options has .*(write 'delimiter'|an impossible value)"):
-            execute(data_path=str(tmp_path), data_options=options)
-        assert octopush.requests == []
-
     def test_options_may_come_from_upstream(self, dag: DAG, octopush: Simulator, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text(f"phone_number;x\n{MOBILE};\n")
 
@@ -285,12 +245,6 @@ class TestRowsOfFiles:
         )
         assert run_dag(dag).state == "success"
         assert octopush.lists == {"L": {MOBILE}}
-
-    @pytest.mark.usefixtures("octopush")
-    def test_a_row_of_another_width_is_final_and_shows_nothing_of_it(self, tmp_path: Path) -> None:
-        (tmp_path / "a.csv").write_text(f"phone_number,first_name\n{MOBILE},Zoe\n{OTHER}\n")
-        with pytest.raises(AirflowFailException, match=r"/a\.csv, line 3: a row of 1 cells, but the first row has 2$"):
-            execute(data_path=str(tmp_path))
 
 
 class TestRowsFromUpstream:
@@ -326,39 +280,17 @@ class TestRowsFromUpstream:
         assert run.state == "success"
         assert octopush.lists == {"L": {MOBILE, OTHER, "+33612345670"}}
 
-    def test_instances_that_gave_none_are_told_of(
-        self, dag: DAG, octopush: Simulator, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-    ) -> None:
-        @task
-        def each(i: int) -> list[dict[str, Any]] | None:
-            return ROWS[i : i + 1] if i < 2 else None
-
-        CreateContactsOperator(task_id="sync", data=each.expand(i=[0, 1, 2]), list_name="L")
-        with caplog.at_level(logging.WARNING):
-            run = run_dag(dag)
-        assert (run.state, run.results["sync"]["read"]) == ("success", 2)
-        assert "1 of 3 instances of each gave no rows (1 returned None)" in "".join(capfd.readouterr()) + caplog.text
-        assert octopush.lists == {"L": {MOBILE, OTHER}}
-
-    @pytest.mark.parametrize("data", ["{{ ti.xcom_pull('rows') }}", b"[]", "s3://bucket/customers.csv"])
-    def test_text_is_refused_when_the_dag_is_parsed_and_says_what_to_write(self, data: Any) -> None:
-        with pytest.raises(ValueError, match=r"^data is text, not rows: write data=task\.output, .* data_path=…$"):
-            CreateContactsOperator(task_id="sync", data=data)
-
 
 class TestParameters:
     @pytest.mark.parametrize(
         ("kwargs", "message"),
         [
-            ({}, "rows come from exactly one place: write one of data=…, data_path=… and sql=…"),
-            ({"data": [], "data_path": "x"}, "rows come from exactly one place"),
+            ({}, "rows come from exactly one place"),
             ({"data_path": "x", "sql": "SELECT 1", "sql_conn_id": "x"}, "rows come from exactly one place"),
-            ({"data": [], "data_options": {}}, r"data_options is for rows from data_path=…"),
             (
                 {"sql": "SELECT 1", "sql_conn_id": "x", "data_columns": ["a"]},
                 r"data_columns is for rows from data=… or data_path=…",
             ),
-            ({"data_path": "x/*.csv", "data_options": {"sep": ";"}}, "data_options has 'sep': write 'delimiter'"),
             (
                 {"data_path": "a.CSV.gz", "data_options": {"header": None}},
                 "data_options has 'header', .* the options are ",
