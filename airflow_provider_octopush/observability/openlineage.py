@@ -24,15 +24,6 @@ FACET = "octopush_contacts"
 _OF_EVERY_RUN = ("operation", "requests", "retries", "dry_run")
 
 
-def is_installed() -> bool:
-    """Tell whether Airflow's OpenLineage provider is installed."""
-    try:
-        import airflow.providers.openlineage.extractors  # noqa: F401 - whether it can be is the question
-    except ImportError:
-        return False
-    return True
-
-
 def lineage_of_query(sql_hook: Any, sql: str, sql_conn_id: str) -> Lineage:
     """
     Return the tables that a query reads, and the query itself.

@@ -229,7 +229,7 @@ class RowsOperator(BaseOperator):
         Tell OpenLineage where the rows came from, where they went and how many there were; called by its provider.
 
         :param task_instance: the task instance that has ended, whether it succeeded or not.
-        :return: None if the run did not finish, or if OpenLineage is not installed.
+        :return: None if the run did not finish.
         """
         return None if self._run is None else self._run.lineage(task_instance)
 

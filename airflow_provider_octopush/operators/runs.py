@@ -26,12 +26,7 @@ from airflow_provider_octopush.hooks.bounds import DEADLINE_IN_TIMEOUTS
 from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.observability.hook_lineage import report_list, report_query
 from airflow_provider_octopush.observability.metrics import send_metrics
-from airflow_provider_octopush.observability.openlineage import (
-    add_list,
-    is_installed,
-    lineage_of_hooks,
-    lineage_of_query,
-)
+from airflow_provider_octopush.observability.openlineage import add_list, lineage_of_hooks, lineage_of_query
 from airflow_provider_octopush.operators.parameters import ParameterError, check_absolute, check_written_names
 from airflow_provider_octopush.operators.snapshots import account_of, keys_of, map_index_of, run_of
 from airflow_provider_octopush.operators.sql_hook import sql_hook
@@ -130,10 +125,10 @@ class TaskRun(ABC):
         """
         Return what OpenLineage is told: where the rows came from, where they went and how many there were.
 
-        :return: None if the run did not finish, or if OpenLineage is not installed.
+        :return: None if the run did not finish.
         """
         operator = self.operator
-        if self._summary is None or not is_installed():
+        if self._summary is None:
             return None
         if operator.sql is not None:
             lineage = lineage_of_query(self._sql_hook, operator.sql, str(operator.sql_conn_id))
