@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import takewhile
 from typing import Any
 
-from airflow_provider_octopush.sync.summary import OTHER_REASONS, CreateSummary, ListSummary, Summary
+from airflow_provider_octopush.sync.summary import CreateSummary, ListSummary, Summary
 
 #: Counts that are added up, besides the outcomes and those that only some operators have.
 _ADDED_UP = ("read", "requests", "retries")
@@ -83,12 +83,9 @@ def _merged(parts: Collection[Summary]) -> Summary:
     if isinstance(whole, CreateSummary):
         whole.tag_name = _shared(part.tag_name for part in parts if isinstance(part, CreateSummary))
     reasons: Counter[str] = sum((part.reasons for part in parts), Counter())
-    others = reasons.pop(OTHER_REASONS, 0)
     # The most frequent first, so that these keep their names if there are too many.
     for reason, number in reasons.most_common():
         whole.count_reason(reason, number)
-    if others:
-        whole.reasons[OTHER_REASONS] += others
     if isinstance(whole, ListSummary):
         lists = [part for part in parts if isinstance(part, ListSummary)]
         whole.exceeded = [one for part in lists for one in part.exceeded]

@@ -302,12 +302,6 @@ def test_the_most_frequent_reasons_of_all_parts_keep_their_names() -> None:
     assert {**often, "often elsewhere": 7, "other reasons": 133} == whole["reasons"]
 
 
-def test_other_reasons_take_no_name_from_a_reason_that_has_one() -> None:
-    named = {f"reason {n}": 1 for n in range(REASONS_MAX)}
-    whole = merge_summaries([part(invalid=1_050, reasons={"other reasons": 1_000, **named})])
-    assert whole["reasons"] == {"other reasons": 1_000, **named}
-
-
 def test_a_part_that_failed_before_it_had_a_summary_is_missed() -> None:
     with pytest.raises(MissingSummaryError, match="2 of 3 parts have a summary"):
         merge_summaries([part(), None, part()])
