@@ -60,7 +60,7 @@ with DAG(
 {{ plan.added }} new, {{ plan.updated }} changed, {{ plan.unchanged }} unchanged, {{ plan.opted_out }} opted out.
 
 {{ plan.removed }} would be removed, {{ plan.removed_opted_out }} of them because they opted out, of
-{{ plan.snapshot_before }} on the list. That takes {{ plan.requests }} requests.
+{{ plan.snapshot_before }} on the list.
 {% for exceeded in plan.exceeded %}
 More than usual: {{ exceeded.split(". ")[0] }}.
 {% endfor %}

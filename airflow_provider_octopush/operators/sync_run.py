@@ -153,7 +153,6 @@ class SyncRun(SendingRun):
     def _rules(self, is_not_whole: str | None) -> Rules:
         operator = self.operator
         return Rules(
-            chunk_size=operator.chunk_size,
             remove_missing=operator.remove_missing,
             limits=Limits(
                 max_removed=Limit.of("max_removed", operator.max_removed),

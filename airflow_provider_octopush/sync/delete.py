@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
 from airflow_provider_octopush.contacts.duplicates import SeenNumbers, duplicate
 from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.rejection import Rejection
@@ -175,7 +174,6 @@ class ContactDeletion:
             if summary.dry_run:
                 summary.numbers = sum(1 for _ in candidates)
                 summary.removed = len(self._outcomes)
-                summary.requests = -(-summary.numbers // DELETE_MAX_NUMBERS)
                 return
             try:
                 not_removed = self._removal.remove(candidates)

@@ -30,7 +30,7 @@ from airflow_provider_octopush.sync.changes import Change, Changes
 from airflow_provider_octopush.sync.contact_file import ContactFile
 from airflow_provider_octopush.sync.create import ContactSync, Frames, KilledError
 from airflow_provider_octopush.sync.opt_outs import OptOuts, OptOutsRead
-from airflow_provider_octopush.sync.plan import Exceeded, Plan, Rules
+from airflow_provider_octopush.sync.plan import Plan, Rules
 from airflow_provider_octopush.sync.summary import ListSummary
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class ListSync:
         self._opt_outs_read = OptOutsRead()
         self._started = time.monotonic()
         #: Limits that the plan exceeds; any of them holds the run.
-        self._exceeded: list[Exceeded] = []
+        self._exceeded: list[str] = []
         #: The error if more rows are invalid than may be rejected; it holds the run if more than half of all are.
         self._rejected: TooManyRejectedError | None = None
         self._superseded: SnapshotError | None = None
@@ -115,7 +115,7 @@ class ListSync:
                 self._remove_opted_out(opt_outs)
             self._sync.read(open_frames, to_send.write)
             opted_out, missing = self._diff.take_opted_out(), self._missing()
-            plan = self._plan(to_send.count, opted_out, missing)
+            plan = self._plan(opted_out, missing)
             self._exceeded = plan.exceeded()
             self._rejected = self._rules.rejected(self._sync.summary)
             if self._rules.is_dry_run or self._is_held:
@@ -215,7 +215,7 @@ class ListSync:
             if known != self._snapshot.opted_out:
                 self._snapshot.record_opted_out(known)
             positions = self._diff.take_opted_out()
-            exceeded = self._plan(0, positions, positions[:0]).exceeded()
+            exceeded = self._plan(positions, positions[:0]).exceeded()
             if exceeded:
                 self._changes.write_to_remove(positions, Change.OPTED_OUT)
                 raise LimitExceededError(f"{exceeded[0]}. Nothing was removed or sent")
@@ -240,12 +240,11 @@ class ListSync:
         self._apply.kept.add(len(positions), reason, fails=fails and not self._rules.is_dry_run)
         return positions[:0]
 
-    def _plan(self, to_send: int, opted_out: Array, missing: Array) -> Plan:
+    def _plan(self, opted_out: Array, missing: Array) -> Plan:
         progress = self._snapshot.progress
         return Plan(
             size=self._snapshot.size_for_limits,
             is_first=self._snapshot.first_run,
-            to_send=to_send,
             new=self._diff.new,
             begun=self._diff.begun,
             added=progress.recorded,
@@ -328,7 +327,6 @@ class ListSync:
             updated=planned.updated + self._diff.changed,
             removed=plan.missing + plan.opted_out,
             removed_opted_out=plan.opted_out,
-            requests=plan.requests(self._rules.chunk_size),
             snapshot_after=planned.snapshot_before + plan.new - plan.missing - plan.opted_out,
         )
         for exceeded in planned.exceeded:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from airflow_provider_octopush.api import DELETE_MAX_NUMBERS
 from airflow_provider_octopush.exceptions import TooManyRejectedError
 from airflow_provider_octopush.limits import Limit
 from airflow_provider_octopush.sync.summary import ListSummary
@@ -40,34 +39,6 @@ _DEFAULTS = {
 
 
 @dataclass(frozen=True)
-class Exceeded:
-    """
-    A limit that a plan exceeds.
-
-    :param parameter: the parameter that sets it.
-    :param number: how many contacts the plan is about, over all tries of the run.
-    :param size: how many contacts the list held before the run.
-    :param allowed: how many the limit allows.
-    :param limit: the limit as written; None for the default.
-    """
-
-    parameter: str
-    number: int
-    size: int
-    allowed: int
-    limit: Limit | None
-
-    def __str__(self) -> str:
-        default = _DEFAULTS[self.parameter]
-        share = f" ({self.number / self.size:.1%})" if self.size else ""
-        return (
-            f"{default.what.format(number=f'{self.number:,}', size=f'{self.size:,}', share=share)}; {self.parameter} "
-            f"({self.limit or default.text}) allows {self.allowed:,}. Check {default.check}; if it is right, trigger a "
-            f"run with {self.parameter}={self.number}"
-        )
-
-
-@dataclass(frozen=True)
 class Limits:
     """
     How many contacts a run may add and remove; None is the default of each.
@@ -87,7 +58,6 @@ class Rules:
     """
     What a run may do.
 
-    :param chunk_size: contacts in a request.
     :param max_rejected: how many rows may be rejected, a number or a share.
     :param remove_missing: whether contacts that are missing from the rows are removed.
     :param limits: how many may be added and removed.
@@ -100,7 +70,6 @@ class Rules:
     :param may_be_empty: whether a source without rows is no failure by itself.
     """
 
-    chunk_size: int
     max_rejected: Limit
     remove_missing: bool = True
     limits: Limits = field(default_factory=Limits)
@@ -160,9 +129,8 @@ class Plan:
 
     :param size: how many contacts the list held before the first try of the run.
     :param is_first: whether nothing is known of the list, so that a share of it means nothing.
-    :param to_send: how many contacts to send.
-    :param new: how many of these nothing is known of.
-    :param begun: how many of these a run that did not end was about to add.
+    :param new: how many contacts to send that nothing is known of.
+    :param begun: how many contacts to send that a run that did not end was about to add.
     :param added: how many contacts earlier tries of the run have added.
     :param missing: how many contacts to remove because they are missing from the rows.
     :param missing_allowed: how many of these no limit counts: an earlier run had begun to remove them.
@@ -175,7 +143,6 @@ class Plan:
 
     size: int
     is_first: bool
-    to_send: int = 0
     new: int = 0
     begun: int = 0
     added: int = 0
@@ -187,8 +154,8 @@ class Plan:
     opted_out_before: int = 0
     limits: Limits = field(default_factory=Limits)
 
-    def exceeded(self) -> list[Exceeded]:
-        """Return the limits that the plan exceeds."""
+    def exceeded(self) -> list[str]:
+        """Return a sentence about each limit that the plan exceeds."""
         limits = self.limits
         opted_out, missing = self.opted_out - self.opted_out_allowed, self.missing - self.missing_allowed
         found = [
@@ -198,18 +165,7 @@ class Plan:
         ]
         return [one for one in found if one is not None]
 
-    def requests(self, chunk_size: int) -> int:
-        """Return how many requests the plan takes if none is refused."""
-        return sum(
-            -(-number // together)
-            for number, together in (
-                (self.to_send, chunk_size),
-                (self.opted_out, DELETE_MAX_NUMBERS),
-                (self.missing, DELETE_MAX_NUMBERS),
-            )
-        )
-
-    def _exceeded(self, parameter: str, limit: Limit | None, number: int, before: int) -> Exceeded | None:
+    def _exceeded(self, parameter: str, limit: Limit | None, number: int, before: int) -> str | None:
         default = _DEFAULTS[parameter]
         if parameter == "max_added":
             is_share = limit is None or limit.number is None
@@ -221,6 +177,12 @@ class Plan:
             # A limit that allows all also allows those that earlier tries of the run have added.
             return None
         allowed = max(default.least, self.size // default.divisor) if limit is None else limit.most(self.size)
-        if not number or number + before <= allowed:
+        in_all_tries = number + before
+        if not number or in_all_tries <= allowed:
             return None
-        return Exceeded(parameter, number + before, self.size, allowed, limit)
+        share = f" ({in_all_tries / self.size:.1%})" if self.size else ""
+        return (
+            f"{default.what.format(number=f'{in_all_tries:,}', size=f'{self.size:,}', share=share)}; {parameter} "
+            f"({limit or default.text}) allows {allowed:,}. Check {default.check}; if it is right, trigger a run with "
+            f"{parameter}={in_all_tries}"
+        )

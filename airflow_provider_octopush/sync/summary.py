@@ -276,7 +276,7 @@ class ListSummary(CreateSummary):
     contacts, minus ``removed``.
 
     The parameters of :class:`CreateSummary` mean the same here; ``requests`` and ``retries`` include those to
-    ``contact/delete``, and with ``dry_run`` everything counts as it would be if nothing held the run.
+    ``contact/delete``, and with ``dry_run`` rows and contacts count as they would be if nothing held the run.
 
     :param unchanged: contacts that are on the list already, exactly like this; nothing was sent for them.
     :param opted_out: rows with numbers that opted out; nothing was sent for them.
