@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from airflow_provider_octopush.exceptions import (
@@ -25,8 +25,11 @@ Result = TypeVar("Result")
 #: Failures that may pass by themselves: too many requests, or a server or network that fails.
 REPEATED: tuple[type[OctopushError], ...] = (OctopushRateLimitError, OctopushServerError)
 
-#: Default number of seconds before a request is repeated for the first time.
-FIRST_DELAY = 1.0
+#: Seconds before a request is repeated for the first time; each further delay is twice as long, up to the longest one.
+FIRST_DELAY, MAX_DELAY = 1.0, 60.0
+
+#: Seconds that the server's delay (``Retry-After``) is cut to.
+MAX_RETRY_AFTER = 300.0
 
 #: Failures that show that the request had no effect.
 _HAD_NO_EFFECT = (OctopushRequestError, OctopushRateLimitError, OctopushCredentialsError)
@@ -42,16 +45,10 @@ class Backoff:
     How long to wait before a request is repeated: exponentially longer, with jitter; longer if the server asks for it.
 
     :param retries: how often a request is repeated before its failure is final.
-    :param first_delay: seconds before the first repetition; each further delay is twice as long.
-    :param max_delay: seconds that our own delay never exceeds.
-    :param max_retry_after: seconds that the server's delay (``Retry-After``) is cut to.
     :param sleep: waits a number of seconds; None waits, but no longer than until nothing more is to be sent.
     """
 
     retries: int
-    first_delay: float = field(default_factory=lambda: FIRST_DELAY)
-    max_delay: float = 60.0
-    max_retry_after: float = 300.0
     sleep: Callable[[float], None] | None = None
 
     def delay(self, attempt: int, retry_after: float | None) -> float:
@@ -63,11 +60,11 @@ class Backoff:
             ignored: the server's clock may be off, or it may be overrun.
         :return: seconds; our own delay is spread over its second half, so that tasks do not all come back at once.
         """
-        # With larger exponents a float would overflow; this is far beyond any max_delay.
+        # With larger exponents a float would overflow; this is far beyond the longest delay.
         doubled = min(attempt - 1, 64)
-        longest = min(self.max_delay, self.first_delay * 2.0**doubled)
+        longest = min(MAX_DELAY, FIRST_DELAY * 2.0**doubled)
         own = random.uniform(longest / 2, longest)  # noqa: S311 - spreads requests, guards no secret
-        return max(own, min(retry_after or 0.0, self.max_retry_after))
+        return max(own, min(retry_after or 0.0, MAX_RETRY_AFTER))
 
 
 class Sender:

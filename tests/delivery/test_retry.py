@@ -4,7 +4,7 @@ import pytest
 
 from airflow_provider_octopush.delivery.retry import Backoff
 
-BACKOFF = Backoff(5, first_delay=1.0, max_delay=60.0, max_retry_after=300.0)
+BACKOFF = Backoff(5)
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 3, 7, 50, 1025, 10**9])
