@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
@@ -218,8 +218,3 @@ def _page(request: Request, key: str, entries: list[Any]) -> dict[str, Any]:
     limit = min(int(request.query_params.get("limit", 50)), 100)
     offset = int(request.query_params.get("offset", 0))
     return {key: entries[offset : offset + limit], "total_entries": len(entries)}
-
-
-def path_of(*parts: str) -> str:
-    """A path with its parts encoded."""
-    return "/".join(quote(part, safe="") for part in parts)
