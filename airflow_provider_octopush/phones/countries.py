@@ -11,10 +11,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import NamedTuple
 
-import numpy as np
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
 from airflow_provider_octopush.phones.libphonenumber import (
@@ -239,30 +237,11 @@ def known_countries(codes: Iterable[int]) -> list[Country]:
     return [country(str(code)) for code in sorted(set(codes)) if code in COUNTRY_CODE_TO_REGION_CODE]
 
 
-_MANY = 65_536
-_POWERS = 10 ** np.arange(19, dtype=np.int64)
-
-
 def country_codes(numbers: Iterable[int]) -> set[int]:
     """
     Return the country codes of numbers.
 
     :param numbers: the digits of E.164; numbers without a known country code have none.
     """
-    beginnings: set[int] = set()
-    remaining = iter(numbers)
-    while chunk := list(islice(remaining, _MANY)):
-        beginnings.update(_first_three_digits(chunk))
-    codes = (country_code(str(beginning)) for beginning in beginnings)
+    codes = map(country_code, {str(number)[:3] for number in numbers})
     return {int(code) for code in codes if code}
-
-
-def _first_three_digits(numbers: list[int]) -> Iterable[int]:
-    try:
-        array = np.array(numbers, dtype=np.int64)
-    except OverflowError:
-        return {int(str(number)[:3]) for number in numbers}
-    # Some numbers have fewer than three digits.
-    superfluous = np.maximum(np.searchsorted(_POWERS, array, side="right") - 3, 0)
-    found: list[int] = np.unique(array // _POWERS[superfluous]).tolist()
-    return found
