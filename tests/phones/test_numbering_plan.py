@@ -5,32 +5,13 @@ import random
 
 import phonenumbers
 import pytest
-from phonenumbers import (
-    COUNTRY_CODE_TO_REGION_CODE,
-    NumberParseException,
-    PhoneMetadata,
-    PhoneNumber,
-    PhoneNumberFormat,
-    PhoneNumberType,
-)
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumberType
 
 from airflow_provider_octopush.phones.numbering_plan import NumberingPlans
+from tests.phones.numbers import REGIONS, SMS_TYPES, e164, parsed
 
 #: Numbers tried for each country code and region; raise it to try as many as one likes.
 NUMBERS = int(os.environ.get("NUMBERS_PER_PLAN", "80"))
-SMS_TYPES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
-
-
-def parsed(text: str, region: str | None = None) -> PhoneNumber | None:
-    try:
-        return phonenumbers.parse(text, region)
-    except NumberParseException:
-        return None
-
-
-def e164(number: PhoneNumber) -> str:
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
 def examples(regions: tuple[str, ...] | list[str], country_code: int) -> list[str]:
