@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any
@@ -43,18 +42,14 @@ class RowReader:
     Reads the columns of rows that feed contact fields.
 
     :param columns: contact field → name of the column that feeds it. A field that is not named is fed by the column of
-        its own name, if there is one. Names are compared exactly first, then without regard to how accents are
-        encoded, then also without regard to upper and lower case.
+        its own name, if there is one. Names are compared exactly first, then without regard to upper and lower case
+        and to how accents are encoded.
     :param fields: the fields to read.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
-    :raises ColumnError: when it is not a mapping, or a value is not a name.
+    :raises ColumnError: when a value is not a name.
     """
 
     def __init__(self, columns: Mapping[str, str], fields: Sequence[str]) -> None:
-        if not isinstance(columns, Mapping):
-            raise ColumnError(
-                f"columns is a {type(columns).__name__}: write a dict, such as {{'phone_number': 'mobile'}}"
-            )
         for field, name in columns.items():
             if not isinstance(name, str):
                 raise ColumnError(
@@ -128,7 +123,7 @@ class ContactMapper:
     :param phone_reader: turns the column of ``phone_number`` into E.164.
     :param possible: tells which numbers a rejected row may be about; None if that is not asked for.
     :raises ValueError: when ``columns`` names a field that Octopush does not have.
-    :raises ColumnError: when it is not a mapping, or a value is not a name.
+    :raises ColumnError: when a value is not a name.
     """
 
     def __init__(
@@ -205,20 +200,12 @@ def fields_of(columns: Mapping[str, str]) -> Sequence[str]:
 
 def places_of(name: str, names: Sequence[str]) -> list[int]:
     """
-    Find a column: by its exact name first, then without regard to how accents are encoded, then also to upper and lower
-    case.
+    Find a column: by its exact name first, then without regard to upper and lower case and to how accents are encoded.
 
     :return: the positions of all columns with that name.
     """
-    found: list[int] = []
-    for form in (str, _composed, fold_name):
-        found = found or [place for place, other in enumerate(names) if form(other) == form(name)]
-    return found
-
-
-def _composed(name: str) -> str:
-    """Bring a name's accents into one form: macOS separates letters and accents."""
-    return unicodedata.normalize("NFC", name)
+    exact = [place for place, other in enumerate(names) if other == name]
+    return exact or [place for place, other in enumerate(names) if fold_name(other) == fold_name(name)]
 
 
 def _listed(names: Sequence[str], *, may_be_values: bool = False) -> str:
