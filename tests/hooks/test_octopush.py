@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import closing
 from typing import Any
 
@@ -99,11 +98,7 @@ def test_names_as_long_as_allowed_are_sent(hook: OctopushHook, octopush: Simulat
         ),
         ({"phone_number": "+33612345678", "Zoë` - at `$": "x"}, "contains an unknown field - at"),
         ({"first_name": "Zoë"}, "missing required field `phone_number`"),
-        ({"phone_number": 33612345678}, r"got `int` - at `\$\[1\]\.phone_number`"),
-        ({"phone_number": "+33612345678", "param1": 7}, r"got `int` - at `\$\[1\]\.param1`"),
-        ({"phone_number": "+33612345678", "param1": "\ud800"}, "valid Unicode"),
         ({"phone_number": "+33612345678", 7: "x"}, "Expected `str` - at `key`"),
-        (ContactPayload("+33612345678", param1=7), r"got `int` - at `\$\[1\]\.param1`"),  # type: ignore[arg-type] # what is tested
         (ContactPayload(""), r"length >= 1 - at `\$\[1\]\.phone_number`"),
     ],
 )
@@ -245,18 +240,6 @@ def test_a_plain_port_behind_a_host_without_a_scheme_gets_a_hint(
     assert not worked
     assert f"cannot reach {host}: " in message
     assert message.endswith("If that port speaks plain HTTP, write http:// in front of the connection's host")
-
-
-def test_testing_a_connection_to_a_server_that_hangs_ends_in_time(octopush: Simulator, connect: SetConnection) -> None:
-    connect(timeout=0.3)
-    octopush.fail_next(Fault.slow(3))
-    started = time.monotonic()
-    worked, message = OctopushHook().test_connection()
-    assert time.monotonic() - started < 2
-    assert (worked, message) == (
-        False,
-        f"wallet/check-balance: cannot reach 127.0.0.1:{octopush.port}: no answer in time",
-    )
 
 
 def test_extras_of_the_connection_never_become_headers(set_connection: SetConnection) -> None:

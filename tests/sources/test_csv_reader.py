@@ -49,16 +49,6 @@ def test_cells_are_text_and_nothing_else() -> None:
     )
 
 
-@pytest.mark.parametrize("cell", ["007", "+33612345678", " 06 12 ", "'06", "=1+1", "-0", "1_000", "True", "2026-11-01"])
-def test_a_cell_stays_as_it_is_written(cell: str) -> None:
-    assert read("a.csv", f"phone,name\n{cell},{cell}\n".encode())[1] == [[cell, cell]]
-
-
-def test_a_quote_within_quotes_is_text() -> None:
-    content = b'phone,name\n1,"Zo ""Z"""\n"2","""x"", y"\n3,"""\n"""\n'
-    assert read("a.csv", content)[1] == [["1", 'Zo "Z"'], ["2", '"x", y'], ["3", '"\n"']]
-
-
 DIALECTS: list[dict[str, Any]] = [
     {"quoting": quoting, "doublequote": is_doubled, "escapechar": escape}
     for quoting, is_doubled, escape in itertools.product(
@@ -350,16 +340,7 @@ def test_an_error_of_encoding_says_nothing_of_what_is_there(encoding: str, wrong
     assert "Mar" not in everything_in(error.value)
 
 
-def test_an_encoding_may_be_named() -> None:
-    content = "phone,name\n1,Zoé Martin\n".encode("latin-1")
-    assert read("a.csv", content, encoding="latin-1")[1] == [["1", "Zoé Martin"]]
-
-
 # Options
-
-
-def test_one_column_is_a_csv() -> None:
-    assert read("a.csv", b"phone\n0612345678\n") == (["phone"], [["0612345678"]])
 
 
 def test_where_quotes_are_text_they_are_read_as_such() -> None:
