@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import sys
 import tempfile
@@ -18,32 +17,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_octopush.hooks import octopush  # noqa: F401 - in memory before a task is forked
-from airflow_provider_octopush.operators import runs  # noqa: F401 - as above
-from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
-from airflow_provider_octopush.phones import reader  # noqa: F401 - as above
 from airflow_provider_octopush.simulator import Simulator
-from airflow_provider_octopush.sync import create  # noqa: F401 - as above
-from tests.airflow_runs import TaskInstance
-from tests.torture.runs import LIST, make_rows
 from tests.torture.tasks import Job, Try, connection
-
-
-def run_task(job: dict[str, Any]) -> None:
-    """Run the task; its summary is there when it has ended, and not before."""
-    os.environ["AIRFLOW_CONN_OCTOPUSH_DEFAULT"] = job["connection"]
-    rows = make_rows(random.Random(job["seed"]))
-    context: Any = {"ti": TaskInstance(1, max_tries=9)}
-    operator = CreateContactsOperator(
-        task_id="killed",
-        data=[row.values for row in rows],
-        list_name=LIST,
-        max_rejected="100%",
-        number_format="international",
-        **job["options"],
-    )
-    summary = operator.execute(context)
-    Path(job["summary"]).write_text(json.dumps(summary))
 
 
 def die_in_time(job: Job) -> None:
@@ -72,8 +47,8 @@ def die_in_time(job: Job) -> None:
 def warm_up() -> None:
     """Let the first tasks import, in this process, whatever tasks import: who is killed is to be at work by then."""
     with tempfile.TemporaryDirectory() as folder, Simulator() as simulator:
-        for erases in (False, True):
-            one = Try("first", [{"phone_number": "+33612340001"}], erases=erases)
+        for kind in ("sync", "erase", "create"):
+            one = Try("first", [{"phone_number": "+33612340001"}], kind=kind)
             job = Job(one, connection(simulator, "x" * 32), f"{folder}/snapshots/a.snapshot", f"{folder}/result")
             job.run(die_in_time)
 
@@ -86,11 +61,7 @@ def main() -> None:
         if pid == 0:
             code = 1
             try:
-                job = json.loads(line)
-                if "list" in job:
-                    Job.from_json(job["list"]).run(die_in_time)
-                else:
-                    run_task(job)
+                Job.from_json(json.loads(line)).run(die_in_time)
                 code = 0
             except BaseException:  # noqa: BLE001 - whatever it is, the other process has to be told
                 traceback.print_exc()

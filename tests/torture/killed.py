@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from dataclasses import asdict
 
 from tests.documentation import PROJECT
 from tests.torture.tasks import Ended, Job
@@ -22,17 +22,6 @@ class Forker:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def start(self, job: dict[str, Any]) -> int:
-        """Start one; return the process's id."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{json.dumps(job)}\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def return_code(self) -> int:
-        """Wait for it; negative where a signal ended it."""
-        return self._answer()
-
     def run(self, job: Job, *, killed_after: float | None = None) -> Ended:
         """
         Run a try.
@@ -40,13 +29,16 @@ class Forker:
         :param killed_after: seconds; None: it may end, or kill itself.
         :return: how it ended.
         """
-        pid = self.start(job.as_json())
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{json.dumps(asdict(job))}\n")
+        self._process.stdin.flush()
+        pid = self._answer()
         if killed_after is not None:
             time.sleep(killed_after)
             # It may be done by then.
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        code = self.return_code()
+        code = self._answer()
         assert code in (0, -signal.SIGKILL), f"the process ended with {code}"
         return job.ended()
 

@@ -1,5 +1,6 @@
 """
-One try of a task that keeps a list in step or erases people, as plain data: what it is given, and how it ended.
+One try of a task that creates contacts, keeps a list in step or erases people, as plain data: what it is given, and how
+it ended.
 
 So the same try can be made in this process, or in one that is killed.
 """
@@ -9,15 +10,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_octopush.delivery import retry
 from airflow_provider_octopush.exceptions import OctopushError
+from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from airflow_provider_octopush.operators.delete_contacts import DeleteContactsOperator
 from airflow_provider_octopush.operators.sync_list import SyncListOperator
 from airflow_provider_octopush.simulator import Simulator
@@ -29,6 +31,8 @@ from tests.interruptions import KilledError, SignalError
 from tests.torture.runs import LIST
 from tests.torture.stores import StoreError, TroubledStore, Troubles
 
+Operator: TypeAlias = CreateContactsOperator | DeleteContactsOperator | SyncListOperator
+
 #: What says that a snapshot does not open, whatever a retry does.
 DOES_NOT_OPEN = ("SnapshotUnreadableError", "SnapshotFormatError", "SnapshotSecretError", "SnapshotMismatchError")
 
@@ -38,7 +42,7 @@ class Try:
     """
     One try of a task.
 
-    :param erases: whether it erases people; otherwise it keeps the list in step.
+    :param kind: what it does: ``sync``, ``erase`` or ``create``.
     :param rows: as they come from upstream.
     :param opted_out: numbers; None where nobody asks.
     :param options: of the operator.
@@ -55,22 +59,24 @@ class Try:
     night: int = 1
     map_index: int = -1
     number: int = 1
-    erases: bool = False
+    kind: str = "sync"
 
-    def operator(self, snapshot_path: str, data: Any = None) -> DeleteContactsOperator | SyncListOperator:
+    def operator(self, snapshot_path: str, data: Any = None) -> Operator:
         """
         Make the task.
 
         :param data: rows in place of its own.
         """
         data = self.rows if data is None else data
+        if self.kind == "create":
+            return CreateContactsOperator(task_id="create", data=data, list_name=LIST, **self.options)
         options = {"list_name": LIST, "snapshot_path": snapshot_path, **self.options}
-        if self.erases:
+        if self.kind == "erase":
             return DeleteContactsOperator(task_id="erase", data=data, **options)
         opted_out = None if self.opted_out is None else [{"number": number} for number in self.opted_out]
         return SyncListOperator(task_id="torture", data=data, opted_out=opted_out, on_empty="fail", **options)
 
-    def make(self, operator: DeleteContactsOperator | SyncListOperator) -> Ended:
+    def make(self, operator: Operator) -> Ended:
         """Let the task run, and tell how it ended."""
         ti = TaskInstance(self.number, max_tries=9, map_index=self.map_index)
         date = dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=self.night)
@@ -132,13 +138,9 @@ class Job:
     seed: int = 0
     dies_at: int | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as values for JSON."""
-        return {"list": asdict(self)}
-
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Job:
-        """Make it of what :meth:`as_json` returned."""
+        """Make it of its fields."""
         return cls(**{**values, "one": Try(**values["one"])})
 
     def ended(self) -> Ended:

@@ -1,4 +1,4 @@
-"""A process that is gone, with SIGKILL, while it keeps a list in step or erases people; and what comes after it."""
+"""A process that is gone, with SIGKILL, while it fills a list, keeps it in step or erases; and what comes after it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class List:
         return Try(f"night {night}", rows, options, [number(n) for n in stops], night)
 
     def erasure(self, *numbers: int) -> Try:
-        return Try("erasure", [{"phone_number": number(n)} for n in numbers], erases=True)
+        return Try("erasure", [{"phone_number": number(n)} for n in numbers], kind="erase")
 
     def make(self, one: Try) -> Ended:
         """Let a task run in this process."""
@@ -205,3 +205,22 @@ def test_a_first_run_that_is_killed_within_its_first_second_is_gone_on_with(list
     assert summary is not None
     assert (summary["unchanged"], summary["removed"] + summary["unsettled"]) == (49, 10)
     assert a_list.on_list == {number(n) for n in range(10, 59)}
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SECONDS))
+def test_a_task_that_creates_and_is_killed_again_and_again_completes_the_list_and_tells_the_truth(
+    lists: Iterator[List], seed: int
+) -> None:
+    rng, a_list = random.Random(seed), next(lists)
+    a_list.simulator.behaviour = Behaviour(latency=0.004, refused=frozenset({number(3)}), order="shuffled", seed=seed)
+    options = {"chunk_size": rng.choice([1, 3, 10]), "concurrency": rng.choice([1, 2, 4]), "max_rejected": "100%"}
+    rows = [*people(*range(40)), *people(5, 6), {"phone_number": "n/a"}]
+    one = Try("create", rows, options, kind="create")
+    tries = (a_list.kill(replace(one, number=n), after=rng.random() * 0.15) for n in range(1, 8))
+    assert "killed" in {ended.ending for ended in tries}
+    summary = a_list.run(replace(one, number=8)).summary
+    assert summary is not None
+    assert a_list.on_list == {number(n) for n in range(40) if n != 3}
+    assert (summary["read"], summary["invalid"], summary["duplicates"]) == (43, 1, 2)
+    assert summary["added"] + summary["updated"] == 39
+    assert (summary["refused"], summary["other"], summary["unconfirmed"]) == (1, 0, 0)

@@ -308,7 +308,7 @@ class Year:
         """Let a try be made, with what befalls it."""
         ended = self._make_elsewhere(one) if trouble == "SIGKILL" else self._make_here(one, trouble, data)
         self._let_the_server_end()
-        task = "erasure" if one.erases else "night"
+        task = "erasure" if one.kind == "erase" else "night"
         self.endings[f"{task}: {ended.ending}"] += 1
         if trouble is not None:
             self.endings[f"{task}, {trouble}: {ended.ending}"] += 1
@@ -492,7 +492,7 @@ class Year:
         """Let somebody begin to erase people while a run is under way."""
         total = self.simulator.requests_total
         people = [{"phone_number": number} for number in self.rng.sample(NUMBERS, 2)]
-        ended = self._beside(Try(f"erasure beside {self.night}", people, map_index=self.map_index, erases=True))
+        ended = self._beside(Try(f"erasure beside {self.night}", people, map_index=self.map_index, kind="erase"))
         check(ended.error == "SnapshotConflictError", f"people were erased beside a run: {ended}")
         check(self.simulator.requests_total == total, "an erasure that was refused has sent something")
 
@@ -526,7 +526,7 @@ class Year:
             for number in people:
                 self.table.remove(number)
         one = Try(
-            f"erasure {self.night}", [{"phone_number": number} for number in people], night=self.night, erases=True
+            f"erasure {self.night}", [{"phone_number": number} for number in people], night=self.night, kind="erase"
         )
         for try_number in range(1, 4):
             trouble = rng.choice([None, None, "kill", "store kill", "store", "lost", "signal", "exit", "run"])
