@@ -14,11 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_octopush.snapshot.path_store import LocalStore
 from tests.interruptions import KilledError, Process
-from tests.snapshot.snapshots import MemoryStore
 
 #: How the names begin of what changes a store.
 _CHANGES = ("put", "remove", "delete", "write")
@@ -28,52 +27,9 @@ class StoreError(OSError):
     """The store is down, or what it answered is lost."""
 
 
-class Place(Protocol):
-    """Where a snapshot is kept, with all that stands beside it."""
-
-    #: The snapshot itself.
-    snapshot: bytes | None
-
-    def open(self) -> Any:
-        """Return a store without troubles."""
-
-    def clear(self) -> None:
-        """Lose all of it."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is there."""
-
-
-class Memory:
-    """A place in memory."""
-
-    def __init__(self) -> None:
-        self._store = MemoryStore()
-
-    @property
-    def snapshot(self) -> bytes | None:
-        return self._store.snapshot
-
-    @snapshot.setter
-    def snapshot(self, content: bytes | None) -> None:
-        self._store.snapshot = content
-
-    def open(self) -> Any:
-        return self._store
-
-    def clear(self) -> None:
-        self._store.snapshot = None
-        self._store.parts.clear()
-
-    @property
-    def is_empty(self) -> bool:
-        return self._store.snapshot is None and not self._store.parts
-
-
 class Folder:
     """
-    A place on this machine's disk, which other processes reach, too.
+    Where a snapshot is kept, with all that stands beside it.
 
     :param path: of the snapshot, in a folder where nothing else is.
     """
@@ -83,6 +39,7 @@ class Folder:
 
     @property
     def snapshot(self) -> bytes | None:
+        """The snapshot itself."""
         return self.path.read_bytes() if self.path.exists() else None
 
     @snapshot.setter
@@ -90,16 +47,20 @@ class Folder:
         if content is None:
             self.path.unlink(missing_ok=True)
         else:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_bytes(content)
 
-    def open(self) -> Any:
+    def open(self) -> LocalStore:
+        """Return a store without troubles."""
         return LocalStore(self.path)
 
     def clear(self) -> None:
+        """Lose all of it."""
         shutil.rmtree(self.path.parent, ignore_errors=True)
 
     @property
     def is_empty(self) -> bool:
+        """Whether nothing is there."""
         return not any(path.is_file() for path in self.path.parent.rglob("*"))
 
 

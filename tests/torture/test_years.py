@@ -27,7 +27,7 @@ def test_a_year_of_nights_keeps_the_list_in_step(
 ) -> None:
     without_waiting(monkeypatch)
     # In every fourth year, some processes are killed in earnest.
-    year = Year(seed, simulator, monkeypatch, forker if seed % 4 == 3 else None, tmp_path)
+    year = Year(seed, simulator, monkeypatch, tmp_path, forker if seed % 4 == 3 else None)
     try:
         endings = year.live(NIGHTS)
     except BaseException as error:

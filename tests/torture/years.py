@@ -36,7 +36,7 @@ from tests.interruptions import Interruption, MortalHook
 from tests.snapshot.snapshots import held
 from tests.torture.killed import Forker
 from tests.torture.runs import FAULTS, LIST, check
-from tests.torture.stores import Folder, Memory, Place, TroubledStore, Troubles
+from tests.torture.stores import Folder, TroubledStore, Troubles
 from tests.torture.tasks import DOES_NOT_OPEN, Ended, Job, Try, connection, open_at, record_often
 
 NUMBERS = [f"+3361234{n:04}" for n in range(60)]
@@ -118,19 +118,19 @@ class Year:
     :param seed: of all that is drawn.
     :param simulator: is reset.
     :param monkeypatch: undone by the caller.
+    :param folder: where tasks keep their snapshot.
     :param forker: starts tasks that are killed in earnest; None: none is.
-    :param folder: where these keep their snapshot.
     """
 
     seed: int
     simulator: Simulator
     monkeypatch: pytest.MonkeyPatch
+    folder: Path
     forker: Forker | None = None
-    folder: Path = field(default_factory=Path)
 
     def __post_init__(self) -> None:
         self.rng = rng = random.Random(self.seed)
-        self.place: Place = Memory() if self.forker is None else Folder(self.folder / "snapshots" / "a.snapshot")
+        self.place = Folder(self.folder / "snapshots" / "a.snapshot")
         #: Seconds that a call of the store takes at most; where it takes any, runs note all the time.
         self.longest = rng.choice([0.0, 0.02, 0.08])
         self.process = Troubles()
@@ -336,7 +336,7 @@ class Year:
         job = Job(
             one,
             connection(self.simulator, *self.secrets),
-            str(self.folder / "snapshots" / "a.snapshot"),
+            str(self.place.path),
             str(self.folder / f"{number}.result"),
             longest=self.longest,
             seed=rng.randrange(10**6),
