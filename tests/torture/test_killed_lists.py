@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_octopush.simulator import Behaviour, Simulator
+from tests.operators.nights import Rows, number, people
 from tests.torture.killed import Forker
 from tests.torture.runs import LIST
 from tests.torture.tasks import Ended, Job, Try, without_waiting
@@ -22,14 +23,6 @@ STEP = int(os.environ.get("KILLED_STEP", "11"))
 FIRST_SECONDS = int(os.environ.get("KILLED_SEEDS", "3"))
 
 CONNECTION = "AIRFLOW_CONN_OCTOPUSH_DEFAULT"
-
-
-def number(n: int) -> str:
-    return f"+3361234{n:04}"
-
-
-def people(*numbers: int, name: str = "Zoé") -> list[dict[str, str]]:
-    return [{"phone_number": number(n), "first_name": name} for n in numbers]
 
 
 class List:
@@ -51,7 +44,7 @@ class List:
     def on_list(self) -> set[str]:
         return self.simulator.lists.get(LIST, set())
 
-    def night(self, rows: list[dict[str, str]], *stops: int, **options: Any) -> Try:
+    def night(self, rows: Rows, *stops: int, **options: Any) -> Try:
         """Return a night on which these have opted out."""
         night = next(self._nights)
         options = {"chunk_size": 3, "max_removed": "100%", "max_opted_out": "100%", "min_opted_out": 0, **options}
