@@ -31,6 +31,7 @@ class List:
     def __init__(self, simulator: Simulator, forker: Forker, folder: Path) -> None:
         self.simulator = simulator
         self.folder = folder
+        folder.mkdir()
         self._forker = forker
         self._nights = count(1)
         self._jobs = count(1)
@@ -205,7 +206,7 @@ def test_a_task_that_creates_and_is_killed_again_and_again_completes_the_list_an
     lists: Iterator[List], seed: int
 ) -> None:
     rng, a_list = random.Random(seed), next(lists)
-    a_list.simulator.behaviour = Behaviour(latency=0.004, refused=frozenset({number(3)}), order="shuffled", seed=seed)
+    a_list.simulator.behaviour = Behaviour(latency=0.02, refused=frozenset({number(3)}), order="shuffled", seed=seed)
     options = {"chunk_size": rng.choice([1, 3, 10]), "concurrency": rng.choice([1, 2, 4]), "max_rejected": "100%"}
     rows = [*people(*range(40)), *people(5, 6), {"phone_number": "n/a"}]
     one = Try("create", rows, options, kind="create")
