@@ -72,6 +72,7 @@ class Country:
         self._rules = _rules(known)
         prefixes = dict.fromkeys(plan.international_prefix for plan in known if plan.international_prefix)
         self._international_prefixes = [re.compile(prefix) for prefix in prefixes]
+        self._trunk_prefixes = tuple({plan.national_prefix for plan in known if plan.national_prefix})
 
     def international(self, digits: str) -> Numbers:
         """
@@ -117,6 +118,10 @@ class Country:
         if self._begin_with_zero and self._is_valid(f"0{digits}"):
             unknown.add(f"{self.code}0{digits}")
         return Numbers(within.valid | abroad.valid, unknown)
+
+    def is_dialled_with_trunk_prefix(self, digits: str) -> bool:
+        """Tell whether digits are a valid number as it is dialled within the country, such as 06… or, in Russia, 8…"""
+        return digits.startswith(self._trunk_prefixes) and bool(self.dialled(digits).valid)
 
     def _after_international_prefix(self, digits: str) -> str | None:
         for prefix in self._international_prefixes:

@@ -160,14 +160,16 @@ class PossibleNumbers:
     def _numbers_together(self, text: str, own: Country | None) -> tuple[set[str], str | None]:
         """
         Read all digits of a text together, if they do not begin with a valid number, and a plus or zeros are
-        superfluous: before a zero, among the digits, or with one country code before another.
+        superfluous: before a zero or another trunk prefix, before digits that no country code begins with, among the
+        digits, or with one country code before another.
 
         :return: the valid numbers, of the value's own country if it has one; and the digits whose country is not known.
         """
         digits = re.sub("[^0-9]", "", text)
         rest = digits.lstrip("0")
         in_front = after_another_country_code(rest)
-        is_too_many = digits.startswith("0") or _PLUS_INSIDE.search(text) or in_front
+        is_wrong = "+" in text and self._is_wrong_after_plus(digits, own)
+        is_too_many = is_wrong or digits.startswith("0") or _PLUS_INSIDE.search(text) or in_front
         if not is_too_many or not MIN_DIGITS <= len(rest) <= MAX_DIGITS:
             return set(), None
         valid = international(rest).valid | international(in_front).valid
@@ -179,6 +181,14 @@ class PossibleNumbers:
         for known in self._countries if own is None else [own]:
             valid |= known.dialled(digits).valid | known.dialled(f"0{rest}").valid
         return valid, f"{digits} 0{rest}" if own is None else None
+
+    def _is_wrong_after_plus(self, digits: str, own: Country | None) -> bool:
+        """Whether no country code begins the digits, or they are dialled so within a country, and not from abroad."""
+        code = country_code(digits)
+        if not code:
+            return True
+        countries = [one for one in (self._countries if own is None else [own]) if one.code != code]
+        return any(one.is_dialled_with_trunk_prefix(digits) for one in countries) and not international(digits).valid
 
     def _numbers_within(
         self, value: object, own: Country | None, *, are_several: bool
@@ -193,14 +203,24 @@ class PossibleNumbers:
         elsewhere: list[str] = []
         begins = False
         found = runs(value)
-        codes = {country_code(one.digits) for one, _ in found if one.plus} - {""}
-        has_plus = bool(codes) or (isinstance(value, str) and _begins_with_plus(plain(value)))
+        wrong = {one for one, _ in found if one.plus and self._is_wrong_after_plus(one.digits, own)}
+        # What is wrong as a whole is wrong in part.
+        wrong |= {one for one, _ in found if one.plus and any(of.digits.startswith(one.digits) for of in wrong)}
+        believed = [one.digits for one, _ in found if one.plus and international(one.digits).valid]
+        codes = {country_code(one.digits) for one, _ in found if one.plus and one not in wrong}
+        has_plus = bool(codes) or (not wrong and isinstance(value, str) and _begins_with_plus(plain(value)))
         is_written = own is not None or (has_plus and not are_several)
         # What stands beside a number with a plus is dialled in the same country.
         countries = [own] if own is not None else [*map(country, codes), *(() if is_written else self._countries)]
         for one, is_first in found:
             valid = international(one.digits).valid if one.plus else set[str]()
-            if not one.plus:
+            if one in wrong:
+                together, digits = self._numbers_together(f"+{one.digits}", own)
+                valid |= together
+                elsewhere += [digits] if digits and not is_written else []
+            elif not one.plus or (
+                own is not None and (country_code(one.digits) != own.code or not _is_part_of_any(one.digits, believed))
+            ):
                 for known in countries:
                     valid |= known.dialled(one.digits).valid
                 if one.digits.startswith("00"):
@@ -323,6 +343,11 @@ def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool)
 def _holds_more_than_one(text: str) -> bool:
     """Whether a text has a plus among its digits, or more digits than a number."""
     return _PLUS_INSIDE.search(text) is not None or sum(map(str.isdecimal, text)) > E164_DIGITS
+
+
+def _is_part_of_any(digits: str, others: Iterable[str]) -> bool:
+    """Whether digits begin with any of the others, or any of them begins with these digits."""
+    return any(digits.startswith(other) or other.startswith(digits) for other in others)
 
 
 def _begins_with_plus(text: str) -> bool:

@@ -35,7 +35,6 @@ from airflow_provider_octopush.phones.second_numbers import after_valid, within_
 from airflow_provider_octopush.phones.written import (
     E164_DIGITS,
     MAX_DIGITS,
-    MAY_BE_DATE_OR_ADDRESS,
     MIN_DIGITS,
     OCTOPUSH_DIGITS,
     Dialled,
@@ -48,6 +47,12 @@ if TYPE_CHECKING:
 # Groups of digits with blanks or dashes between them, or with dots that cannot be the point of a fraction. Anything
 # that needs judgement (a zero in brackets, an extension, a second number) is not of this form, or is searched for.
 _GROUPED = re.compile(r"\+?[0-9]++(?:(?:[ -][0-9]++)*+|(?:\.[0-9]{2,4}){2,})")
+# Groups of digits that begin like a date, or are an IP address.
+_MAY_BE_DATE_OR_ADDRESS = re.compile(
+    r"(?:[0-9]{4}[ ._-][0-3]?[0-9][ ._-][0-3]?[0-9]|[0-3]?[0-9][ ._-][0-3]?[0-9][ ._-][0-9]{4})(?![0-9])"
+    r"|(?:(?:19|20)[0-9]{2}-[01]?[0-9]|[01]?[0-9]-(?:19|20)[0-9]{2})\Z"
+    r"|[0-9]++(?:\.[0-9]++){3}\Z"
+)
 
 
 class PhoneReader:
@@ -150,7 +155,7 @@ class PhoneReader:
         if grouped and (
             len(digits) > E164_DIGITS
             or "  " in grouped
-            or (grouped[0] != "+" and MAY_BE_DATE_OR_ADDRESS.match(grouped) is not None)
+            or (grouped[0] != "+" and _MAY_BE_DATE_OR_ADDRESS.match(grouped) is not None)
         ):
             return None  # perhaps two numbers, or a date, or an IP address
         if digits[:1] == "+":

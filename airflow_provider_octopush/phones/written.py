@@ -75,6 +75,7 @@ _EXTENSION_WORD = re.compile(
     r"[\s.:=]*[0-9]{1,7}\W*\Z",
     re.IGNORECASE,
 )
+_BRACKETS_AT_THE_END = re.compile(r"[\[(][0-9 ./-]+[\])]\W*\Z")
 _BETWEEN_NUMBERS = re.compile(r"[/|;,&\\\n]|[^\W\d_]+|(?=\+)")
 _WIDE_GAP = re.compile(r"\s+-+\s+|\s{2,}")
 _EXTENSION_SIGN = re.compile(r"[,;#~]")
@@ -87,18 +88,13 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 
-#: Groups of digits that begin like a date, or are an IP address; for a quick look at text.
-MAY_BE_DATE_OR_ADDRESS = re.compile(
-    r"(?:[0-9]{4}[ ._-][0-3]?[0-9][ ._-][0-3]?[0-9]|[0-3]?[0-9][ ._-][0-3]?[0-9][ ._-][0-9]{4})(?![0-9])"
-    r"|(?:(?:19|20)[0-9]{2}-[01]?[0-9]|[01]?[0-9]-(?:19|20)[0-9]{2})\Z"
-    r"|[0-9]++(?:\.[0-9]++){3}\Z"
-)
 # A month and its year, or two years, even if libphonenumber groups digits in this way: no such number is in use.
 _YEAR = "(?:19|20)[0-9]{2}"
 _MONTH = re.compile(rf"{_YEAR}[-/.](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/.]{_YEAR}|{_YEAR}/{_YEAR}")
 _ADDRESS = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/][0-9]+)?")
 _ZERO_IN_BRACKETS = re.compile(r"[\[(]\s*0\s*([\])])?")
-_PUNCTUATION = " .-/()[]_~"
+_BRACKETS = " ()[]"
+_PUNCTUATION = f"{_BRACKETS}.-/_~"
 
 
 class Zero(NamedTuple):
@@ -258,7 +254,7 @@ def _single(text: str) -> Dialled | PhoneReason:
     if _MONTH.fullmatch(text.strip(_PUNCTUATION)):
         return PhoneReason.DATE
     looks_like = _looks_like(text.strip(_PUNCTUATION))
-    number = _float(text)
+    number = _float(text.strip(_BRACKETS))
     if number is None:
         number = (_not_a_single_number(text) if looks_like is None else None) or text
     if isinstance(number, PhoneReason):
@@ -365,6 +361,10 @@ def _not_a_single_number(text: str) -> PhoneReason | None:
     if extension is not None and _count_digits(text[: extension.start()]) >= MIN_DIGITS:
         several = _holds_several(text[: extension.start()])
         return PhoneReason.TWO_NUMBERS if several else PhoneReason.EXTENSION
+    brackets = _BRACKETS_AT_THE_END.search(text)
+    if brackets is not None and _count_digits(text[: brackets.start()]) >= ENOUGH_FOR_A_NUMBER:
+        is_second = _count_digits(brackets[0]) >= ENOUGH_FOR_A_NUMBER
+        return PhoneReason.TWO_NUMBERS if is_second else PhoneReason.EXTENSION
     if _holds_several(text):
         return PhoneReason.TWO_NUMBERS
     if any(map(str.isalpha, text)):

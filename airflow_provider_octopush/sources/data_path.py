@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -14,6 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
 from airflow_provider_octopush.paths import local_path, object_path, open_beside
+from airflow_provider_octopush.sources.errors import FilesError
 from airflow_provider_octopush.sources.files import File
 from airflow_provider_octopush.sources.table_formats import refuse_tables_above, refuse_tables_within
 
@@ -30,6 +31,7 @@ def find_files(path: str) -> list[File]:
     :param path: a file, a folder or a glob: a local path, or a URI of Airflow's object storage, such as
         ``s3://conn_id@bucket/folder/*.csv``.
     :raises FileNotFoundError: when there is no file yet.
+    :raises FilesError: when a glob also matches a folder, of which it takes no file.
     :raises MissingProviderError: when the path needs a package that is not installed.
     :raises TableFormatError: when the files belong, or may belong, to a table that an engine keeps.
     """
@@ -47,8 +49,11 @@ def find_files(path: str) -> list[File]:
             is_chosen = _matches(root)
         listed = store.find(place, maxdepth=depth, withdirs=True, detail=True)
         # A link that leads nowhere is not a folder: it is not skipped.
-        found = [file for file, info in listed.items() if info["type"] != "directory" and is_chosen(file)]
+        folders = [file for file, info in listed.items() if info["type"] == "directory"]
+        found = [file for file in listed.keys() - folders if is_chosen(file)]
         refuse_tables_within(path, place, listed, found)
+        if place != root:
+            _refuse_folders(path, filter(is_chosen, folders), found)
     # A link may lead into a table.
     real = map(os.path.realpath, found) if isinstance(store, LocalFileSystem) else ()
     refuse_tables_above(path, store, [place, *(set(real) - set(found))])
@@ -66,6 +71,16 @@ def _store(path: str) -> tuple[Any, str, Callable[[str], BinaryIO]]:
         return files, files._strip_protocol(str(local)), files.open
     found = object_path(path)
     return found.fs, str(found.path), partial(open_beside, found)
+
+
+def _refuse_folders(path: str, folders: Iterable[str], found: Sequence[str]) -> None:
+    """Refuse folders that look as if they were read: Spark writes a folder where its caller names a file."""
+    for folder in folders:
+        if not any(file.startswith(f"{folder}/") for file in found):
+            raise FilesError(
+                f"data_path {path!r} also matches the folder {PurePosixPath(folder).name}, of which it takes no file: "
+                "write a glob that matches only files, or, for all files, the path of the folder above"
+            )
 
 
 def _is_data_below(root: str) -> Callable[[str], bool]:

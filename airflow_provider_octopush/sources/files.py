@@ -47,8 +47,8 @@ def read_files(
     Give the rows of files, one file after the other.
 
     Cells of a CSV are the text in the file. Values of JSON and Parquet are read by Python and pyarrow: an integer
-    beside a null stays an int, and a JSON number with a point is a float. What a file's path says, such as
-    ``country=FR``, is no column.
+    beside a null stays an int, and a JSON number with a point is a float; one with an exponent is text. What a file's
+    path says, such as ``country=FR``, is no column.
 
     :param files: CSV (``.csv``), JSON lines (``.jsonl``, ``.ndjson``, ``.json``; one object on a line) or Parquet
         (``.parquet``, which needs pyarrow). CSV and JSON lines may be compressed (``.gz``).
@@ -175,8 +175,13 @@ def _objects(opened: BinaryIO, options: Options, name: str) -> Iterator[dict[str
 
 def _parsed(line: str) -> Any:
     with suppress(ValueError, RecursionError):
-        return json.loads(line, object_pairs_hook=_object)
+        return json.loads(line, object_pairs_hook=_object, parse_float=_number)
     return None
+
+
+def _number(text: str) -> float | str:
+    # With an exponent it may have lost digits, which only its text shows.
+    return text if "e" in text.casefold() else float(text)
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

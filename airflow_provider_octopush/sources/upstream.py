@@ -202,7 +202,7 @@ def _named(item: Any) -> _Row | None:
 def _fields_of(kind: Any) -> Callable[[Any], _Row] | None:
     """Return the function that gives the fields of a type's rows; None if they have no names."""
     if issubclass(kind, Mapping):
-        return lambda row: row
+        return dict  # a generator may fill the same one again
     if _is_table(kind):
         return None
     if hasattr(kind, "_asdict"):  # named tuples, rows of SQLAlchemy

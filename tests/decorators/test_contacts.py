@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import json
 import sys
@@ -72,6 +73,21 @@ class TestRowsOfTheFunction:
     def test_a_frame(self, octopush: Simulator) -> None:
         check(execute(lambda: pd.DataFrame(ROWS), columns={"param1": "first_name"}), **COUNTS)
         assert octopush.contacts["+33612345678"].fields == {"first_name": "Zoë", "param1": "Zoë"}
+
+    @pytest.mark.parametrize("kind", [dict, collections.OrderedDict, collections.UserDict])
+    @pytest.mark.parametrize("together", [1, 3])
+    def test_a_row_that_is_filled_again_after_it_was_yielded_is_another_row(
+        self, octopush: Simulator, kind: Any, together: int
+    ) -> None:
+        def customers() -> Iterator[Any]:
+            row = kind(first_name="Zoé")
+            for number in range(1_500):
+                row["phone_number"] = f"+3361234{number:04}"
+                yield row if together == 1 else [{"phone_number": f"+3361235{number:04}"}, row]
+
+        summary = execute(customers)
+        assert (summary["added"], summary["duplicates"]) == (1_500 * (1 + (together > 1)), 0)
+        assert {f"+3361234{number:04}" for number in range(1_500)} <= octopush.contacts.keys()
 
     @pytest.mark.usefixtures("octopush")
     def test_no_rows_are_an_empty_list_or_nothing_yielded(self) -> None:

@@ -281,6 +281,23 @@ def test_beside_the_number_of_an_opt_out_another_column_blocks_nobody(nights: Ni
     assert nights.on_list == {number(1), number(4)}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["+06 12 34 00 02", "+06 12 34 00 02 STOP 20/11/2026", "+0033612340002 (2)", "+06 12 34 00 02 / +33698765432"],
+)
+@pytest.mark.parametrize("region", [None, "FR"])
+def test_a_plus_too_many_blocks_as_an_opt_out_and_protects_as_a_row(
+    nights: Nights, text: str, region: str | None
+) -> None:
+    options: dict[str, Any] = {"columns": {"region": "region"}, "default_region": "FR", "max_rejected": 1}
+    rows = [{**row, "region": None} for row in people(1, 2)]
+    written = {"phone_number": text, "region": region}
+    nights.run(rows, **options)
+    check(nights.run([rows[0], written], **options), invalid=1, removed=0, unchanged=1)
+    check(nights.run(rows, opted_out=[written, {"phone_number": number(9), "region": None}], **options), removed=1)
+    assert nights.on_list == {number(1)}
+
+
 def test_a_row_that_may_be_about_another_number_than_the_opted_out_one_protects_that(nights: Nights) -> None:
     nights.run(people(1, 2, 3))
     rows = [{"phone_number": f"{number(1)} / {number(2)}"}, *people(3)]

@@ -116,7 +116,7 @@ def test_what_is_missing_says_so_whatever_the_region(value: object) -> None:
     [
         ("abc", PhoneReason.LETTERS),
         ("123", PhoneReason.TOO_SHORT),
-        ("+999 123456", PhoneReason.UNKNOWN_COUNTRY_CODE),
+        ("+999 12345", PhoneReason.UNKNOWN_COUNTRY_CODE),
         ("2024-01-15", PhoneReason.DATE),
         (True, PhoneReason.NOT_TEXT),
         (0.5, PhoneReason.NOT_WHOLE),

@@ -50,6 +50,15 @@ def country_code_of(number: str) -> int:
     return next(code for n in (1, 2, 3) if (code := int(digits[:n])) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 
 
+def begins_with_country_code(digits: str) -> bool:
+    return any(int(digits[:n] or 0) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE for n in (1, 2, 3))
+
+
+def trunk_prefixes(code: int) -> list[str]:
+    regions = [one for one in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code] if one in REGIONS]
+    return [prefix for region in regions if (prefix := metadata_of(region).national_prefix)]
+
+
 def invented(region: str, rng: random.Random) -> PhoneNumber | None:
     """A number of a region: invented, or libphonenumber's example."""
     kinds = list(DESCRIPTIONS)
@@ -185,9 +194,13 @@ def check_laws(value: object, found: Possible, fewer: PossibleNumbers, later: in
     assert with_region.elsewhere is None
     text = str(value)
     if "+" in text and before.elsewhere is not None:
-        # A plus too many: in front of a zero, or among the digits.
+        # A plus too many: before a trunk prefix or digits that no country code begins with, or among the digits.
         digits = re.sub("[^0-9]", "", text)
-        assert digits.startswith("0") or re.search(r"[0-9][^0-9]*\+", text) or "00" in digits, value
+        trunks = tuple(trunk for code in fewer.countries for trunk in trunk_prefixes(code))
+        is_wrong = not begins_with_country_code(digits) or digits.startswith(("0", *trunks))
+        # A second number may begin with a zero, or after as many digits as a number has.
+        may_be_two = "00" in digits or "(0)" in text or len(digits) > 15
+        assert is_wrong or may_be_two or re.search(r"[0-9][^0-9]*\+", text), value
     elif "+" in text:
         assert len({country_code_of(str(n)) for n in before.numbers}) <= 1, value
     elif not has_country_written(text, [own]):
@@ -270,6 +283,36 @@ def test_a_reading_that_guesses_no_country_has_none_that_is_neither_written_nor_
                 continue
             tried += 1
             assert {country_code_of(str(one)) for one in found} <= named, (f"POSSIBLE_START={seed}", named, value)
+    assert tried > SEEDS
+
+
+#: What people write behind a number.
+BEHIND = ("", " STOP 20/11/2026", " ext. 5", " poste 12", " (2)", " / +33698765432", "; 0698765432", " home", ".")
+
+
+def test_a_plus_too_many_hides_no_number_whatever_stands_behind_it() -> None:
+    tried = 0
+    for seed in range(START, START + 5 * SEEDS):
+        rng = random.Random(seed)
+        region = rng.choice(REGIONS)
+        number = invented(region, rng)
+        if number is None:
+            continue
+        digits, significant = e164(number)[1:], phonenumbers.national_significant_number(number)
+        trunk = metadata_of(region).national_prefix or ""
+        text = rng.choice((f"{trunk}{significant}", significant, f"00{digits}", f"0{digits}"))
+        after_plus = parsed(f"+{text}")
+        # With its own country's code in front, it is a number of that country, whatever is left of it.
+        if text.startswith(str(number.country_code)) or (after_plus and phonenumbers.is_valid_number(after_plus)):
+            continue
+        groups = rng.choice((text, f"{text[:2]} {text[2:5]} {text[5:]}", f"{text[:1]} ({text[1:4]}) {text[4:]}"))
+        value = f"+{groups}{rng.choice(BEHIND)}"
+        is_dialled = trunk and text.startswith(trunk) and not trunk.startswith(str(number.country_code))
+        owns = (region, None) if is_dialled or not begins_with_country_code(text) else (region,)
+        for own in owns:
+            tried += 1
+            found = PossibleNumbers(region).read(value, own).numbers
+            assert int(digits) in found, (f"POSSIBLE_START={seed}", region, own, value)
     assert tried > SEEDS
 
 

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_octopush.sources.data_path import find_files
+from airflow_provider_octopush.sources.errors import FilesError
 
 
 def found(path: str, root: Path) -> list[str]:
@@ -37,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
         ("/", ["_p=1/_q=2/w.csv", "a.csv", "b.csv", "c=1/d/y.csv", "c=1/x.csv", "z.jsonl"]),
         ("/a.csv", ["a.csv"]),
         ("/_SUCCESS", ["_SUCCESS"]),
-        ("/*", ["a.csv", "b.csv", "z.jsonl"]),
+        ("/?.*", ["a.csv", "b.csv", "z.jsonl"]),
         ("/*.csv", ["a.csv", "b.csv"]),
         ("/[ab].csv", ["a.csv", "b.csv"]),
         ("/_p=1", ["_p=1/_q=2/w.csv"]),
@@ -50,6 +51,14 @@ def test_a_file_a_folder_or_a_glob_gives_its_files_in_order(
     folder: Path, scheme: str, path: str, expected: list[str]
 ) -> None:
     assert found(f"{scheme}{folder}{path}", folder) == expected
+
+
+@pytest.mark.parametrize("path", ["/*", "/c*", "/c=1/*", "/**/d", "/**/*=1*"])
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_folder_that_a_glob_matches_is_not_passed_over(folder: Path, scheme: str, path: str) -> None:
+    (folder / "c1.csv").write_text("c1.csv")
+    with pytest.raises(FilesError, match=r"also matches the folder (c=1|d), of which it takes no file"):
+        find_files(f"{scheme}{folder}{path}")
 
 
 @given(name=st.text(st.sampled_from("ab%#?[]*+&=;{}~ é"), min_size=1, max_size=6).filter(str.strip))

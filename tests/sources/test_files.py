@@ -45,6 +45,11 @@ def test_values_of_json_lines_are_what_they_are(suffix: str) -> None:
     )
 
 
+@pytest.mark.parametrize("written", ["3.36123453E10", "3.36E+10", "336e8", "3.3612345678e10"])
+def test_a_json_number_with_an_exponent_is_text_that_shows_what_it_has_lost(written: str) -> None:
+    assert read("a.jsonl", f'{{"phone": {written}, "score": 1.5}}\n'.encode())[1] == [[written, 1.5]]
+
+
 def test_json_lines_take_an_encoding() -> None:
     content = '{"name": "Zoé"}\n'.encode("latin-1")
     with pytest.raises(FilesError, match="'encoding'"):
