@@ -25,7 +25,15 @@ class ContactOptions(TypedDict, total=False):
     do_not_overwrite: bool | None
 
 
-_encoder = msgspec.json.Encoder()
+def _as_builtin(value: object) -> object:
+    if isinstance(value, str):  # numpy's, or an enumeration's
+        return str.__str__(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_as_builtin)
 
 
 def contacts_body(
@@ -91,7 +99,8 @@ def deletion_body(numbers: Sequence[str], *, list_name: str | None) -> bytes:
             problem = "is blank"
         if problem is not None:
             raise ValueError(f"numbers[{position}] {problem}")
-    content: dict[str, object] = {"phone_numbers": [*numbers]}
+    # A plain list of plain text, even if it was given as something similar.
+    content: dict[str, object] = {"phone_numbers": [str.__str__(number) for number in numbers]}
     return _encoder.encode(content if list_name is None else {**content, "list_name": list_name})
 
 

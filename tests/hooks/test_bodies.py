@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import json
 import uuid
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def test_contacts_are_written_as_they_are(serve: Serve, hook: OctopushHook) -> N
     server = serve()
     hook.create_contacts(
         [
-            {"phone_number": "+33612345678", "first_name": None, "last_name": "Zoé \U0001f419"},
+            OrderedDict(phone_number=np.str_("+33612345678"), first_name=None, last_name="Zoé \U0001f419"),
             ContactPayload("+111222233334444", "Zoé"),
         ],
         list_name="Élus",
@@ -80,7 +81,7 @@ def test_a_name_that_no_request_can_hold_is_refused(hook: OctopushHook) -> None:
 def test_contacts_are_taken_off_a_list(serve: Serve, hook: OctopushHook) -> None:
     server = serve(lambda _: [GONE, KEEP_ALIVE])
     hook.delete_contacts(NUMBERS, list_name="Customers")
-    hook.delete_contacts((NUMBERS[0],), list_name="Customers")
+    hook.delete_contacts((np.str_(NUMBERS[0]),), list_name="Customers")
     assert [request.line for request in server.requests] == ["DELETE /v1/public/contact/delete"] * 2
     assert [request.sent for request in server.requests] == [
         {"phone_numbers": NUMBERS, "list_name": "Customers"},
