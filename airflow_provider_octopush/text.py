@@ -29,6 +29,10 @@ _CONTROLS = "text with control characters: give it without them"
 _CONTROLS_OF_LATIN_1 = "text with control characters, as when cp1252 is read as latin-1: give it in its own encoding"
 
 
+class RoundedFloat(float):
+    """A float that was written with so few digits that others may be lost: ``3.36123453E10``, of a float of 4 bytes."""
+
+
 def to_text(value: object) -> str | None:
     """
     Write a value as a person would: ``7.0`` as ``7``, a date in ISO 8601, never ``nan`` or ``None``.

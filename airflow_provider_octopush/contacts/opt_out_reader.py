@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +36,9 @@ _SOMETHING_ELSE = frozenset(
     (PhoneReason.MISSING, PhoneReason.DATE, PhoneReason.ADDRESS, PhoneReason.NOT_WHOLE, PhoneReason.NEGATIVE)
 )
 
+_WORD = re.compile(r"[^\W\d_]+")
+_AMONG_DIGITS = re.compile(r"\d[^\W\d_]+\d")
+
 #: Why a value that has a number is none.
 _A_NUMBER = (None, PhoneReason.EXTENSION, PhoneReason.TWO_NUMBERS)
 
@@ -46,13 +50,9 @@ def _may_be_a_number(possible: Possible) -> bool:
     return bool(possible.numbers) or len(possible.elsewhere or "") >= ENOUGH_FOR_A_NUMBER
 
 
-def _may_be_a_key(possible: Possible) -> bool:
-    """Whether a row with it could not be sent, and its country is not known: a key, an address, a number mistyped."""
-    return possible.reason not in _A_NUMBER and possible.elsewhere is not None
-
-
-def _has_its_country(possible: Possible) -> bool:
-    return bool(possible.numbers) and possible.reason is None and possible.elsewhere is None
+def _is_more_likely(possible: Possible) -> bool:
+    """Whether a value is a number rather than a key beside it."""
+    return bool(possible.numbers) and (possible.reason is None or possible.elsewhere is None)
 
 
 class OptOutReader:
@@ -88,23 +88,35 @@ class OptOutReader:
         ]
         others = [place for place, name in enumerate(frame.columns) if str(name) not in columns.values()]
         for row, one in enumerate(found) if others else ():
-            if not _may_be_a_number(one.possible) or _may_be_a_key(one.possible):
+            if not _may_be_a_number(one.possible) or self._may_be_a_key(one):
                 found[row] = self._in_another_column(one, [frame.iat[row, place] for place in others])
         return found
 
+    def _may_be_a_key(self, one: OptOut) -> bool:
+        """Whether an opt-out has digits that are no number anywhere that is known, and are not written like one."""
+        value, region = one.values
+        possible = one.possible if one.possible.reason is not PhoneReason.UNKNOWN_REGION else self._possible.read(value)
+        if possible.reason in _A_NUMBER or possible.elsewhere is None:
+            return False
+        if possible.reason is PhoneReason.LETTERS:
+            # Beside words, such as "home" or "STOP 20/11/2026", it is a number; letters among digits are not beside it.
+            reason = self._possible.read(_WORD.sub(" ", str(value)), region).reason
+            return reason not in _A_NUMBER or (reason is not None and _AMONG_DIGITS.search(str(value)) is not None)
+        return not possible.numbers and not possible.elsewhere.startswith("0")
+
     def _in_another_column(self, none: OptOut, values: Sequence[object]) -> OptOut:
         """Look for a number in the other columns of a row without one: rows of two sources may name it differently."""
-        region = none.values[1]
+        region = None if none.possible.reason is PhoneReason.UNKNOWN_REGION else none.values[1]
         read = [(value, self._possible.read(value, region)) for value in values]
-        # Beside digits that may be meant, only a number with its country is believed.
-        is_number = _has_its_country if _may_be_a_number(none.possible) else _may_be_a_number
+        is_number = _is_more_likely if _may_be_a_number(none.possible) else _may_be_a_number
         numbers = [(value, possible) for value, possible in read if is_number(possible)]
         if not numbers:
             return none
         found = [none.possible, *(possible for _, possible in numbers)]
         together = frozenset(number for possible in found for number in possible.numbers)
         elsewhere = " ".join(possible.elsewhere for possible in found if possible.elsewhere) or None
-        return OptOut((numbers[0][0], region), Possible(together, elsewhere, PhoneReason.ANOTHER_COLUMN))
+        value = numbers[0][0] if none.possible.elsewhere is None else none.values[0]
+        return OptOut((value, none.values[1]), Possible(together, elsewhere, PhoneReason.ANOTHER_COLUMN))
 
     def _fed_by(self, names: Sequence[str]) -> dict[str, str]:
         regions = places_of(self._columns.get(REGION, REGION), names) or places_of(REGION, names)

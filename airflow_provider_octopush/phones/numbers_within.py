@@ -29,7 +29,7 @@ _MORE_THAN_A_NUMBER = frozenset(
         PhoneReason.PLUS_INSIDE,
     )
 )
-_BETWEEN = re.compile(r"[^0-9+ .()\[\]_~-]+|\s+-+\s+|\s{2,}|(?=\+)")
+_BETWEEN = re.compile(r"[^0-9+ .()\[\]_~-]+|\s+-+\s+|\s{2,}|(?=\+)|(?=[\[(][0-9 ./-]+[\])]\W*\Z)")
 _RUN = re.compile(rf"\+?[0-9]{{{ENOUGH_FOR_A_NUMBER},{MAX_DIGITS}}}")
 
 #: Text is searched up to this length; a longer cell is a document.

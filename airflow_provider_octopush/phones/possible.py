@@ -209,6 +209,9 @@ class PossibleNumbers:
         believed = [one.digits for one, _ in found if one.plus and international(one.digits).valid]
         codes = {country_code(one.digits) for one, _ in found if one.plus and one not in wrong}
         has_plus = bool(codes) or (not wrong and isinstance(value, str) and _begins_with_plus(plain(value)))
+        if not are_several and (believed or (wrong and not codes)):
+            # All digits are about the number after the plus.
+            found = [(one, is_first) for one, is_first in found if one.plus]
         is_written = own is not None or (has_plus and not are_several)
         # What stands beside a number with a plus is dialled in the same country.
         countries = [own] if own is not None else [*map(country, codes), *(() if is_written else self._countries)]

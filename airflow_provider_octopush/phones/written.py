@@ -14,7 +14,7 @@ import numpy as np
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.libphonenumber import valid
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from airflow_provider_octopush.text import is_missing
+from airflow_provider_octopush.text import RoundedFloat, is_missing
 
 #: From here on a float of 64 bits has lost digits.
 _FLOAT_MAX = 2**53
@@ -220,7 +220,7 @@ def _as_text(value: object) -> str | PhoneReason:
     if isinstance(value, float | np.floating):
         if not value.is_integer():
             return PhoneReason.NOT_WHOLE
-        if abs(float(value)) >= (_FLOAT_MAX if isinstance(value, float) else _float_max(type(value))):
+        if abs(float(value)) >= (_FLOAT_MAX if type(value) is float else _float_max(value)):
             return PhoneReason.IMPRECISE
     elif not isinstance(value, int | np.integer):
         return PhoneReason.NOT_TEXT
@@ -231,8 +231,8 @@ def _as_text(value: object) -> str | PhoneReason:
     return PhoneReason.TOO_LONG if whole >= 10**MAX_DIGITS else str(whole)
 
 
-def _float_max(kind: type[np.floating[Any]]) -> int:
-    stored: int = np.finfo(kind).nmant
+def _float_max(value: float | np.floating[Any]) -> int:
+    stored: int = np.finfo(np.float32 if isinstance(value, RoundedFloat) else type(value)).nmant
     return min(_FLOAT_MAX, 2 << stored)
 
 
@@ -362,7 +362,7 @@ def _not_a_single_number(text: str) -> PhoneReason | None:
         several = _holds_several(text[: extension.start()])
         return PhoneReason.TWO_NUMBERS if several else PhoneReason.EXTENSION
     brackets = _BRACKETS_AT_THE_END.search(text)
-    if brackets is not None and _count_digits(text[: brackets.start()]) >= ENOUGH_FOR_A_NUMBER:
+    if brackets is not None and _count_digits(text[: brackets.start()]) > ENOUGH_FOR_A_NUMBER:
         is_second = _count_digits(brackets[0]) >= ENOUGH_FOR_A_NUMBER
         return PhoneReason.TWO_NUMBERS if is_second else PhoneReason.EXTENSION
     if _holds_several(text):

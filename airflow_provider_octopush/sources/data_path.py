@@ -53,7 +53,9 @@ def find_files(path: str) -> list[File]:
         found = [file for file in listed.keys() - folders if is_chosen(file)]
         refuse_tables_within(path, place, listed, found)
         if place != root:
-            _refuse_folders(path, filter(is_chosen, folders), found)
+            below = _is_data_below(place)
+            others = [file for file in listed.keys() - folders if below(file)]
+            _refuse_folders(path, filter(is_chosen, folders), found, others)
     # A link may lead into a table.
     real = map(os.path.realpath, found) if isinstance(store, LocalFileSystem) else ()
     refuse_tables_above(path, store, [place, *(set(real) - set(found))])
@@ -73,10 +75,11 @@ def _store(path: str) -> tuple[Any, str, Callable[[str], BinaryIO]]:
     return found.fs, str(found.path), partial(open_beside, found)
 
 
-def _refuse_folders(path: str, folders: Iterable[str], found: Sequence[str]) -> None:
-    """Refuse folders that look as if they were read: Spark writes a folder where its caller names a file."""
+def _refuse_folders(path: str, folders: Iterable[str], found: Sequence[str], others: Sequence[str]) -> None:
+    """Refuse folders with files of which none is read: Spark writes a folder where its caller names a file."""
     for folder in folders:
-        if not any(file.startswith(f"{folder}/") for file in found):
+        inside = f"{folder}/"
+        if any(file.startswith(inside) for file in others) and not any(file.startswith(inside) for file in found):
             raise FilesError(
                 f"data_path {path!r} also matches the folder {PurePosixPath(folder).name}, of which it takes no file: "
                 "write a glob that matches only files, or, for all files, the path of the folder above"

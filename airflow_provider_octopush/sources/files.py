@@ -16,12 +16,15 @@ from airflow_provider_octopush.sources.csv_reader import read_csv
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
 from airflow_provider_octopush.sources.text_lines import lines_of
 from airflow_provider_octopush.sources.upstream import read_upstream
-from airflow_provider_octopush.text import NAMED_BY_FIRST_LINE
+from airflow_provider_octopush.text import NAMED_BY_FIRST_LINE, RoundedFloat
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Options = Mapping[str, Any]
+
+#: The most digits that a float of 4 bytes is written with (FLT_DECIMAL_DIG in C).
+_SINGLE_DIGITS = 9
 
 
 class File(NamedTuple):
@@ -47,8 +50,8 @@ def read_files(
     Give the rows of files, one file after the other.
 
     Cells of a CSV are the text in the file. Values of JSON and Parquet are read by Python and pyarrow: an integer
-    beside a null stays an int, and a JSON number with a point is a float; one with an exponent is text. What a file's
-    path says, such as ``country=FR``, is no column.
+    beside a null stays an int, and a JSON number with a point is a float. What a file's path says, such as
+    ``country=FR``, is no column.
 
     :param files: CSV (``.csv``), JSON lines (``.jsonl``, ``.ndjson``, ``.json``; one object on a line) or Parquet
         (``.parquet``, which needs pyarrow). CSV and JSON lines may be compressed (``.gz``).
@@ -179,9 +182,10 @@ def _parsed(line: str) -> Any:
     return None
 
 
-def _number(text: str) -> float | str:
-    # With an exponent it may have lost digits, which only its text shows.
-    return text if "e" in text.casefold() else float(text)
+def _number(text: str) -> float:
+    mantissa, exponent, _ = text.casefold().partition("e")
+    digits = mantissa.replace(".", "").strip("-0")
+    return RoundedFloat(text) if exponent and len(digits) <= _SINGLE_DIGITS else float(text)
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -313,7 +313,7 @@ class ListSummary(CreateSummary):
     )
     more_metrics: ClassVar[tuple[str, ...]] = ("removed", "kept")
 
-    _what_dry_run_means: ClassVar[str] = "nothing was sent or removed; everything counts as it would be"
+    _what_dry_run_means: ClassVar[str] = "nothing was sent or removed; rows and contacts count as they would"
 
     unchanged: int = 0
     opted_out: int = 0
@@ -368,7 +368,7 @@ class DeletionSummary(Summary):
     operation: ClassVar[str] = "delete"
     outcomes: ClassVar[tuple[str, ...]] = OUTCOMES["delete"]
     more_counts: ClassVar[tuple[str, ...]] = ("numbers", "forgotten")
-    _what_dry_run_means: ClassVar[str] = "nothing was removed; everything counts as it would be"
+    _what_dry_run_means: ClassVar[str] = "nothing was removed; rows and contacts count as they would"
 
     removed: int = 0
     absent: int = 0

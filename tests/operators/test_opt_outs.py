@@ -261,7 +261,6 @@ def test_an_opt_out_in_another_column_than_most_blocks_and_cannot_be_read(
         1234567,
         1764500000,
         "20261130-0001",
-        "06 12 34 56 7",
     ],
 )
 def test_an_opt_out_is_in_another_column_wherever_its_own_holds_no_number(
@@ -274,10 +273,34 @@ def test_an_opt_out_is_in_another_column_wherever_its_own_holds_no_number(
     assert nights.on_list == {number(1), number(3)}
 
 
-@pytest.mark.parametrize("value", [number(2), f"{number(2)} ext. 5", f"{number(2)} / {number(3)}"])
+@pytest.mark.parametrize("other", [number(2), "06 12 34 00 02", "0033612340002", 33612340002, f"{number(2)} ext. 5"])
+@pytest.mark.parametrize("region", [None, "FR", "UK"])
+def test_beside_a_key_any_form_of_a_number_blocks(nights: Nights, other: Any, region: str | None) -> None:
+    options: dict[str, Any] = {"default_region": "FR", "max_rejected": 1}
+    nights.run(people(1, 2), **options)
+    stops = [{"phone_number": 12345678, "number": other, "region": region}, {"phone_number": number(9)}]
+    nights.run(people(1, 2), opted_out=stops, **options)
+    assert nights.on_list == {number(1)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(number(2), f"{number(2)} ext. 5", f"{number(2)} / {number(3)}", f"{number(2)} (mobile)"),
+        *(
+            "06 12 34 00 02 (portable)",
+            "06 12 34 00 02 STOP 20/11/2026",
+            "+0612340002",
+            "06 12 34 00 0",
+            "0712340002",
+            "712340002",
+        ),
+    ],
+)
 def test_beside_the_number_of_an_opt_out_another_column_blocks_nobody(nights: Nights, value: str) -> None:
     stops = [{"phone_number": value, "agent": number(1)}, {"phone_number": number(9)}]
-    nights.run(people(1, 2, 4), opted_out=stops, max_rejected=1)
+    options: dict[str, Any] = {"default_region": "FR", "max_rejected": 1}
+    nights.run(people(1, 4), opted_out=[*stops, *people(9)], **options)
     assert nights.on_list == {number(1), number(4)}
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import decimal
 import random
+import re
 from collections import deque
 from fractions import Fraction
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers, country_codes, line_forms, numbers_in
 from airflow_provider_octopush.phones.reader import PhoneReader
 from airflow_provider_octopush.phones.reasons import PhoneReason
+from tests.phones.numbers import digits_of
 
 
 def numbers(value: object, *countries: int, region: object = None) -> set[int]:
@@ -103,6 +105,16 @@ def test_a_region_that_does_not_exist_is_none_and_is_told(region: object, value:
     possible = PossibleNumbers("FR").read(value, region)
     assert possible.numbers == {33612345678}
     assert possible.reason is PhoneReason.UNKNOWN_REGION
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["+33 612345678 (2)", "+353 861234567 [12]", "+61 412345678 (3).", "+43 664 1234567 (2)", "+4367612345 ext. 6"],
+)
+def test_beside_an_extension_no_part_of_a_number_is_another_one(value: str) -> None:
+    found = PossibleNumbers(["DE", "AT", "FR", "ES", "IE", "AU"]).read(value)
+    assert found.elsewhere is None
+    assert {str(number) for number in found.numbers} <= {digits_of(value), digits_of(re.split("[([e]", value)[0])}
 
 
 @pytest.mark.parametrize("value", [None, "", " ", "n/a", "NULL", float("nan"), "-"])

@@ -15,8 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_octopush.phones.reader import PhoneReader
+from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.sources.errors import FilesError, RowsNotReadError, UnusableSourceError
 from airflow_provider_octopush.sources.files import File, read_files
+from airflow_provider_octopush.text import to_text
 from tests.databases import require_package
 from tests.sources.reading import MOBILE, everything_in, growth_of_memory_of
 from tests.sources.reading import read_file as read
@@ -45,9 +48,25 @@ def test_values_of_json_lines_are_what_they_are(suffix: str) -> None:
     )
 
 
-@pytest.mark.parametrize("written", ["3.36123453E10", "3.36E+10", "336e8", "3.3612345678e10"])
-def test_a_json_number_with_an_exponent_is_text_that_shows_what_it_has_lost(written: str) -> None:
-    assert read("a.jsonl", f'{{"phone": {written}, "score": 1.5}}\n'.encode())[1] == [[written, 1.5]]
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("3.36123453E10", PhoneReason.IMPRECISE),
+        ("3.36E+10", PhoneReason.IMPRECISE),
+        ("336e8", PhoneReason.IMPRECISE),
+        ("3.3612345678e10", "+33612345678"),
+        ("3.361234567E10", "+33612345670"),
+        ("33612345678.0", "+33612345678"),
+    ],
+)
+def test_a_json_number_with_an_exponent_and_few_digits_may_have_lost_some(written: str, number: object) -> None:
+    ((phone,),) = read("a.jsonl", f'{{"phone": {written}}}\n'.encode())[1]
+    assert PhoneReader("FR").read(phone) == number
+
+
+@pytest.mark.parametrize(("written", "text"), [("1.2345678E7", "12345678"), ("1e3", "1000"), ("2.5E-1", "0.25")])
+def test_elsewhere_a_json_number_with_an_exponent_is_what_it_says(written: str, text: str) -> None:
+    assert to_text(read("a.jsonl", f'{{"score": {written}}}\n'.encode())[1][0][0]) == text
 
 
 def test_json_lines_take_an_encoding() -> None:
