@@ -601,7 +601,7 @@ class TestDeleting:
     def test_the_form_that_the_snapshot_holds_is_not_taken_for_gone_because_the_other_one_was_accepted(
         self, nights: Nights, status: int
     ) -> None:
-        forms = ("+525512345678", "+5215512345678")
+        forms = ("+541123456789", "+5491123456789")
         options: dict[str, Any] = {"from_account": True, "snapshot_path": str(nights.snapshot_path)}
         nights.simulator.behaviour = Behaviour(undeletable=frozenset({forms[1]}), missing_status=status)
         nights.run([{"phone_number": forms[1]}])

@@ -316,6 +316,7 @@ def test_numbers_that_are_none_are_refused_and_not_shown(
         (["--conn-id", "astray"], "connection 'astray': host is wrong: write http or https"),
     ],
 )
+@pytest.mark.usefixtures("airflow_db")
 def test_what_is_wrong_is_said_in_a_sentence(
     octopush: Simulator, probe: Probe, set_connection: SetConnection, arguments: list[str], complaint: str
 ) -> None:
