@@ -50,6 +50,10 @@ def _may_be_a_number(possible: Possible) -> bool:
     return bool(possible.numbers) or len(possible.elsewhere or "") >= ENOUGH_FOR_A_NUMBER
 
 
+def _existing_region(one: OptOut) -> object:
+    return None if one.possible.reason is PhoneReason.UNKNOWN_REGION else one.values[1]
+
+
 def _is_more_likely(possible: Possible) -> bool:
     """Whether a value is a number rather than a key beside it."""
     return bool(possible.numbers) and (possible.reason is None or possible.elsewhere is None)
@@ -94,8 +98,8 @@ class OptOutReader:
 
     def _may_be_a_key(self, one: OptOut) -> bool:
         """Whether an opt-out has digits that are no number anywhere that is known, and are not written like one."""
-        value, region = one.values
-        possible = one.possible if one.possible.reason is not PhoneReason.UNKNOWN_REGION else self._possible.read(value)
+        value, region = one.values[0], _existing_region(one)
+        possible = self._possible.read(value, region)
         if possible.reason in _A_NUMBER or possible.elsewhere is None:
             return False
         if possible.reason is PhoneReason.LETTERS:
@@ -106,7 +110,7 @@ class OptOutReader:
 
     def _in_another_column(self, none: OptOut, values: Sequence[object]) -> OptOut:
         """Look for a number in the other columns of a row without one: rows of two sources may name it differently."""
-        region = None if none.possible.reason is PhoneReason.UNKNOWN_REGION else none.values[1]
+        region = _existing_region(none)
         read = [(value, self._possible.read(value, region)) for value in values]
         is_number = _is_more_likely if _may_be_a_number(none.possible) else _may_be_a_number
         numbers = [(value, possible) for value, possible in read if is_number(possible)]

@@ -297,8 +297,11 @@ def test_beside_a_key_any_form_of_a_number_blocks(nights: Nights, other: Any, re
         ),
     ],
 )
-def test_beside_the_number_of_an_opt_out_another_column_blocks_nobody(nights: Nights, value: str) -> None:
-    stops = [{"phone_number": value, "agent": number(1)}, {"phone_number": number(9)}]
+@pytest.mark.parametrize("region", [None, "UK"])
+def test_beside_the_number_of_an_opt_out_another_column_blocks_nobody(
+    nights: Nights, value: str, region: str | None
+) -> None:
+    stops = [{"phone_number": value, "agent": number(1), "region": region}]
     options: dict[str, Any] = {"default_region": "FR", "max_rejected": 1}
     nights.run(people(1, 4), opted_out=[*stops, *people(9)], **options)
     assert nights.on_list == {number(1), number(4)}

@@ -61,6 +61,13 @@ def test_a_folder_that_a_glob_matches_is_not_passed_over(folder: Path, scheme: s
         find_files(f"{scheme}{folder}{path}")
 
 
+def test_a_folder_that_holds_no_data_may_be_matched(folder: Path) -> None:
+    (folder / "a.empty").mkdir()
+    (folder / "a.marker").mkdir()
+    (folder / "a.marker" / "_SUCCESS").touch()
+    assert found(f"{folder}/a.*", folder) == ["a.csv"]
+
+
 @given(name=st.text(st.sampled_from("ab%#?[]*+&=;{}~ é"), min_size=1, max_size=6).filter(str.strip))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 def test_a_name_with_any_sign_is_a_name(tmp_path: Path, name: str) -> None:
