@@ -283,6 +283,13 @@ def test_beside_a_key_any_form_of_a_number_blocks(nights: Nights, other: Any, re
     assert nights.on_list == {number(1)}
 
 
+def test_digits_within_one_key_beside_another_block_nobody(nights: Nights) -> None:
+    nights.run(people(1, 2), default_region="FR")
+    stops = [{"phone_number": 12345678, "id": "af061234-0001-469f-a165-70867728950e"}, {"phone_number": number(9)}]
+    nights.run(people(1, 2), opted_out=stops, default_region="FR", max_rejected=1)
+    assert nights.on_list == {number(1), number(2)}
+
+
 @pytest.mark.parametrize(
     "value",
     [
