@@ -119,8 +119,7 @@ class OptOutReader:
         found = [none.possible, *(possible for _, possible in numbers)]
         together = frozenset(number for possible in found for number in possible.numbers)
         elsewhere = " ".join(possible.elsewhere for possible in found if possible.elsewhere) or None
-        value = numbers[0][0] if none.possible.elsewhere is None else none.values[0]
-        return OptOut((value, none.values[1]), Possible(together, elsewhere, PhoneReason.ANOTHER_COLUMN))
+        return OptOut((numbers[0][0], none.values[1]), Possible(together, elsewhere, PhoneReason.ANOTHER_COLUMN))
 
     def _fed_by(self, names: Sequence[str]) -> dict[str, str]:
         regions = places_of(self._columns.get(REGION, REGION), names) or places_of(REGION, names)

@@ -204,12 +204,10 @@ class PossibleNumbers:
         begins = False
         found = runs(value)
         wrong = {one for one, _ in found if one.plus and self._is_wrong_after_plus(one.digits, own)}
-        # What is wrong as a whole is wrong in part.
-        wrong |= {one for one, _ in found if one.plus and any(of.digits.startswith(one.digits) for of in wrong)}
-        believed = [one.digits for one, _ in found if one.plus and international(one.digits).valid]
+        is_believed = any(one.plus and international(one.digits).valid for one, _ in found)
         codes = {country_code(one.digits) for one, _ in found if one.plus and one not in wrong}
         has_plus = bool(codes) or (not wrong and isinstance(value, str) and _begins_with_plus(plain(value)))
-        if not are_several and (believed or (wrong and not codes)):
+        if not are_several and (is_believed or (wrong and not codes)):
             # All digits are about the number after the plus.
             found = [(one, is_first) for one, is_first in found if one.plus]
         is_written = own is not None or (has_plus and not are_several)
@@ -221,9 +219,7 @@ class PossibleNumbers:
                 together, digits = self._numbers_together(f"+{one.digits}", own)
                 valid |= together
                 elsewhere += [digits] if digits and not is_written else []
-            elif not one.plus or (
-                own is not None and (country_code(one.digits) != own.code or not _is_part_of_any(one.digits, believed))
-            ):
+            elif not one.plus or (own is not None and country_code(one.digits) != own.code):
                 for known in countries:
                     valid |= known.dialled(one.digits).valid
                 if one.digits.startswith("00"):
@@ -346,11 +342,6 @@ def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool)
 def _holds_more_than_one(text: str) -> bool:
     """Whether a text has a plus among its digits, or more digits than a number."""
     return _PLUS_INSIDE.search(text) is not None or sum(map(str.isdecimal, text)) > E164_DIGITS
-
-
-def _is_part_of_any(digits: str, others: Iterable[str]) -> bool:
-    """Whether digits begin with any of the others, or any of them begins with these digits."""
-    return any(digits.startswith(other) or other.startswith(digits) for other in others)
 
 
 def _begins_with_plus(text: str) -> bool:

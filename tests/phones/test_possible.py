@@ -117,6 +117,19 @@ def test_beside_an_extension_no_part_of_a_number_is_another_one(value: str) -> N
     assert {str(number) for number in found.numbers} <= {digits_of(value), digits_of(re.split("[([e]", value)[0])}
 
 
+@pytest.mark.parametrize(
+    ("value", "region", "stranger"),
+    [
+        ("+0151 23456789", "DE", 4923456789),
+        ("+0664 121143", "AT", 43121143),
+        # A number of Vietnam, which would be one of Ryazan without the plus.
+        ("+84912345678 ext. 5", "RU", 74912345678),
+    ],
+)
+def test_after_a_plus_no_later_part_and_no_other_country_is_meant(value: str, region: str, stranger: int) -> None:
+    assert stranger not in PossibleNumbers(region).read(value).numbers
+
+
 @pytest.mark.parametrize("value", [None, "", " ", "n/a", "NULL", float("nan"), "-"])
 def test_what_is_missing_says_so_whatever_the_region(value: object) -> None:
     for region in (None, "FR", "UK"):

@@ -308,7 +308,12 @@ def test_a_plus_too_many_hides_no_number_whatever_stands_behind_it() -> None:
         groups = rng.choice((text, f"{text[:2]} {text[2:5]} {text[5:]}", f"{text[:1]} ({text[1:4]}) {text[4:]}"))
         value = f"+{groups}{rng.choice(BEHIND)}"
         is_dialled = trunk and text.startswith(trunk) and not trunk.startswith(str(number.country_code))
-        owns = (region, None) if is_dialled or not begins_with_country_code(text) else (region,)
+        is_no_code = not begins_with_country_code(text)
+        if is_no_code:
+            later = PossibleNumbers().read(value)
+            known = later.numbers | numbers_in(later.elsewhere or "", [code_of(region)])
+            assert int(digits) in known, (f"POSSIBLE_START={seed}", region, value)
+        owns = (region, None) if is_dialled or is_no_code else (region,)
         for own in owns:
             tried += 1
             found = PossibleNumbers(region).read(value, own).numbers

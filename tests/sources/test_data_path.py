@@ -44,6 +44,7 @@ def folder(tmp_path: Path) -> Path:
         ("/_p=1", ["_p=1/_q=2/w.csv"]),
         ("/c=*/?.csv", ["c=1/x.csv"]),
         ("/c=1/**/*.csv", ["c=1/d/y.csv", "c=1/x.csv"]),
+        ("/c=1/**", ["c=1/d/y.csv", "c=1/x.csv"]),
     ],
 )
 @pytest.mark.parametrize("scheme", ["", "file://"])
