@@ -37,7 +37,10 @@ _SOMETHING_ELSE = frozenset(
 )
 
 _WORD = re.compile(r"[^\W\d_]+")
-_AMONG_DIGITS = re.compile(r"\d[^\W\d_]+\d")
+#: Letters among digits, or just in front of the first one, if that is no zero.
+_LETTERS_OF_A_KEY = re.compile(r"\d[^\W\d_]+\d|\A\D*[^\W\d_][1-9]")
+#: A mistyped number begins with a zero or a plus as well.
+_LIKE_A_NUMBER = re.compile(r"[^\w+]*[+0]")
 
 #: Why a value that has a number is none.
 _A_NUMBER = (None, PhoneReason.EXTENSION, PhoneReason.TWO_NUMBERS)
@@ -99,14 +102,16 @@ class OptOutReader:
     def _may_be_a_key(self, one: OptOut) -> bool:
         """Whether an opt-out has digits that are no number anywhere that is known, and are not written like one."""
         value, region = one.values[0], _existing_region(one)
-        possible = self._possible.read(value, region)
-        if possible.reason in _A_NUMBER or possible.elsewhere is None:
+        possible, text = self._possible.read(value, region), str(value)
+        if possible.reason in (None, PhoneReason.EXTENSION):
             return False
+        if _LETTERS_OF_A_KEY.search(text):
+            return True
         if possible.reason is PhoneReason.LETTERS:
-            # Beside words, such as "home" or "STOP 20/11/2026", it is a number; letters among digits are not beside it.
-            reason = self._possible.read(_WORD.sub(" ", str(value)), region).reason
-            return reason not in _A_NUMBER or (reason is not None and _AMONG_DIGITS.search(str(value)) is not None)
-        return not possible.numbers and not possible.elsewhere.startswith("0")
+            # Beside words, such as "home" or "STOP 20/11/2026", it is a number.
+            return self._possible.read(_WORD.sub(" ", text), region).reason not in _A_NUMBER
+        is_written_so = possible.reason is PhoneReason.TWO_NUMBERS or _LIKE_A_NUMBER.match(text)
+        return not possible.numbers and not is_written_so
 
     def _in_another_column(self, none: OptOut, values: Sequence[object]) -> OptOut:
         """Look for a number in the other columns of a row without one: rows of two sources may name it differently."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.reasons import PhoneReason
@@ -55,16 +56,33 @@ def numbers_within(value: object) -> tuple[list[Dialled], PhoneReason | None]:
     return [part for text in _BETWEEN.split(plain(value)) for part in _numbers_of(text)], whole
 
 
-def runs(value: object) -> list[tuple[Dialled, bool]]:
+class Run(NamedTuple):
+    """
+    Groups of digits that may be a number by themselves, with anything between them.
+
+    :param plus: whether a plus is in front of them.
+    :param digits: the digits of all groups.
+    :param start: the number of their first group within the value.
+    :param end: the number of their last group.
+    :param begins: whether they begin with the value's first digit, and end before the last.
+    """
+
+    plus: bool
+    digits: str
+    start: int
+    end: int
+    begins: bool
+
+
+def runs(value: object) -> list[Run]:
     """
     Find all digits in a value that may be a number by themselves: each run of groups of digits, with anything between.
 
     :param value: as :func:`numbers_within` takes it; also a list, bytes, or anything else.
-    :return: the runs; and whether each begins with the first digit, and ends before the last.
     """
     text = plain(_written(value))[:_MAX_CHARACTERS]
     groups = [(bool(match[1]), match[2]) for match in re.finditer(r"(\+?)\s*([0-9]+)", text)]
-    found: dict[Dialled, bool] = {}
+    found: list[Run] = []
     for start, (has_plus, _) in enumerate(groups):
         digits = ""
         for end in range(start, len(groups)):
@@ -75,10 +93,8 @@ def runs(value: object) -> list[tuple[Dialled, bool]]:
                 continue
             begins = start == 0 and end < len(groups) - 1 and len(digits) >= ENOUGH_FOR_A_NUMBER
             # A plus may also separate two numbers.
-            for plus in {has_plus, has_plus and start == 0}:
-                one = Dialled(plus, (digits,))
-                found[one] = found.get(one, False) or begins
-    return list(found.items())
+            found += [Run(plus, digits, start, end, begins) for plus in {has_plus, has_plus and start == 0}]
+    return found
 
 
 def _written(value: object) -> str:

@@ -201,33 +201,41 @@ class PossibleNumbers:
         """
         numbers: set[str] = set()
         elsewhere: list[str] = []
-        begins = False
         found = runs(value)
-        wrong = {one for one, _ in found if one.plus and self._is_wrong_after_plus(one.digits, own)}
-        is_believed = any(one.plus and international(one.digits).valid for one, _ in found)
-        codes = {country_code(one.digits) for one, _ in found if one.plus and one not in wrong}
+        with_plus = [run for run in found if run.plus]
+        wrong = {run.digits for run in with_plus if self._is_wrong_after_plus(run.digits, own)}
+        codes = {country_code(run.digits) for run in with_plus if run.digits not in wrong}
         has_plus = bool(codes) or (not wrong and isinstance(value, str) and _begins_with_plus(plain(value)))
-        if not are_several and (is_believed or (wrong and not codes)):
-            # All digits are about the number after the plus.
-            found = [(one, is_first) for one, is_first in found if one.plus]
         is_written = own is not None or (has_plus and not are_several)
-        # What stands beside a number with a plus is dialled in the same country.
-        countries = [own] if own is not None else [*map(country, codes), *(() if is_written else self._countries)]
-        for one, is_first in found:
-            valid = international(one.digits).valid if one.plus else set[str]()
-            if one in wrong:
-                together, digits = self._numbers_together(f"+{one.digits}", own)
+        begins = False
+        #: Where a number with a plus begins → where it ends, or the shortest one if several end differently.
+        ends: dict[int, int] = {}
+        for run in with_plus:
+            valid = international(run.digits).valid
+            if run.digits in wrong:
+                together, digits = self._numbers_together(f"+{run.digits}", own)
                 valid |= together
                 elsewhere += [digits] if digits and not is_written else []
-            elif not one.plus or (own is not None and country_code(one.digits) != own.code):
-                for known in countries:
-                    valid |= known.dialled(one.digits).valid
-                if one.digits.startswith("00"):
-                    valid |= written(one.digits[2:]).valid
-                if not is_written:
-                    elsewhere.append(one.digits)
+            elif own is not None and country_code(run.digits) != own.code:
+                valid |= own.dialled(run.digits).valid
+            if valid:
+                ends[run.start] = min(run.end, ends.get(run.start, run.end))
             numbers |= valid
-            begins = begins or (is_first and bool(valid))
+            begins = begins or (run.begins and bool(valid))
+        # What stands beside a number with a plus is dialled in the same country.
+        countries = [own] if own is not None else [*map(country, codes), *(() if is_written else self._countries)]
+        is_one = bool(wrong) and not codes and not are_several
+        for run in found:
+            # Parts of a number with a plus are no numbers of their own.
+            if run.plus or is_one or any(start <= run.start <= end for start, end in ends.items()):
+                continue
+            valid = {number for known in countries for number in known.dialled(run.digits).valid}
+            if run.digits.startswith("00"):
+                valid |= written(run.digits[2:]).valid
+            if not is_written:
+                elsewhere.append(run.digits)
+            numbers |= valid
+            begins = begins or (run.begins and bool(valid))
         return numbers, elsewhere, begins
 
     def _recognised(self, text: str) -> int | None:

@@ -93,8 +93,7 @@ _YEAR = "(?:19|20)[0-9]{2}"
 _MONTH = re.compile(rf"{_YEAR}[-/.](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/.]{_YEAR}|{_YEAR}/{_YEAR}")
 _ADDRESS = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/][0-9]+)?")
 _ZERO_IN_BRACKETS = re.compile(r"[\[(]\s*0\s*([\])])?")
-_BRACKETS = " ()[]"
-_PUNCTUATION = f"{_BRACKETS}.-/_~"
+_PUNCTUATION = " .-/()[]_~"
 
 
 class Zero(NamedTuple):
@@ -232,8 +231,8 @@ def _as_text(value: object) -> str | PhoneReason:
 
 
 def _float_max(value: float | np.floating[Any]) -> int:
-    stored: int = np.finfo(np.float32 if isinstance(value, RoundedFloat) else type(value)).nmant
-    return min(_FLOAT_MAX, 2 << stored)
+    kind = np.float32 if isinstance(value, RoundedFloat) else type(value)
+    return min(_FLOAT_MAX, 2 << int(np.finfo(kind).nmant))
 
 
 def _written_decimal(value: decimal.Decimal) -> str | PhoneReason:
@@ -254,7 +253,7 @@ def _single(text: str) -> Dialled | PhoneReason:
     if _MONTH.fullmatch(text.strip(_PUNCTUATION)):
         return PhoneReason.DATE
     looks_like = _looks_like(text.strip(_PUNCTUATION))
-    number = _float(text.strip(_BRACKETS))
+    number = _float(text.strip(" ()[]"))
     if number is None:
         number = (_not_a_single_number(text) if looks_like is None else None) or text
     if isinstance(number, PhoneReason):
@@ -362,9 +361,10 @@ def _not_a_single_number(text: str) -> PhoneReason | None:
         several = _holds_several(text[: extension.start()])
         return PhoneReason.TWO_NUMBERS if several else PhoneReason.EXTENSION
     brackets = _BRACKETS_AT_THE_END.search(text)
-    if brackets is not None and _count_digits(text[: brackets.start()]) > ENOUGH_FOR_A_NUMBER:
-        is_second = _count_digits(brackets[0]) >= ENOUGH_FOR_A_NUMBER
-        return PhoneReason.TWO_NUMBERS if is_second else PhoneReason.EXTENSION
+    if brackets is not None:
+        before, inside = _count_digits(text[: brackets.start()]), _count_digits(brackets[0])
+        if before > ENOUGH_FOR_A_NUMBER or (before >= MIN_DIGITS and inside < ENOUGH_WITHOUT_AREA_CODE):
+            return PhoneReason.TWO_NUMBERS if inside >= ENOUGH_FOR_A_NUMBER else PhoneReason.EXTENSION
     if _holds_several(text):
         return PhoneReason.TWO_NUMBERS
     if any(map(str.isalpha, text)):

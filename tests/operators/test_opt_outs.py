@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import random
+import uuid
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -271,6 +272,31 @@ def test_an_opt_out_is_in_another_column_wherever_its_own_holds_no_number(
     stops = [{"phone_number": value, "number": number(2)}, {"phone_number": number(9), "number": None}]
     check(nights.run(people(1, 2, 3), opted_out=stops, **options), opted_out=1, opted_out_invalid=1, removed=1)
     assert nights.on_list == {number(1), number(3)}
+
+
+@pytest.mark.parametrize("region", [None, "FR"])
+@pytest.mark.parametrize("default_region", [None, "FR", ["FR", "DE"]])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng: uuid.UUID(int=rng.getrandbits(128), version=4),
+        lambda rng: str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+        lambda rng: f"{rng.getrandbits(128):032x}",
+        lambda rng: f"{rng.getrandbits(64):016x}",
+        lambda rng: f"CUST{rng.randrange(10**7, 10**8)}",
+    ],
+    ids=["UUID", "UUID as text", "MD5", "hash", "prefix"],
+)
+def test_no_key_hides_the_number_beside_it(nights: Nights, make: Any, default_region: Any, region: str | None) -> None:
+    rng = random.Random(f"{default_region} {region}")
+    keys = [make(rng) for _ in range(20)]
+    options: dict[str, Any] = {"default_region": default_region, "max_rejected": "100%", "max_opted_out": "100%"}
+    nights.run(people(*range(30)), **options)
+    stops = [{"phone_number": key, "region": region, "tel": number(n)} for n, key in enumerate(keys)]
+    readable = [{"phone_number": number(n), "region": None} for n in range(40, 70)]
+    nights.run(people(*range(30)), opted_out=[*stops, *readable], **options)
+    assert not {number(n) for n in range(len(keys))} & nights.on_list
+    assert {number(n) for n in range(20, 30)} <= nights.on_list
 
 
 @pytest.mark.parametrize("other", [number(2), "06 12 34 00 02", "0033612340002", 33612340002, f"{number(2)} ext. 5"])

@@ -124,6 +124,9 @@ def test_beside_an_extension_no_part_of_a_number_is_another_one(value: str) -> N
         ("+0664 121143", "AT", 43121143),
         # A number of Vietnam, which would be one of Ryazan without the plus.
         ("+84912345678 ext. 5", "RU", 74912345678),
+        ("+33 6 12 34 56 78 2026-11-20", "DE", 49612345678),
+        ("+33 6 12 34 56 78 (2026-11-20 10:15)", "ES", 34612345678),
+        ("+33612345678 / +33612345679", "DE", 4933612345679),
     ],
 )
 def test_after_a_plus_no_later_part_and_no_other_country_is_meant(value: str, region: str, stranger: int) -> None:
