@@ -110,8 +110,7 @@ class OptOutReader:
         if possible.reason is PhoneReason.LETTERS:
             # Beside words, such as "home" or "STOP 20/11/2026", it is a number.
             return self._possible.read(_WORD.sub(" ", text), region).reason not in _A_NUMBER
-        is_written_so = possible.reason is PhoneReason.TWO_NUMBERS or _LIKE_A_NUMBER.match(text)
-        return not possible.numbers and not is_written_so
+        return not possible.numbers and not _LIKE_A_NUMBER.match(text)
 
     def _in_another_column(self, none: OptOut, values: Sequence[object]) -> OptOut:
         """Look for a number in the other columns of a row without one: rows of two sources may name it differently."""

@@ -75,7 +75,7 @@ _EXTENSION_WORD = re.compile(
     r"[\s.:=]*[0-9]{1,7}\W*\Z",
     re.IGNORECASE,
 )
-_BRACKETS_AT_THE_END = re.compile(r"[\[(][0-9 ./-]+[\])]\W*\Z")
+_BRACKETS_AT_THE_END = re.compile(r"[\[(][ ./-]*[0-9][0-9 ./-]*[\])]\W*\Z")
 _BETWEEN_NUMBERS = re.compile(r"[/|;,&\\\n]|[^\W\d_]+|(?=\+)")
 _WIDE_GAP = re.compile(r"\s+-+\s+|\s{2,}")
 _EXTENSION_SIGN = re.compile(r"[,;#~]")

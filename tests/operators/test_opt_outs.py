@@ -309,6 +309,13 @@ def test_beside_a_key_any_form_of_a_number_blocks(nights: Nights, other: Any, re
     assert nights.on_list == {number(1)}
 
 
+def test_what_may_be_a_key_or_a_number_blocks_like_the_number_beside_it(nights: Nights) -> None:
+    nights.run(people(1, 2, 3), default_region="FR")
+    stops = [{"phone_number": "mob612340002", "number": number(1)}, {"phone_number": number(9)}]
+    nights.run(people(1, 2, 3), opted_out=stops, default_region="FR", max_rejected=1)
+    assert nights.on_list == {number(3)}
+
+
 def test_digits_within_one_key_beside_another_block_nobody(nights: Nights) -> None:
     nights.run(people(1, 2), default_region="FR")
     stops = [{"phone_number": 12345678, "id": "af061234-0001-469f-a165-70867728950e"}, {"phone_number": number(9)}]
@@ -323,6 +330,9 @@ def test_digits_within_one_key_beside_another_block_nobody(nights: Nights) -> No
         *(
             "06 12 34 00 02 (portable)",
             "06 12 34 00 02 STOP 20/11/2026",
+            "home 06 12 34 00 02",
+            "tel0612340002",
+            f"{number(2)}x5",
             "+0612340002",
             "06 12 34 00 0",
             "0712340002",

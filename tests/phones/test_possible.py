@@ -131,6 +131,9 @@ def test_beside_an_extension_no_part_of_a_number_is_another_one(value: str) -> N
 )
 def test_after_a_plus_no_later_part_and_no_other_country_is_meant(value: str, region: str, stranger: int) -> None:
     assert stranger not in PossibleNumbers(region).read(value).numbers
+    without = PossibleNumbers().read(value)
+    code = phonenumbers.country_code_for_region(region)
+    assert stranger not in without.numbers | numbers_in(without.elsewhere or "", [code])
 
 
 @pytest.mark.parametrize("value", [None, "", " ", "n/a", "NULL", float("nan"), "-"])
@@ -301,6 +304,11 @@ def test_a_plus_is_about_one_of_two_numbers(value: str) -> None:
 
 def test_a_short_number_beside_one_with_a_plus_is_found() -> None:
     assert {687751235, 33612345678} <= PossibleNumbers(["NC", "FR"]).read("75 12 35 / +33 6 12 34 56 78").numbers
+
+
+def test_a_second_number_is_found_though_its_first_digits_fit_behind_the_first_one() -> None:
+    found = PossibleNumbers("AT").read("+43 664 1234567 01-5123456 home").numbers
+    assert {436641234567, 4315123456} <= found  # +43 664 1234567 01 is valid, too
 
 
 @pytest.mark.parametrize("region", [None, "DE"])
