@@ -190,7 +190,7 @@ class ContactMapper:
         """Return every number that a rejected row may be about."""
         if self._possible is None:
             return frozenset()
-        return frozenset([int(number)]) if isinstance(number, str) else self._possible.read(phone, region).numbers
+        return frozenset([int(number)]) if isinstance(number, str) else self._possible.read(phone, region).from_anywhere
 
 
 def fields_of(columns: Mapping[str, str]) -> Sequence[str]:

@@ -11,6 +11,7 @@ from airflow_provider_octopush.contacts.mapping import ColumnError, RowReader, p
 from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER
+from airflow_provider_octopush.text import decode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ _SOMETHING_ELSE = frozenset(
 _WORD = re.compile(r"[^\W\d_]+")
 #: Letters among digits, or just in front of the first one, if that is no zero.
 _LETTERS_OF_A_KEY = re.compile(r"\d[^\W\d_]+\d|\A\D*[^\W\d_][1-9]")
-#: A mistyped number begins with a zero or a plus as well.
+#: A mistyped number, and one that nothing else tells the country of, begins with a zero or a plus as well.
 _LIKE_A_NUMBER = re.compile(r"[^\w+]*[+0]")
 
 #: Why a value that has a number is none.
@@ -51,15 +52,6 @@ def _may_be_a_number(possible: Possible) -> bool:
         return False
     # Fewer digits of a country that is not known are the key of a table, or an amount.
     return bool(possible.numbers) or len(possible.elsewhere or "") >= ENOUGH_FOR_A_NUMBER
-
-
-def _existing_region(one: OptOut) -> object:
-    return None if one.possible.reason is PhoneReason.UNKNOWN_REGION else one.values[1]
-
-
-def _is_more_likely(possible: Possible) -> bool:
-    """Whether a value is a number rather than a key beside it."""
-    return bool(possible.numbers) and (possible.reason is None or possible.elsewhere is None)
 
 
 class OptOutReader:
@@ -77,6 +69,8 @@ class OptOutReader:
     def __init__(self, columns: Mapping[str, str], possible: PossibleNumbers, source: str) -> None:
         self._columns = columns
         self._possible = possible
+        # Many keys would be numbers of a country that nothing else names.
+        self._without_guesses = possible.without_guesses() if possible.countries else possible
         self._source = source
 
     def read(self, frame: pd.DataFrame) -> list[OptOut]:
@@ -95,29 +89,36 @@ class OptOutReader:
         ]
         others = [place for place, name in enumerate(frame.columns) if str(name) not in columns.values()]
         for row, one in enumerate(found) if others else ():
-            if not _may_be_a_number(one.possible) or self._may_be_a_key(one):
-                found[row] = self._in_another_column(one, [frame.iat[row, place] for place in others])
+            region = None if one.possible.reason is PhoneReason.UNKNOWN_REGION else one.values[1]
+            is_key = _may_be_a_number(one.possible)
+            if is_key and not self._may_be_a_key(one.values[0], region):
+                continue
+            values = decode([frame.iat[row, place] for place in others])
+            found[row] = self._in_another_column(one, values, region, is_beside_key=is_key)
         return found
 
-    def _may_be_a_key(self, one: OptOut) -> bool:
-        """Whether an opt-out has digits that are no number anywhere that is known, and are not written like one."""
-        value, region = one.values[0], _existing_region(one)
-        possible, text = self._possible.read(value, region), str(value)
-        if possible.reason in (None, PhoneReason.EXTENSION):
+    def _may_be_a_key(self, value: object, region: object) -> bool:
+        """Whether a value with digits is no number that can be read, and is not written like one."""
+        read, text = self._without_guesses.read, str(value)
+        reason = read(value, region).reason
+        if reason is None:
             return False
-        if _LETTERS_OF_A_KEY.search(text):
+        if reason is not PhoneReason.EXTENSION and _LETTERS_OF_A_KEY.search(text):
             return True
-        if possible.reason is PhoneReason.LETTERS:
+        if reason is PhoneReason.LETTERS:
             # Beside words, such as "home" or "STOP 20/11/2026", it is a number.
-            return self._possible.read(_WORD.sub(" ", text), region).reason not in _A_NUMBER
-        return not possible.numbers and not _LIKE_A_NUMBER.match(text)
+            return read(_WORD.sub(" ", text), region).reason not in _A_NUMBER
+        return not _LIKE_A_NUMBER.match(text)
 
-    def _in_another_column(self, none: OptOut, values: Sequence[object]) -> OptOut:
+    def _in_another_column(
+        self, none: OptOut, values: Sequence[object], region: object, *, is_beside_key: bool
+    ) -> OptOut:
         """Look for a number in the other columns of a row without one: rows of two sources may name it differently."""
-        region = _existing_region(none)
-        read = [(value, self._possible.read(value, region)) for value in values]
-        is_number = _is_more_likely if _may_be_a_number(none.possible) else _may_be_a_number
-        numbers = [(value, possible) for value, possible in read if is_number(possible)]
+        numbers = [
+            (value, possible)
+            for value, possible in [(value, self._possible.read(value, region)) for value in values]
+            if _may_be_a_number(possible) and not (is_beside_key and self._may_be_a_key(value, region))
+        ]
         if not numbers:
             return none
         found = [none.possible, *(possible for _, possible in numbers)]

@@ -81,7 +81,7 @@ def runs(value: object) -> list[Run]:
     :param value: as :func:`numbers_within` takes it; also a list, bytes, or anything else.
     """
     text = plain(_written(value))[:_MAX_CHARACTERS]
-    groups = [(bool(match[1]), match[2]) for match in re.finditer(r"(\+?)\s*([0-9]+)", text)]
+    groups = [(bool(match[1]), match[2]) for match in re.finditer(r"(\+?)[\s.()\[\]_~/-]*([0-9]+)", text)]
     found: list[Run] = []
     for start, (has_plus, _) in enumerate(groups):
         digits = ""
@@ -100,7 +100,7 @@ def runs(value: object) -> list[Run]:
 def _written(value: object) -> str:
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("latin-1")
     if isinstance(value, bool):
         return ""

@@ -61,6 +61,11 @@ class Possible(NamedTuple):
     elsewhere: str | None
     reason: PhoneReason | None
 
+    @property
+    def from_anywhere(self) -> frozenset[int]:
+        """The numbers, and those that ``elsewhere`` reaches with any country's international prefix."""
+        return self.numbers if self.elsewhere is None else self.numbers | numbers_abroad(self.elsewhere)
+
 
 class PossibleNumbers:
     """
@@ -102,6 +107,11 @@ class PossibleNumbers:
         self._countries = known_countries(self.countries)
         # All regions that a row may be read in; they decide whether a second number begins among its digits.
         self._regions = [phonenumbers.region_code_for_country_code(int(known.code)) for known in self._countries]
+
+    def without_guesses(self) -> PossibleNumbers:
+        """Return a reader for the same countries that guesses nothing."""
+        number_format: NumberFormat = "international" if self._ignores_regions else "national"
+        return PossibleNumbers((), self.countries, number_format, guesses=False)
 
     def read(self, value: object, region: object = None) -> Possible:
         """
@@ -205,8 +215,7 @@ class PossibleNumbers:
         with_plus = [run for run in found if run.plus]
         wrong = {run.digits for run in with_plus if self._is_wrong_after_plus(run.digits, own)}
         codes = {country_code(run.digits) for run in with_plus if run.digits not in wrong}
-        has_plus = bool(codes) or (not wrong and isinstance(value, str) and _begins_with_plus(plain(value)))
-        is_written = own is not None or (has_plus and not are_several)
+        is_written = own is not None or (bool(codes) and not are_several)
         begins = False
         #: Where a number with a plus begins → where it ends, or the shortest one if several end differently.
         ends: dict[int, int] = {}
@@ -215,7 +224,7 @@ class PossibleNumbers:
             if run.digits in wrong:
                 together, digits = self._numbers_together(f"+{run.digits}", own)
                 valid |= together
-                elsewhere += [digits] if digits and not is_written else []
+                elsewhere += [digits] if digits else []
             elif own is not None and country_code(run.digits) != own.code:
                 valid |= own.dialled(run.digits).valid
             if valid:
@@ -224,7 +233,7 @@ class PossibleNumbers:
             begins = begins or (run.begins and bool(valid))
         # What stands beside a number with a plus is dialled in the same country.
         countries = [own] if own is not None else [*map(country, codes), *(() if is_written else self._countries)]
-        is_one = bool(wrong) and not codes and not are_several
+        is_one = bool(wrong) and not are_several
         for run in found:
             # Parts of a number with a plus are no numbers of their own.
             if run.plus or is_one or any(start <= run.start <= end for start, end in ends.items()):
@@ -267,7 +276,7 @@ class PossibleNumbers:
         # What stands beside a number with a plus is dialled in the same country.
         countries = [own] if own is not None else [*map(country, codes)] if with_plus else self._countries
         for one in dialled:
-            if one.plus and (own is None or (is_sendable and codes == {own.code})):
+            if one.plus and (own is None or not self._guesses or (is_sendable and codes == {own.code})):
                 continue
             is_any_country = own is None and not with_plus
             # "0039 (0)331…" may be a mobile, as after a plus.
@@ -350,10 +359,6 @@ def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool)
 def _holds_more_than_one(text: str) -> bool:
     """Whether a text has a plus among its digits, or more digits than a number."""
     return _PLUS_INSIDE.search(text) is not None or sum(map(str.isdecimal, text)) > E164_DIGITS
-
-
-def _begins_with_plus(text: str) -> bool:
-    return text.lstrip(" ('=\"").startswith(("+", "tel:+"))
 
 
 def _without_zero(dialled: Dialled) -> Dialled:

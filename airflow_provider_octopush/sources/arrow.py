@@ -52,6 +52,8 @@ def frames_of_batches(batches: Iterable[Any], batch_size: int, origin: str) -> I
 def _values(column: Any, name: str, position: int, origin: str) -> list[Any]:
     if str(column.type).startswith("dictionary<"):
         column = column.dictionary_decode()
+    elif str(column.type).startswith("run_end_encoded<"):
+        column = importlib.import_module("pyarrow.compute").run_end_decode(column)
     values: list[Any] | None = None
     try:
         is_narrow = str(column.type) in ("float", "halffloat")

@@ -251,6 +251,8 @@ def _values(column: pd.Series[Any]) -> list[Any]:
         stored = stored.categories.dtype
     elif isinstance(stored, pd.SparseDtype):
         stored = stored.subtype
+    if str(stored).startswith("dictionary<"):
+        stored = pd.ArrowDtype(stored.pyarrow_dtype.value_type)
     stored = getattr(stored, "numpy_dtype", stored)
     if stored in (np.float16, np.float32):
         # As Python floats, they would show digits that they never had.

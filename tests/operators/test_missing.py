@@ -54,6 +54,12 @@ class TestARowIsAboutItsNumber:
             ({"n": "+33149706565", "r": None}, {"n": "+33 1 49 70 65 65", "r": None}, {"phone_check": "mobile"}),
             ({"n": "+33612345678", "r": None}, {"n": "33612345678", "r": None}, {}),
             ({"n": "+33612345678", "r": None}, {"n": "612345678", "r": "??"}, {}),
+            ({"n": "+491711234567", "r": None}, {"n": "+(49)171/1234567 privat", "r": None}, {}),
+            # As it is dialled in the US, in Australia, and in Russia.
+            *(
+                ({"n": "+33612345678", "r": None}, {"n": f"{prefix}33612345678", "r": None}, {})
+                for prefix in ("011", "0011", "810")
+            ),
         ],
     )
     def test_also_where_it_cannot_be_read(
@@ -313,6 +319,14 @@ class TestErasing:
         check(nights.erase(row, default_region=["FR", "BE"]), removed=1, numbers=1, forgotten=1)
         assert nights.on_list == {number(1)}
         assert not held & nights.on_list
+
+    @pytest.mark.parametrize("number_format", ["national", "international"])
+    def test_a_plus_tells_the_country_whatever_the_region(self, nights: Nights, number_format: Any) -> None:
+        german, columns = "+4933612345678", {"phone_number": "phone_number", "region": "region"}
+        nights.run([{"phone_number": german}, *people(1)])
+        row = {"phone_number": "+33 6 12 34 56 78", "region": "DE"}
+        nights.erase([row], columns=columns, number_format=number_format)
+        assert nights.on_list == {german, number(1)}
 
     def test_where_it_holds_more_than_one_nobody_is_removed_and_the_task_says_what_to_write(
         self, nights: Nights

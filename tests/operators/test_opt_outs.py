@@ -299,12 +299,20 @@ def test_no_key_hides_the_number_beside_it(nights: Nights, make: Any, default_re
     assert {number(n) for n in range(20, 30)} <= nights.on_list
 
 
-@pytest.mark.parametrize("other", [number(2), "06 12 34 00 02", "0033612340002", 33612340002, f"{number(2)} ext. 5"])
+@pytest.mark.parametrize("key", [12345678, "12345678;42", "712340002"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        *(number(2), "06 12 34 00 02", "0033612340002", 33612340002, f"{number(2)} ext. 5"),
+        *(number(2).encode(), memoryview(number(2).encode())),
+    ],
+    ids=["plus", "national", "00", "integer", "extension", "bytes", "memoryview"],
+)
 @pytest.mark.parametrize("region", [None, "FR", "UK"])
-def test_beside_a_key_any_form_of_a_number_blocks(nights: Nights, other: Any, region: str | None) -> None:
+def test_beside_a_key_any_form_of_a_number_blocks(nights: Nights, key: Any, other: Any, region: str | None) -> None:
     options: dict[str, Any] = {"default_region": "FR", "max_rejected": 1}
     nights.run(people(1, 2), **options)
-    stops = [{"phone_number": 12345678, "number": other, "region": region}, {"phone_number": number(9)}]
+    stops = [{"phone_number": key, "number": other, "region": region}, {"phone_number": number(9)}]
     nights.run(people(1, 2), opted_out=stops, **options)
     assert nights.on_list == {number(1)}
 
@@ -314,6 +322,30 @@ def test_what_may_be_a_key_or_a_number_blocks_like_the_number_beside_it(nights: 
     stops = [{"phone_number": "mob612340002", "number": number(1)}, {"phone_number": number(9)}]
     nights.run(people(1, 2, 3), opted_out=stops, default_region="FR", max_rejected=1)
     assert nights.on_list == {number(3)}
+
+
+@pytest.mark.parametrize("region", ["DE", "GB", "US", "IT"])
+@pytest.mark.parametrize("owns", [True, False])
+def test_a_key_as_long_as_some_numbers_of_the_country_hides_none(nights: Nights, region: str, *, owns: bool) -> None:
+    rng = random.Random(f"{region} {owns}")
+    regions = [*phonenumbers.COUNTRY_CODE_TO_REGION_CODE[phonenumbers.country_code_for_region(region)], "FR"]
+    keys = ["".join(rng.choices("123456789", k=rng.randrange(5, 10))) for _ in range(60)]
+    keys = [
+        key for key in keys if not any(phonenumbers.is_valid_number(phonenumbers.parse(key, one)) for one in regions)
+    ]
+    options: dict[str, Any] = {"default_region": region, "max_rejected": "100%", "max_opted_out": "100%"}
+    nights.run(people(*range(len(keys))), **options)
+    stops = [{"phone_number": key, "region": region if owns else None, "tel": number(n)} for n, key in enumerate(keys)]
+    nights.run(people(*range(len(keys))), opted_out=[*stops, *people(99)], **options)
+    assert len(keys) > 5
+    assert not nights.on_list
+
+
+def test_without_a_country_a_number_beside_a_key_blocks_as_it_does_alone(nights: Nights) -> None:
+    rows = [{"phone_number": f"06123400{n:02}", "r": "FR"} for n in (1, 2)]
+    stops = [{"phone_number": "12345678", "number": "0612340002"}, {"phone_number": number(9)}]
+    nights.run(rows, opted_out=stops, columns={"region": "r"}, max_rejected=1)
+    assert nights.on_list == {number(1)}
 
 
 def test_digits_within_one_key_beside_another_block_nobody(nights: Nights) -> None:
@@ -336,7 +368,6 @@ def test_digits_within_one_key_beside_another_block_nobody(nights: Nights) -> No
             "+0612340002",
             "06 12 34 00 0",
             "0712340002",
-            "712340002",
         ),
     ],
 )

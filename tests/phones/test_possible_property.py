@@ -321,6 +321,22 @@ def test_a_plus_too_many_hides_no_number_whatever_stands_behind_it() -> None:
     assert tried > SEEDS
 
 
+def test_signs_behind_a_plus_hide_no_number_whatever_stands_behind_it() -> None:
+    for seed in range(START, START + SEEDS):
+        rng = random.Random(seed)
+        region = rng.choice(REGIONS)
+        number = invented(region, rng)
+        if number is None:
+            continue
+        code, rest = number.country_code, phonenumbers.national_significant_number(number)
+        opened, closed = rng.choice(("()", "[]", ("(", ") "), ("-", "-"), (". ", "."), ("~", "/")))
+        cut = rng.randrange(1, len(rest))
+        value = f"+{opened}{code}{closed}{rest[:cut]}{rng.choice('/-. ')}{rest[cut:]}{rng.choice(BEHIND)}"
+        for own in (region, None):
+            found = PossibleNumbers(region).read(value, own).numbers
+            assert int(e164(number)[1:]) in found, (f"POSSIBLE_START={seed}", region, own, value)
+
+
 def test_however_short_a_number_is_it_is_found_beside_words() -> None:
     for region in REGIONS:
         number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)

@@ -44,6 +44,7 @@ NOT_SENT = {PhoneReason.TWO_NUMBERS, PhoneReason.EXTENSION}
         ("+43 664 1234567 (2)", PhoneReason.EXTENSION),
         ("+39 312 345678 [ 12 ].", PhoneReason.EXTENSION),
         ("+372 520 6896 (2)", PhoneReason.EXTENSION),
+        ("+683 4567 (2)", PhoneReason.EXTENSION),
         ("+43 664 1234567 (0664 1234568)", PhoneReason.TWO_NUMBERS),
         ("+33 6 12 34 56 78 12", PhoneReason.EXTENSION),
         ("+33612345678\n12", PhoneReason.EXTENSION),

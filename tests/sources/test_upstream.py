@@ -453,9 +453,14 @@ def test_a_relation_that_fails_while_it_is_read_is_not_quoted(before: int) -> No
 def test_a_float_of_4_bytes_stays_one_however_a_column_holds_it() -> None:
     pyarrow = require_package("pyarrow")
     narrow = np.array([612345678.0, np.nan, 612345678.0], dtype="float32")
+    arrow = pyarrow.array(narrow)
+    coded = arrow.dictionary_encode()
+    runs = pyarrow.RunEndEncodedArray.from_arrays(pyarrow.array([1, 2, 3], pyarrow.int32()), arrow)
     tables = [
-        pyarrow.table({"phone": pyarrow.array(narrow)}),
-        pyarrow.table({"phone": pyarrow.array(narrow).dictionary_encode()}),
+        pyarrow.table({"phone": arrow}),
+        pyarrow.table({"phone": coded}),
+        pyarrow.table({"phone": runs}),
+        pd.DataFrame({"phone": pd.Series(coded, dtype=pd.ArrowDtype(coded.type))}),
         pd.DataFrame({"phone": pd.Categorical(narrow)}),
         pd.DataFrame({"phone": pd.arrays.SparseArray(narrow)}),
         pd.DataFrame({"phone": pd.array(narrow, dtype="Float32")}),
