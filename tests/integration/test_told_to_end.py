@@ -21,6 +21,7 @@ PROGRAM = """
 import datetime as dt
 import sys
 import time
+import airflow_provider_octopush.operators.runs  # before the timeout's clock runs
 from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_octopush.operators.create_contacts import CreateContactsOperator
 from tests.airflow_runs import run_dag
