@@ -381,6 +381,12 @@ def test_beside_the_number_of_an_opt_out_another_column_blocks_nobody(
     assert nights.on_list == {number(1), number(4)}
 
 
+def test_nor_where_no_country_is_known_beside_digits_that_begin_with_a_country_code(nights: Nights) -> None:
+    stops = [{"phone_number": "33612340002", "agent": number(1)}, *people(9)]
+    nights.run(people(1, 2), opted_out=stops, max_rejected=1)
+    assert nights.on_list == {number(1)}
+
+
 @pytest.mark.parametrize(
     "text",
     ["+06 12 34 00 02", "+06 12 34 00 02 STOP 20/11/2026", "+0033612340002 (2)", "+06 12 34 00 02 / +33698765432"],

@@ -317,6 +317,11 @@ def test_a_country_code_too_many_hides_no_number(region: str | None) -> None:
         assert 4915123456783 in PossibleNumbers("DE").read(value, region).numbers, value
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_number_within_bytes_that_are_no_text_is_found(kind: type) -> None:
+    assert PossibleNumbers("FR").read(kind(b"06 12 34 56 78 priv\xe9")).numbers == {33612345678}
+
+
 class Odd:
     def __str__(self) -> str:
         raise RuntimeError("0612345678")
