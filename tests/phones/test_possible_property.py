@@ -332,9 +332,9 @@ def test_signs_behind_a_plus_hide_no_number_whatever_stands_behind_it() -> None:
         opened, closed = rng.choice(("()", "[]", ("(", ") "), ("-", "-"), (". ", "."), ("~", "/")))
         cut = rng.randrange(1, len(rest))
         value = f"+{opened}{code}{closed}{rest[:cut]}{rng.choice('/-. ')}{rest[cut:]}{rng.choice(BEHIND)}"
-        for own in (region, None):
-            found = PossibleNumbers(region).read(value, own).numbers
-            assert int(e164(number)[1:]) in found, (f"POSSIBLE_START={seed}", region, own, value)
+        for default, own in ((region, region), (region, None), ((), None), ((), rng.choice(REGIONS))):
+            found = PossibleNumbers(default).read(value, own).numbers
+            assert int(e164(number)[1:]) in found, (f"POSSIBLE_START={seed}", default, own, value)
 
 
 def test_however_short_a_number_is_it_is_found_beside_words() -> None:
