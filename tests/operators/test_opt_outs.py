@@ -381,6 +381,14 @@ def test_beside_the_number_of_an_opt_out_another_column_blocks_nobody(
     assert nights.on_list == {number(1), number(4)}
 
 
+def test_nor_where_all_numbers_are_international_beside_one_of_a_new_country(nights: Nights) -> None:
+    options: dict[str, Any] = {"number_format": "international", "max_rejected": 1}
+    nights.run(people(1, 4), **options)
+    stops = [{"phone_number": "4915112345678", "agent": number(1)}, *people(9)]
+    nights.run(people(1, 4), opted_out=stops, **options)
+    assert nights.on_list == {number(1), number(4)}
+
+
 def test_nor_where_no_country_is_known_beside_digits_that_begin_with_a_country_code(nights: Nights) -> None:
     stops = [{"phone_number": "33612340002", "agent": number(1)}, *people(9)]
     nights.run(people(1, 2), opted_out=stops, max_rejected=1)
