@@ -90,11 +90,11 @@ class OptOutReader:
         others = [place for place, name in enumerate(frame.columns) if str(name) not in columns.values()]
         for row, one in enumerate(found) if others else ():
             region = None if one.possible.reason is PhoneReason.UNKNOWN_REGION else one.values[1]
-            is_key = _may_be_a_number(one.possible)
-            if is_key and not self._may_be_a_key(one.values[0], region):
+            has_digits = _may_be_a_number(one.possible)
+            if has_digits and not self._may_be_a_key(one.values[0], region):
                 continue
             values = decode([frame.iat[row, place] for place in others])
-            found[row] = self._in_another_column(one, values, region, is_beside_key=is_key)
+            found[row] = self._in_another_column(one, values, region, is_beside_key=has_digits)
         return found
 
     def _may_be_a_key(self, value: object, region: object) -> bool:

@@ -11,6 +11,7 @@ from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.written import (
     ALTERNATIVE_DIGITS,
+    BRACKETS_AT_THE_END,
     E164_DIGITS,
     ENOUGH_FOR_A_NUMBER,
     MAX_DIGITS,
@@ -30,7 +31,7 @@ _MORE_THAN_A_NUMBER = frozenset(
         PhoneReason.PLUS_INSIDE,
     )
 )
-_BETWEEN = re.compile(r"[^0-9+ .()\[\]_~-]+|\s+-+\s+|\s{2,}|(?=\+)|(?=[\[(][0-9 ./-]+[\])]\W*\Z)")
+_BETWEEN = re.compile(rf"[^0-9+ .()\[\]_~-]+|\s+-+\s+|\s{{2,}}|(?=\+)|(?={BRACKETS_AT_THE_END.pattern})")
 _RUN = re.compile(rf"\+?[0-9]{{{ENOUGH_FOR_A_NUMBER},{MAX_DIGITS}}}")
 
 #: Text is searched up to this length; a longer cell is a document.

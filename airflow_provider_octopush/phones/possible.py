@@ -224,7 +224,8 @@ class PossibleNumbers:
             if run.digits in wrong:
                 together, digits = self._numbers_together(f"+{run.digits}", own)
                 valid |= together
-                elsewhere += [digits] if digits else []
+                if digits:
+                    elsewhere.append(digits)
             elif own is not None and country_code(run.digits) != own.code:
                 valid |= own.dialled(run.digits).valid
             if valid:

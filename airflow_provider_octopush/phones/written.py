@@ -75,7 +75,7 @@ _EXTENSION_WORD = re.compile(
     r"[\s.:=]*[0-9]{1,7}\W*\Z",
     re.IGNORECASE,
 )
-_BRACKETS_AT_THE_END = re.compile(r"[\[(][ ./-]*[0-9][0-9 ./-]*[\])]\W*\Z")
+BRACKETS_AT_THE_END = re.compile(r"[\[(][ ./-]*[0-9][0-9 ./-]*[\])]\W*\Z")
 _BETWEEN_NUMBERS = re.compile(r"[/|;,&\\\n]|[^\W\d_]+|(?=\+)")
 _WIDE_GAP = re.compile(r"\s+-+\s+|\s{2,}")
 _EXTENSION_SIGN = re.compile(r"[,;#~]")
@@ -360,7 +360,7 @@ def _not_a_single_number(text: str) -> PhoneReason | None:
     if extension is not None and _count_digits(text[: extension.start()]) >= MIN_DIGITS:
         several = _holds_several(text[: extension.start()])
         return PhoneReason.TWO_NUMBERS if several else PhoneReason.EXTENSION
-    brackets = _BRACKETS_AT_THE_END.search(text)
+    brackets = BRACKETS_AT_THE_END.search(text)
     if brackets is not None:
         before, inside = _count_digits(text[: brackets.start()]), _count_digits(brackets[0])
         if before > ENOUGH_FOR_A_NUMBER or (before >= MIN_DIGITS and inside < ENOUGH_WITHOUT_AREA_CODE):

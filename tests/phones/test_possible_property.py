@@ -71,6 +71,16 @@ def invented(region: str, rng: random.Random) -> PhoneNumber | None:
     return number
 
 
+def seeded(seeds: int) -> Iterator[tuple[int, random.Random, str, PhoneNumber]]:
+    """Seeds, with the generator of each, and a number of any region."""
+    for seed in range(START, START + seeds):
+        rng = random.Random(seed)
+        region = rng.choice(REGIONS)
+        number = invented(region, rng)
+        if number is not None:
+            yield seed, rng, region, number
+
+
 def prefixes_abroad(region: str) -> str:
     """An international prefix of a region; 00 where only a pattern is known."""
     prefix = metadata_of(region).preferred_international_prefix or metadata_of(region).international_prefix or "00"
@@ -240,12 +250,7 @@ def test_prefixes_that_are_written_twice_are_taken_off_as_libphonenumber_does() 
 
 def test_a_region_of_its_own_takes_none_of_its_numbers_away() -> None:
     compared = 0
-    for seed in range(START, START + SEEDS):
-        rng = random.Random(seed)
-        region = rng.choice(REGIONS)
-        number = invented(region, rng)
-        if number is None:
-            continue
+    for seed, rng, region, number in seeded(SEEDS):
         possible, code = PossibleNumbers(region), code_of(region)
         for value in (*with_too_much_in_front(number), *(spoiled(value, rng) for value in forms(number, region, rng))):
             found = possible.read(value).numbers
@@ -292,12 +297,7 @@ BEHIND = ("", " STOP 20/11/2026", " ext. 5", " poste 12", " (2)", " / +336987654
 
 def test_a_plus_too_many_hides_no_number_whatever_stands_behind_it() -> None:
     tried = 0
-    for seed in range(START, START + 5 * SEEDS):
-        rng = random.Random(seed)
-        region = rng.choice(REGIONS)
-        number = invented(region, rng)
-        if number is None:
-            continue
+    for seed, rng, region, number in seeded(5 * SEEDS):
         digits, significant = e164(number)[1:], phonenumbers.national_significant_number(number)
         trunk = metadata_of(region).national_prefix or ""
         text = rng.choice((f"{trunk}{significant}", significant, f"00{digits}", f"0{digits}"))
@@ -322,12 +322,7 @@ def test_a_plus_too_many_hides_no_number_whatever_stands_behind_it() -> None:
 
 
 def test_signs_behind_a_plus_hide_no_number_whatever_stands_behind_it() -> None:
-    for seed in range(START, START + SEEDS):
-        rng = random.Random(seed)
-        region = rng.choice(REGIONS)
-        number = invented(region, rng)
-        if number is None:
-            continue
+    for seed, rng, region, number in seeded(SEEDS):
         code, rest = number.country_code, phonenumbers.national_significant_number(number)
         opened, closed = rng.choice(("()", "[]", ("(", ") "), ("-", "-"), (". ", "."), ("~", "/")))
         cut = rng.randrange(1, len(rest))
