@@ -33,13 +33,13 @@ class OptOut(NamedTuple):
 
 
 #: What a value of another column may be that has digits, and is no phone number.
-_SOMETHING_ELSE = frozenset(
-    (PhoneReason.MISSING, PhoneReason.DATE, PhoneReason.ADDRESS, PhoneReason.NOT_WHOLE, PhoneReason.NEGATIVE)
-)
+_SOMETHING_ELSE = frozenset((PhoneReason.MISSING, PhoneReason.DATE, PhoneReason.ADDRESS, PhoneReason.NOT_WHOLE))
 
 _WORD = re.compile(r"[^\W\d_]+")
 #: Letters among digits, or just in front of the first one, if that is no zero.
 _LETTERS_OF_A_KEY = re.compile(r"\d[^\W\d_]+\d|\A\D*[^\W\d_][1-9]")
+#: A key has no plus before so many digits.
+_PLUS_AND_NUMBER = re.compile(rf"\+(?:[^\w+]*\d){{{ENOUGH_FOR_A_NUMBER}}}")
 #: A mistyped number, and one that nothing else tells the country of, begins with a zero or a plus as well.
 _LIKE_A_NUMBER = re.compile(r"[^\w+]*[+0]")
 
@@ -101,7 +101,7 @@ class OptOutReader:
         """Whether a value with digits is no number that can be read, and is not written like one."""
         read, text = self._without_guesses.read, str(value)
         reason = read(value, region).reason
-        if reason is None:
+        if reason is None or _PLUS_AND_NUMBER.search(text):
             return False
         if reason is not PhoneReason.EXTENSION and _LETTERS_OF_A_KEY.search(text):
             return True
@@ -117,7 +117,9 @@ class OptOutReader:
         numbers = [
             (value, possible)
             for value, possible in [(value, self._possible.read(value, region)) for value in values]
-            if _may_be_a_number(possible) and not (is_beside_key and self._may_be_a_key(value, region))
+            # A number may stand among other text, and a key has no blanks.
+            if _may_be_a_number(possible)
+            and (not is_beside_key or len(str(value).split()) > 1 or not self._may_be_a_key(value, region))
         ]
         if not numbers:
             return none

@@ -317,6 +317,28 @@ def test_beside_a_key_any_form_of_a_number_blocks(nights: Nights, key: Any, othe
     assert nights.on_list == {number(1)}
 
 
+@pytest.mark.parametrize("key", [None, 10023456, "A794336971", "ORD-123456789", "7c9e6679-7425-40de-944b-e07fc1f90ae7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("20/11/2026 {}", "2026-11-20 10:15 {}", "1. {}", "line 2: {}", "{} (20/11/2026)", "-{}", "- {}", "\u2013{}"),
+        *("sip:{}@example.com", "sms:{}?body=STOP", "tel2:{}", "mailto:z9@example.com,{}"),
+    ],
+)
+@pytest.mark.parametrize("region", [None, "FR"])
+def test_in_another_column_a_number_blocks_among_other_text(
+    nights: Nights, key: Any, text: str, region: str | None
+) -> None:
+    options: dict[str, Any] = {"default_region": "FR", "max_rejected": "50%", "max_opted_out": "100%"}
+    forms = [number(2), "+33 6 12 34 00 03", *(("06 12 34 00 04", "0612340005") if " " in text else ())]
+    nights.run(people(*range(1, 2 + len(forms))), **options)
+    stops = [{"phone_number": key, "note": text.format(form), "region": region} for form in forms]
+    readable = [{"phone_number": one["phone_number"]} for one in people(*range(90, 100))]
+    summary = nights.run(people(*range(1, 2 + len(forms))), opted_out=[*stops, *readable], **options)
+    check(summary, opted_out=len(forms), opted_out_invalid=len(forms))
+    assert nights.on_list == {number(1)}
+
+
 def test_what_may_be_a_key_or_a_number_blocks_like_the_number_beside_it(nights: Nights) -> None:
     nights.run(people(1, 2, 3), default_region="FR")
     stops = [{"phone_number": "mob612340002", "number": number(1)}, {"phone_number": number(9)}]
