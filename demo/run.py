@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import json
-import subprocess
+import os
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,30 +30,46 @@ class DemoError(Exception):
     """Something is not as it should be."""
 
 
-def airflow(environment: dict[str, str], *arguments: str) -> None:
-    """Run a command of Airflow; what it prints goes to the log."""
+@contextmanager
+def logged() -> Iterator[None]:
+    """Write to the log what this process prints, and what it starts."""
+    sys.stdout.flush()
+    printed = [os.dup(descriptor) for descriptor in (1, 2)]
     with LOG.open("a") as log:
-        command = [sys.executable, "-m", "airflow", *arguments]
-        run = subprocess.run(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False)
-    if run.returncode:
-        raise DemoError(f"airflow {' '.join(arguments)} ended with {run.returncode}: see {LOG}")
+        for descriptor in (1, 2):
+            os.dup2(log.fileno(), descriptor)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            for descriptor, kept in zip((1, 2), printed, strict=True):
+                os.dup2(kept, descriptor)
+                os.close(kept)
 
 
-def summary_of(environment: dict[str, str], dag_id: str, task_id: str) -> dict[str, Any]:
+def airflow(*arguments: str) -> None:
+    """Run a command of Airflow, which is imported once for all: that takes longer than the command."""
+    with logged():
+        from airflow.cli.cli_parser import get_parser
+
+        try:
+            command = get_parser().parse_args(arguments)
+            command.func(command)
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            raise DemoError(f"airflow {' '.join(arguments)} failed: see {LOG}") from error
+
+
+def summary_of(dag_id: str, task_id: str) -> dict[str, Any]:
     """Read the summary that the task has pushed to XCom in its newest run."""
-    code = (
-        "import json, sys\n"
-        "from airflow.utils.session import create_session\n"
-        "from airflow.models.taskinstance import TaskInstance\n"
-        "with create_session() as session:\n"
-        f"    tis = session.query(TaskInstance).filter_by(dag_id={dag_id!r}, task_id={task_id!r})\n"
-        "    ti = tis.order_by(TaskInstance.run_id.desc()).first()\n"
-        "    print('\\n' + json.dumps([str(ti.state), ti.xcom_pull(task_ids=ti.task_id, session=session)]))\n"
-    )
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise DemoError(f"the run cannot be read: {run.stderr}")
-    state, summary = json.loads(run.stdout.splitlines()[-1])
+    with logged():
+        from airflow.models.taskinstance import TaskInstance  # noqa: TID251 - a model of the database
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            tis = session.query(TaskInstance).filter_by(dag_id=dag_id, task_id=task_id)
+            ti: Any = tis.order_by(TaskInstance.run_id.desc()).first()
+            state, summary = str(ti.state), ti.xcom_pull(task_ids=ti.task_id, session=session)
     if state != "success" or summary is None:
         raise DemoError(f"the task ended as {state}: see {LOG}")
     result: dict[str, Any] = summary
@@ -99,13 +116,13 @@ def check(summary: dict[str, Any], held: dict[str, Any], rejects: Path) -> None:
         raise DemoError("; ".join(wrong))
 
 
-def two_nights(environment: dict[str, str], database: Path, url: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def two_nights(database: Path, url: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Keep another list in step for two nights, with a day between them."""
     for night, title in enumerate(("the first night", "a day later")):
         day = DAY + dt.timedelta(days=1 + night)
         print(f"Running the Dag synced_list for {day} …", flush=True)
-        airflow(environment, "dags", "test", "synced_list", str(day))
-        summary = summary_of(environment, "synced_list", "sync_newsletter")
+        airflow("dags", "test", "synced_list", str(day))
+        summary = summary_of("synced_list", "sync_newsletter")
         held = len(surroundings.look_into(url)["lists"]["Newsletter"])
         findings = {
             "the counts do not add up": summary["read"] != sum(summary[name] for name in SYNC_OUTCOMES),
@@ -138,13 +155,16 @@ def main() -> int:
     with surroundings.simulator() as url:
         surroundings.forget_snapshots(FOLDER)
         environment = surroundings.environment(FOLDER, url, database)
+        # Without the variables of another Airflow.
+        os.environ.clear()
+        os.environ.update(environment)
         print("Setting up Airflow …", flush=True)
-        airflow(environment, "db", "reset", "--yes")
+        airflow("db", "reset", "--yes")
         print(f"Running the Dag nightly_sync for {DAY} …", flush=True)
-        airflow(environment, "dags", "test", "nightly_sync", str(DAY + dt.timedelta(days=1)))
-        summary = summary_of(environment, "nightly_sync", "sync_customers")
+        airflow("dags", "test", "nightly_sync", str(DAY + dt.timedelta(days=1)))
+        summary = summary_of("nightly_sync", "sync_customers")
         held = surroundings.look_into(url)
-        nights = list(two_nights(environment, database, url))
+        nights = list(two_nights(database, url))
     rejects = Path(url2pathname(urlsplit(summary["rejects_path"]).path))
     show(summary, held, rejects)
     check(summary, held, rejects)
