@@ -6,6 +6,9 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 OLDEST_AIRFLOW := $(shell awk '/^[0-9]/ {print $$1, $$2; exit}' airflow-versions.txt)
 NEWEST_AIRFLOW := $(shell awk '/^[0-9]/ {line = $$1 " " $$2} END {print line}' airflow-versions.txt)
 
+# Where Python keeps no bytecode (images often say so), each of the tests' hundreds of processes would compile Airflow anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'

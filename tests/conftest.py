@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -122,10 +124,19 @@ def octopush(simulator: Simulator, connect: SetConnection) -> Simulator:
 
 
 @pytest.fixture(scope="session")
-def airflow_db() -> None:
-    """Airflow's metadata database, migrated once for all tests that run Dags."""
-    command = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def airflow_db(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Airflow's metadata database, for all tests that run Dags; migrated once, for all processes of tests."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    migrated = folder / "migrated.db"
+    with (folder / "migrated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not migrated.exists():
+            command = [sys.executable, "-m", "airflow", "db", "migrate"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            shutil.copy(AIRFLOW_HOME / "airflow.db", migrated)
+    shutil.copy(migrated, AIRFLOW_HOME / "airflow.db")
 
 
 @pytest.fixture
