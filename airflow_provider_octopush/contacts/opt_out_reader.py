@@ -10,6 +10,7 @@ from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.mapping import ColumnError, RowReader, places_of
 from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers
 from airflow_provider_octopush.phones.reasons import PhoneReason
+from airflow_provider_octopush.phones.regions import is_region
 from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER
 from airflow_provider_octopush.text import decode
 
@@ -88,12 +89,17 @@ class OptOutReader:
             for phone, region in zip(phones, regions, strict=True)
         ]
         others = [place for place, name in enumerate(frame.columns) if str(name) not in columns.values()]
-        for row, one in enumerate(found) if others else ():
-            region = None if one.possible.reason is PhoneReason.UNKNOWN_REGION else one.values[1]
+        # A union of two sources may give columns in another order.
+        regional = [*others, *(place for place, name in enumerate(frame.columns) if str(name) == columns.get(REGION))]
+        for row, one in enumerate(found):
+            looked_at = regional if any(map(str.isdigit, str(one.values[1]))) else others
+            if not looked_at:
+                continue
+            region = one.values[1] if is_region(one.values[1]) else None
             has_digits = _may_be_a_number(one.possible)
             if has_digits and not self._may_be_a_key(one.values[0], region):
                 continue
-            values = decode([frame.iat[row, place] for place in others])
+            values = decode([frame.iat[row, place] for place in looked_at])
             found[row] = self._in_another_column(one, values, region, is_beside_key=has_digits)
         return found
 

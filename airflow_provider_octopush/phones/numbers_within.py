@@ -25,6 +25,7 @@ _MORE_THAN_A_NUMBER = frozenset(
     (
         PhoneReason.LETTERS,
         PhoneReason.CHARACTERS,
+        PhoneReason.MASKED,
         PhoneReason.EXTENSION,
         PhoneReason.CONTEXT,
         PhoneReason.TWO_NUMBERS,

@@ -19,6 +19,7 @@ class PhoneReason(enum.Enum):
     NEGATIVE = "phone number is negative"
     LETTERS = "phone number has letters"
     CHARACTERS = "phone number has characters that no phone number has"
+    MASKED = "phone number has signs in place of digits, such as .. or __"
     DATE = "a date, not a phone number"
     ADDRESS = "an IP address, not a phone number"
     NO_DIGITS = "phone number has no digits"

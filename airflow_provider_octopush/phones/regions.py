@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.libphonenumber import REGIONS, country_code_of
-from airflow_provider_octopush.phones.written import stands_for_nothing
+from airflow_provider_octopush.phones.missing import stands_for_nothing
 from airflow_provider_octopush.text import is_missing
 
 

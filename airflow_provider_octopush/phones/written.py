@@ -13,6 +13,7 @@ import numpy as np
 
 from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.libphonenumber import valid
+from airflow_provider_octopush.phones.missing import is_zero, stands_for_nothing
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.text import RoundedFloat, is_missing
 
@@ -57,14 +58,6 @@ _TOO_MANY_TWICE = 8
 #: The years of dates with only blanks between the parts, or a time after them: other digits may be a number.
 _YEARS = range(1900, 2100)
 
-#: How programs write a missing value, without the signs around it: the defaults of ``pandas.read_csv``, and the null
-#: values of SQL, its dumps, and JavaScript.
-_NOTHING = frozenset(
-    ("", "n/a", "n/a n/a", "n.a", "na", "nan", "nat", "nil", "none", "null", "undefined", "\\n", "1.#ind", "1.#qnan")
-)
-_AROUND_NOTHING = "-?._/*#<>()[] "
-
-_ZEROS = re.compile(r"0[0 .,()/-]*")
 _QUOTES = "\"'`"
 _FLOAT = re.compile(r"(\+?[0-9]+)\.([0-9]+)|([1-9][0-9]*),(0{1,2})")
 _SCIENTIFIC = re.compile(r"([+-]?)([0-9]+)(?:[.,]([0-9]*))?e([+-]?[0-9]+)", re.IGNORECASE)
@@ -94,6 +87,8 @@ _MONTH = re.compile(rf"{_YEAR}[-/.](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/.]{_Y
 _ADDRESS = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?:[:/][0-9]+)?")
 _ZERO_IN_BRACKETS = re.compile(r"[\[(]\s*0\s*([\])])?")
 _PUNCTUATION = " .-/()[]_~"
+# Forms, masks and cut texts have these where digits are missing: without them, it may be another number.
+_IN_PLACE_OF_DIGITS = re.compile(r"([._-])(?:\s*\1)+|_\s*\Z")
 
 
 class Zero(NamedTuple):
@@ -181,14 +176,9 @@ def read_written(value: object) -> Dialled | PhoneReason:
     if len(text) > _MAX_CHARACTERS:
         return PhoneReason.LETTERS if any(map(str.isalpha, text)) else PhoneReason.TOO_LONG
     text = _unwrapped(text)
-    if stands_for_nothing(text) or _ZEROS.fullmatch(text.strip(_AROUND_NOTHING)):
+    if stands_for_nothing(text) or is_zero(text):
         return PhoneReason.MISSING
     return _link(text[4:].strip()) if text[:4].casefold() == "tel:" else _single(text)
-
-
-def stands_for_nothing(text: str) -> bool:
-    """Tell whether text is a program's way to write a missing value: "N/A", "null", a dash, …"""
-    return text.casefold().strip(_AROUND_NOTHING) in _NOTHING
 
 
 def _unwrapped(text: str) -> str:
@@ -377,7 +367,7 @@ def _not_a_single_number(text: str) -> PhoneReason | None:
         after = _count_digits(text[sign.end() :])
         if 0 < after < ENOUGH_FOR_A_NUMBER and (sign.group() != "~" or text.count("~") == 1):
             return PhoneReason.EXTENSION
-    return None
+    return PhoneReason.MASKED if _IN_PLACE_OF_DIGITS.search(text) else None
 
 
 def _holds_several(text: str) -> bool:

@@ -6,8 +6,8 @@ import importlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_octopush.sources.errors import UnreadableValueError, UnusableSourceError
-from airflow_provider_octopush.sources.frames import frame_of
+from airflow_provider_octopush.sources.errors import UnusableSourceError
+from airflow_provider_octopush.sources.frames import frame_of, python_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,15 +54,8 @@ def _values(column: Any, name: str, position: int, origin: str) -> list[Any]:
         column = column.dictionary_decode()
     elif str(column.type).startswith("run_end_encoded<"):
         column = importlib.import_module("pyarrow.compute").run_end_decode(column)
-    values: list[Any] | None = None
-    try:
-        is_narrow = str(column.type) in ("float", "halffloat")
-        values = list(column.to_numpy(zero_copy_only=False)) if is_narrow else column.to_pylist()
-    except (ValueError, ArithmeticError):  # which Arrow's own errors are, and Python's about dates
-        pass
-    if values is None:
-        raise UnreadableValueError(
-            f"Python cannot represent a value in column {position + 1} ({name!r}, of type {column.type}) of {origin}: "
-            "write it as text, or leave the column out"
-        )
-    return values
+    is_narrow = str(column.type) in ("float", "halffloat")
+    return python_values(
+        lambda: list(column.to_numpy(zero_copy_only=False)) if is_narrow else column.to_pylist(),
+        f"column {position + 1} ({name!r}, of type {column.type}) of {origin}",
+    )

@@ -31,7 +31,8 @@ def find_files(path: str) -> list[File]:
     :param path: a file, a folder or a glob: a local path, or a URI of Airflow's object storage, such as
         ``s3://conn_id@bucket/folder/*.csv``.
     :raises FileNotFoundError: when there is no file yet.
-    :raises FilesError: when a glob also matches a folder, of which it takes no file.
+    :raises OSError: when a folder in which there may be files cannot be listed.
+    :raises FilesError: when a glob also matches a folder, of which it takes no file, or meets a link to a folder.
     :raises MissingProviderError: when the path needs a package that is not installed.
     :raises TableFormatError: when the files belong, or may belong, to a table that an engine keeps.
     """
@@ -41,16 +42,18 @@ def find_files(path: str) -> list[File]:
     place, found, listed = root, [root], {}
     if not store.isfile(root):
         depth = None
-        is_chosen = _is_data_below(root)
+        is_chosen, may_hold_files = _is_data_below(root), _is_folder_of_data_below(root)
         if not store.isdir(root) and (signs := re.search(r"[^/]*[*?[]", root)):
             place = root[: signs.start()].rstrip("/")
             # One level more: the log of a table, or its content, is there.
             depth = None if "**" in root else root.count("/", signs.start()) + 2
-            is_chosen = _matches(root)
-        listed = store.find(place, maxdepth=depth, withdirs=True, detail=True)
+            is_chosen, may_hold_files = _matches(root), _leads_to(root)
+        listed = _listed(store, place, depth, may_hold_files)
         # A link that leads nowhere is not a folder: it is not skipped.
         folders = [file for file, info in listed.items() if info["type"] == "directory"]
         found = [file for file in listed.keys() - folders if is_chosen(file)]
+        if place != root:
+            _refuse_links(path, (file for file, info in listed.items() if info.get("islink") and may_hold_files(file)))
         refuse_tables_within(path, place, listed, found)
         if place != root:
             below = _is_data_below(place)
@@ -75,6 +78,44 @@ def _store(path: str) -> tuple[Any, str, Callable[[str], BinaryIO]]:
     return found.fs, str(found.path), partial(open_beside, found)
 
 
+def _listed(
+    store: Any, place: str, depth: int | None, may_hold_files: Callable[[str], bool]
+) -> dict[str, dict[str, Any]]:
+    """
+    List what is below a folder, if it is there.
+
+    A part that cannot be listed would look as if it had no files. (``find`` and ``walk`` of fsspec leave it out, the
+    latter even with ``on_error="raise"``: seen in 2026.9.0.)
+    """
+    listed: dict[str, dict[str, Any]] = {}
+    to_do = [(place, depth)]
+    while to_do:
+        folder, levels = to_do.pop()
+        entries = []
+        try:
+            entries = store.ls(folder, detail=True)
+        except OSError:
+            if may_hold_files(folder) and (folder != place or store.exists(place)):
+                raise
+        for entry in entries:
+            name = entry["name"].rstrip("/")
+            if name == folder:
+                continue
+            listed[name] = entry
+            if entry["type"] == "directory" and levels != 1:
+                to_do.append((name, levels and levels - 1))
+    return listed
+
+
+def _refuse_links(path: str, links: Iterable[str]) -> None:
+    for link in links:
+        if os.path.isdir(link):  # noqa: PTH112 - a path of the store
+            raise FilesError(
+                f"data_path {path!r} leads through {PurePosixPath(link).name}, a link to a folder, and a glob does not "
+                "follow links: write the path of that folder, or a glob within it"
+            )
+
+
 def _refuse_folders(path: str, folders: Iterable[str], found: Sequence[str], others: Sequence[str]) -> None:
     """Refuse folders with files of which none is read: Spark writes a folder where its caller names a file."""
     for folder in folders:
@@ -94,6 +135,25 @@ def _is_data_below(root: str) -> Callable[[str], bool]:
         )
 
     return is_data
+
+
+def _is_folder_of_data_below(root: str) -> Callable[[str], bool]:
+    is_data = _is_data_below(root)
+    return lambda folder: is_data(f"{folder}/file")
+
+
+def _leads_to(pattern: str) -> Callable[[str], bool]:
+    """Whether a folder may hold files that a glob matches, or matches it itself."""
+    parts = PurePosixPath(pattern).parts
+    if "**" in pattern:
+        return lambda _: True
+
+    def leads(folder: str) -> bool:
+        depth = len(PurePosixPath(folder).parts)
+        above = str(PurePosixPath(*parts[:depth]))
+        return depth <= len(parts) and re.match(glob_translate(above), folder) is not None
+
+    return leads
 
 
 def _matches(pattern: str) -> Callable[[str], bool]:

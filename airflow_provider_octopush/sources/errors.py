@@ -38,7 +38,7 @@ class FilesError(UnusableSourceError, ValueError):
 
 
 class UnreadableValueError(UnusableSourceError):
-    """The driver cannot turn a value into a Python object: cast it to text in the query."""
+    """A value cannot be turned into a Python object: cast it to text in the query, or write it as text."""
 
 
 class RowsNotReadError(Exception):

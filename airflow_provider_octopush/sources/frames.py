@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from airflow_provider_octopush.sources.errors import UnreadableValueError
 
 
 def frame_of(names: Iterable[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
@@ -22,3 +24,20 @@ def frame_of(names: Iterable[str], rows: Sequence[Sequence[Any]]) -> pd.DataFram
     columns = pd.Index(list(names), dtype=object)
     cells = np.fromiter(chain.from_iterable(rows), dtype=object)
     return pd.DataFrame(cells.reshape(len(rows), len(columns)), columns=columns, dtype=object, copy=False)
+
+
+def python_values(read: Callable[[], list[Any]], column: str) -> list[Any]:
+    """
+    Return the values of a column as Python objects.
+
+    :param read: gives them.
+    :param column: its place, name and type, for the error message.
+    :raises UnreadableValueError: when one of them cannot be one. What failed may quote it, so its words are left out.
+    """
+    try:
+        return read()
+    except Exception:  # noqa: BLE001, S110 - Arrow, pandas and Python share no base class; see above
+        pass
+    raise UnreadableValueError(
+        f"Python cannot represent a value in {column}: write it as text, or leave the column out"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 
 from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
 from airflow_provider_octopush.sources.errors import NotRowsError, RowsNotReadError
-from airflow_provider_octopush.sources.frames import frame_of
+from airflow_provider_octopush.sources.frames import frame_of, python_values
 
 EXPECTED = (
     "expected a DataFrame, a list of dicts (or of other rows with named fields), or what a mapped task returned (lists "
@@ -65,7 +65,7 @@ def read_upstream(
             if rows:
                 yield _frame_of_dicts(seen, rows)
                 rows = []
-            yield from _slices(piece, batch_size)
+            yield from _slices(piece, batch_size, origin)
             continue
         seen.update(dict.fromkeys(piece))
         rows.append(piece)
@@ -235,13 +235,17 @@ def _one_by_one(data: Iterable[Any]) -> Iterator[Any]:
         yield data[index]
 
 
-def _slices(frame: pd.DataFrame, batch_size: int) -> Iterator[pd.DataFrame]:
+def _slices(frame: pd.DataFrame, batch_size: int, origin: str) -> Iterator[pd.DataFrame]:
     if len(frame) == 0 and len(frame.columns) == 0:
         return
     names = [str(label) for label in frame.columns]
+    places = [
+        f"column {i + 1} ({name!r}, of type {kind}) of what {origin} returned"
+        for i, (name, kind) in enumerate(zip(names, frame.dtypes, strict=True))
+    ]
     for start in range(0, max(len(frame), 1), batch_size):
         part = frame.iloc[start : start + batch_size]
-        values = [_values(part.iloc[:, column]) for column in range(len(names))]
+        values = [python_values(partial(_values, part.iloc[:, i]), place) for i, place in enumerate(places)]
         yield frame_of(names, list(zip(*values, strict=True)) if values else [()] * len(part))
 
 

@@ -339,6 +339,27 @@ def test_in_another_column_a_number_blocks_among_other_text(
     assert nights.on_list == {number(1)}
 
 
+@pytest.mark.parametrize("key", [None, "", "FR", 10023456])
+@pytest.mark.parametrize("other", [number(2), "06 12 34 00 02", 33612340002, f"STOP {number(2)}"])
+def test_a_number_in_the_column_of_the_region_blocks(nights: Nights, key: Any, other: Any) -> None:
+    options: dict[str, Any] = {"default_region": "FR", "max_rejected": 1}
+    nights.run(people(1, 2), **options)
+    stops = [{"phone_number": number(9), "region": "FR"}, {"phone_number": key, "region": other}]
+    check(nights.run(people(1, 2), opted_out=stops, **options), opted_out=1, opted_out_invalid=1)
+    assert nights.on_list == {number(1)}
+
+
+@pytest.mark.parametrize("after", ["..", "--", "__", " - -", ". . .", "_", "\u2026"])
+def test_an_opt_out_with_signs_in_place_of_digits_stops_the_run(nights: Nights, after: str) -> None:
+    masked = {"phone_number": number(2)[:-2] + after}
+    nights.run(people(1, 2))
+    with pytest.raises(AirflowFailException, match="none of 1 opt-outs can be read"):
+        nights.run(people(1, 2), opted_out=[masked])
+    # A number that is whole before them is blocked.
+    nights.run(people(1, 2), opted_out=[{"phone_number": number(2) + after}, *people(*range(10, 20))], max_rejected=1)
+    assert nights.on_list == {number(1)}
+
+
 def test_what_may_be_a_key_or_a_number_blocks_like_the_number_beside_it(nights: Nights) -> None:
     nights.run(people(1, 2, 3), default_region="FR")
     stops = [{"phone_number": "mob612340002", "number": number(1)}, {"phone_number": number(9)}]

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_octopush.paths import object_path
 from airflow_provider_octopush.sources.data_path import find_files
 from airflow_provider_octopush.sources.errors import FilesError
 
@@ -67,6 +71,74 @@ def test_a_folder_that_holds_no_data_may_be_matched(folder: Path) -> None:
     (folder / "a.marker").mkdir()
     (folder / "a.marker" / "_SUCCESS").touch()
     assert found(f"{folder}/a.*", folder) == ["a.csv"]
+
+
+def cannot_be_listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a folder fail as one on a network does; whoever runs the tests may read all folders of this machine."""
+    scandir = os.scandir
+
+    def fails(path: Any) -> Any:
+        if os.fspath(path) == str(folder):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", fails)
+
+
+@pytest.mark.parametrize("path", ["", "/c=*/*.csv", "/*=*/?.csv", "/**/*.csv", "/**"])
+@pytest.mark.parametrize("broken", ["c=1", "."])
+def test_a_folder_that_cannot_be_listed_is_an_error_and_not_empty(
+    folder: Path, path: str, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cannot_be_listed(folder / broken, monkeypatch)
+    with pytest.raises(OSError, match="Input/output error"):
+        find_files(f"{folder}{path}")
+
+
+@pytest.mark.parametrize(
+    ("path", "broken"), [("", ".hidden"), ("", "_temporary"), ("/*.csv", "c=1"), ("/_*/*/*", "c=1")]
+)
+def test_a_folder_without_any_of_the_files_need_not_be_listed(
+    folder: Path, path: str, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cannot_be_listed(folder / broken, monkeypatch)
+    assert find_files(f"{folder}{path}")
+
+
+@pytest.mark.parametrize("path", ["/*.csv", "/*/*.csv"])
+def test_where_an_object_storage_fails_to_list_is_an_error_too(
+    s3: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = object_path(f"{s3}/unload")
+    for name in ("c=1/a.csv", "c=2/a.csv", "a.csv"):
+        (place / name).write_bytes(b"a.csv")
+    assert find_files(f"{s3}/unload{path}")
+    ls = type(place.fs)._lsdir
+
+    async def fails(self: Any, at: str, *args: Any, **kwargs: Any) -> Any:
+        if at.rstrip("/").endswith(("c=2", "unload") if path == "/*.csv" else "c=2"):
+            raise PermissionError("Access Denied")
+        return await ls(self, at, *args, **kwargs)
+
+    monkeypatch.setattr(type(place.fs), "_lsdir", fails)
+    with pytest.raises(PermissionError):
+        find_files(f"{s3}/unload{path}")
+
+
+@pytest.mark.parametrize("path", ["/*/*.csv", "/?=*/*.csv", "/**/*.csv", "/*"])
+def test_a_link_to_a_folder_is_not_passed_over_by_a_glob(folder: Path, path: str) -> None:
+    (folder / "c=1").rename(folder.parent / "elsewhere")
+    (folder / "c=1").symlink_to(folder.parent / "elsewhere")
+    with pytest.raises(FilesError, match="leads through c=1, a link to a folder"):
+        find_files(f"{folder}{path}")
+    assert found(f"{folder}/c=1/*.csv", folder) == ["c=1/x.csv"]
+    assert found(f"{folder}/*.csv", folder) == ["a.csv", "b.csv"]
+
+
+def test_a_link_to_a_file_is_a_file(folder: Path) -> None:
+    (folder / "c=1" / "z.csv").symlink_to(folder / "z.csv")
+    (folder / "z.csv").write_text("z.csv")
+    assert found(f"{folder}/c=1/*.csv", folder) == ["c=1/x.csv", "c=1/z.csv"]
 
 
 @given(name=st.text(st.sampled_from("ab%#?[]*+&=;{}~ é"), min_size=1, max_size=6).filter(str.strip))

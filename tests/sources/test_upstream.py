@@ -517,3 +517,16 @@ def test_a_name_that_a_row_has_twice_is_an_error() -> None:
 def test_an_empty_tuple_is_a_row_of_another_number_of_values() -> None:
     with pytest.raises(NotRowsError, match=r"item 1 .* is a tuple of 0 values, but data_columns names 2"):
         list(read_upstream([(), (1, 2)], columns=["phone", "name"]))
+
+
+@pytest.mark.parametrize("kind", ["ArrowExtensionArray", "ArrowStringArray"])
+def test_text_in_another_encoding_is_an_error_that_does_not_quote_it(kind: str) -> None:
+    """Hive and old versions of Spark write such text into Parquet files, and pandas reads it."""
+    pyarrow = require_package("pyarrow")
+    text = "Zo\xe9".encode("latin-1")
+    ends = pyarrow.py_buffer(np.array([0, len(text)], dtype=np.int32))
+    column = pyarrow.Array.from_buffers(pyarrow.string(), 1, [None, ends, pyarrow.py_buffer(text)])
+    frame = pd.DataFrame({"name": pd.Series(getattr(pd.arrays, kind)(column))})
+    with pytest.raises(UnreadableValueError, match=r"column 1 \('name', of type string.*\) of what upstream") as raised:
+        rows_of(frame)
+    assert "Zo" not in everything_in(raised.value)
