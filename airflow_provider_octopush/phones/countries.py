@@ -22,7 +22,7 @@ from airflow_provider_octopush.phones.libphonenumber import (
     unreadable,
     without_trunk_zero,
 )
-from airflow_provider_octopush.phones.line_forms import CHANGED_COUNTRY_CODES, line_forms
+from airflow_provider_octopush.phones.line_forms import CHANGED_COUNTRY_CODES, FORMER_TRUNK_PREFIXES, line_forms
 from airflow_provider_octopush.phones.numbering_plan import national_numbers
 from airflow_provider_octopush.phones.written import OCTOPUSH_DIGITS
 
@@ -70,6 +70,8 @@ class Country:
         # libphonenumber applies the first region's rules after a plus.
         self._main_rules = _rules(known[:1])
         self._rules = _rules(known)
+        if code in FORMER_TRUNK_PREFIXES:
+            self._rules.append(_Rule(re.compile(FORMER_TRUNK_PREFIXES[code]), None))
         prefixes = dict.fromkeys(plan.international_prefix for plan in known if plan.international_prefix)
         self._international_prefixes = [re.compile(prefix) for prefix in prefixes]
         self._trunk_prefixes = tuple({plan.national_prefix for plan in known if plan.national_prefix})
@@ -206,6 +208,26 @@ def written(digits: str) -> Numbers:
         unknown = set(filter(may_be_sent, (as_written,)))
         return Numbers(valid | unknown, set()) if valid else Numbers(valid, unknown)
     return Numbers(valid, set())
+
+
+def all_dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool) -> tuple[set[str], bool]:
+    """
+    Read digits without a plus.
+
+    :param is_any_country: whether they may begin with any country code.
+    :return: the numbers, and whether any of them is valid.
+    """
+    found = [one.dialled(digits) for one in countries]
+    if digits.startswith("00"):
+        found.append(written(digits[2:]))
+    elif is_any_country:
+        found.append(international(digits)._replace(unknown=set()))
+    return {number for one in found for number in one.likeliest()}, any(one.valid for one in found)
+
+
+def digit_for_digit(digits: str, countries: Iterable[Country]) -> set[str]:
+    """Return the number that would be sent digit for digit if its plus were there, also if the digits are another."""
+    return written(digits).unknown if any(digits.startswith(one.code) for one in countries) else set()
 
 
 def after_any_international_prefix(digits: str) -> set[str]:

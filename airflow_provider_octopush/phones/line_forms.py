@@ -51,6 +51,12 @@ _CHANGES = (
     _Change("225", "", "27", "[23][0-9][1-79][0-9]{5}"),
 )
 
+#: Country code → pattern of trunk prefixes that are dialled no longer, and still written.
+FORMER_TRUNK_PREFIXES = {
+    # Within the country, 01, and 044 or 045 before mobiles, until 3 August 2019: as above.
+    "52": "01|04[45]",
+}
+
 _PATTERNS = [
     (
         re.compile(f"({change.country_code}{change.before})({change.after})"),

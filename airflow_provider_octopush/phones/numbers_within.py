@@ -106,12 +106,12 @@ def _written(value: object) -> str:
         return bytes(value).decode("latin-1")
     if isinstance(value, bool):
         return ""
-    if isinstance(value, int | float | decimal.Decimal):
-        # Digits after the point are not part of a number.
-        return format(value, ".0f") if abs(value) < 10**MAX_DIGITS else ""
-    if isinstance(value, Mapping):
-        return " ; ".join(map(_written, value.values()))
     try:
+        if isinstance(value, int | float | decimal.Decimal):
+            # Digits after the point are not part of a number.
+            return format(value, ".0f") if abs(value) < 10**MAX_DIGITS else ""
+        if isinstance(value, Mapping):
+            return " ; ".join(map(_written, value.values()))
         # A list, a set, an array, …
         return " ; ".join(map(_written, value)) if isinstance(value, Iterable) else str(value)
     except Exception:  # noqa: BLE001 - what cannot be written has no number to read

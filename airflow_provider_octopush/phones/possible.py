@@ -12,8 +12,10 @@ from airflow_provider_octopush.phones.characters import plain
 from airflow_provider_octopush.phones.countries import (
     Country,
     after_any_international_prefix,
+    all_dialled,
     country,
     country_codes,
+    digit_for_digit,
     international,
     known_countries,
     may_be_sent,
@@ -55,11 +57,14 @@ class Possible(NamedTuple):
         If the value holds several numbers, there are blanks between them. None if the country is written, or given.
     :param reason: why a row with this value could not be sent: it is missing; its region does not exist; libphonenumber
         does not know the number; it is more than a number. ``numbers`` still holds what it may stand for.
+    :param unlikely: where nothing is guessed: numbers that begin with their country code and that libphonenumber does
+        not know, if the digits are also a valid number in another reading.
     """
 
     numbers: frozenset[int]
     elsewhere: str | None
     reason: PhoneReason | None
+    unlikely: frozenset[int] = frozenset()
 
     @property
     def from_anywhere(self) -> frozenset[int]:
@@ -158,14 +163,20 @@ class PossibleNumbers:
             valid, together = self._numbers_together(text, own)
             numbers |= valid
             elsewhere = elsewhere or together
-        return Possible(_with_line_forms(numbers), elsewhere, self._reason_of(region, reason))
+        countries = self._countries if own is None else [own]
+        unknown = [one.digits for one in dialled if not one.plus and one.digits not in numbers]
+        unlikely = {number for digits in unknown for number in digit_for_digit(digits, countries)}
+        if self._guesses:
+            numbers |= unlikely
+        likely = _with_line_forms(numbers)
+        return Possible(likely, elsewhere, self._reason_of(region, reason), _with_line_forms(unlikely) - likely)
 
     def _is_valid(self, dialled: Dialled, own: Country | None) -> bool:
         """Whether digits are a valid number as a whole."""
         if dialled.plus:
             return bool(international(dialled.digits).valid) or read_international(dialled) is not None
         countries = self._countries if own is None else [own]
-        return _dialled(dialled.digits, countries, is_any_country=own is None)[1]
+        return all_dialled(dialled.digits, countries, is_any_country=own is None)[1]
 
     def _numbers_together(self, text: str, own: Country | None) -> tuple[set[str], str | None]:
         """
@@ -283,7 +294,7 @@ class PossibleNumbers:
             # "0039 (0)331…" may be a mobile, as after a plus.
             for digits in dict.fromkeys((one.digits, _without_zero(one).digits)):
                 guess = is_any_country and (self._guesses or self._ignores_regions)
-                found, is_one_sendable = _dialled(digits, countries, is_any_country=guess)
+                found, is_one_sendable = all_dialled(digits, countries, is_any_country=guess)
                 numbers |= found
                 is_sendable = is_sendable or is_one_sendable
                 if is_any_country:
@@ -324,7 +335,9 @@ def numbers_in(digits: str, countries: Iterable[int]) -> frozenset[int]:
     """
     known = known_countries(countries)
     return _with_line_forms(
-        number for one in digits.split() for number in _dialled(one, known, is_any_country=False)[0]
+        number
+        for one in digits.split()
+        for number in (*all_dialled(one, known, is_any_country=False)[0], *digit_for_digit(one, known))
     )
 
 
@@ -340,21 +353,6 @@ def numbers_abroad(digits: str) -> frozenset[int]:
 
 def _with_line_forms(numbers: Iterable[str]) -> frozenset[int]:
     return frozenset(form for number in numbers for form in line_forms(int(number)))
-
-
-def _dialled(digits: str, countries: Iterable[Country], *, is_any_country: bool) -> tuple[set[str], bool]:
-    """
-    Read digits without a plus.
-
-    :param is_any_country: whether they may begin with any country code.
-    :return: the numbers, and whether any of them is valid.
-    """
-    found = [one.dialled(digits) for one in countries]
-    if digits.startswith("00"):
-        found.append(written(digits[2:]))
-    elif is_any_country:
-        found.append(international(digits)._replace(unknown=set()))
-    return {number for one in found for number in one.likeliest()}, any(one.valid for one in found)
 
 
 def _holds_more_than_one(text: str) -> bool:

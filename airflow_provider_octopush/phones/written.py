@@ -233,7 +233,10 @@ def _written_decimal(value: decimal.Decimal) -> str | PhoneReason:
     if value < 0:
         return PhoneReason.NEGATIVE
     # The exponent may stand for more digits than fit in memory.
-    return PhoneReason.TOO_LONG if value.adjusted() >= MAX_DIGITS else str(int(value))
+    if value.adjusted() >= MAX_DIGITS:
+        return PhoneReason.TOO_LONG
+    _, digits, exponent = value.as_tuple()
+    return PhoneReason.SCIENTIFIC if any(digits) and int(exponent) > 0 else str(int(value))
 
 
 def _single(text: str) -> Dialled | PhoneReason:

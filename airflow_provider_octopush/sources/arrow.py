@@ -49,13 +49,18 @@ def frames_of_batches(batches: Iterable[Any], batch_size: int, origin: str) -> I
             yield frame_of(names, rows)
 
 
+def is_narrow(arrow_type: Any) -> bool:
+    """Tell whether values of a type of Arrow's are floats of fewer than 64 bits."""
+    return str(getattr(arrow_type, "storage_type", arrow_type)) in ("float", "halffloat")
+
+
 def _values(column: Any, name: str, position: int, origin: str) -> list[Any]:
     if str(column.type).startswith("dictionary<"):
         column = column.dictionary_decode()
     elif str(column.type).startswith("run_end_encoded<"):
         column = importlib.import_module("pyarrow.compute").run_end_decode(column)
-    is_narrow = str(column.type) in ("float", "halffloat")
+    floats = getattr(column, "storage", column) if is_narrow(column.type) else None
     return python_values(
-        lambda: list(column.to_numpy(zero_copy_only=False)) if is_narrow else column.to_pylist(),
+        lambda: column.to_pylist() if floats is None else list(floats.to_numpy(zero_copy_only=False)),
         f"column {position + 1} ({name!r}, of type {column.type}) of {origin}",
     )

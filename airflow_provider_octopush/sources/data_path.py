@@ -26,7 +26,7 @@ def find_files(path: str) -> list[File]:
     A folder stands for all files in it, at any depth, except those whose name, or whose folder's name, begins with a
     dot or an underscore: Spark and others leave such files beside the data, such as ``_SUCCESS``. A partition's folder
     counts even if the name of its column begins with an underscore: ``_country=FR``. A glob stands for all files that
-    match, except those with such a name.
+    match, except those with such names below the glob's first sign.
 
     :param path: a file, a folder or a glob: a local path, or a URI of Airflow's object storage, such as
         ``s3://conn_id@bucket/folder/*.csv``.
@@ -42,12 +42,18 @@ def find_files(path: str) -> list[File]:
     place, found, listed = root, [root], {}
     if not store.isfile(root):
         depth = None
-        is_chosen, may_hold_files = _is_data_below(root), _is_folder_of_data_below(root)
         if not store.isdir(root) and (signs := re.search(r"[^/]*[*?[]", root)):
             place = root[: signs.start()].rstrip("/")
             # One level more: the log of a table, or its content, is there.
             depth = None if "**" in root else root.count("/", signs.start()) + 2
-            is_chosen, may_hold_files = _matches(root), _leads_to(root)
+        is_data, matches, leads_there = _is_data_below(place), _matches(root), _leads_to(root)
+
+        def is_chosen(file: str) -> bool:
+            return is_data(file) and (place == root or matches(file))
+
+        def may_hold_files(folder: str) -> bool:
+            return is_data(f"{folder}/file") and (place == root or leads_there(folder))
+
         listed = _listed(store, place, depth, may_hold_files)
         # A link that leads nowhere is not a folder: it is not skipped.
         folders = [file for file, info in listed.items() if info["type"] == "directory"]
@@ -56,8 +62,7 @@ def find_files(path: str) -> list[File]:
             _refuse_links(path, (file for file, info in listed.items() if info.get("islink") and may_hold_files(file)))
         refuse_tables_within(path, place, listed, found)
         if place != root:
-            below = _is_data_below(place)
-            others = [file for file in listed.keys() - folders if below(file)]
+            others = [file for file in listed.keys() - folders if is_data(file)]
             _refuse_folders(path, filter(is_chosen, folders), found, others)
     # A link may lead into a table.
     real = map(os.path.realpath, found) if isinstance(store, LocalFileSystem) else ()
@@ -137,11 +142,6 @@ def _is_data_below(root: str) -> Callable[[str], bool]:
     return is_data
 
 
-def _is_folder_of_data_below(root: str) -> Callable[[str], bool]:
-    is_data = _is_data_below(root)
-    return lambda folder: is_data(f"{folder}/file")
-
-
 def _leads_to(pattern: str) -> Callable[[str], bool]:
     """Whether a folder may hold files that a glob matches, or matches it itself."""
     parts = PurePosixPath(pattern).parts
@@ -158,4 +158,4 @@ def _leads_to(pattern: str) -> Callable[[str], bool]:
 
 def _matches(pattern: str) -> Callable[[str], bool]:
     matches = re.compile(glob_translate(pattern)).match
-    return lambda file: bool(matches(file)) and not PurePosixPath(file).name.startswith((".", "_"))
+    return lambda file: matches(file) is not None

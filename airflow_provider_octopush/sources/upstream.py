@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow
+from airflow_provider_octopush.sources.arrow import frames_of_batches, import_pyarrow, is_narrow
 from airflow_provider_octopush.sources.errors import NotRowsError, RowsNotReadError
 from airflow_provider_octopush.sources.frames import frame_of, python_values
 
@@ -257,6 +257,8 @@ def _values(column: pd.Series[Any]) -> list[Any]:
         stored = stored.subtype
     if str(stored).startswith("dictionary<"):
         stored = pd.ArrowDtype(stored.pyarrow_dtype.value_type)
+    if is_narrow(getattr(stored, "pyarrow_dtype", None)):
+        stored = pd.ArrowDtype(getattr(stored.pyarrow_dtype, "storage_type", stored.pyarrow_dtype))
     stored = getattr(stored, "numpy_dtype", stored)
     if stored in (np.float16, np.float32):
         # As Python floats, they would show digits that they never had.

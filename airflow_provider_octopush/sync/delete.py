@@ -199,7 +199,7 @@ class ContactDeletion:
                 self.summary.read += 1
                 values = (phone, region)[: len(self._rows.fields)]
                 possible = self._possible.read(phone, region)
-                numbers, records = self._chosen(sorted(possible.numbers))
+                numbers, records = self._chosen(sorted(possible.numbers), sorted(possible.unlikely))
                 if possible.reason is not None and not any(record is not None for record in records):
                     rejections.append(Rejection(self.summary.read, Outcome.INVALID, possible.reason.value, values))
                     continue
@@ -225,20 +225,21 @@ class ContactDeletion:
             if self._rejects is not None and rejections:
                 self._rejects.write(rejections)
 
-    def _chosen(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[Array | None]]:
+    def _chosen(self, numbers: Sequence[int], unlikely: Sequence[int]) -> tuple[Sequence[int], Sequence[Array | None]]:
         """
         Return all forms of the line that the snapshot holds, with their records, or else all numbers; of several lines,
         return none.
         """
         held: dict[int, Array] = {}
         if self._snapshot is not None:
-            positions, found = self._snapshot.find(numbers)
-            held = {numbers[place]: found[place] for place in np.flatnonzero(positions >= 0).tolist()}
+            all_numbers = [*numbers, *unlikely]
+            positions, found = self._snapshot.find(all_numbers)
+            held = {all_numbers[place]: found[place] for place in np.flatnonzero(positions >= 0).tolist()}
         line = line_forms(next(iter(held or numbers), 0))
         if any(number not in line for number in held or numbers):
             return [], []
         # The account, or another list, may have another form than this list.
-        chosen = [number for number in numbers if number in line]
+        chosen = [number for number in (*numbers, *unlikely) if number in line]
         return chosen, [held.get(number) for number in chosen]
 
     def _count(self, candidate: Candidate[_Asked], outcome: _Outcome) -> None:

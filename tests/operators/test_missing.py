@@ -483,6 +483,16 @@ class TestErasing:
         check(nights.run(people(1, 2, 3)), updated=1, unchanged=2)
 
 
+@pytest.mark.parametrize("owns", [True, False])
+def test_the_snapshot_tells_of_a_number_that_libphonenumber_does_not_know(nights: Nights, *, owns: bool) -> None:
+    """Without its plus, the digits are also a valid number of the same country."""
+    sent = "+62937551989"
+    nights.run([{"phone_number": sent}, *people(1)])
+    row = {"phone_number": sent[1:], **({"region": "ID"} if owns else {})}
+    check(nights.erase([row], default_region="ID"), removed=1, forgotten=1)
+    assert nights.on_list == {number(1)}
+
+
 class SlowStore(stores.LocalStore):
     """A local store of which each call may take long."""
 

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import random
 import uuid
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -357,6 +358,38 @@ def test_an_opt_out_with_signs_in_place_of_digits_stops_the_run(nights: Nights, 
         nights.run(people(1, 2), opted_out=[masked])
     # A number that is whole before them is blocked.
     nights.run(people(1, 2), opted_out=[{"phone_number": number(2) + after}, *people(*range(10, 20))], max_rejected=1)
+    assert nights.on_list == {number(1)}
+
+
+@pytest.mark.parametrize("sent", ["+62937551989", "+4950008063608", "+4312345678901"])
+@pytest.mark.parametrize("owns", [True, False])
+def test_a_number_that_libphonenumber_does_not_know_blocks_without_its_plus_too(
+    nights: Nights, sent: str, *, owns: bool
+) -> None:
+    """Also if the digits are a valid number in another reading."""
+    region = phonenumbers.region_code_for_country_code(phonenumbers.parse(sent).country_code or 0)
+    nights.run([{"phone_number": sent}, *people(1)], default_region=region)
+    assert nights.on_list == {sent, number(1)}
+    stops = [{"phone_number": sent[1:], "region": region if owns else None}]
+    nights.run([{"phone_number": sent}, *people(1)], default_region=region, opted_out=stops)
+    assert nights.on_list == {number(1)}
+
+
+@pytest.mark.parametrize("prefix", ["01", "044", "045"])
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_trunk_prefix_that_has_gone_blocks_all_the_same(nights: Nights, prefix: str, blank: str) -> None:
+    rows = [{"phone_number": "+522221234553"}, *people(1)]
+    nights.run(rows)
+    stops = [{"phone_number": f"{prefix}{blank}2221234553", "region": "MX"}, *people(*range(5, 9))]
+    nights.run(rows, opted_out=stops, max_rejected=1)
+    assert nights.on_list == {number(1)}
+
+
+@pytest.mark.parametrize("odd", [Decimal("1E+1000000"), {"a": Decimal("NaN")}, [Decimal("sNaN")]])
+def test_an_odd_value_does_not_sink_the_run(nights: Nights, odd: Any) -> None:
+    options: dict[str, Any] = {"max_rejected": 1, "max_opted_out": 2}
+    stops = [{"phone_number": odd}, {"phone_number": number(2)}]
+    check(nights.run([{"phone_number": odd}, *people(1, 2)], opted_out=stops, **options), invalid=1, opted_out=1)
     assert nights.on_list == {number(1)}
 
 

@@ -128,6 +128,7 @@ def test_what_spreadsheets_and_exports_put_around_a_value_is_taken_off(before: s
         ("3.36E+10", PhoneReason.SCIENTIFIC),
         ("3,36e10", PhoneReason.SCIENTIFIC),
         ("336E8", PhoneReason.SCIENTIFIC),
+        (decimal.Decimal("3.36123E+10"), PhoneReason.SCIENTIFIC),
         (-33612345678, PhoneReason.NEGATIVE),
         (decimal.Decimal(-33612345678), PhoneReason.NEGATIVE),
         ("-33612345678", PhoneReason.NEGATIVE),

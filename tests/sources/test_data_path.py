@@ -49,6 +49,9 @@ def folder(tmp_path: Path) -> Path:
         ("/c=*/?.csv", ["c=1/x.csv"]),
         ("/c=1/**/*.csv", ["c=1/d/y.csv", "c=1/x.csv"]),
         ("/c=1/**", ["c=1/d/y.csv", "c=1/x.csv"]),
+        ("/**/*.csv", ["_p=1/_q=2/w.csv", "a.csv", "b.csv", "c=1/d/y.csv", "c=1/x.csv"]),
+        ("/*/*.csv", ["c=1/x.csv"]),
+        ("/_temporary/0/*", ["_temporary/0/a.csv"]),
     ],
 )
 @pytest.mark.parametrize("scheme", ["", "file://"])

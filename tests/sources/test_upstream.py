@@ -465,6 +465,12 @@ def test_a_float_of_4_bytes_stays_one_however_a_column_holds_it() -> None:
         pd.DataFrame({"phone": pd.arrays.SparseArray(narrow)}),
         pd.DataFrame({"phone": pd.array(narrow, dtype="Float32")}),
     ]
+    if hasattr(pyarrow, "opaque"):  # from 18 on
+        extended = pyarrow.ExtensionArray.from_storage(pyarrow.opaque(arrow.type, "float4", "a database"), arrow)
+        tables += [
+            pyarrow.table({"phone": extended}),
+            pd.DataFrame({"phone": pd.arrays.ArrowExtensionArray(pyarrow.chunked_array([extended]))}),
+        ]
     for table in tables:
         for row in rows_of(table):
             assert isinstance(row["phone"], np.float32), table
