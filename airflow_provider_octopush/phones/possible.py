@@ -164,12 +164,13 @@ class PossibleNumbers:
             numbers |= valid
             elsewhere = elsewhere or together
         countries = self._countries if own is None else [own]
-        unknown = [one.digits for one in dialled if not one.plus and one.digits not in numbers]
+        unknown = [one.digits for one in dialled if one.digits not in numbers]
         unlikely = {number for digits in unknown for number in digit_for_digit(digits, countries)}
         if self._guesses:
             numbers |= unlikely
-        likely = _with_line_forms(numbers)
-        return Possible(likely, elsewhere, self._reason_of(region, reason), _with_line_forms(unlikely) - likely)
+        return Possible(
+            _with_line_forms(numbers), elsewhere, self._reason_of(region, reason), _with_line_forms(unlikely)
+        )
 
     def _is_valid(self, dialled: Dialled, own: Country | None) -> bool:
         """Whether digits are a valid number as a whole."""

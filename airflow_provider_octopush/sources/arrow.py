@@ -59,8 +59,7 @@ def _values(column: Any, name: str, position: int, origin: str) -> list[Any]:
         column = column.dictionary_decode()
     elif str(column.type).startswith("run_end_encoded<"):
         column = importlib.import_module("pyarrow.compute").run_end_decode(column)
-    floats = getattr(column, "storage", column) if is_narrow(column.type) else None
     return python_values(
-        lambda: column.to_pylist() if floats is None else list(floats.to_numpy(zero_copy_only=False)),
+        lambda: list(column.to_numpy(zero_copy_only=False)) if is_narrow(column.type) else column.to_pylist(),
         f"column {position + 1} ({name!r}, of type {column.type}) of {origin}",
     )

@@ -149,9 +149,8 @@ def _leads_to(pattern: str) -> Callable[[str], bool]:
         return lambda _: True
 
     def leads(folder: str) -> bool:
-        depth = len(PurePosixPath(folder).parts)
-        above = str(PurePosixPath(*parts[:depth]))
-        return depth <= len(parts) and re.match(glob_translate(above), folder) is not None
+        above = PurePosixPath(*parts[: len(PurePosixPath(folder).parts)])
+        return re.match(glob_translate(str(above)), folder) is not None
 
     return leads
 

@@ -35,6 +35,7 @@ from tests.phones.numbers import CASES, REGIONS, e164, invented, is_grouped, nat
         0.0,
         -0.0,
         decimal.Decimal("0.00"),
+        decimal.Decimal("0E+3"),
         "0",
         "0.0",
         "0,00",

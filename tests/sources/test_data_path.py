@@ -89,11 +89,14 @@ def cannot_be_listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/c=*/*.csv", "/*=*/?.csv", "/**/*.csv", "/**"])
-@pytest.mark.parametrize("broken", ["c=1", "."])
+@pytest.mark.parametrize("broken", ["c=1", ".", "c=1/d"])
 def test_a_folder_that_cannot_be_listed_is_an_error_and_not_empty(
     folder: Path, path: str, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cannot_be_listed(folder / broken, monkeypatch)
+    if broken == "c=1/d" and path in ("/c=*/*.csv", "/*=*/?.csv"):
+        assert find_files(f"{folder}{path}"), "it is deeper than any file that the glob matches"
+        return
     with pytest.raises(OSError, match="Input/output error"):
         find_files(f"{folder}{path}")
 
@@ -108,8 +111,30 @@ def test_a_folder_without_any_of_the_files_need_not_be_listed(
     assert find_files(f"{folder}{path}")
 
 
+def test_a_glob_looks_no_deeper_than_a_table_may_be_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "c=1" / "d" / "e").mkdir()
+    scandir = os.scandir
+    looked_at = []
+
+    def noted(path: Any) -> Any:
+        looked_at.append(os.path.relpath(path, folder))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noted)
+    assert find_files(f"{folder}/*.csv")
+    assert "c=1" in looked_at
+    assert "c=1/d" not in looked_at
+
+
+def test_the_mark_of_a_folder_in_an_object_storage_is_no_file(s3: str) -> None:
+    place = object_path(f"{s3}/unload")
+    for name in ("", "c=1/", "c=1/a.csv"):
+        place.fs.pipe_file(f"{place.path}/{name}", b"a.csv" if name.endswith("v") else b"")
+    assert len(find_files(f"{s3}/unload")) == len(find_files(f"{s3}/unload/*/*")) == 1
+
+
 @pytest.mark.parametrize("path", ["/*.csv", "/*/*.csv"])
-def test_where_an_object_storage_fails_to_list_is_an_error_too(
+def test_what_an_object_storage_does_not_list_is_an_error_too(
     s3: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = object_path(f"{s3}/unload")
