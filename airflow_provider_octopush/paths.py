@@ -83,7 +83,9 @@ def open_beside(path: ObjectPath, name: str) -> BinaryIO:
 def put_object(file: str | Path, path: ObjectPath) -> None:
     """Upload a local file as an object, which appears whole or not at all."""
     # Not through an open file of the store, which on an exception would leave there what it has so far.
-    path.fs.makedirs(path.parent.path, exist_ok=True)
+    # A bucket needs no folders; to make one would make the bucket too, wherever its name is mistyped.
+    if path.path.startswith("/"):
+        path.fs.makedirs(path.parent.path, exist_ok=True)
     path.fs.put_file(str(file), path.path)
 
 

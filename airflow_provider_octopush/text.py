@@ -18,6 +18,9 @@ import pandas as pd
 #: Attribute of a frame whose names are the first line of a file: where that line is missing, they are somebody's data.
 NAMED_BY_FIRST_LINE = "octopush: named by the first line"
 
+#: A column's name with this many digits may be a phone number. Names with a year have four.
+_DIGITS_OF_A_VALUE = 6
+
 #: A decimal's exponent may stand for more digits than there is memory.
 _MAX_EXPONENT = 400
 _TOO_LONG = (
@@ -72,6 +75,11 @@ def fold_name(name: str) -> str:
     if name.isascii():
         return name.casefold()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+def may_be_a_value(name: str) -> bool:
+    """Tell whether a column's name may be somebody's data: a number, an address. The row of names may be missing."""
+    return sum(map(str.isdigit, name)) >= _DIGITS_OF_A_VALUE or "@" in name
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|([\x80-\x9f])")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_octopush.exceptions import MissingProviderError
-from airflow_provider_octopush.paths import local_path, object_path, uri_of
+from airflow_provider_octopush.paths import local_path, object_path, put_object, uri_of
 from airflow_provider_octopush.snapshot.path_store import open_store
 
 
@@ -29,3 +29,15 @@ def test_what_is_missing_to_open_a_uri_is_said(open_at: object) -> None:
     assert callable(open_at)
     with pytest.raises(MissingProviderError, match=r"opens 'nfs4://b/a': for nfs4://, install the Airflow provider"):
         open_at("nfs4://b/a")
+
+
+def test_a_bucket_that_is_not_there_is_not_made(s3: str, tmp_path: Path) -> None:
+    """It would hold what is personal, without the settings of the one that was meant."""
+    file = tmp_path / "file"
+    file.write_text("x")
+    there, mistyped = object_path(f"{s3}/new/folder/a.csv"), object_path("s3://object_storage@mistyped/a.csv")
+    put_object(file, there)
+    assert there.read_text() == "x"
+    with pytest.raises(FileNotFoundError, match="bucket does not exist"):
+        put_object(file, mistyped)
+    assert not mistyped.fs.exists("mistyped")

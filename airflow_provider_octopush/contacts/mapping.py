@@ -16,7 +16,14 @@ from airflow_provider_octopush.exceptions import FinalError
 from airflow_provider_octopush.outcomes import Outcome
 from airflow_provider_octopush.payloads import ContactPayload
 from airflow_provider_octopush.phones.regions import country_codes_of
-from airflow_provider_octopush.text import NAMED_BY_FIRST_LINE, decode, describe_foreign, fold_name, to_text
+from airflow_provider_octopush.text import (
+    NAMED_BY_FIRST_LINE,
+    decode,
+    describe_foreign,
+    fold_name,
+    may_be_a_value,
+    to_text,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TEXT_OR_NONE = frozenset((str, type(None)))
-
-#: A column's name with this many digits may be a phone number. Names with a year have four.
-_DIGITS_OF_A_VALUE = 6
 
 
 class ColumnError(FinalError, LookupError):
@@ -210,7 +214,7 @@ def places_of(name: str, names: Sequence[str]) -> list[int]:
 
 def _listed(names: Sequence[str], *, may_be_values: bool = False) -> str:
     """List columns; if one of the names can be a value, such as the first customer's number, show none."""
-    if may_be_values or any(sum(map(str.isdigit, name)) >= _DIGITS_OF_A_VALUE or "@" in name for name in names):
+    if may_be_values or any(map(may_be_a_value, names)):
         return f"{len(names)}, not shown because they may be values (is the row with the names missing?)"
     return ", ".join(map(repr, names)) or "none"
 

@@ -12,7 +12,7 @@ from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers
 from airflow_provider_octopush.phones.reasons import PhoneReason
 from airflow_provider_octopush.phones.regions import is_region
 from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER
-from airflow_provider_octopush.text import decode
+from airflow_provider_octopush.text import decode, may_be_a_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +140,9 @@ class OptOutReader:
         asked_for = self._columns.get("phone_number", "phone_number")
         others = [name for name in names if name != region]
         found = [others[place] for place in places_of(asked_for, others)]
-        name = self._one_of(found or (others if len(others) == 1 else []), "phone_number")
+        # Without a row of names, the first opt-out would be the name.
+        only = [name for name in others if len(others) == 1 and not may_be_a_value(name)]
+        name = self._one_of(found or only, "phone_number")
         if name is None:
             raise ColumnError(
                 f"{self._source} gives {len(names)} columns, but none of them is {asked_for!r}, which feeds "

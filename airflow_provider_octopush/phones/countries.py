@@ -116,9 +116,10 @@ class Country:
         is_new = after is None and not digits.startswith("00")
         within = self._numbers(dict.fromkeys(candidates), is_new=is_new)
         unknown = within.unknown | abroad.unknown
-        # In an integer, a zero that belongs to the number is lost: +225 07 01 23 45 67.
-        if self._begin_with_zero and self._is_valid(f"0{digits}"):
-            unknown.add(f"{self.code}0{digits}")
+        # In an integer, a zero is lost, of the number (+225 07 01 23 45 67) or of a prefix (06 in Hungary).
+        zero = f"0{digits}"
+        restored = filter(self._is_valid, (zero, *_without_prefix(zero, self._rules)))
+        unknown |= {f"{self.code}{national}" for national in restored}
         return Numbers(within.valid | abroad.valid, unknown)
 
     def is_dialled_with_trunk_prefix(self, digits: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_octopush.sources.errors import UnusableSourceError
@@ -44,7 +45,10 @@ def frames_of_batches(batches: Iterable[Any], batch_size: int, origin: str) -> I
         names = [str(name) for name in batch.schema.names]
         for start in range(0, max(batch.num_rows, 1), batch_size):
             part = batch.slice(start, batch_size)
-            columns = [_values(part.column(i), names[i], i, origin) for i in range(len(names))]
+            columns = [
+                python_values(partial(_values, part.column(i)), i, names[i], part.column(i).type, origin)
+                for i in range(len(names))
+            ]
             rows = list(zip(*columns, strict=True)) if columns else [()] * part.num_rows
             yield frame_of(names, rows)
 
@@ -54,12 +58,9 @@ def is_narrow(arrow_type: Any) -> bool:
     return str(getattr(arrow_type, "storage_type", arrow_type)) in ("float", "halffloat")
 
 
-def _values(column: Any, name: str, position: int, origin: str) -> list[Any]:
-    if str(column.type).startswith("dictionary<"):
+def _values(column: Any) -> list[Any]:
+    if str(column.type).startswith("dictionary<") and is_narrow(column.type.value_type):
         column = column.dictionary_decode()
     elif str(column.type).startswith("run_end_encoded<"):
         column = importlib.import_module("pyarrow.compute").run_end_decode(column)
-    return python_values(
-        lambda: list(column.to_numpy(zero_copy_only=False)) if is_narrow(column.type) else column.to_pylist(),
-        f"column {position + 1} ({name!r}, of type {column.type}) of {origin}",
-    )
+    return list(column.to_numpy(zero_copy_only=False)) if is_narrow(column.type) else list(column.to_pylist())

@@ -32,7 +32,8 @@ def find_files(path: str) -> list[File]:
         ``s3://conn_id@bucket/folder/*.csv``.
     :raises FileNotFoundError: when there is no file yet.
     :raises OSError: when a folder in which there may be files cannot be listed.
-    :raises FilesError: when a glob also matches a folder, of which it takes no file, or meets a link to a folder.
+    :raises FilesError: when a glob also matches a folder, of which it takes no file, or meets a link to a folder; when
+        an object storage has two things of one name.
     :raises MissingProviderError: when the path needs a package that is not installed.
     :raises TableFormatError: when the files belong, or may belong, to a table that an engine keeps.
     """
@@ -40,6 +41,8 @@ def find_files(path: str) -> list[File]:
     # A cached listing may be out of date.
     store.invalidate_cache()
     place, found, listed = root, [root], {}
+    if store.isfile(root) and store.isdir(root):
+        raise _two_of_one_name(root)
     if not store.isfile(root):
         depth = None
         if not store.isdir(root) and (signs := re.search(r"[^/]*[*?[]", root)):
@@ -103,13 +106,24 @@ def _listed(
             if may_hold_files(folder) and (folder != place or store.exists(place)):
                 raise
         for entry in entries:
-            name = entry["name"].rstrip("/")
-            if name == folder:
+            name, is_folder = entry["name"].rstrip("/"), entry["type"] == "directory"
+            # An object without content may mark a folder.
+            is_second = name in listed and (entry.get("size") or listed[name].get("size"))
+            if is_second or (name == folder and is_folder and entry["name"] != folder):
+                raise _two_of_one_name(name)
+            if name == folder or (name in listed and not is_folder):
                 continue
             listed[name] = entry
-            if entry["type"] == "directory" and levels != 1:
+            if is_folder and levels != 1:
                 to_do.append((name, levels and levels - 1))
     return listed
+
+
+def _two_of_one_name(name: str) -> FilesError:
+    return FilesError(
+        f"{name} is the name of a folder and also of an object, or of a folder without a name within it ({name}//): "
+        "only one of them can be read, so rename the other"
+    )
 
 
 def _refuse_links(path: str, links: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from airflow_provider_octopush.sources.errors import UnreadableValueError
+from airflow_provider_octopush.text import may_be_a_value
 
 
 def frame_of(names: Iterable[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
@@ -26,18 +27,20 @@ def frame_of(names: Iterable[str], rows: Sequence[Sequence[Any]]) -> pd.DataFram
     return pd.DataFrame(cells.reshape(len(rows), len(columns)), columns=columns, dtype=object, copy=False)
 
 
-def python_values(read: Callable[[], list[Any]], column: str) -> list[Any]:
+def python_values(read: Callable[[], list[Any]], position: int, name: str, kind: object, origin: str) -> list[Any]:
     """
     Return the values of a column as Python objects.
 
     :param read: gives them.
-    :param column: its place, name and type, for the error message.
+    :param position: the column's place, from 0; with its name, its type and where it comes from for the error message.
     :raises UnreadableValueError: when one of them cannot be one. What failed may quote it, so its words are left out.
     """
     try:
         return read()
     except Exception:  # noqa: BLE001, S110 - Arrow, pandas and Python share no base class; see above
         pass
+    named = "" if may_be_a_value(name) else f"{name!r}, "
     raise UnreadableValueError(
-        f"Python cannot represent a value in {column}: write it as text, or leave the column out"
+        f"Python cannot represent a value in column {position + 1} ({named}of type {kind}) of {origin}: write it as "
+        "text, or leave the column out"
     )

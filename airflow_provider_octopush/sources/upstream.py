@@ -239,13 +239,13 @@ def _slices(frame: pd.DataFrame, batch_size: int, origin: str) -> Iterator[pd.Da
     if len(frame) == 0 and len(frame.columns) == 0:
         return
     names = [str(label) for label in frame.columns]
-    places = [
-        f"column {i + 1} ({name!r}, of type {kind}) of what {origin} returned"
-        for i, (name, kind) in enumerate(zip(names, frame.dtypes, strict=True))
-    ]
+    of = f"what {origin} returned"
     for start in range(0, max(len(frame), 1), batch_size):
         part = frame.iloc[start : start + batch_size]
-        values = [python_values(partial(_values, part.iloc[:, i]), place) for i, place in enumerate(places)]
+        values = [
+            python_values(partial(_values, part.iloc[:, i]), i, name, frame.dtypes.iloc[i], of)
+            for i, name in enumerate(names)
+        ]
         yield frame_of(names, list(zip(*values, strict=True)) if values else [()] * len(part))
 
 

@@ -385,6 +385,31 @@ def test_a_trunk_prefix_that_has_gone_blocks_all_the_same(nights: Nights, prefix
     assert nights.on_list == {number(1)}
 
 
+@pytest.mark.parametrize("name", [number(2), "0612340002", "06 12 34 00 02", "33612340002"])
+def test_an_opt_out_in_the_place_of_a_name_stops_the_run(nights: Nights, name: str) -> None:
+    """A CSV without a row of names is read as if its first row were one."""
+    nights.run(people(1, 2, 3))
+    with pytest.raises(AirflowFailException, match="gives 1 columns, but none of them is 'phone_number'") as raised:
+        nights.run(people(1, 2, 3), opted_out=[{name: number(3)}])
+    assert name not in str(raised.value)
+    assert nights.on_list == {number(1), number(2), number(3)}
+
+
+@pytest.mark.parametrize(
+    ("stop", "sent"),
+    [
+        ({"phone_number": 6201396650, "region": "HU"}, "+36201396650"),
+        ({"phone_number": 549984902, "region": "SM"}, "+3780549984902"),
+        ({"phone_number": 701234567, "region": "CI"}, "+2250701234567"),
+    ],
+)
+def test_a_zero_that_an_integer_has_lost_is_restored(nights: Nights, stop: dict[str, Any], sent: str) -> None:
+    nights.run([{"phone_number": sent}, *people(1)])
+    stops = [stop, *({"phone_number": number(n), "region": None} for n in range(5, 9))]
+    nights.run([{"phone_number": sent}, *people(1)], opted_out=stops, max_rejected=1)
+    assert nights.on_list == {number(1)}
+
+
 @pytest.mark.parametrize("odd", [Decimal("1E+1000000"), {"a": Decimal("NaN")}, [Decimal("sNaN")]])
 def test_an_odd_value_does_not_sink_the_run(nights: Nights, odd: Any) -> None:
     options: dict[str, Any] = {"max_rejected": 1, "max_opted_out": 2}

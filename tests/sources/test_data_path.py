@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_octopush.paths import object_path
 from airflow_provider_octopush.sources.data_path import find_files
 from airflow_provider_octopush.sources.errors import FilesError
+from tests.object_storage import BUCKET
 
 
 def found(path: str, root: Path) -> list[str]:
@@ -126,11 +127,28 @@ def test_a_glob_looks_no_deeper_than_a_table_may_be_seen(folder: Path, monkeypat
     assert "c=1/d" not in looked_at
 
 
-def test_the_mark_of_a_folder_in_an_object_storage_is_no_file(s3: str) -> None:
-    place = object_path(f"{s3}/unload")
-    for name in ("", "c=1/", "c=1/a.csv"):
-        place.fs.pipe_file(f"{place.path}/{name}", b"a.csv" if name.endswith("v") else b"")
+def test_the_mark_of_a_folder_in_an_object_storage_is_no_file(s3: str, s3_endpoint: str) -> None:
+    import boto3
+
+    client: Any = boto3.client(
+        "s3", endpoint_url=s3_endpoint, aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-west-3"
+    )
+    for name in ("", "c=1/", "c=1", "c=1/a.csv"):
+        client.put_object(Bucket=BUCKET, Key=f"unload/{name}", Body=b"a.csv" if name.endswith("v") else b"")
     assert len(find_files(f"{s3}/unload")) == len(find_files(f"{s3}/unload/*/*")) == 1
+
+
+@pytest.mark.parametrize("names", [("a.csv", "/b.csv"), ("a.csv", "c//b.csv"), ("a.csv", "a.csv/b.csv")])
+@pytest.mark.parametrize("path", ["", "/**", "/a.csv"])
+def test_two_things_of_one_name_in_an_object_storage_are_an_error(s3: str, names: tuple[str, str], path: str) -> None:
+    place = object_path(f"{s3}/unload")
+    for name in names:
+        place.fs.pipe_file(f"{place.path}/{name}", b"a.csv")
+    if path == "/a.csv" and "a.csv/b.csv" not in names:
+        assert len(find_files(f"{s3}/unload{path}")) == 1
+        return
+    with pytest.raises(FilesError, match="only one of them can be read"):
+        find_files(f"{s3}/unload{path}")
 
 
 @pytest.mark.parametrize("path", ["/*.csv", "/*/*.csv"])

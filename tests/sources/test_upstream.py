@@ -485,6 +485,25 @@ def test_a_value_of_arrow_that_python_does_not_have_names_its_column() -> None:
         rows_of(table)
 
 
+def test_a_name_that_may_be_a_value_is_not_quoted() -> None:
+    pyarrow = require_package("pyarrow")
+    table = pyarrow.table({"+33612345678": pyarrow.array([4_000_000], pyarrow.int32()).cast(pyarrow.date32())})
+    for rows in (table, table.to_pandas(types_mapper=pd.ArrowDtype)):
+        with pytest.raises(UnreadableValueError, match=r"column 1 \(of type date32\[day\].*\) of what upstream"):
+            rows_of(rows)
+
+
+@pytest.mark.parametrize("kind", ["Categorical", "Enum"])
+def test_a_category_of_polars_is_text(kind: str) -> None:
+    polars = require_package("polars")
+    dtype = polars.Enum(["FR", "DE"]) if kind == "Enum" else polars.Categorical
+    assert rows_of(polars.DataFrame({"region": polars.Series(["FR", None, "DE"], dtype=dtype)})) == [
+        {"region": "FR"},
+        {"region": None},
+        {"region": "DE"},
+    ]
+
+
 def test_a_table_without_rows_keeps_its_columns() -> None:
     (frame,) = read_upstream(arrow("polars", {"phone": [], "name": []}))
     assert (list(frame.columns), frame.shape) == (["phone", "name"], (0, 2))
