@@ -90,9 +90,9 @@ class OptOutReader:
         ]
         others = [place for place, name in enumerate(frame.columns) if str(name) not in columns.values()]
         # A union of two sources may give columns in another order.
-        regional = [*others, *(place for place, name in enumerate(frame.columns) if str(name) == columns.get(REGION))]
+        all_others = [place for place, name in enumerate(frame.columns) if str(name) != columns["phone_number"]]
         for row, one in enumerate(found):
-            looked_at = regional if any(map(str.isdigit, str(one.values[1]))) else others
+            looked_at = all_others if any(map(str.isdigit, str(one.values[1]))) else others
             if not looked_at:
                 continue
             region = one.values[1] if is_region(one.values[1]) else None
