@@ -41,7 +41,7 @@ def find_files(path: str) -> list[File]:
     # A cached listing may be out of date.
     store.invalidate_cache()
     place, found, listed = root, [root], {}
-    if store.isfile(root) and store.isdir(root):
+    if store.isfile(root) and _is_folder_too(store, root):
         raise _two_of_one_name(root)
     if not store.isfile(root):
         depth = None
@@ -84,6 +84,13 @@ def _store(path: str) -> tuple[Any, str, Callable[[str], BinaryIO]]:
         return files, files._strip_protocol(str(local)), files.open
     found = object_path(path)
     return found.fs, str(found.path), partial(open_beside, found)
+
+
+def _is_folder_too(store: Any, file: str) -> bool:
+    try:
+        return bool(store.isdir(file))
+    except PermissionError:  # who may read an object need not be allowed to list
+        return False
 
 
 def _listed(

@@ -151,6 +151,19 @@ def test_two_things_of_one_name_in_an_object_storage_are_an_error(s3: str, names
         find_files(f"{s3}/unload{path}")
 
 
+def test_an_object_is_read_where_nothing_may_be_listed(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = object_path(f"{s3}/unload/a.csv")
+    place.write_bytes(b"a.csv")
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr(type(place.fs), "_lsdir", fails)
+    (file,) = find_files(f"{s3}/unload/a.csv")
+    with file.open() as opened:
+        assert opened.read() == b"a.csv"
+
+
 @pytest.mark.parametrize("path", ["/*.csv", "/*/*.csv"])
 def test_what_an_object_storage_does_not_list_is_an_error_too(
     s3: str, path: str, monkeypatch: pytest.MonkeyPatch
