@@ -10,7 +10,7 @@ from airflow_provider_octopush.contacts.fields import REGION
 from airflow_provider_octopush.contacts.mapping import ColumnError, RowReader, places_of
 from airflow_provider_octopush.phones.possible import Possible, PossibleNumbers
 from airflow_provider_octopush.phones.reasons import PhoneReason
-from airflow_provider_octopush.phones.regions import is_region
+from airflow_provider_octopush.phones.regions import is_region, names_nothing
 from airflow_provider_octopush.phones.written import ENOUGH_FOR_A_NUMBER
 from airflow_provider_octopush.text import decode, may_be_a_value
 
@@ -92,10 +92,10 @@ class OptOutReader:
         # A union of two sources may give columns in another order.
         all_others = [place for place, name in enumerate(frame.columns) if str(name) != columns["phone_number"]]
         for row, one in enumerate(found):
-            looked_at = all_others if any(map(str.isdigit, str(one.values[1]))) else others
+            region = one.values[1] if is_region(one.values[1]) else None
+            looked_at = others if region is not None or names_nothing(one.values[1]) else all_others
             if not looked_at:
                 continue
-            region = one.values[1] if is_region(one.values[1]) else None
             has_digits = _may_be_a_number(one.possible)
             if has_digits and not self._may_be_a_key(one.values[0], region):
                 continue

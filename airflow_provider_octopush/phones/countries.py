@@ -118,8 +118,11 @@ class Country:
         unknown = within.unknown | abroad.unknown
         # In an integer, a zero is lost, of the number (+225 07 01 23 45 67) or of a prefix (06 in Hungary).
         zero = f"0{digits}"
-        restored = filter(self._is_valid, (zero, *_without_prefix(zero, self._rules)))
-        unknown |= {f"{self.code}{national}" for national in restored}
+        corrected = [zero, *_without_prefix(zero, self._rules)]
+        # One zero is too many where none is dialled, or none any longer: 0601 123 456 in Czechia.
+        if digits.startswith("0") and not digits.startswith("00"):
+            corrected.append(digits[1:])
+        unknown |= {f"{self.code}{national}" for national in filter(self._is_valid, corrected)}
         return Numbers(within.valid | abroad.valid, unknown)
 
     def is_dialled_with_trunk_prefix(self, digits: str) -> bool:

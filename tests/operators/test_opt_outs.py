@@ -410,6 +410,43 @@ def test_a_zero_that_an_integer_has_lost_is_restored(nights: Nights, stop: dict[
     assert nights.on_list == {number(1)}
 
 
+@pytest.mark.parametrize(
+    ("region", "text", "sent"),
+    [
+        ("CL", "09 8765 4321", "+56987654321"),
+        ("PL", "0601234567", "+48601234567"),
+        ("CZ", "0601 123 456", "+420601123456"),
+        ("ES", "0612345678", "+34612345678"),
+        ("DK", "021234567", "+4521234567"),
+    ],
+)
+def test_a_zero_too_many_blocks_and_protects(nights: Nights, region: str, text: str, sent: str) -> None:
+    """Where no zero is dialled, such as where none is dialled any longer."""
+    row = {"phone_number": sent, "region": region}
+    written, others = {"phone_number": text, "region": region}, [{**one, "region": "FR"} for one in people(1)]
+    options: dict[str, Any] = {"columns": {"region": "region"}, "max_rejected": 1}
+    nights.run([row, *others], **options)
+    nights.run([written, *others], **options)
+    assert nights.on_list == {sent, number(1)}
+    nights.run([row, *others], opted_out=[written, *people(*range(5, 9))], **{**options, "columns": {}})
+    assert nights.on_list == {number(1)}
+
+
+class Unwritable:
+    def __str__(self) -> str:
+        raise ValueError("a value of a row")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("region", [Unwritable(), 10**5000], ids=["object", "integer"])
+def test_a_region_of_any_kind_does_not_sink_the_run(nights: Nights, region: Any) -> None:
+    nights.run(people(1, 2))
+    stops = [{"phone_number": None, "region": region}, *({**one, "region": "FR"} for one in people(2, 5))]
+    nights.run(people(1, 2), opted_out=stops, max_rejected=1)
+    assert nights.on_list == {number(1)}
+
+
 @pytest.mark.parametrize("odd", [Decimal("1E+1000000"), {"a": Decimal("NaN")}, [Decimal("sNaN")]])
 def test_an_odd_value_does_not_sink_the_run(nights: Nights, odd: Any) -> None:
     options: dict[str, Any] = {"max_rejected": 1, "max_opted_out": 2}
